@@ -1,0 +1,23 @@
+// One Jest project per kind of test. The names are those of `npm run test:<name>`.
+// ES modules among the dependencies: Jest's CommonJS runtime has to transform them.
+const esm = ['@kubernetes/client-node', 'openid-client', 'oauth4webapi', 'jose', 'jsonpath-plus', 'js-yaml', 'socks-proxy-agent', 'agent-base'];
+
+const project = (name, extra = {}) => ({
+  displayName: name,
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  testEnvironment: 'node',
+  transform: { '^.+\\.(t|j|mj)s$': '@swc/jest' },
+  transformIgnorePatterns: [`/node_modules/(?!(${esm.join('|')})/)`],
+  extensionsToTreatAsEsm: [],
+  ...extra,
+});
+
+export default {
+  projects: [
+    project('unit'),
+    project('workflow'),
+    project('replay'),
+    project('integration', { globalSetup: '<rootDir>/test/support/globalSetup.ts', globalTeardown: '<rootDir>/test/support/globalTeardown.ts' }),
+    project('e2e', { globalSetup: '<rootDir>/test/support/globalSetup.ts', globalTeardown: '<rootDir>/test/support/globalTeardown.ts' }),
+  ],
+};
