@@ -1,0 +1,37 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { conditions, integer, map, text } from './schema.ts';
+import type { KubeObject } from './object.ts';
+
+const Endpoint = Type.Object({
+  host: Type.Optional(text(512, { default: '' })),
+  port: Type.Optional(integer(0, 65535, { default: 6443 })),
+});
+
+export const clusterSpecFields = { controlPlaneEndpoint: Type.Optional(Endpoint) };
+
+export const Beskar7ClusterSpec = Type.Object(clusterSpecFields);
+
+export const Beskar7ClusterStatus = Type.Object({
+  ready: Type.Optional(Type.Boolean({ description: 'Contract v1beta1: the infrastructure is ready.' })),
+  initialization: Type.Optional(
+    Type.Object({
+      provisioned: Type.Optional(Type.Boolean({ description: 'Contract v1beta2: the infrastructure is provisioned.' })),
+    }),
+  ),
+  controlPlaneEndpoint: Type.Optional(Endpoint),
+  failureDomains: Type.Optional(
+    map(
+      Type.Object({
+        controlPlane: Type.Optional(Type.Boolean()),
+        attributes: Type.Optional(map(text(256), 32)),
+      }),
+      256,
+      { description: 'Zones of the hosts in this namespace, by the label topology.kubernetes.io/zone.' },
+    ),
+  ),
+  conditions: Type.Optional(conditions()),
+});
+
+export type Beskar7ClusterSpec = Static<typeof Beskar7ClusterSpec>;
+export type Beskar7ClusterStatus = Static<typeof Beskar7ClusterStatus>;
+export type Beskar7Cluster = KubeObject<Beskar7ClusterSpec, Beskar7ClusterStatus>;

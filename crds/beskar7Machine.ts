@@ -1,0 +1,120 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { AddressList, conditions, integer, list, map, oneOf, text, url } from './schema.ts';
+import type { KubeObject } from './object.ts';
+
+/** Every phase that a machine can be in; the contract with users (architecture text). */
+export const MACHINE_PHASES = [
+  'Pending',
+  'Claiming',
+  'Inspecting',
+  'Validating',
+  'Provisioning',
+  'Provisioned',
+  'Failed',
+] as const;
+export type MachinePhase = (typeof MACHINE_PHASES)[number];
+
+export const HardwareRequirements = Type.Object(
+  {
+    minCPUCores: Type.Optional(integer(0, 1_048_576, { description: 'Physical cores, all packages together.' })),
+    minMemoryGB: Type.Optional(integer(0, 1_048_576, { description: 'Installed memory, in GiB (2^30 bytes).' })),
+    minDiskGB: Type.Optional(
+      integer(0, 1_000_000_000, { description: 'Size of the largest disk, in GB (10^9 bytes).' }),
+    ),
+  },
+  { description: 'What the hardware must have; checked against the inspection report.' },
+);
+export type HardwareRequirements = Static<typeof HardwareRequirements>;
+
+export const LabelSelector = Type.Object({
+  matchLabels: Type.Optional(map(text(63), 64)),
+  matchExpressions: Type.Optional(
+    list(
+      Type.Object({
+        key: text(317, { minLength: 1 }),
+        operator: oneOf(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+        values: Type.Optional(list(text(63), 64)),
+      }),
+      32,
+    ),
+  ),
+});
+export type LabelSelector = Static<typeof LabelSelector>;
+
+const DIGEST = '^sha256:[0-9a-f]{64}$';
+
+/** The fields of a machine's spec that a person writes; also `spec.template.spec` of a Beskar7MachineTemplate. */
+export const machineSpecFields = {
+  providerID: Type.Optional(
+    text(512, { minLength: 1, description: 'b7://<namespace>/<host>. Written by Beskar7 at hand-over.' }),
+  ),
+  inspectionImage: Type.Optional(
+    url({
+      description:
+        'The inspection image: an iPXE script (a URL ending in .ipxe), or the folder that holds vmlinuz and initrd.img. Absent: the one that Beskar7 serves.',
+    }),
+  ),
+  targetOSImage: url({ description: 'The final OS image that the inspection image fetches.' }),
+  targetOSImageDigest: Type.Optional(
+    text(71, { pattern: DIGEST, description: 'sha256:<64 hex digits> of the target OS image.' }),
+  ),
+  configurationURL: Type.Optional(url({ description: 'OS configuration, handed to the final OS.' })),
+  deployMode: Type.Optional(
+    oneOf(['Kexec', 'WholeDisk'], { default: 'Kexec', description: 'How the final OS comes onto the server.' }),
+  ),
+  readyWhen: Type.Optional(
+    oneOf(['HandedOver', 'OSReported'], {
+      default: 'HandedOver',
+      description: 'Provisioned when the inspector handed over, or when the final OS said that it is up.',
+    }),
+  ),
+  attempts: Type.Optional(
+    integer(1, 10, { default: 1, description: 'How many hosts are tried after a timeout or failed validation.' }),
+  ),
+  hostSelector: Type.Optional(LabelSelector),
+  hardwareRequirements: Type.Optional(HardwareRequirements),
+};
+
+export const machineSpecRules = [
+  {
+    rule: "!has(self.deployMode) || self.deployMode != 'WholeDisk' || has(self.targetOSImageDigest)",
+    message:
+      'targetOSImageDigest is required when deployMode is WholeDisk: a disk is not overwritten with unchecked bytes',
+  },
+];
+
+export const Beskar7MachineSpec = Type.Object(machineSpecFields, {
+  'x-kubernetes-validations': [
+    ...machineSpecRules,
+    {
+      rule: '!has(oldSelf.providerID) || (has(self.providerID) && self.providerID == oldSelf.providerID)',
+      message: 'providerID cannot change once it is set',
+    },
+  ],
+});
+
+export const Beskar7MachineStatus = Type.Object({
+  phase: Type.Optional(oneOf(MACHINE_PHASES)),
+  ready: Type.Optional(Type.Boolean({ description: 'Contract v1beta1: the infrastructure is ready.' })),
+  initialization: Type.Optional(
+    Type.Object({
+      provisioned: Type.Optional(Type.Boolean({ description: 'Contract v1beta2: the infrastructure is provisioned.' })),
+    }),
+  ),
+  conditions: Type.Optional(conditions()),
+  addresses: Type.Optional(AddressList),
+  failureDomain: Type.Optional(text(256)),
+  hostRef: Type.Optional(
+    Type.Object({ name: text(253), namespace: text(63) }, { description: 'The host that this machine runs on.' }),
+  ),
+  workflow: Type.Optional(
+    Type.Object(
+      { id: text(1000), runID: text(64) },
+      { description: 'The last provisioning, for `temporal workflow`.' },
+    ),
+  ),
+});
+
+export type Beskar7MachineSpec = Static<typeof Beskar7MachineSpec>;
+export type Beskar7MachineStatus = Static<typeof Beskar7MachineStatus>;
+export type Beskar7Machine = KubeObject<Beskar7MachineSpec, Beskar7MachineStatus>;

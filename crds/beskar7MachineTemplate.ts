@@ -1,0 +1,22 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { map, TemplateMeta, text } from './schema.ts';
+import { machineSpecFields, machineSpecRules } from './beskar7Machine.ts';
+import type { KubeObject } from './object.ts';
+
+export const Beskar7MachineTemplateSpec = Type.Object({
+  template: Type.Object({
+    metadata: Type.Optional(TemplateMeta),
+    spec: Type.Object(machineSpecFields, { 'x-kubernetes-validations': machineSpecRules }),
+  }),
+});
+
+export const Beskar7MachineTemplateStatus = Type.Object({
+  capacity: Type.Optional(
+    map(text(64), 32, { description: 'What one machine of this template offers, for the cluster autoscaler.' }),
+  ),
+});
+
+export type Beskar7MachineTemplate = KubeObject<
+  Static<typeof Beskar7MachineTemplateSpec>,
+  Static<typeof Beskar7MachineTemplateStatus>
+>;

@@ -1,0 +1,76 @@
+import { ANNOTATION_CLAIM, LABEL_CONSUMER_UID } from './names.ts';
+import type { PhysicalHost } from './physicalHost.ts';
+
+/**
+ * The stages of a claim, in order. `Claimed` and `Armed` belong to a provision run, `HandedOver` to nobody until the
+ * machine is deleted, `Releasing` to the release (rules 1 and 3).
+ */
+export const CLAIM_STAGES = ['Claimed', 'Armed', 'HandedOver', 'Releasing'] as const;
+export type ClaimStage = (typeof CLAIM_STAGES)[number];
+
+/** The claim on a host, kept in the annotation `beskar7.io/claim` so that it survives a lost status. */
+export interface Claim {
+  /** A fresh UUID per claim. */
+  readonly id: string;
+  readonly stage: ClaimStage;
+  /** Which attempt of its run made the claim, from 1. */
+  readonly attempt: number;
+  /** RFC 3339: until when the server must be seen on (`--boot-timeout` from the claim). */
+  readonly deadline: string;
+  /** RFC 3339: when this stage was written. */
+  readonly since: string;
+  /** Why it is being released; only in `Releasing`. */
+  readonly reason?: string;
+  /** SHA-256 in hex of the bearer token and of the boot nonce; from `Armed` on. Routes trust these (rule 21). */
+  readonly tokenHash?: string;
+  readonly nonceHash?: string;
+}
+
+/** The claim of a host; undefined when it has none, or one that cannot be read. */
+export function claimOf(host: Pick<PhysicalHost, 'metadata'>): Claim | undefined {
+  return parseClaim(host.metadata.annotations?.[ANNOTATION_CLAIM]);
+}
+
+/** Parses a claim annotation. Anything else than a whole claim gives undefined. */
+export function parseClaim(text: string | undefined): Claim | undefined {
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return isClaim(value) ? value : undefined;
+}
+
+/** The text of the annotation. */
+export function serializeClaim(claim: Claim): string {
+  return JSON.stringify(claim);
+}
+
+/** The uid of the machine that holds the host, by label first (it survives a rewritten reference), else by reference. */
+export function consumerUidOf(host: PhysicalHost): string | undefined {
+  return host.spec.consumerRef?.uid ?? host.metadata.labels?.[LABEL_CONSUMER_UID];
+}
+
+/** A host that nobody holds and nobody is about to hold. */
+export function isUnclaimed(host: PhysicalHost): boolean {
+  return host.spec.consumerRef === undefined && host.metadata.annotations?.[ANNOTATION_CLAIM] === undefined;
+}
+
+function isClaim(value: unknown): value is Claim {
+  if (typeof value !== 'object' || value === null) return false;
+  const claim = value as Record<string, unknown>;
+  const textOrNothing = (field: string) => claim[field] === undefined || typeof claim[field] === 'string';
+  return (
+    typeof claim.id === 'string' &&
+    claim.id !== '' &&
+    CLAIM_STAGES.includes(claim.stage as ClaimStage) &&
+    Number.isSafeInteger(claim.attempt) &&
+    typeof claim.deadline === 'string' &&
+    typeof claim.since === 'string' &&
+    textOrNothing('reason') &&
+    textOrNothing('tokenHash') &&
+    textOrNothing('nonceHash')
+  );
+}

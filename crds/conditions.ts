@@ -1,0 +1,58 @@
+import type { Condition } from './schema.ts';
+
+/** What a writer says of one condition; times are added by `withCondition`. */
+export interface ConditionPatch {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  /** CamelCase, for programs. */
+  readonly reason: string;
+  /** For the operator: what, on which object, why, what happens next. */
+  readonly message: string;
+}
+
+/** The entry for one type. */
+export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
+  return conditions?.find((condition) => condition.type === type);
+}
+
+/**
+ * A whole condition out of what is to be said and what stands there now: the transition time changes only with the status.
+ * `now` is RFC 3339.
+ */
+export function condition(
+  patch: ConditionPatch,
+  now: string,
+  generation: number | undefined,
+  current?: Condition,
+): Condition {
+  return {
+    type: patch.type,
+    status: patch.status,
+    reason: patch.reason,
+    message: patch.message.slice(0, 32768),
+    lastTransitionTime: current?.status === patch.status ? current.lastTransitionTime : seconds(now),
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+  };
+}
+
+/** The list with some conditions replaced or added; others stay as they are. */
+export function withConditions(
+  current: readonly Condition[] | undefined,
+  patches: readonly ConditionPatch[],
+  now: string,
+  generation: number | undefined,
+): Condition[] {
+  const result = [...(current ?? [])];
+  for (const patch of patches) {
+    const index = result.findIndex((entry) => entry.type === patch.type);
+    const entry = condition(patch, now, generation, result[index]);
+    if (index >= 0) result[index] = entry;
+    else result.push(entry);
+  }
+  return result;
+}
+
+/** metav1.Time has whole seconds. */
+export function seconds(isoTime: string): string {
+  return `${isoTime.slice(0, 19)}Z`;
+}

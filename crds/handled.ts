@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import type { Beskar7Machine, Beskar7MachineSpec } from './beskar7Machine.ts';
+import { ANNOTATION_HANDLED, ANNOTATION_RETRY } from './names.ts';
+
+/** What the last finished run of a machine was about (rule 9): a run is due when the present differs from it. */
+export interface Handled {
+  readonly specHash: string;
+  /** Value of the annotation `beskar7.io/retry` at that time; empty when there was none. */
+  readonly retry: string;
+  readonly outcome: 'Provisioned' | 'Failed' | 'Cancelled';
+}
+
+/** What the user asks for now. */
+export function askOf(machine: Beskar7Machine): Pick<Handled, 'specHash' | 'retry'> {
+  return { specHash: specHash(machine.spec), retry: machine.metadata.annotations?.[ANNOTATION_RETRY] ?? '' };
+}
+
+/** The annotation `beskar7.io/handled`; undefined when there is none that can be read. */
+export function handledOf(machine: Beskar7Machine): Handled | undefined {
+  const text = machine.metadata.annotations?.[ANNOTATION_HANDLED];
+  if (text === undefined) return undefined;
+  try {
+    const value = JSON.parse(text) as Partial<Handled> | null;
+    if (typeof value?.specHash !== 'string' || typeof value.outcome !== 'string') return undefined;
+    return { specHash: value.specHash, retry: String(value.retry ?? ''), outcome: value.outcome };
+  } catch {
+    return undefined;
+  }
+}
+
+/** True when the user asks for something that no finished run has dealt with. */
+export function isAskUnhandled(machine: Beskar7Machine): boolean {
+  const handled = handledOf(machine);
+  const ask = askOf(machine);
+  return handled === undefined || handled.specHash !== ask.specHash || handled.retry !== ask.retry;
+}
+
+/** A hash of the fields that a person writes (not providerID); 16 hex digits, independent of the order of keys. */
+export function specHash(spec: Beskar7MachineSpec): string {
+  const { providerID: _written, ...asked } = spec;
+  return createHash('sha256').update(canonicalJson(asked)).digest('hex').slice(0, 16);
+}
+
+/** JSON with sorted keys, so that equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

@@ -1,0 +1,108 @@
+import type { TSchema } from '@sinclair/typebox';
+import { Type } from '@sinclair/typebox';
+import { Beskar7ClusterSpec, Beskar7ClusterStatus } from './beskar7Cluster.ts';
+import { Beskar7ClusterTemplateSpec } from './beskar7ClusterTemplate.ts';
+import { Beskar7MachineSpec, Beskar7MachineStatus } from './beskar7Machine.ts';
+import { Beskar7MachineTemplateSpec, Beskar7MachineTemplateStatus } from './beskar7MachineTemplate.ts';
+import { PhysicalHostSpec, PhysicalHostStatus } from './physicalHost.ts';
+
+/** A column of `kubectl get`. Priority 1 shows with `-o wide` only. */
+export interface PrinterColumn {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'boolean' | 'date';
+  readonly jsonPath: string;
+  readonly description?: string;
+  readonly priority?: number;
+}
+
+/** Everything that a CustomResourceDefinition says of one kind. */
+export interface KindDefinition {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames: readonly string[];
+  readonly description: string;
+  readonly spec: TSchema;
+  readonly status?: TSchema;
+  readonly columns: readonly PrinterColumn[];
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
+const condition = (type: string, field: 'status' | 'reason' | 'message') =>
+  `.status.conditions[?(@.type=="${type}")].${field}`;
+
+export const KINDS: readonly KindDefinition[] = [
+  {
+    kind: 'PhysicalHost',
+    plural: 'physicalhosts',
+    shortNames: ['ph'],
+    description: 'PhysicalHost is one server that is driven through the Redfish API of its BMC.',
+    spec: PhysicalHostSpec,
+    status: PhysicalHostStatus,
+    // Hosts and their Secrets move with the cluster that they serve.
+    labels: { 'clusterctl.cluster.x-k8s.io/move': '' },
+    columns: [
+      { name: 'State', type: 'string', jsonPath: '.status.state' },
+      { name: 'Power', type: 'string', jsonPath: '.status.powerState' },
+      { name: 'Consumer', type: 'string', jsonPath: '.spec.consumerRef.name' },
+      { name: 'Inspection', type: 'string', jsonPath: '.status.inspectionPhase' },
+      { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
+      { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason') },
+      age,
+      { name: 'Model', type: 'string', jsonPath: '.status.hardware.model', priority: 1 },
+      { name: 'Serial', type: 'string', jsonPath: '.status.hardware.serialNumber', priority: 1 },
+      { name: 'BMC', type: 'string', jsonPath: '.spec.redfishConnection.address', priority: 1 },
+      { name: 'Message', type: 'string', jsonPath: condition('Ready', 'message'), priority: 1 },
+    ],
+  },
+  {
+    kind: 'Beskar7Machine',
+    plural: 'beskar7machines',
+    shortNames: ['b7m'],
+    description: 'Beskar7Machine is a machine of a cluster, provisioned on a PhysicalHost by a Temporal workflow.',
+    spec: Beskar7MachineSpec,
+    status: Beskar7MachineStatus,
+    columns: [
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+      { name: 'Host', type: 'string', jsonPath: '.status.hostRef.name' },
+      { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
+      { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason') },
+      { name: 'ProviderID', type: 'string', jsonPath: '.spec.providerID' },
+      age,
+      { name: 'Workflow', type: 'string', jsonPath: '.status.workflow.id', priority: 1 },
+      { name: 'Message', type: 'string', jsonPath: condition('Ready', 'message'), priority: 1 },
+    ],
+  },
+  {
+    kind: 'Beskar7MachineTemplate',
+    plural: 'beskar7machinetemplates',
+    shortNames: ['b7mt'],
+    description: 'Beskar7MachineTemplate is what Cluster API makes Beskar7Machines from.',
+    spec: Beskar7MachineTemplateSpec,
+    status: Beskar7MachineTemplateStatus,
+    columns: [age],
+  },
+  {
+    kind: 'Beskar7Cluster',
+    plural: 'beskar7clusters',
+    shortNames: ['b7c'],
+    description: 'Beskar7Cluster is the infrastructure that the machines of one cluster share.',
+    spec: Beskar7ClusterSpec,
+    status: Beskar7ClusterStatus,
+    columns: [
+      { name: 'Cluster', type: 'string', jsonPath: '.metadata.labels.cluster\\.x-k8s\\.io/cluster-name' },
+      { name: 'Ready', type: 'string', jsonPath: '.status.ready' },
+      { name: 'Endpoint', type: 'string', jsonPath: '.spec.controlPlaneEndpoint.host' },
+      age,
+    ],
+  },
+  {
+    kind: 'Beskar7ClusterTemplate',
+    plural: 'beskar7clustertemplates',
+    shortNames: ['b7ct'],
+    description: 'Beskar7ClusterTemplate is what a ClusterClass makes Beskar7Clusters from.',
+    spec: Beskar7ClusterTemplateSpec,
+    status: Type.Object({}),
+    columns: [age],
+  },
+];

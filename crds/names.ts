@@ -1,0 +1,34 @@
+/** Names that users and other programs see: they are a contract and never change within v1beta1. */
+
+export const GROUP = 'infrastructure.cluster.x-k8s.io';
+export const VERSION = 'v1beta1';
+export const API_VERSION = `${GROUP}/${VERSION}`;
+
+/** On a claimed host: the uid of the machine that claimed it. Release and adoption find claims by it, in a live list. */
+export const LABEL_CONSUMER_UID = 'beskar7.io/consumer-uid';
+/** On a boot Secret: the claim that its token belongs to. */
+export const LABEL_CLAIM = 'beskar7.io/claim-id';
+export const LABEL_ZONE = 'topology.kubernetes.io/zone';
+export const LABEL_CLUSTER_NAME = 'cluster.x-k8s.io/cluster-name';
+export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
+
+/** On a host: the claim, see `claim.ts`. Metadata, because it has to survive a lost status. */
+export const ANNOTATION_CLAIM = 'beskar7.io/claim';
+/** On a machine: what the last finished run was about, see `handled.ts`. */
+export const ANNOTATION_HANDLED = 'beskar7.io/handled';
+/** On a machine: set by a person, any new value asks for a new run. */
+export const ANNOTATION_RETRY = 'beskar7.io/retry';
+/** On a host: set by a person, its value is the reason; ends a release that cannot reach the BMC. */
+export const ANNOTATION_FORCE_RELEASE = 'beskar7.io/force-release';
+/** On a host: set by a person; the host is not claimed while it is there. */
+export const ANNOTATION_UNSCHEDULABLE = 'beskar7.io/unschedulable';
+export const ANNOTATION_PAUSED = 'cluster.x-k8s.io/paused';
+export const ANNOTATION_MANAGED_BY = 'cluster.x-k8s.io/managed-by';
+/** clusterctl move waits while it is there. */
+export const ANNOTATION_BLOCK_MOVE = 'clusterctl.cluster.x-k8s.io/block-move';
+/** clusterctl move is about to delete the source object: it gets no BMC call and no workflow. */
+export const ANNOTATION_DELETE_FOR_MOVE = 'clusterctl.cluster.x-k8s.io/delete-for-move';
+
+export const FINALIZER_MACHINE = 'beskar7.io/machine';
+export const FINALIZER_HOST = 'beskar7.io/host';
+export const FINALIZER_SECRET = 'beskar7.io/in-use';

@@ -1,0 +1,184 @@
+import { Type, type Static } from '@sinclair/typebox';
+import { AddressList, conditions, integer, list, oneOf, text, time } from './schema.ts';
+import { InspectionReport } from './inspectionReport.ts';
+import type { KubeObject } from './object.ts';
+
+/** Every state that a host can be in; the contract with users (architecture text). */
+export const HOST_STATES = ['Enrolling', 'Available', 'InUse', 'Inspecting', 'Ready', 'Error'] as const;
+export type HostState = (typeof HOST_STATES)[number];
+
+export const INSPECTION_PHASES = ['Pending', 'Booting', 'InProgress', 'Complete', 'Failed', 'Timeout'] as const;
+export type InspectionPhase = (typeof INSPECTION_PHASES)[number];
+
+/** The DNS subdomain form of object names. */
+const NAME = '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$';
+
+export const RedfishConnection = Type.Object(
+  {
+    address: text(512, {
+      minLength: 8,
+      pattern: '^https?://[A-Za-z0-9._~:/%\\[\\]-]+$',
+      description: 'Where the BMC answers, e.g. https://10.0.0.5 or https://[fd00::5]:8443.',
+    }),
+    credentialsSecretRef: text(253, {
+      minLength: 1,
+      pattern: NAME,
+      description: 'Name of a Secret in the same namespace with the keys username and password.',
+    }),
+    insecureSkipVerify: Type.Optional(
+      Type.Boolean({ default: false, description: 'Do not check the certificate of the BMC.' }),
+    ),
+    caBundleSecretRef: Type.Optional(
+      text(253, {
+        pattern: NAME,
+        description: 'Name of a Secret in the same namespace whose key ca.crt holds the CA of the BMC, in PEM.',
+      }),
+    ),
+    systemID: Type.Optional(
+      text(256, {
+        minLength: 1,
+        pattern: '^[^\\s/?#%]+$',
+        description: 'Which system, where the BMC has several: the last part of its @odata.id.',
+      }),
+    ),
+    workerPool: Type.Optional(
+      text(63, {
+        pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+        description: 'The site whose workers reach this BMC: its activities go to the task queue bmc.<workerPool>.',
+      }),
+    ),
+  },
+  {
+    description: 'How to reach the BMC.',
+    'x-kubernetes-validations': [
+      {
+        rule: '!(has(self.insecureSkipVerify) && self.insecureSkipVerify && has(self.caBundleSecretRef))',
+        message: 'redfishConnection: set insecureSkipVerify or caBundleSecretRef, not both',
+      },
+    ],
+  },
+);
+
+export const ConsumerRef = Type.Object(
+  {
+    apiVersion: text(128, { minLength: 1 }),
+    kind: text(63, { minLength: 1 }),
+    name: text(253, { minLength: 1 }),
+    namespace: text(63, { minLength: 1 }),
+    uid: Type.Optional(text(64)),
+  },
+  { description: 'Who claimed this host. Written by Beskar7.' },
+);
+
+const same = (field: string) =>
+  `(has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field}))`;
+
+export const PhysicalHostSpec = Type.Object(
+  {
+    redfishConnection: RedfishConnection,
+    bootMACAddress: Type.Optional(
+      text(17, {
+        pattern: '^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$',
+        description: 'MAC address of the NIC that boots from the network, e.g. 00:25:90:f0:79:00.',
+      }),
+    ),
+    consumerRef: Type.Optional(ConsumerRef),
+  },
+  {
+    'x-kubernetes-validations': [
+      {
+        rule:
+          '!has(oldSelf.consumerRef) || !has(self.consumerRef) || (self.consumerRef.kind == oldSelf.consumerRef.kind' +
+          ' && self.consumerRef.namespace == oldSelf.consumerRef.namespace && self.consumerRef.name == oldSelf.consumerRef.name)',
+        message: 'consumerRef may be set and cleared, but not replaced: the host is claimed by another machine',
+      },
+      {
+        rule:
+          '!has(oldSelf.consumerRef) || !has(self.consumerRef) || (' +
+          'self.redfishConnection.address == oldSelf.redfishConnection.address && ' +
+          same('redfishConnection.systemID') +
+          ' && ' +
+          same('redfishConnection.workerPool') +
+          ' && ' +
+          same('bootMACAddress') +
+          ')',
+        message:
+          'redfishConnection.address, systemID, workerPool and bootMACAddress cannot change while the host is claimed: delete its machine first',
+      },
+    ],
+  },
+);
+
+export const BootToken = Type.Object(
+  {
+    hash: text(64, { description: 'SHA-256 of the bearer token, in hex.' }),
+    nonceHash: Type.Optional(text(64, { description: 'SHA-256 of the boot nonce, in hex.' })),
+    expiresAt: time({ description: 'A backstop: the token ends with its claim, or here.' }),
+    claim: text(64, { description: 'Id of the claim that the token belongs to.' }),
+  },
+  { description: 'What is publicly known of the token of the claim in progress. The token itself is in a Secret.' },
+);
+
+const Inspection = Type.Object(
+  {
+    claim: text(64, { description: 'Id of the claim that this inspection belongs to.' }),
+    deadline: Type.Optional(time({ description: 'When the wait for the report ends.' })),
+    poweredOnAt: Type.Optional(time({ description: 'When the server was seen on.' })),
+    reportDigest: Type.Optional(text(71, { description: 'SHA-256 of the accepted report as it was sent.' })),
+    sourceAddress: Type.Optional(text(64, { description: 'The address that the boot by MAC is pinned to.' })),
+  },
+  { description: 'Facts of the inspection in progress, bound to one claim.' },
+);
+
+const Handover = Type.Object(
+  {
+    claim: text(64, { description: 'Id of the claim that these facts belong to.' }),
+    openedAt: Type.Optional(time({ description: 'When the hardware had passed and bootstrap data could be read.' })),
+    bootstrapSecret: Type.Optional(
+      text(253, { description: 'Name of the bootstrap data Secret; absent: none is due.' }),
+    ),
+    outcome: Type.Optional(oneOf(['Provisioned', 'Failed'])),
+    reason: Type.Optional(text(256, { description: 'What the inspector said when it failed.' })),
+    reportedAt: Type.Optional(time()),
+    osReadyAt: Type.Optional(time({ description: 'When the final OS said that it is up.' })),
+  },
+  { description: 'Facts of the hand-over to the final OS, bound to one claim.' },
+);
+
+const Enrollment = Type.Object(
+  {
+    connectionHash: text(64, { description: 'What of the spec the last attempt was made with.' }),
+    attempt: integer(0, 1_000_000_000, { description: 'Failed attempts in a row.' }),
+    nextAttemptAt: Type.Optional(time()),
+  },
+  { description: 'Bookkeeping of enrolment.' },
+);
+
+export const PhysicalHostStatus = Type.Object({
+  state: Type.Optional(oneOf(HOST_STATES, { description: 'Where the host is in its life.' })),
+  ready: Type.Optional(Type.Boolean({ description: 'The host is enrolled and nothing is known to be wrong with it.' })),
+  inspectionPhase: Type.Optional(oneOf(INSPECTION_PHASES)),
+  inspectionTimestamp: Type.Optional(time({ description: 'When the last report was accepted.' })),
+  inspectionReport: Type.Optional(InspectionReport),
+  inspection: Type.Optional(Inspection),
+  handover: Type.Optional(Handover),
+  enrollment: Type.Optional(Enrollment),
+  bootToken: Type.Optional(BootToken),
+  powerState: Type.Optional(text(32, { description: 'Power state as the BMC last told it.' })),
+  hardware: Type.Optional(
+    Type.Object({
+      manufacturer: Type.Optional(text(256)),
+      model: Type.Optional(text(256)),
+      serialNumber: Type.Optional(text(256)),
+    }),
+  ),
+  addresses: Type.Optional(AddressList),
+  macAddresses: Type.Optional(list(text(17), 128, { description: 'MAC addresses that the BMC told, lower case.' })),
+  conditions: Type.Optional(conditions()),
+});
+
+export type PhysicalHostSpec = Static<typeof PhysicalHostSpec>;
+export type PhysicalHostStatus = Static<typeof PhysicalHostStatus>;
+export type ConsumerRef = Static<typeof ConsumerRef>;
+export type RedfishConnection = Static<typeof RedfishConnection>;
+export type PhysicalHost = KubeObject<PhysicalHostSpec, PhysicalHostStatus>;
