@@ -1,0 +1,56 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { FailureType } from './failures.ts';
+
+/** Heartbeats go out so often, so that a cancel arrives within a second (rule 6). */
+const HEARTBEAT_EVERY_MS = 1_000;
+
+/**
+ * Runs the body of an activity with a heartbeat in the background. The signal aborts calls in flight on a cancel, on a
+ * worker's shutdown and at the activity's own deadline. A shutdown of the worker is not an operator's cancel: it ends as the
+ * retryable failure `WorkerShutdown`.
+ */
+export async function withHeartbeat<T>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS);
+  try {
+    return await body(context.cancellationSignal);
+  } catch (error) {
+    if (!context.cancellationSignal.aborted) throw error;
+    throw endOfAborted(error, context);
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+function endOfAborted(error: unknown, context: Context): unknown {
+  const details = context.cancellationDetails;
+  if (details?.cancelRequested === true || details?.notFound === true) {
+    return new CancelledFailure('the operation was cancelled');
+  }
+  if (error instanceof ApplicationFailure && error.nonRetryable === true) return error;
+  return ApplicationFailure.create({
+    message: 'the worker is shutting down, another one goes on',
+    type: 'WorkerShutdown' satisfies FailureType,
+  });
+}
+
+/** Waits, or rejects at once when the signal aborts. */
+export function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(abortError(signal));
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(abortError(signal));
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+function abortError(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new Error('aborted');
+}

@@ -1,0 +1,87 @@
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { isAskUnhandled } from '../crds/handled.ts';
+import {
+  ANNOTATION_BLOCK_MOVE,
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  FINALIZER_MACHINE,
+} from '../crds/names.ts';
+import { isConflict, isNotFound } from '../kube/error.ts';
+import { MACHINES } from '../kube/resource.ts';
+import type { ObjectRef } from '../workflows/names.ts';
+import type { Dependencies } from './dependencies.ts';
+import { readMachine } from './machineStatus.ts';
+
+/** Nothing is to be done, and nothing was touched. */
+export interface Refused {
+  readonly kind: 'notDue';
+  readonly reason: 'Gone' | 'Deleting' | 'Paused' | 'Moving' | 'AlreadyHandled' | 'AlreadyProvisioned';
+  /** For the operator, as the result of the run. */
+  readonly message: string;
+}
+
+export type Admission =
+  | Refused
+  | {
+      readonly kind: 'admitted';
+      readonly machine: Beskar7Machine;
+      /** An earlier run may have made a claim: the finalizer stood there already. */
+      readonly mayHaveClaim: boolean;
+    };
+
+const CONFLICTS = 8;
+
+/**
+ * The live read that decides whether work is due (rule 9). When it is, the machine gets our finalizer and `block-move` in one
+ * patch with its resourceVersion, before anything is claimed for it.
+ */
+export async function admitMachine(deps: Dependencies, ref: ObjectRef): Promise<Admission> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    const machine = await readMachine(deps.kube, ref);
+    const refused = machine ? refusal(machine) : gone(ref);
+    if (refused) return refused;
+    if (!machine) return gone(ref);
+    const finalizers = machine.metadata.finalizers ?? [];
+    const mayHaveClaim = finalizers.includes(FINALIZER_MACHINE);
+    if (mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined) {
+      return { kind: 'admitted', machine, mayHaveClaim };
+    }
+    try {
+      const patched = await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
+        metadata: {
+          uid: ref.uid,
+          resourceVersion: machine.metadata.resourceVersion,
+          finalizers: mayHaveClaim ? finalizers : [...finalizers, FINALIZER_MACHINE],
+          annotations: { [ANNOTATION_BLOCK_MOVE]: 'true' },
+        },
+      });
+      return { kind: 'admitted', machine: patched, mayHaveClaim };
+    } catch (error) {
+      if (isNotFound(error)) return gone(ref);
+      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
+    }
+  }
+}
+
+function gone(ref: ObjectRef): Refused {
+  return { kind: 'notDue', reason: 'Gone', message: `Beskar7Machine ${ref.namespace}/${ref.name} (uid ${ref.uid}) is gone` };
+}
+
+function refusal(machine: Beskar7Machine): Refused | undefined {
+  const { annotations = {}, deletionTimestamp, name, namespace } = machine.metadata;
+  const refuse = (reason: Refused['reason'], message: string): Refused => ({ kind: 'notDue', reason, message });
+  const what = `Beskar7Machine ${namespace ?? ''}/${name}`;
+  if (deletionTimestamp !== undefined) return refuse('Deleting', `${what} is being deleted`);
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return refuse('Moving', `${what} is being moved`);
+  if (annotations[ANNOTATION_PAUSED] !== undefined) return refuse('Paused', `${what} is paused`);
+  if (machine.status?.phase === 'Provisioned' && machine.spec.providerID !== undefined) {
+    return refuse('AlreadyProvisioned', `${what} is already provisioned on ${machine.spec.providerID}: nothing was touched`);
+  }
+  if (!isAskUnhandled(machine)) {
+    return refuse(
+      'AlreadyHandled',
+      `a finished run has dealt with ${what} as it is: change its spec or set the annotation beskar7.io/retry to a new value`,
+    );
+  }
+  return undefined;
+}

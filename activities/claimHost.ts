@@ -1,0 +1,215 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { log } from '@temporalio/activity';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { serializeClaim, type Claim } from '../crds/claim.ts';
+import { askOf } from '../crds/handled.ts';
+import { ANNOTATION_CLAIM, API_VERSION, LABEL_CONSUMER_UID } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
+import { selectorText } from '../crds/selector.ts';
+import { isConflict, isNotFound } from '../kube/error.ts';
+import { HOSTS } from '../kube/resource.ts';
+import { adoptClaim } from './adoptClaim.ts';
+import { admitMachine, type Refused } from './admitMachine.ts';
+import type { ClaimState, RunContext } from './claimRef.ts';
+import { markInUse, stateOf } from './claimState.ts';
+import type { Dependencies } from './dependencies.ts';
+import { fits, unfitReason, type Demand } from './hostFit.ts';
+import { writeMachineStatus, type Written } from './machineStatus.ts';
+import { readOwner } from './owner.ts';
+
+export interface ClaimHostInput {
+  readonly run: RunContext;
+  /** Which attempt of this run, from 1. */
+  readonly attempt: number;
+  /** Hosts that this run has tried already. */
+  readonly tried: readonly string[];
+}
+
+/** What the user asks for, as far as the workflow decides on it. */
+export interface Plan {
+  readonly attempts: number;
+  readonly readyWhen: 'HandedOver' | 'OSReported';
+  readonly requirements: Beskar7Machine['spec']['hardwareRequirements'];
+  readonly specHash: string;
+  readonly retry: string;
+}
+
+export type ClaimHostResult =
+  | Refused
+  | (Written & { readonly kind: 'claimed'; readonly claim: ClaimState; readonly plan: Plan })
+  | (Written & { readonly kind: 'noMatchingHost'; readonly message: string });
+
+/**
+ * Decides by a live read whether work is due for the machine (rule 9), goes on with a claim that it already has (rule 12), or
+ * claims a host that fits (rule 8). Without one it says so on the machine, tries once more and returns `noMatchingHost`
+ * (rule 15). Never talks to a BMC.
+ */
+export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
+  const admitted = await admitMachine(deps, input.run.machine);
+  if (admitted.kind !== 'admitted') return admitted;
+  const { machine } = admitted;
+  const plan = planOf(machine);
+  const run = { ...input.run, ...sinceOf(machine) };
+  if (admitted.mayHaveClaim || input.attempt > 1) {
+    const adopted = await adoptClaim(deps, machine, input.attempt);
+    if (adopted?.kind === 'provisioned') return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
+    if (adopted) {
+      const written = await writeMachineStatus(deps.kube, run, claimingReport(adopted.claim.ref.host, true));
+      return { kind: 'claimed', claim: adopted.claim, plan, ...written };
+    }
+  }
+  const demand = demandOf(machine, input.tried, (await readOwner(deps.kube, machine))?.failureDomain);
+  const first = await tryHosts(deps, machine, demand, input.attempt);
+  if (first) return claimed(deps, run, first, plan);
+  const message = noHostMessage(deps, machine, demand);
+  const written = await writeMachineStatus(deps.kube, run, {
+    phase: 'Claiming',
+    reason: MACHINE_REASONS.noMatchingHost,
+    message,
+  });
+  // A host may have become free between the look and the write, when nobody would have woken this run.
+  const second = await tryHosts(deps, machine, demand, input.attempt);
+  if (second) return claimed(deps, { ...run, ...written }, second, plan);
+  return { kind: 'noMatchingHost', message, ...written };
+}
+
+async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {
+  const written = await writeMachineStatus(deps.kube, run, claimingReport(claim.ref.host, false));
+  return { kind: 'claimed', claim, plan, ...written };
+}
+
+function claimingReport(host: string, adopted: boolean) {
+  return {
+    phase: 'Claiming' as const,
+    reason: MACHINE_REASONS.claimingHost,
+    message: adopted
+      ? `Goes on with host ${host}, which an earlier run had claimed.`
+      : `Host ${host} is claimed; it is switched off, then booted into inspection.`,
+    host,
+  };
+}
+
+/** Tries the hosts that fit, the best first, until one compare-and-swap succeeds. */
+async function tryHosts(
+  deps: Dependencies,
+  machine: Beskar7Machine,
+  demand: Demand,
+  attempt: number,
+): Promise<ClaimState | undefined> {
+  for (const host of candidates(deps, machine, demand)) {
+    const uid = host.metadata.uid;
+    if (uid === undefined || !deps.reservations.tryReserve(uid)) continue;
+    try {
+      const claim = await tryClaim(deps, machine, host, attempt);
+      if (claim) return claim;
+    } catch (error) {
+      deps.reservations.release(uid);
+      throw error;
+    }
+    // Lost against somebody else: the reservation stays until the cache shows it.
+  }
+  return undefined;
+}
+
+/** Fitting free hosts in the order of a rendezvous hash, less those that older waiting machines will want. */
+function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand): PhysicalHost[] {
+  const namespace = machine.metadata.namespace ?? '';
+  const fitting = deps.caches
+    .availableHosts(namespace)
+    .hosts.filter((host) => fits(host, demand) && !deps.reservations.isReserved(host.metadata.uid ?? ''));
+  const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
+  const wantedByOlder = older.filter((waiter) => fitting.some((host) => fits(host, demandOf(waiter, [], undefined)))).length;
+  if (fitting.length <= wantedByOlder) return [];
+  return fitting
+    .map((host) => ({ host, rank: rank(machine.metadata.uid ?? '', host.metadata.uid ?? '') }))
+    .sort((a, b) => (a.rank < b.rank ? 1 : -1))
+    .map(({ host }) => host);
+}
+
+function isOlder(waiter: Beskar7Machine, machine: Beskar7Machine): boolean {
+  if (waiter.metadata.uid === machine.metadata.uid) return false;
+  const [a, b] = [waiter.metadata.creationTimestamp ?? '', machine.metadata.creationTimestamp ?? ''];
+  return a < b || (a === b && waiter.metadata.name < machine.metadata.name);
+}
+
+function rank(machineUid: string, hostUid: string): string {
+  return createHash('sha1').update(`${machineUid}/${hostUid}`).digest('hex');
+}
+
+/** One compare-and-swap with the cached resourceVersion: it succeeds only when the cache was live. */
+async function tryClaim(
+  deps: Dependencies,
+  machine: Beskar7Machine,
+  cached: PhysicalHost,
+  attempt: number,
+): Promise<ClaimState | undefined> {
+  const { namespace = '', name, uid = '' } = machine.metadata;
+  const now = Date.now();
+  const claim: Claim = {
+    id: randomUUID(),
+    stage: 'Claimed',
+    attempt,
+    since: new Date(now).toISOString(),
+    deadline: new Date(now + deps.options.bootTimeoutMs).toISOString(),
+  };
+  const patch = {
+    metadata: {
+      resourceVersion: cached.metadata.resourceVersion,
+      uid: cached.metadata.uid,
+      labels: { [LABEL_CONSUMER_UID]: uid },
+      annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim) },
+    },
+    spec: { consumerRef: { apiVersion: API_VERSION, kind: 'Beskar7Machine', name, namespace, uid } },
+  };
+  let host: PhysicalHost;
+  try {
+    host = await deps.kube.mergePatch(HOSTS, namespace, cached.metadata.name, patch);
+  } catch (error) {
+    if (isConflict(error) || isNotFound(error)) return undefined;
+    throw error;
+  }
+  await markInUse(deps, host, claim);
+  deps.recorder.event(host, 'Normal', 'HostClaimed', `Claimed by Beskar7Machine ${namespace}/${name}`);
+  log.info('host claimed', { namespace, host: host.metadata.name, machine: name, claim: claim.id });
+  return stateOf(host, claim, machine);
+}
+
+function demandOf(machine: Beskar7Machine, tried: readonly string[], failureDomain: string | undefined): Demand {
+  return { selector: machine.spec.hostSelector, failureDomain, tried };
+}
+
+function planOf(machine: Beskar7Machine): Plan {
+  return {
+    attempts: machine.spec.attempts ?? 1,
+    readyWhen: machine.spec.readyWhen ?? 'HandedOver',
+    requirements: machine.spec.hardwareRequirements,
+    ...askOf(machine),
+  };
+}
+
+function sinceOf(machine: Beskar7Machine): Pick<RunContext, 'machineVersion' | 'notReadySince'> {
+  const ready = machine.status?.conditions?.find((entry) => entry.type === CONDITIONS.ready);
+  const version = machine.metadata.resourceVersion;
+  return {
+    ...(version === undefined ? {} : { machineVersion: version }),
+    ...(ready?.status === 'False' ? { notReadySince: ready.lastTransitionTime } : {}),
+  };
+}
+
+function noHostMessage(deps: Dependencies, machine: Beskar7Machine, demand: Demand): string {
+  const namespace = machine.metadata.namespace ?? '';
+  const all = deps.caches.hosts(namespace);
+  const why = new Map<string, number>();
+  for (const host of all) {
+    const reason = unfitReason(host, demand) ?? 'wanted by a machine that waits longer';
+    why.set(reason, (why.get(reason) ?? 0) + 1);
+  }
+  const counts = [...why].map(([reason, count]) => `${count} ${reason}`).join(', ');
+  return (
+    `No free host fits in namespace ${namespace}: asked for ${selectorText(machine.spec.hostSelector)}, ` +
+    `looked at ${all.length} host${all.length === 1 ? '' : 's'}${counts ? ` (${counts})` : ''}. ` +
+    'Goes on as soon as one becomes free; add hosts or change hostSelector to help.'
+  );
+}
+

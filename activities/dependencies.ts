@@ -1,0 +1,57 @@
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { RedfishPool } from '../redfish/index.ts';
+import type { CredentialCache } from './credentialCache.ts';
+import type { HostReservations } from './hostReservations.ts';
+import type { SecretMarks } from './secretMarks.ts';
+
+/** What the claim needs of the watch caches. They may be behind: every decision is confirmed by a compare-and-swap. */
+export interface Caches {
+  /** Hosts of a namespace in state Available that nobody has claimed, and the number of all hosts looked at. */
+  availableHosts(namespace: string): { hosts: PhysicalHost[]; lookedAt: number };
+  /** Machines of a namespace that wait for a host, the oldest first. */
+  waitingMachines(namespace: string): Beskar7Machine[];
+  /** Hosts of a namespace. */
+  hosts(namespace: string): PhysicalHost[];
+  /** One host; undefined when the cache does not have it (yet). */
+  host(namespace: string, name: string): PhysicalHost | undefined;
+  machine(namespace: string, name: string): Beskar7Machine | undefined;
+}
+
+/** Counters and histograms that activities write; the names are the architecture text's. */
+export interface ActivityMetrics {
+  inspectionDone(seconds: number): void;
+  inspectionFailed(reason: string): void;
+  provisioningDone(seconds: number): void;
+}
+
+/** Limits, in milliseconds. */
+export interface ActivityOptions {
+  /** From the claim until the server must be seen on. */
+  readonly bootTimeoutMs: number;
+  /** From seen on until the report must be there. */
+  readonly inspectionTimeoutMs: number;
+  /** From validated until the inspector (or the final OS) must have said that it is done. */
+  readonly provisioningTimeoutMs: number;
+  /** How long a server that runs its final OS may take to shut down in good order at release. */
+  readonly gracefulShutdownMs: number;
+}
+
+/** Everything that activities work with, given by the worker (and by tests). */
+export interface Dependencies {
+  readonly kube: KubeClient;
+  readonly redfish: RedfishPool;
+  readonly caches: Caches;
+  readonly reservations: HostReservations;
+  readonly credentials: CredentialCache;
+  readonly secretMarks: SecretMarks;
+  readonly recorder: EventRecorder;
+  readonly temporal: Client;
+  readonly logger: Logger;
+  readonly metrics: ActivityMetrics;
+  readonly options: ActivityOptions;
+}

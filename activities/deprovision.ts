@@ -1,0 +1,112 @@
+import { log } from '@temporalio/activity';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { claimOf } from '../crds/claim.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_BLOCK_MOVE, FINALIZER_MACHINE } from '../crds/names.ts';
+import { isConflict, isNotFound } from '../kube/error.ts';
+import { MACHINES } from '../kube/resource.ts';
+import { workflowId, type ObjectRef } from '../workflows/names.ts';
+import { claimedHosts } from './adoptClaim.ts';
+import type { ClaimRef } from './claimRef.ts';
+import { stateOf } from './claimState.ts';
+import { delay } from './activityScope.ts';
+import type { Dependencies } from './dependencies.ts';
+import { readHost } from './hostStore.ts';
+import { readMachine } from './machineStatus.ts';
+
+export type DeprovisionDue = { readonly kind: 'due' } | { readonly kind: 'notDue'; readonly message: string };
+
+/** The live read that decides whether a deprovision is due: deleted, ours, neither paused nor moved away. */
+export async function checkDeprovision(deps: Dependencies, ref: ObjectRef): Promise<DeprovisionDue> {
+  const what = `Beskar7Machine ${ref.namespace}/${ref.name}`;
+  const machine = await readMachine(deps.kube, ref);
+  if (!machine) return { kind: 'notDue', message: `${what} (uid ${ref.uid}) is gone` };
+  const { annotations = {}, deletionTimestamp, finalizers = [] } = machine.metadata;
+  if (deletionTimestamp === undefined) return { kind: 'notDue', message: `${what} is not being deleted` };
+  if (!finalizers.includes(FINALIZER_MACHINE)) return { kind: 'notDue', message: `${what} has no finalizer of ours` };
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'notDue', message: `${what} is being moved` };
+  if (annotations[ANNOTATION_PAUSED] !== undefined) return { kind: 'notDue', message: `${what} is paused` };
+  return { kind: 'due' };
+}
+
+/**
+ * Cancels the open provisioning of a machine by its run id and waits until it has closed (rule 10). Does nothing when none is
+ * open, or when the open one belongs to another machine of the same name.
+ */
+export async function endProvisioning(deps: Dependencies, ref: ObjectRef, signal: AbortSignal): Promise<void> {
+  const id = workflowId('provision', ref);
+  try {
+    // A waiting run may continue as new between two steps: look again until none of ours is open.
+    for (;;) {
+      const description = await deps.temporal.workflow.getHandle(id).describe();
+      const uid = description.memo?.uid;
+      if (description.status.name !== 'RUNNING' || (uid !== undefined && uid !== ref.uid)) return;
+      const run = deps.temporal.workflow.getHandle(id, description.runId, { followRuns: false });
+      await run.cancel();
+      log.info('provisioning cancelled, waits for its end', { workflow: id, runId: description.runId });
+      await Promise.race([run.result().then(ignore, onlyConnection), untilAborted(signal)]);
+    }
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return;
+    throw error;
+  }
+}
+
+/** A failed or cancelled provisioning is an end like any other; not to reach Temporal is none. */
+function onlyConnection(error: unknown): void {
+  if (error instanceof Error && error.name === 'WorkflowFailedError') return;
+  if (error instanceof Error && error.name === 'WorkflowContinuedAsNewError') return;
+  throw error;
+}
+
+function ignore(): void {
+  // The result of the run does not matter here.
+}
+
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  for (;;) await delay(60_000, signal);
+}
+
+/** The claims of a machine, out of a live list on the label. */
+export async function findClaims(deps: Dependencies, ref: ObjectRef): Promise<ClaimRef[]> {
+  const hosts = await claimedHosts(deps, { metadata: ref, spec: { targetOSImage: '' } });
+  return hosts.flatMap((host) => {
+    const claim = claimOf(host);
+    return claim ? [stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }).ref] : [];
+  });
+}
+
+/** Waits until a claim has ended on its host: another run is releasing it. */
+export async function awaitClaimEnd(deps: Dependencies, ref: ClaimRef, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const cached = deps.caches.host(ref.namespace, ref.host);
+    if (!cached || claimOf(cached)?.id !== ref.id) {
+      const live = await readHost(deps.kube, ref.namespace, ref.host, signal);
+      if (!live || claimOf(live)?.id !== ref.id) return;
+    }
+    await delay(1_000, signal);
+  }
+}
+
+/** Removes our finalizer and `block-move`: the machine may go. Nothing is created (rule 17). */
+export async function removeMachineFinalizer(deps: Dependencies, ref: ObjectRef): Promise<void> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    const machine = await readMachine(deps.kube, ref);
+    const finalizers = machine?.metadata.finalizers ?? [];
+    if (!machine || !finalizers.includes(FINALIZER_MACHINE)) return;
+    try {
+      await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
+        metadata: {
+          uid: ref.uid,
+          resourceVersion: machine.metadata.resourceVersion,
+          finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_MACHINE),
+          annotations: { [ANNOTATION_BLOCK_MOVE]: null },
+        },
+      });
+      return;
+    } catch (error) {
+      if (isNotFound(error)) return;
+      if (!isConflict(error) || conflicts >= 8) throw error;
+    }
+  }
+}
+

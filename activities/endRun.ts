@@ -1,0 +1,65 @@
+import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
+import type { Handled } from '../crds/handled.ts';
+import type { Plan } from './claimHost.ts';
+import type { ClaimRef, RunContext } from './claimRef.ts';
+import type { Dependencies } from './dependencies.ts';
+import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
+import { patchMachineEnd } from './handOver.ts';
+import { askOf } from '../crds/handled.ts';
+
+export interface FailMachineInput {
+  readonly run: RunContext;
+  /** What the run was about; absent when it ended before it knew. */
+  readonly plan?: Pick<Plan, 'specHash' | 'retry'>;
+  readonly outcome: 'Failed' | 'Cancelled';
+  readonly reason: MachineReason;
+  readonly message: string;
+  readonly host?: string;
+}
+
+/**
+ * The end of a run that did not succeed: `handled` first, then phase Failed with reason and message (rule 9), and an event. A
+ * machine that is gone, or that another run has meanwhile provisioned, is left alone.
+ */
+export async function failMachine(deps: Dependencies, input: FailMachineInput): Promise<void> {
+  const { run } = input;
+  const machine = await readMachine(deps.kube, run.machine);
+  if (!machine) return;
+  if (machine.status?.phase === 'Provisioned' && machine.spec.providerID !== undefined) return;
+  const other = machine.status?.workflow?.runID;
+  const isTakenOver = other !== undefined && other !== run.workflow.runID && input.reason === MACHINE_REASONS.claimLost;
+  if (isTakenOver) return;
+  const handled: Handled = { ...(input.plan ?? askOf(machine)), outcome: input.outcome };
+  const ask: Handled = { specHash: handled.specHash, retry: handled.retry, outcome: handled.outcome };
+  const version = await patchMachineEnd(deps, run.machine, ask);
+  if (version === undefined) return;
+  await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, {
+    phase: 'Failed',
+    reason: input.reason,
+    message: input.message,
+  });
+  deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
+}
+
+function eventReason(reason: MachineReason): string {
+  return reason === MACHINE_REASONS.hardwareRequirementsNotMet ? 'HardwareValidationFailed' : reason;
+}
+
+export interface ReportProgressInput {
+  readonly run: RunContext;
+  readonly claim?: ClaimRef;
+  readonly phase: 'Claiming' | 'Inspecting' | 'Provisioning';
+  readonly reason: MachineReason;
+  readonly message: string;
+}
+
+/** Tells on the machine what a run is doing or waiting for, beyond what the steps themselves tell. */
+export async function reportProgress(deps: Dependencies, input: ReportProgressInput): Promise<Written> {
+  return writeMachineStatus(deps.kube, input.run, {
+    phase: input.phase,
+    reason: input.reason,
+    message: input.message,
+    ...(input.claim ? { host: input.claim.host } : {}),
+  });
+}
+

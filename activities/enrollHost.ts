@@ -1,0 +1,222 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { isUnclaimed } from '../crds/claim.ts';
+import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
+import { connectionHash } from '../crds/connection.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST, FINALIZER_SECRET } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS, HOST_REASONS, type HostReason } from '../crds/reasons.ts';
+import { isConflict } from '../kube/error.ts';
+import { SECRETS } from '../kube/resource.ts';
+import type { NetworkAddress, SystemInfo } from '../redfish/index.ts';
+import type { ObjectRef } from '../workflows/names.ts';
+import { connectBmc } from './bmcConnection.ts';
+import type { Dependencies } from './dependencies.ts';
+import { fromRedfish } from './failures.ts';
+import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
+
+export interface EnrollInput {
+  readonly host: ObjectRef;
+  /** Failed attempts in a row so far. */
+  readonly failures: number;
+}
+
+export type EnrollResult =
+  | { readonly kind: 'enrolled' }
+  | { readonly kind: 'notDue'; readonly message: string }
+  | {
+      readonly kind: 'failed';
+      readonly message: string;
+      /** RFC 3339: when the next attempt is due. */
+      readonly nextAttemptAt: string;
+      /** What of the spec this attempt was made with. */
+      readonly connectionHash: string;
+    };
+
+const FIRST_RETRY_MS = 2_000;
+const LONGEST_RETRY_MS = 600_000;
+/** Repeated log-ins with a wrong password lock accounts. */
+const REFUSED_PASSWORD_MS = 60_000;
+
+/**
+ * One attempt to enroll a host: connect, read the system, write hardware, addresses and state Available. Changes nothing at the
+ * BMC; a running server stays on (rules 3 and 7). A BMC that cannot be used is a result, told on the host with the time of the
+ * next attempt.
+ */
+export async function enrollHost(deps: Dependencies, input: EnrollInput, signal: AbortSignal): Promise<EnrollResult> {
+  const { namespace, name, uid } = input.host;
+  const host = await readHost(deps.kube, namespace, name, signal);
+  const refused = refusal(host, uid);
+  if (refused !== undefined || !host) return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  const owned = await ownHost(deps, host);
+  const usedHash = connectionHash(owned.spec);
+  try {
+    await ownSecrets(deps, owned);
+    const bmc = await connectBmc(deps, owned, true);
+    const info = await bmc.getSystemInfo({ signal });
+    const nics = await bmc.getNetworkAddresses({ signal });
+    await writeEnrolled(deps, owned, info, nics, usedHash);
+    return { kind: 'enrolled' };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const failure = fromRedfish(error, name);
+    if (!(failure instanceof ApplicationFailure)) throw failure;
+    if (failure.type === 'ClaimLost') return { kind: 'notDue', message: failure.message };
+    return tellFailure(deps, owned, failure, input.failures + 1, usedHash);
+  }
+}
+
+function refusal(host: PhysicalHost | undefined, uid: string): string | undefined {
+  if (!host || host.metadata.uid !== uid) return `(uid ${uid}) is gone`;
+  const { annotations = {}, deletionTimestamp } = host.metadata;
+  if (deletionTimestamp !== undefined) return 'is being deleted';
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'is being moved';
+  if (annotations[ANNOTATION_PAUSED] !== undefined) return 'is paused';
+  if (!isUnclaimed(host)) return 'is claimed';
+  return undefined;
+}
+
+/** Our finalizer on the host, so that its server is switched off before it goes. */
+function ownHost(deps: Dependencies, host: PhysicalHost): Promise<PhysicalHost> {
+  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  return patchHost(
+    deps.kube,
+    key,
+    (live) => {
+      const finalizers = live.metadata.finalizers ?? [];
+      if (finalizers.includes(FINALIZER_HOST) || live.metadata.deletionTimestamp !== undefined) return undefined;
+      return { metadata: { finalizers: [...finalizers, FINALIZER_HOST] } };
+    },
+    host,
+  );
+}
+
+/** Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). */
+async function ownSecrets(deps: Dependencies, host: PhysicalHost): Promise<void> {
+  const namespace = host.metadata.namespace ?? '';
+  const { credentialsSecretRef, caBundleSecretRef } = host.spec.redfishConnection;
+  for (const name of [credentialsSecretRef, caBundleSecretRef]) {
+    if (name === undefined) continue;
+    const secret = await deps.secretMarks.read(namespace, name);
+    const finalizers = secret?.metadata.finalizers ?? [];
+    if (!secret || finalizers.includes(FINALIZER_SECRET) || secret.metadata.deletionTimestamp !== undefined) continue;
+    const metadata = {
+      uid: secret.metadata.uid,
+      resourceVersion: secret.metadata.resourceVersion,
+      finalizers: [...finalizers, FINALIZER_SECRET],
+    };
+    try {
+      await deps.kube.mergePatch(SECRETS, namespace, name, { metadata });
+    } catch (error) {
+      // Somebody else changed it, most likely with the same mark: the next enrolment looks again.
+      if (!isConflict(error)) throw error;
+    }
+  }
+}
+
+async function writeEnrolled(
+  deps: Dependencies,
+  host: PhysicalHost,
+  info: SystemInfo,
+  nics: NetworkAddress[],
+  usedHash: string,
+): Promise<void> {
+  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  await patchHostStatus(
+    deps.kube,
+    key,
+    (live) => {
+      if (refusal(live, host.metadata.uid ?? '') !== undefined) return undefined;
+      const hardware = {
+        ...(info.manufacturer ? { manufacturer: info.manufacturer.slice(0, 256) } : {}),
+        ...(info.model ? { model: info.model.slice(0, 256) } : {}),
+        ...(info.serialNumber ? { serialNumber: info.serialNumber.slice(0, 256) } : {}),
+      };
+      const patches: ConditionPatch[] = [
+        { type: CONDITIONS.ready, status: 'True', reason: HOST_REASONS.enrolled, message: 'Free to be claimed.' },
+        { type: CONDITIONS.redfishReachable, status: 'True', reason: HOST_REASONS.reachable, message: 'The BMC answers.' },
+      ];
+      return {
+        state: 'Available',
+        ready: true,
+        powerState: info.powerState,
+        hardware,
+        macAddresses: macsOf(nics),
+        addresses: addressesOf(nics),
+        bootToken: null,
+        inspection: null,
+        handover: null,
+        enrollment: { connectionHash: usedHash, attempt: 0, nextAttemptAt: null },
+        conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
+      } as StatusPatch;
+    },
+    host,
+  );
+}
+
+function macsOf(nics: NetworkAddress[]): string[] {
+  const macs = nics.map((nic) => (nic.macAddress ?? '').toLowerCase()).filter((mac) => /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac));
+  return [...new Set(macs)].slice(0, 128);
+}
+
+function addressesOf(nics: NetworkAddress[]) {
+  const all = nics.flatMap((nic) => nic.addresses).filter((address) => address !== '' && address.length <= 256);
+  return [...new Set(all)].slice(0, 128).map((address) => ({ type: 'InternalIP' as const, address }));
+}
+
+async function tellFailure(
+  deps: Dependencies,
+  host: PhysicalHost,
+  failure: ApplicationFailure,
+  attempt: number,
+  usedHash: string,
+): Promise<EnrollResult> {
+  const reason = reasonOf(failure);
+  const delayMs = reason === HOST_REASONS.unauthorized ? REFUSED_PASSWORD_MS : retryDelayMs(attempt);
+  const nextAttemptAt = new Date(Date.now() + delayMs).toISOString();
+  const message = `${failure.message}. Attempt ${attempt}; the next one is due at ${nextAttemptAt}, or as soon as the host changes.`;
+  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  await patchHostStatus(deps.kube, key, (live) => {
+    if (refusal(live, host.metadata.uid ?? '') !== undefined) return undefined;
+    const patches: ConditionPatch[] = [
+      { type: CONDITIONS.ready, status: 'False', reason, message },
+      { type: CONDITIONS.redfishReachable, status: 'False', reason, message },
+    ];
+    return {
+      state: 'Error',
+      ready: false,
+      enrollment: { connectionHash: usedHash, attempt, nextAttemptAt },
+      conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
+    };
+  });
+  deps.recorder.event(host, 'Warning', 'EnrollmentFailed', message);
+  return { kind: 'failed', message: failure.message, nextAttemptAt, connectionHash: usedHash };
+}
+
+/** 2 s, doubling, at most 10 minutes. */
+export function retryDelayMs(attempt: number): number {
+  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 20));
+}
+
+function reasonOf(failure: ApplicationFailure): HostReason {
+  const detail = failure.details?.[0] as { kind?: string } | undefined;
+  switch (detail?.kind) {
+    case 'Unauthorized':
+      return HOST_REASONS.unauthorized;
+    case 'SecretMissing':
+      return HOST_REASONS.secretMissing;
+    case 'SecretInvalid':
+      return HOST_REASONS.secretInvalid;
+    case 'SystemAmbiguous':
+      return HOST_REASONS.systemAmbiguous;
+    case 'SystemNotFound':
+      return HOST_REASONS.systemNotFound;
+    case 'Tls':
+      return HOST_REASONS.tls;
+    case 'Unreachable':
+    case 'Timeout':
+    case 'Busy':
+      return HOST_REASONS.unreachable;
+    default:
+      return HOST_REASONS.redfishError;
+  }
+}

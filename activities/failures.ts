@@ -1,0 +1,33 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { RedfishError } from '../redfish/index.ts';
+
+/** How an activity can fail, as workflows see it: `ApplicationFailure.type`. A closed union. */
+export type FailureType =
+  /** The host is not, or no longer, claimed as the caller believes. Nothing was sent. Never retried. */
+  | 'ClaimLost'
+  /** The BMC did not do what was asked, for now: unreachable, busy, refused. */
+  | 'BmcFailure'
+  /** The BMC refused the credentials, or they are missing. */
+  | 'BmcCredentials'
+  /** What the machine asks for cannot be turned into a boot configuration. Never retried. */
+  | 'InvalidBootConfiguration'
+  /** The worker is being shut down; another one goes on. */
+  | 'WorkerShutdown';
+
+/** The run no longer owns the host. It ends, and compensates nothing (rule 2). */
+export function claimLost(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: 'ClaimLost' satisfies FailureType, nonRetryable: true });
+}
+
+/** What went wrong at a BMC, with `kind` of the Redfish error as detail. */
+export function bmcFailure(message: string, kind: string): ApplicationFailure {
+  const type: FailureType = kind === 'Unauthorized' || kind.startsWith('Secret') ? 'BmcCredentials' : 'BmcFailure';
+  return ApplicationFailure.create({ message, type, details: [{ kind }] });
+}
+
+/** The failure that a workflow sees for an error of the Redfish client; other errors stay what they are. */
+export function fromRedfish(error: unknown, host: string): unknown {
+  if (!(error instanceof RedfishError)) return error;
+  if (error.cause instanceof ApplicationFailure) return error.cause;
+  return bmcFailure(`BMC of host ${host}: ${error.message}`, error.kind);
+}

@@ -1,0 +1,70 @@
+import type { ClaimStage } from '../crds/claim.ts';
+import { isUnclaimed } from '../crds/claim.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { MutateOptions } from '../redfish/index.ts';
+import type { ClaimRef } from './claimRef.ts';
+import { bmcFailure, claimLost } from './failures.ts';
+import { readHost, requireClaim } from './hostStore.ts';
+
+/** How old the live read may be when the request is written (rule 2). */
+export const FENCE_MS = 2_000;
+/** Hard deadline of a call to a BMC (rule 2, D). */
+export const BMC_CALL_MS = 60_000;
+
+/**
+ * The fence of rule 2 for calls on behalf of a claim: the host is read live, the claim and its stage are compared, and the
+ * request goes out within 2 s of that read or not at all. A mismatch is `ClaimLost`.
+ */
+export function claimFence(
+  kube: KubeClient,
+  ref: ClaimRef,
+  stages: readonly ClaimStage[],
+  signal: AbortSignal,
+): Pick<MutateOptions, 'fence' | 'userAgent' | 'signal'> {
+  return {
+    signal,
+    userAgent: `beskar7 (${ref.id})`,
+    fence: fence(kube, ref, signal, (host) => void requireClaim(host, ref, stages)),
+  };
+}
+
+/** The fence for the retirement of a host: nobody has claimed it, and it is being deleted (rule 3). */
+export function retireFence(
+  kube: KubeClient,
+  host: { namespace: string; host: string; hostUid: string },
+  signal: AbortSignal,
+): Pick<MutateOptions, 'fence' | 'userAgent' | 'signal'> {
+  return {
+    signal,
+    userAgent: 'beskar7 (retire)',
+    fence: fence(kube, host, signal, (live) => {
+      const name = `${host.namespace}/${host.host}`;
+      if (live === undefined || live.metadata.uid !== host.hostUid) throw claimLost(`host ${name} is gone`);
+      if (live.metadata.deletionTimestamp === undefined) throw claimLost(`host ${name} is not being deleted`);
+      if (!isUnclaimed(live)) throw claimLost(`host ${name} is claimed: it is not retired`);
+    }),
+  };
+}
+
+function fence(
+  kube: KubeClient,
+  key: { namespace: string; host: string },
+  signal: AbortSignal,
+  check: (host: PhysicalHost | undefined) => void,
+): MutateOptions['fence'] {
+  return async () => {
+    const began = performance.now();
+    const timely = AbortSignal.any([signal, AbortSignal.timeout(FENCE_MS)]);
+    check(await readHost(kube, key.namespace, key.host, timely));
+    return () => {
+      signal.throwIfAborted();
+      if (performance.now() - began >= FENCE_MS) {
+        throw bmcFailure(
+          `host ${key.namespace}/${key.host}: more than 2 s passed between the check of the claim and the call, nothing was sent`,
+          'FenceExpired',
+        );
+      }
+    };
+  };
+}

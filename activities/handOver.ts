@@ -1,0 +1,187 @@
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { claimOf } from '../crds/claim.ts';
+import { withConditions } from '../crds/conditions.ts';
+import { askOf, type Handled } from '../crds/handled.ts';
+import { ANNOTATION_BLOCK_MOVE, ANNOTATION_HANDLED, LABEL_ZONE } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { providerIDOf } from '../crds/providerID.ts';
+import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
+import type { MachineAddress } from '../crds/schema.ts';
+import { isConflict, isNotFound } from '../kube/error.ts';
+import { MACHINES } from '../kube/resource.ts';
+import type { Plan } from './claimHost.ts';
+import type { ClaimRef, RunContext } from './claimRef.ts';
+import type { Dependencies } from './dependencies.ts';
+import { claimLost } from './failures.ts';
+import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
+import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
+import { readOwner } from './owner.ts';
+
+export interface HandOverInput {
+  readonly claim: ClaimRef;
+  readonly run: RunContext;
+  readonly plan: Plan;
+}
+
+/** State Ready: the hardware has passed, bootstrap data may be read from now on. */
+export async function openProvisioning(deps: Dependencies, input: HandOverInput): Promise<Written> {
+  const { claim: ref, run } = input;
+  // The owner of a machine does not change: the cache will do when it shows the same uid.
+  const cached = deps.caches.machine(ref.machine.namespace, ref.machine.name);
+  const machine = cached?.metadata.uid === ref.machine.uid ? cached : await readMachine(deps.kube, ref.machine);
+  if (!machine) throw claimLost(`Beskar7Machine ${ref.machine.namespace}/${ref.machine.name} is gone`);
+  const owner = await readOwner(deps.kube, machine);
+  await patchHostStatus(
+    deps.kube,
+    ref,
+    (live) => {
+      requireClaim(live, ref, ['Armed']);
+      const current = live.status?.handover?.claim === ref.id ? live.status.handover : undefined;
+      if (current?.openedAt !== undefined) return undefined;
+      const now = new Date().toISOString();
+      const ready = {
+        type: CONDITIONS.ready,
+        status: 'True' as const,
+        reason: HOST_REASONS.validated,
+        message: `Inspected and validated for Beskar7Machine ${ref.machine.name}.`,
+      };
+      return {
+        state: 'Ready',
+        handover: {
+          ...current,
+          claim: ref.id,
+          openedAt: now,
+          ...(owner?.dataSecretName ? { bootstrapSecret: owner.dataSecretName } : {}),
+        },
+        conditions: withConditions(live.status?.conditions, [ready], now, live.metadata.generation),
+      };
+    },
+    await hostForClaim(deps, ref),
+  );
+  return writeMachineStatus(deps.kube, run, {
+    phase: 'Provisioning',
+    reason: MACHINE_REASONS.waitingForHandover,
+    message: `The hardware of host ${ref.host} is good; the inspection image fetches the final OS and starts it.`,
+    host: ref.host,
+  });
+}
+
+export type SettleResult =
+  | { readonly kind: 'provisioned' }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'waiting' };
+
+/**
+ * Reads what the inspector (or the final OS) has said, and hands over when it is time: stage `HandedOver` by compare-and-swap,
+ * then providerID, addresses and conditions of the machine. From then on no provision run touches the BMC (rule 3).
+ */
+export async function settleHandover(
+  deps: Dependencies,
+  input: HandOverInput & { startedAt: string },
+): Promise<SettleResult> {
+  const { claim: ref } = input;
+  const host = await readHost(deps.kube, ref.namespace, ref.host);
+  const claim = requireClaim(host, ref, ['Armed', 'HandedOver']);
+  // requireClaim has thrown when there is no host.
+  let live = host as PhysicalHost;
+  if (claim.stage === 'Armed') {
+    const said = live.status?.handover?.claim === ref.id ? live.status.handover : undefined;
+    if (said?.outcome === 'Failed') return { kind: 'failed', reason: said.reason ?? 'no reason given' };
+    const isUp = input.plan.readyWhen === 'HandedOver' || said?.osReadyAt !== undefined;
+    if (said?.outcome !== 'Provisioned' || !isUp) return { kind: 'waiting' };
+    live = await patchHost(
+      deps.kube,
+      ref,
+      (current) => {
+        const now = requireClaim(current, ref, ['Armed', 'HandedOver']);
+        if (now.stage === 'HandedOver') return undefined;
+        return claimPatch({ ...now, stage: 'HandedOver', since: new Date().toISOString() });
+      },
+      live,
+    );
+  }
+  await finish(deps, input, live);
+  return { kind: 'provisioned' };
+}
+
+async function finish(
+  deps: Dependencies,
+  input: HandOverInput & { startedAt: string },
+  host: PhysicalHost,
+): Promise<void> {
+  const { run, plan } = input;
+  const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned' };
+  const version = await patchMachineEnd(deps, run.machine, handled, providerIDOf(run.machine.namespace, host.metadata.name));
+  if (version === undefined) return;
+  await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, provisionedReport(host));
+  deps.recorder.event(
+    { apiVersion: 'infrastructure.cluster.x-k8s.io/v1beta1', kind: 'Beskar7Machine', metadata: run.machine },
+    'Normal',
+    'ProvisioningComplete',
+    `Provisioned on host ${host.metadata.name}`,
+  );
+  deps.metrics.provisioningDone(Math.max(0, (Date.now() - Date.parse(input.startedAt)) / 1000));
+}
+
+/** `handled` first, status after it (rule 9). Returns the machine's new resourceVersion; undefined when it is gone. */
+export async function patchMachineEnd(
+  deps: Dependencies,
+  machine: { namespace: string; name: string; uid: string },
+  handled: Handled,
+  providerID?: string,
+): Promise<string | undefined> {
+  try {
+    const patched = await deps.kube.mergePatch(MACHINES, machine.namespace, machine.name, {
+      metadata: {
+        uid: machine.uid,
+        annotations: { [ANNOTATION_HANDLED]: JSON.stringify(handled), [ANNOTATION_BLOCK_MOVE]: null },
+      },
+      ...(providerID === undefined ? {} : { spec: { providerID } }),
+    });
+    return patched.metadata.resourceVersion;
+  } catch (error) {
+    // Another uid: the machine was recreated, this one is gone.
+    if (isNotFound(error) || isConflict(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Writes what a machine lost that was handed over already: status and marks only, no call to a BMC (rules 12 and 13). */
+export async function recordProvisioned(deps: Dependencies, machine: Beskar7Machine, host: PhysicalHost): Promise<void> {
+  const { namespace = '', name, uid = '' } = machine.metadata;
+  const handled: Handled = { ...askOf(machine), outcome: 'Provisioned' };
+  const version = await patchMachineEnd(deps, { namespace, name, uid }, handled, providerIDOf(namespace, host.metadata.name));
+  if (version === undefined) return;
+  const workflow = machine.status?.workflow ?? { id: `provision/${namespace}/${name}`, runID: '' };
+  await writeMachineStatus(
+    deps.kube,
+    { machine: { namespace, name, uid }, workflow, machineVersion: version },
+    provisionedReport(host),
+  );
+  if (host.status?.state === 'Ready' || claimOf(host) === undefined) return;
+  await patchHostStatus(deps.kube, { namespace, host: host.metadata.name }, (live) =>
+    claimOf(live)?.stage === 'HandedOver' && live.status?.state !== 'Ready' ? { state: 'Ready', ready: true } : undefined,
+  );
+}
+
+function provisionedReport(host: PhysicalHost) {
+  return {
+    phase: 'Provisioned' as const,
+    reason: MACHINE_REASONS.inspectionComplete,
+    message: `Runs on host ${host.metadata.name}.`,
+    host: host.metadata.name,
+    addresses: addressesOf(host),
+    failureDomain: host.metadata.labels?.[LABEL_ZONE],
+  };
+}
+
+function addressesOf(host: PhysicalHost): MachineAddress[] {
+  const known = host.status?.addresses ?? [];
+  const reported = (host.status?.inspectionReport?.nics ?? []).flatMap((nic) => nic.ipAddresses ?? []);
+  const all: MachineAddress[] = [
+    { type: 'Hostname', address: host.metadata.name },
+    ...known,
+    ...reported.map((address) => ({ type: 'InternalIP' as const, address: address.split('/')[0] ?? address })),
+  ];
+  return [...new Map(all.map((entry) => [`${entry.type} ${entry.address}`, entry])).values()].slice(0, 128);
+}

@@ -1,0 +1,54 @@
+import { bootInspector, prepareBoot, type BootInput } from './bootInspector.ts';
+import { claimHost, type ClaimHostInput } from './claimHost.ts';
+import type { ClaimRef } from './claimRef.ts';
+import type { Dependencies } from './dependencies.ts';
+import { awaitClaimEnd, checkDeprovision, endProvisioning, findClaims, removeMachineFinalizer } from './deprovision.ts';
+import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './endRun.ts';
+import { enrollHost, type EnrollInput } from './enrollHost.ts';
+import { openProvisioning, settleHandover, type HandOverInput } from './handOver.ts';
+import { takeReport, type TakeReportInput } from './inspection.ts';
+import { markReleasing, releaseHost, type MarkReleasingInput, type ReleaseHostInput } from './releaseHost.ts';
+import { retireHost, type RetireInput } from './retireHost.ts';
+import { withHeartbeat } from './activityScope.ts';
+import type { ObjectRef } from '../workflows/names.ts';
+
+/** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
+export function createKubernetesActivities(deps: Dependencies) {
+  return {
+    claimHost: (input: ClaimHostInput) => claimHost(deps, input),
+    takeReport: (input: TakeReportInput) => takeReport(deps, input),
+    openProvisioning: (input: HandOverInput) => openProvisioning(deps, input),
+    settleHandover: (input: HandOverInput & { startedAt: string }) => settleHandover(deps, input),
+    failMachine: (input: FailMachineInput) => failMachine(deps, input),
+    reportProgress: (input: ReportProgressInput) => reportProgress(deps, input),
+    markReleasing: (input: MarkReleasingInput) => markReleasing(deps, input),
+    checkDeprovision: (ref: ObjectRef) => checkDeprovision(deps, ref),
+    endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)),
+    findClaims: (ref: ObjectRef) => findClaims(deps, ref),
+    awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal)),
+    removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),
+  };
+}
+
+/** Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. */
+export function createBmcActivities(deps: Dependencies) {
+  return {
+    enrollHost: (input: EnrollInput) => withHeartbeat((signal) => enrollHost(deps, input, signal)),
+    prepareBoot: (input: BootInput) => withHeartbeat((signal) => prepareBoot(deps, input, signal)),
+    bootInspector: (input: BootInput) => withHeartbeat((signal) => bootInspector(deps, input, signal)),
+    releaseHost: (input: ReleaseHostInput) => withHeartbeat((signal) => releaseHost(deps, input, signal)),
+    retireHost: (input: RetireInput) => withHeartbeat((signal) => retireHost(deps, input, signal)),
+  };
+}
+
+/** The permit of rule 5, alone on its queue: the queue's rate limit is the power budget. */
+export function createPermitActivities() {
+  return {
+    /** Returns when power may be switched on for one more server. */
+    acquirePowerOnPermit: () => Promise.resolve(),
+  };
+}
+
+export type KubernetesActivities = ReturnType<typeof createKubernetesActivities>;
+export type BmcActivities = ReturnType<typeof createBmcActivities>;
+export type PermitActivities = ReturnType<typeof createPermitActivities>;

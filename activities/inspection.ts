@@ -1,0 +1,69 @@
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { MACHINE_REASONS } from '../crds/reasons.ts';
+import { summarize, type HardwareSummary } from '../crds/requirements.ts';
+import type { ClaimRef, RunContext } from './claimRef.ts';
+import type { Dependencies } from './dependencies.ts';
+import { patchHostStatus, readHost, requireClaim } from './hostStore.ts';
+import { writeMachineStatus, type Written } from './machineStatus.ts';
+
+export interface TakeReportInput {
+  readonly claim: ClaimRef;
+  readonly run: RunContext;
+  /** The timer has fired: no report means that the inspection has timed out. */
+  readonly timedOut: boolean;
+}
+
+export type TakeReportResult =
+  | (Written & { readonly kind: 'reported'; readonly hardware: HardwareSummary })
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'timedOut' };
+
+/**
+ * Reads whether the report of a claim is there (rule 11). When the timer has fired, report against timeout is decided by one
+ * compare-and-swap on the host: either the report stands there, or the phase is Timeout and no report is accepted any more.
+ */
+export async function takeReport(deps: Dependencies, input: TakeReportInput): Promise<TakeReportResult> {
+  const { claim: ref, run } = input;
+  const host = await patchOrRead(deps, input);
+  requireClaim(host, ref, ['Armed']);
+  const { inspection, inspectionReport, inspectionPhase, handover } = host.status ?? {};
+  if (handover?.claim === ref.id && handover.outcome === 'Failed') {
+    deps.metrics.inspectionFailed('ProvisionFailed');
+    return { kind: 'failed', reason: handover.reason ?? 'no reason given' };
+  }
+  if (inspection?.claim === ref.id && inspection.reportDigest !== undefined) {
+    if (inspection.poweredOnAt && host.status?.inspectionTimestamp) {
+      const seconds = (Date.parse(host.status.inspectionTimestamp) - Date.parse(inspection.poweredOnAt)) / 1000;
+      deps.metrics.inspectionDone(Math.max(0, seconds));
+    }
+    const written = await writeMachineStatus(deps.kube, run, {
+      phase: 'Validating',
+      reason: MACHINE_REASONS.validatingHardware,
+      message: `Host ${ref.host} has reported its hardware; it is compared with hardwareRequirements.`,
+      host: ref.host,
+    });
+    return { kind: 'reported', hardware: summarize(inspectionReport ?? {}), ...written };
+  }
+  if (inspectionPhase === 'Timeout' && inspection?.claim === ref.id) {
+    deps.metrics.inspectionFailed('Timeout');
+    return { kind: 'timedOut' };
+  }
+  return { kind: 'waiting' };
+}
+
+async function patchOrRead(deps: Dependencies, { claim: ref, timedOut }: TakeReportInput): Promise<PhysicalHost> {
+  if (!timedOut) {
+    const host = await readHost(deps.kube, ref.namespace, ref.host);
+    requireClaim(host, ref, ['Armed']);
+    // requireClaim has thrown when there is no host.
+    return host as PhysicalHost;
+  }
+  return patchHostStatus(deps.kube, ref, (live) => {
+    requireClaim(live, ref, ['Armed']);
+    const inspection = live.status?.inspection;
+    const has = inspection?.claim === ref.id && inspection.reportDigest !== undefined;
+    if (has || (inspection?.claim === ref.id && live.status?.inspectionPhase === 'Timeout')) return undefined;
+    return { inspectionPhase: 'Timeout', inspection: { ...inspection, claim: ref.id } };
+  });
+}

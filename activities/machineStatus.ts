@@ -1,0 +1,118 @@
+import type { Beskar7Machine, Beskar7MachineStatus, MachinePhase } from '../crds/beskar7Machine.ts';
+import { condition, findCondition, seconds, type ConditionPatch } from '../crds/conditions.ts';
+import { CONDITIONS, type MachineReason } from '../crds/reasons.ts';
+import { API_VERSION } from '../crds/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isConflict, isNotFound } from '../kube/error.ts';
+import { MACHINES } from '../kube/resource.ts';
+import type { RunContext } from './claimRef.ts';
+
+/** Owns what a run writes to a machine's status. */
+const FIELD_MANAGER = 'beskar7-provision';
+const CONFLICTS = 8;
+
+/** What a run says of its machine. The whole of it each time: what is left out is removed. */
+export interface MachineReport {
+  readonly phase: MachinePhase;
+  readonly reason: MachineReason;
+  readonly message: string;
+  readonly host?: string;
+  readonly addresses?: Beskar7MachineStatus['addresses'];
+  readonly failureDomain?: string | undefined;
+}
+
+/** After a write: what the next one needs. */
+export type Written = Pick<RunContext, 'machineVersion' | 'notReadySince'>;
+
+/**
+ * Writes phase, conditions and the rest of a machine's status by server-side apply on `/status` (rule 19), with the
+ * resourceVersion of the run's last write, so that neither a read nor a lost update is needed. On a conflict the machine is
+ * read: a newer run, another uid or an end that this run has already written are not overwritten.
+ */
+export async function writeMachineStatus(kube: KubeClient, run: RunContext, report: MachineReport): Promise<Written> {
+  let version = run.machineVersion;
+  let live: Beskar7Machine | undefined;
+  for (let conflicts = 0; ; conflicts += 1) {
+    if (version === undefined) {
+      live = await readMachine(kube, run.machine);
+      if (live === undefined || isBeyond(live, run)) return {};
+      version = live.metadata.resourceVersion;
+    }
+    try {
+      const written = await kube.applyStatus(MACHINES, statusObject(run, report, version, live), {
+        fieldManager: FIELD_MANAGER,
+        force: true,
+      });
+      return context(written, report);
+    } catch (error) {
+      if (isNotFound(error)) return {};
+      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
+      version = undefined;
+    }
+  }
+}
+
+/** Reads a machine live; undefined when it is gone, or another one has its name now. */
+export async function readMachine(
+  kube: KubeClient,
+  ref: { namespace: string; name: string; uid: string },
+): Promise<Beskar7Machine | undefined> {
+  try {
+    const machine = await kube.get(MACHINES, ref.namespace, ref.name);
+    return machine.metadata.uid === ref.uid ? machine : undefined;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function isBeyond(live: Beskar7Machine, run: RunContext): boolean {
+  const { workflow, phase } = live.status ?? {};
+  if (workflow?.runID !== run.workflow.runID) return false;
+  return phase === 'Provisioned' || phase === 'Failed';
+}
+
+function statusObject(
+  run: RunContext,
+  report: MachineReport,
+  resourceVersion: string | undefined,
+  live: Beskar7Machine | undefined,
+) {
+  const provisioned = report.phase === 'Provisioned';
+  const now = new Date().toISOString();
+  const since = findCondition(live?.status?.conditions, CONDITIONS.ready);
+  const notReadySince = run.notReadySince ?? (since?.status === 'False' ? since.lastTransitionTime : seconds(now));
+  const entry = (type: string) => {
+    const patch: ConditionPatch = { type, status: provisioned ? 'True' : 'False', reason: report.reason, message: report.message };
+    const made = condition(patch, now, undefined);
+    return provisioned ? made : { ...made, lastTransitionTime: notReadySince };
+  };
+  return {
+    apiVersion: API_VERSION,
+    kind: 'Beskar7Machine',
+    metadata: {
+      namespace: run.machine.namespace,
+      name: run.machine.name,
+      uid: run.machine.uid,
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+    status: {
+      phase: report.phase,
+      ready: provisioned,
+      initialization: { provisioned },
+      conditions: [CONDITIONS.ready, CONDITIONS.infrastructureReady, CONDITIONS.machineProvisioned].map(entry),
+      workflow: run.workflow,
+      ...(report.host === undefined ? {} : { hostRef: { name: report.host, namespace: run.machine.namespace } }),
+      ...(report.addresses === undefined ? {} : { addresses: report.addresses }),
+      ...(report.failureDomain === undefined ? {} : { failureDomain: report.failureDomain }),
+    },
+  };
+}
+
+function context(written: Beskar7Machine, report: MachineReport): Written {
+  const ready = findCondition(written.status?.conditions, CONDITIONS.ready);
+  return {
+    ...(written.metadata.resourceVersion === undefined ? {} : { machineVersion: written.metadata.resourceVersion }),
+    ...(report.phase !== 'Provisioned' && ready ? { notReadySince: ready.lastTransitionTime } : {}),
+  };
+}

@@ -1,0 +1,223 @@
+import { log } from '@temporalio/activity';
+import { bootSecretName } from '../crds/bootSecret.ts';
+import { claimOf, type ClaimStage } from '../crds/claim.ts';
+import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
+import {
+  ANNOTATION_CLAIM,
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_FORCE_RELEASE,
+  LABEL_CONSUMER_UID,
+} from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
+import { SECRETS } from '../kube/resource.ts';
+import { connectBmc } from './bmcConnection.ts';
+import type { ClaimRef } from './claimRef.ts';
+import { delay } from './activityScope.ts';
+import type { Dependencies } from './dependencies.ts';
+import { claimLost, fromRedfish } from './failures.ts';
+import { BMC_CALL_MS, FENCE_MS } from './fence.ts';
+import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
+import { fenced, switchOff } from './power.ts';
+
+export interface MarkReleasingInput {
+  readonly claim: ClaimRef;
+  /** Why, for the operator. */
+  readonly reason: string;
+  /** A provision run may end claims in `Claimed` and `Armed` only, a deprovision any (rule 3). */
+  readonly stages: readonly ClaimStage[];
+}
+
+export type MarkReleasingResult =
+  | {
+      readonly kind: 'releasing';
+      /** RFC 3339: when the stage was written. */
+      readonly since: string;
+      /** The server was handed over: it runs its final OS, and is asked to shut down in good order. */
+      readonly wasHandedOver: boolean;
+    }
+  /** The claim has ended already. */
+  | { readonly kind: 'ended' };
+
+/** The first step of a release (rule 4): from here on no call of the run passes its fence, and no callback its token. */
+export async function markReleasing(deps: Dependencies, input: MarkReleasingInput): Promise<MarkReleasingResult> {
+  const { claim: ref } = input;
+  const host = await readHost(deps.kube, ref.namespace, ref.host);
+  if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
+  if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'ended' };
+  let wasHandedOver = false;
+  const marked = await patchHost(
+    deps.kube,
+    ref,
+    (live) => {
+      const claim = requireClaim(live, ref, [...input.stages, 'Releasing']);
+      if (claim.stage === 'Releasing') return undefined;
+      wasHandedOver = claim.stage === 'HandedOver';
+      return claimPatch({ ...claim, stage: 'Releasing', since: new Date().toISOString(), reason: input.reason });
+    },
+    host,
+  );
+  return { kind: 'releasing', since: claimOf(marked)?.since ?? new Date().toISOString(), wasHandedOver };
+}
+
+export interface ReleaseHostInput {
+  readonly claim: ClaimRef;
+  readonly wasHandedOver: boolean;
+  /** The last activity on this BMC did not confirm its end: what it sent may still arrive (rule 4). */
+  readonly isUnconfirmed: boolean;
+  /** RFC 3339: when `Releasing` was written. */
+  readonly releasingSince: string;
+  /** Which try this is, from 1, and when the next one is due if it fails; both are told on the host. */
+  readonly attempt: number;
+  readonly nextAttemptInMs: number;
+}
+
+export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
+
+/** An activity that releases lasts at most so long; then it goes on in `release/<ns>/<host>` (rule 4). */
+const TOTAL_MS = 100_000;
+
+/**
+ * Off, see Off, clear the override, revoke the token, and clear the claim in one compare-and-swap (rule 4). A failure is told
+ * on the host, which stays claimed, in Error, until it succeeds or an operator forces it.
+ */
+export async function releaseHost(
+  deps: Dependencies,
+  input: ReleaseHostInput,
+  signal: AbortSignal,
+): Promise<ReleaseHostResult> {
+  const { claim: ref } = input;
+  const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
+  if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
+  requireClaim(host, ref, ['Releasing']);
+  const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
+  if (forced !== undefined) return forceRelease(deps, input, host, forced);
+  try {
+    await switchOffAndClear(deps, input, host, signal);
+  } catch (error) {
+    const failure = fromRedfish(error, ref.host);
+    if (!signal.aborted) await tellFailure(deps, input, failure);
+    throw failure;
+  }
+  await endClaim(deps, ref, host, 'Available');
+  deps.recorder.event(host, 'Normal', 'HostReleased', `Released by Beskar7Machine ${ref.machine.name}: switched off, seen off`);
+  log.info('host released', { namespace: ref.namespace, host: ref.host, claim: ref.id });
+  return { kind: 'released' };
+}
+
+async function switchOffAndClear(
+  deps: Dependencies,
+  input: ReleaseHostInput,
+  host: PhysicalHost,
+  signal: AbortSignal,
+): Promise<void> {
+  const { claim: ref } = input;
+  const bmc = await connectBmc(deps, host, input.attempt > 1);
+  const options = fenced(deps, ref, ['Releasing'], signal);
+  const gracefulMs = input.wasHandedOver && input.attempt === 1 ? deps.options.gracefulShutdownMs : 0;
+  await switchOff(bmc, ref.host, options, { totalMs: TOTAL_MS, gracefulMs });
+  await bmc.clearBootOverride(options);
+  if (!input.isUnconfirmed) return;
+  const settledAt = Date.parse(input.releasingSince) + FENCE_MS + BMC_CALL_MS;
+  if (settledAt > Date.now()) await delay(settledAt - Date.now(), signal);
+  await switchOff(bmc, ref.host, options, { totalMs: TOTAL_MS });
+  await bmc.clearBootOverride(options);
+}
+
+/** Clears consumerRef, label and claim in one write; then the status, and what is left of the token. */
+async function endClaim(
+  deps: Dependencies,
+  ref: ClaimRef,
+  host: PhysicalHost,
+  state: 'Available' | 'Enrolling',
+  removed: Record<string, null> = {},
+): Promise<void> {
+  await deps.kube.delete(SECRETS, ref.namespace, bootSecretName(ref.host, ref.id));
+  const cleared = await patchHost(
+    deps.kube,
+    ref,
+    (live) => {
+      requireClaim(live, ref, ['Releasing']);
+      return {
+        metadata: { labels: { [LABEL_CONSUMER_UID]: null }, annotations: { [ANNOTATION_CLAIM]: null, ...removed } },
+        spec: { consumerRef: null },
+      };
+    },
+    host,
+  );
+  await patchHostStatus(
+    deps.kube,
+    ref,
+    (live) => (claimOf(live) === undefined && live.spec.consumerRef === undefined ? freedStatus(live, state) : undefined),
+    cleared,
+  );
+}
+
+function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling') {
+  const isReleased = state === 'Available';
+  const phase = live.status?.inspectionPhase;
+  const isOpen = phase === 'Pending' || phase === 'Booting' || phase === 'InProgress';
+  const ready: ConditionPatch = {
+    type: CONDITIONS.ready,
+    status: isReleased ? 'True' : 'Unknown',
+    reason: isReleased ? HOST_REASONS.released : HOST_REASONS.forceReleased,
+    message: isReleased ? 'Switched off and free to be claimed.' : 'Released by force: its BMC is asked again before it is offered.',
+  };
+  const reachable: ConditionPatch[] = isReleased
+    ? [{ type: CONDITIONS.redfishReachable, status: 'True', reason: HOST_REASONS.reachable, message: 'The BMC answers.' }]
+    : [];
+  return {
+    state,
+    ready: isReleased,
+    ...(isReleased ? { powerState: 'Off' } : {}),
+    bootToken: null,
+    inspection: null,
+    handover: null,
+    ...(isOpen ? { inspectionPhase: 'Failed' as const } : {}),
+    conditions: withConditions(
+      live.status?.conditions,
+      [ready, ...reachable],
+      new Date().toISOString(),
+      live.metadata.generation,
+    ),
+  };
+}
+
+async function forceRelease(
+  deps: Dependencies,
+  input: ReleaseHostInput,
+  host: PhysicalHost,
+  reason: string,
+): Promise<ReleaseHostResult> {
+  const { claim: ref } = input;
+  await endClaim(deps, ref, host, 'Enrolling', { [ANNOTATION_FORCE_RELEASE]: null });
+  deps.recorder.event(
+    host,
+    'Warning',
+    'ForceReleased',
+    `Released by force, not seen off: "${reason.slice(0, 200)}". Its server may still run.`,
+  );
+  return { kind: 'forced' };
+}
+
+async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure: unknown): Promise<void> {
+  const { claim: ref } = input;
+  const message = failure instanceof Error ? failure.message : String(failure);
+  const next = new Date(Date.now() + input.nextAttemptInMs).toISOString();
+  await patchHostStatus(deps.kube, ref, (live) => {
+    if (claimOf(live)?.id !== ref.id) throw claimLost(`host ${ref.namespace}/${ref.host}: the claim has ended`);
+    const text =
+      `Release, attempt ${input.attempt}: ${message}. The host stays claimed until it is seen off; next attempt at ${next}. ` +
+      `To end this without the BMC: kubectl annotate physicalhost ${ref.host} -n ${ref.namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
+    const patches: ConditionPatch[] = [
+      { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message: text },
+      { type: CONDITIONS.redfishReachable, status: 'False', reason: HOST_REASONS.redfishError, message },
+    ];
+    return {
+      state: 'Error',
+      ready: false,
+      conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
+    };
+  });
+}
+

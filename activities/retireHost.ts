@@ -1,0 +1,129 @@
+import { isUnclaimed } from '../crds/claim.ts';
+import { withConditions } from '../crds/conditions.ts';
+import {
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_FORCE_RELEASE,
+  ANNOTATION_PAUSED,
+  FINALIZER_HOST,
+  FINALIZER_SECRET,
+} from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
+import { isNotFound } from '../kube/error.ts';
+import { HOSTS, SECRETS } from '../kube/resource.ts';
+import type { ObjectRef } from '../workflows/names.ts';
+import { connectBmc } from './bmcConnection.ts';
+import type { Dependencies } from './dependencies.ts';
+import { fromRedfish } from './failures.ts';
+import { retireFence } from './fence.ts';
+import { patchHost, patchHostStatus, readHost } from './hostStore.ts';
+import { switchOff } from './power.ts';
+
+export interface RetireInput {
+  readonly host: ObjectRef;
+  readonly attempt: number;
+  readonly nextAttemptInMs: number;
+}
+
+export type RetireResult = { readonly kind: 'retired' } | { readonly kind: 'notDue'; readonly message: string };
+
+/**
+ * The end of a host that is being deleted and that nobody has claimed: its server is switched off and seen off (the only call
+ * that is allowed here, rule 3), its Secrets and the host lose our finalizers. `beskar7.io/force-release` skips the BMC.
+ */
+export async function retireHost(deps: Dependencies, input: RetireInput, signal: AbortSignal): Promise<RetireResult> {
+  const { namespace, name, uid } = input.host;
+  const host = await readHost(deps.kube, namespace, name, signal);
+  const refused = refusal(host, uid);
+  if (refused !== undefined || !host) return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
+  if (forced === undefined) {
+    try {
+      const bmc = await connectBmc(deps, host, input.attempt > 1);
+      const options = retireFence(deps.kube, { namespace, host: name, hostUid: uid }, signal);
+      await switchOff(bmc, name, options, { totalMs: 100_000 });
+    } catch (error) {
+      const failure = fromRedfish(error, name);
+      if (!signal.aborted) await tellFailure(deps, host, input, failure);
+      throw failure;
+    }
+  } else {
+    deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${forced.slice(0, 200)}"`);
+  }
+  await disownSecrets(deps, host);
+  await patchHost(
+    deps.kube,
+    { namespace, host: name },
+    (live) => {
+      const finalizers = live.metadata.finalizers ?? [];
+      if (!isUnclaimed(live) || !finalizers.includes(FINALIZER_HOST)) return undefined;
+      return { metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_HOST) } };
+    },
+    host,
+  );
+  return { kind: 'retired' };
+}
+
+function refusal(host: PhysicalHost | undefined, uid: string): string | undefined {
+  if (!host || host.metadata.uid !== uid) return `(uid ${uid}) is gone`;
+  const { annotations = {}, deletionTimestamp, finalizers = [] } = host.metadata;
+  if (deletionTimestamp === undefined) return 'is not being deleted';
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'is being moved';
+  if (annotations[ANNOTATION_PAUSED] !== undefined) return 'is paused';
+  if (!finalizers.includes(FINALIZER_HOST)) return 'has no finalizer of ours';
+  if (!isUnclaimed(host)) return 'is claimed';
+  return undefined;
+}
+
+/** Takes our finalizer off the host's Secrets, unless another host of the namespace uses them. */
+async function disownSecrets(deps: Dependencies, host: PhysicalHost): Promise<void> {
+  const namespace = host.metadata.namespace ?? '';
+  const { items } = await deps.kube.list(HOSTS, { namespace });
+  const others = items.filter((other) => other.metadata.uid !== host.metadata.uid);
+  const usedByOthers = new Set(others.flatMap(secretsOf));
+  for (const name of secretsOf(host)) {
+    if (usedByOthers.has(name)) continue;
+    await disownSecret(deps, namespace, name);
+  }
+}
+
+async function disownSecret(deps: Dependencies, namespace: string, name: string): Promise<void> {
+  try {
+    const secret = await deps.kube.get(SECRETS, namespace, name);
+    const finalizers = secret.metadata.finalizers ?? [];
+    if (!finalizers.includes(FINALIZER_SECRET)) return;
+    const metadata = {
+      uid: secret.metadata.uid,
+      resourceVersion: secret.metadata.resourceVersion,
+      finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_SECRET),
+    };
+    await deps.kube.mergePatch(SECRETS, namespace, name, { metadata });
+  } catch (error) {
+    // Gone is good; a conflict fails the activity, which Temporal repeats.
+    if (!isNotFound(error)) throw error;
+  }
+}
+
+function secretsOf(host: PhysicalHost): string[] {
+  const { credentialsSecretRef, caBundleSecretRef } = host.spec.redfishConnection;
+  return caBundleSecretRef === undefined ? [credentialsSecretRef] : [credentialsSecretRef, caBundleSecretRef];
+}
+
+async function tellFailure(deps: Dependencies, host: PhysicalHost, input: RetireInput, failure: unknown): Promise<void> {
+  const reason = failure instanceof Error ? failure.message : String(failure);
+  const next = new Date(Date.now() + input.nextAttemptInMs).toISOString();
+  const message =
+    `The server cannot be switched off, so the host is not deleted yet: ${reason}. Attempt ${input.attempt}; next at ${next}. ` +
+    `To delete it without: kubectl annotate physicalhost ${host.metadata.name} -n ${host.metadata.namespace ?? ''} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
+  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  const patches = [
+    { type: CONDITIONS.ready, status: 'False' as const, reason: HOST_REASONS.releasePending, message },
+    { type: CONDITIONS.redfishReachable, status: 'False' as const, reason: HOST_REASONS.redfishError, message: reason },
+  ];
+  await patchHostStatus(deps.kube, key, (live) => ({
+    state: 'Error',
+    ready: false,
+    conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
+  }));
+}
+

@@ -1,0 +1,56 @@
+/** Why a machine is as it is: the reason of its conditions, and how its provisioning ended. A contract with programs. */
+export const MACHINE_REASONS = {
+  // On the way
+  claimingHost: 'ClaimingHost',
+  noMatchingHost: 'NoMatchingHost',
+  waitingForInspection: 'WaitingForInspection',
+  validatingHardware: 'ValidatingHardware',
+  waitingForHandover: 'WaitingForHandover',
+  retryingOnAnotherHost: 'RetryingOnAnotherHost',
+  releasing: 'ReleasingHost',
+  // Good
+  inspectionComplete: 'InspectionComplete',
+  // Failed
+  bootFailed: 'BootFailed',
+  inspectionTimeout: 'InspectionTimeout',
+  hardwareRequirementsNotMet: 'HardwareRequirementsNotMet',
+  provisionFailed: 'ProvisionFailed',
+  provisioningTimeout: 'ProvisioningTimeout',
+  claimLost: 'ClaimLost',
+  cancelled: 'Cancelled',
+  invalidBootConfiguration: 'InvalidBootConfiguration',
+  unexpectedError: 'UnexpectedError',
+} as const;
+export type MachineReason = (typeof MACHINE_REASONS)[keyof typeof MACHINE_REASONS];
+
+export const HOST_REASONS = {
+  enrolled: 'Enrolled',
+  claimed: 'Claimed',
+  inspecting: 'Inspecting',
+  validated: 'Validated',
+  released: 'Released',
+  forceReleased: 'ForceReleased',
+  releasePending: 'ReleasePending',
+  // RedfishReachable
+  reachable: 'Reachable',
+  unreachable: 'Unreachable',
+  unauthorized: 'Unauthorized',
+  secretMissing: 'SecretMissing',
+  secretInvalid: 'SecretInvalid',
+  systemAmbiguous: 'SystemAmbiguous',
+  systemNotFound: 'SystemNotFound',
+  tls: 'CertificateNotTrusted',
+  redfishError: 'RedfishError',
+} as const;
+export type HostReason = (typeof HOST_REASONS)[keyof typeof HOST_REASONS];
+
+/** Condition types. */
+export const CONDITIONS = {
+  ready: 'Ready',
+  infrastructureReady: 'InfrastructureReady',
+  machineProvisioned: 'MachineProvisioned',
+  redfishReachable: 'RedfishReachable',
+  deletionBlocked: 'DeletionBlocked',
+  consumerMissing: 'ConsumerMissing',
+  paused: 'Paused',
+} as const;

@@ -1,0 +1,39 @@
+import { defineQuery, defineSignal } from '@temporalio/workflow';
+
+/** Signals are hints: what they tell of is stored on the host object, where the workflow reads it (rule 11). */
+
+/** A fact about a claim. Signals that carry another claim than the run's own are ignored. */
+export interface ClaimFact {
+  /** Id of the claim. */
+  readonly claim: string;
+}
+
+/** A report was accepted and stored on the host. Sent by the inspection endpoint and again by the machine watcher. */
+export const inspectionReported = defineSignal<[ClaimFact]>('inspectionReported');
+
+/** The inspector said provisioned or provision-failed; stored on the host as `status.handover.outcome`. */
+export const handoverReported = defineSignal<[ClaimFact]>('handoverReported');
+
+/** The final OS said that it is up; stored on the host as `status.handover.osReadyAt`. */
+export const osReported = defineSignal<[ClaimFact]>('osReported');
+
+/** A host that may fit became free. Sent by the host watcher to the oldest fitting waiters. */
+export const hostAvailable = defineSignal('hostAvailable');
+
+/** The connection of a host that is being enrolled changed: try again at once. */
+export const hostChanged = defineSignal<[{ readonly connectionHash: string }]>('hostChanged');
+
+/** Where a provisioning is: the answer to the query `progress`. */
+export interface Progress {
+  readonly phase: string;
+  readonly host?: string;
+  readonly claim?: string;
+  readonly attempt: number;
+  /** What it waits for now, in words. */
+  readonly waitingFor?: string;
+  /** RFC 3339: since when. */
+  readonly since: string;
+  /** RFC 3339: until when it waits at most. */
+  readonly deadline?: string;
+}
+export const progress = defineQuery<Progress>('progress');

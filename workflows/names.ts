@@ -1,0 +1,56 @@
+/** Names of workflows, ids and task queues: everything that a client needs to start, find and stop them. */
+
+/** An object that a workflow is about. The uid tells it from another object of the same name. */
+export interface ObjectRef {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Input of `releaseHost`. */
+export interface ReleaseInput extends ObjectRef {
+  /** The claim that is to end; another claim on the host ends the run without effect. */
+  readonly claim: string;
+  readonly pool?: string;
+}
+
+/** Input of `enrollHost` and `retireHost`. */
+export interface HostInput extends ObjectRef {
+  /** `redfishConnection.workerPool`: the site whose workers reach the BMC. */
+  readonly pool?: string;
+}
+
+/** Input of `provisionMachine` and `deprovisionMachine`. */
+export type MachineInput = ObjectRef;
+
+/** Workflow types, as the Web UI shows them. */
+export const WORKFLOW_TYPES = {
+  provision: 'provisionMachine',
+  deprovision: 'deprovisionMachine',
+  enroll: 'enrollHost',
+  release: 'releaseHost',
+  retire: 'retireHost',
+} as const;
+
+/** Workflow ids are stable and readable, so that an operator can type them: `provision/<ns>/<machine>` and so on. */
+export function workflowId(kind: keyof typeof WORKFLOW_TYPES, object: { namespace: string; name: string }): string {
+  return `${kind}/${object.namespace}/${object.name}`;
+}
+
+/** Workflows and activities that talk to Kubernetes. */
+export const TASK_QUEUE = 'beskar7';
+/** Only the permit of rule 5 is on it: its rate limit is the power budget. */
+export const POWER_ON_TASK_QUEUE = 'power-on';
+
+/** The queue of the activities that talk to a BMC: `bmc`, or `bmc.<pool>` for a site with workers of its own. */
+export function bmcTaskQueue(pool: string | undefined): string {
+  return pool === undefined ? 'bmc' : `bmc.${pool}`;
+}
+
+/** Search attributes, all of type Keyword. */
+export const SEARCH_ATTRIBUTES = {
+  namespace: 'Beskar7Namespace',
+  machine: 'Beskar7Machine',
+  host: 'Beskar7Host',
+  phase: 'Beskar7Phase',
+} as const;
