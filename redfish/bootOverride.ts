@@ -1,0 +1,237 @@
+import type { Conversation, Held } from './conversation.ts';
+import { pause } from './delay.ts';
+import { RedfishError } from './error.ts';
+import type { MutateOptions } from './fence.ts';
+import { firstETag, nextETagStyle, sendableETag, type ETagStyle } from './etag.ts';
+import { field, linkOf, objectOf, textOf, textsOf, type JsonObject } from './json.ts';
+import { isSuccess, namesProperty, type Reply, type Resource } from './reply.ts';
+import type { SystemReader } from './system.ts';
+import { followTask } from './task.ts';
+
+/** What the override shall be (DSP2046 ComputerSystem.Boot). */
+interface Override {
+  readonly enabled: 'Once' | 'Disabled';
+  readonly target: 'Pxe' | 'None';
+}
+
+/** Where the override is read and written: the system itself, or its settings resource. */
+interface Place {
+  readonly system: Resource;
+  readonly settings: Resource | undefined;
+}
+
+/** One PATCH that was answered. */
+interface Attempt {
+  readonly place: Place;
+  readonly reply: Reply;
+  readonly request: { readonly method: 'PATCH'; readonly path: string };
+  readonly etagStyle: ETagStyle;
+  readonly sentMode: boolean;
+}
+
+const MODE = 'BootSourceOverrideMode';
+/** What was read that shortly before is good enough to decide what to PATCH; the outcome is always read anew. */
+const MAX_AGE_MS = 2_000;
+const MAX_ATTEMPTS = 8;
+/** Pauses before the looks at what became of a PATCH. */
+const LOOK_AFTER_MS = [0, 500, 1_000, 2_000];
+
+/** The boot override of one system. Learns what its BMC wants, so that later calls need one PATCH. */
+export class BootOverride {
+  readonly #conversation: Conversation;
+  readonly #system: SystemReader;
+  #etagStyle: ETagStyle = 'given';
+  /** Whether the mode goes with the target: decided by what is advertised, until the BMC wants it always or never. */
+  #sendsMode: 'whenDifferent' | 'always' | 'never' = 'whenDifferent';
+  #usesSettings = true;
+  /** What the last reading back saw. */
+  #lastRead: Place | undefined;
+
+  constructor(conversation: Conversation, system: SystemReader) {
+    this.#conversation = conversation;
+    this.#system = system;
+  }
+
+  /** Network boot at the next start, once; read back. Throws `Refused` when the BMC does not offer or does not keep it. */
+  async setPxe(options: MutateOptions): Promise<void> {
+    const wanted: Override = { enabled: 'Once', target: 'Pxe' };
+    const isSet = (boots: readonly JsonObject[]): boolean => boots.some((boot) => holds(boot, wanted));
+    // A system that shows it needs no request; what a settings resource shows may be left over from an earlier boot.
+    await this.#apply(wanted, isSet, options, (place) => {
+      return place.settings === undefined && isSet(bootsOf(place)) && !this.#modeDiffers(place);
+    });
+  }
+
+  /** Takes back what `setPxe` set; read back. Sends nothing when no Pxe override is in force. */
+  async clear(options: MutateOptions): Promise<void> {
+    const isClear = (boots: readonly JsonObject[]): boolean => !boots.some(isOurs);
+    const isNeedless = (place: Place): boolean => isClear(bootsOf(place));
+    // Strict BMCs want a target with Disabled; iLO refuses None.
+    try {
+      await this.#apply({ enabled: 'Disabled', target: 'None' }, isClear, options, isNeedless);
+    } catch (error) {
+      if (!(error instanceof RedfishError) || error.kind !== 'Refused') throw error;
+      await this.#apply({ enabled: 'Disabled', target: 'Pxe' }, isClear, options, isNeedless);
+    }
+  }
+
+  /** PATCHes until the BMC takes it, adapting to each refusal, and reads back until `isDone`. `isNeedless`: nothing is sent. */
+  async #apply(
+    wanted: Override,
+    isDone: (boots: readonly JsonObject[]) => boolean,
+    options: MutateOptions,
+    isNeedless: (place: Place) => boolean,
+  ): Promise<void> {
+    const what = `boot override ${wanted.enabled} ${wanted.target}`;
+    let maxAgeMs = wanted.enabled === 'Once' ? MAX_AGE_MS : 0;
+    for (let attempts = 1; ; attempts += 1) {
+      let attempt: Attempt | undefined;
+      try {
+        attempt = await this.#conversation.change(what, options, async (held) => {
+          const place = await this.#locate(held, options.signal, maxAgeMs);
+          maxAgeMs = 0;
+          return isNeedless(place) ? undefined : this.#patch(held, place, wanted, options);
+        });
+        if (attempt === undefined) return;
+        if (isSuccess(attempt.reply)) await followTask(this.#conversation, attempt.reply, what, options.signal);
+      } catch (error) {
+        // The outcome is unknown: the override itself tells it.
+        if (!(error instanceof RedfishError) || !error.mayHaveLanded || error.kind === 'Aborted') throw error;
+        if (await this.#reads(isDone, options.signal)) return;
+        throw error;
+      }
+      if (!isSuccess(attempt.reply)) {
+        this.#adapt(attempt, attempts);
+        continue;
+      }
+      if (await this.#reads(isDone, options.signal)) {
+        if (!this.#modeWasLost(attempt, wanted) || attempts >= MAX_ATTEMPTS) return;
+      } else if (!this.#modeWasLost(attempt, wanted) || attempts >= MAX_ATTEMPTS) {
+        const message = `the BMC ${this.#conversation.config.host} accepted ${what}, but does not show it when read back`;
+        throw new RedfishError('Refused', message, { retryable: true });
+      }
+      this.#sendsMode = 'always';
+    }
+  }
+
+  async #locate(reader: Held | Conversation, signal: AbortSignal | undefined, maxAgeMs: number): Promise<Place> {
+    const system = await this.#system.read(reader, { signal, maxAgeMs });
+    const link = linkOf(field(system.json, '@Redfish.Settings', 'SettingsObject'));
+    if (link === undefined || !this.#usesSettings) return { system, settings: undefined };
+    const settings = await this.#readSettings(reader, link, signal);
+    if (settings === undefined) this.#usesSettings = false;
+    return { system, settings };
+  }
+
+  /** The settings resource, when it is there and holds the override (AMI, Lenovo). */
+  async #readSettings(reader: Held | Conversation, link: string, signal: AbortSignal | undefined) {
+    try {
+      const settings = await reader.get(this.#conversation.resolve(link), { signal });
+      const boot = objectOf(settings.json['Boot']);
+      const holdsOverride =
+        boot !== undefined && ('BootSourceOverrideTarget' in boot || 'BootSourceOverrideEnabled' in boot);
+      return holdsOverride ? settings : undefined;
+    } catch (error) {
+      if (error instanceof RedfishError && error.kind === 'Protocol') return undefined;
+      throw error;
+    }
+  }
+
+  async #patch(held: Held, place: Place, wanted: Override, options: MutateOptions): Promise<Attempt> {
+    const at = place.settings ?? place.system;
+    this.#checkOffered(place, wanted);
+    const sentMode = wanted.enabled === 'Once' && this.#wantsMode(place);
+    const boot = {
+      BootSourceOverrideTarget: wanted.target,
+      BootSourceOverrideEnabled: wanted.enabled,
+      ...(sentMode ? { [MODE]: this.#conversation.config.bootMode } : {}),
+    };
+    const etagStyle = firstETag(this.#etagStyle, at.etag);
+    const request = {
+      method: 'PATCH',
+      path: at.path,
+      body: { Boot: boot },
+      ifMatch: sendableETag(etagStyle, at.etag),
+    } as const;
+    this.#system.forget();
+    const reply = await held.send(request, options);
+    const refusal = isSuccess(reply) ? undefined : this.#conversation.refusal(reply, request);
+    if (refusal?.kind === 'Busy' || refusal?.mayHaveLanded === true) throw refusal;
+    return { place, reply, request, etagStyle, sentMode };
+  }
+
+  /** What is not listed is not sent. */
+  #checkOffered(place: Place, wanted: Override): void {
+    const key = 'BootSourceOverrideTarget@Redfish.AllowableValues';
+    const offered = bootsOf(place).flatMap((boot) => textsOf(boot[key]) ?? []);
+    if (offered.length === 0 || offered.includes(wanted.target)) return;
+    const message = `the BMC ${this.#conversation.config.host} offers no boot from ${wanted.target}, only ${offered.join(', ')}`;
+    throw new RedfishError('Refused', `${message}: enable network boot in the server's firmware settings`);
+  }
+
+  #wantsMode(place: Place): boolean {
+    if (this.#sendsMode !== 'whenDifferent') return this.#sendsMode === 'always';
+    return this.#modeDiffers(place);
+  }
+
+  /** The BMC advertises the mode, offers the wanted one, and has another. Without the attribute (Supermicro X10): false. */
+  #modeDiffers(place: Place): boolean {
+    const { bootMode } = this.#conversation.config;
+    const boots = bootsOf(place);
+    const current = boots.flatMap((boot) => textOf(boot[MODE]) ?? [])[0];
+    const offered = boots.flatMap((boot) => textsOf(boot[`${MODE}@Redfish.AllowableValues`]) ?? []);
+    if (current === undefined && offered.length === 0) return false;
+    return current !== bootMode && (offered.length === 0 || offered.includes(bootMode));
+  }
+
+  /** Learns from a refusal what to do differently, or throws it. */
+  #adapt(attempt: Attempt, attempts: number): void {
+    const { reply, request, etagStyle, sentMode } = attempt;
+    const refusal = this.#conversation.refusal(reply, request);
+    if (attempts >= MAX_ATTEMPTS) throw refusal;
+    if (reply.status === 412 || reply.status === 428) {
+      const next = nextETagStyle(reply.status, etagStyle, (attempt.place.settings ?? attempt.place.system).etag);
+      if (next === undefined) throw refusal;
+      this.#etagStyle = next;
+      return;
+    }
+    if (reply.status === 400 && this.#sendsMode === 'whenDifferent' && namesProperty(reply, MODE)) {
+      this.#sendsMode = sentMode ? 'never' : 'always';
+      return;
+    }
+    throw refusal;
+  }
+
+  /** A PATCH without the mode made the BMC fall back to another one (newer Supermicro): it has to be sent every time. */
+  #modeWasLost(attempt: Attempt, wanted: Override): boolean {
+    if (wanted.enabled !== 'Once' || attempt.sentMode || this.#sendsMode !== 'whenDifferent') return false;
+    return this.#lastRead !== undefined && this.#modeDiffers(this.#lastRead);
+  }
+
+  /** Reads the override back, a few times, since some BMCs show it late. */
+  async #reads(isDone: (boots: readonly JsonObject[]) => boolean, signal: AbortSignal | undefined): Promise<boolean> {
+    for (const afterMs of LOOK_AFTER_MS) {
+      if (afterMs > 0) await pause(afterMs, signal, `reading the boot override at ${this.#conversation.config.host}`);
+      this.#lastRead = await this.#locate(this.#conversation, signal, 0);
+      if (isDone(bootsOf(this.#lastRead))) return true;
+    }
+    return false;
+  }
+}
+
+/** The Boot objects to look at: what is pending first, then what is in force. */
+function bootsOf(place: Place): readonly JsonObject[] {
+  return [place.settings, place.system].flatMap<JsonObject>((resource) => objectOf(resource?.json['Boot']) ?? []);
+}
+
+function holds(boot: JsonObject, override: Override): boolean {
+  return (
+    textOf(boot['BootSourceOverrideEnabled']) === override.enabled &&
+    textOf(boot['BootSourceOverrideTarget']) === override.target
+  );
+}
+
+function isOurs(boot: JsonObject): boolean {
+  const enabled = textOf(boot['BootSourceOverrideEnabled']);
+  return textOf(boot['BootSourceOverrideTarget']) === 'Pxe' && (enabled === 'Once' || enabled === 'Continuous');
+}

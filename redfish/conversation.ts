@@ -1,0 +1,265 @@
+import { Authentication, type RawSend } from './authentication.ts';
+import { redactor } from './bmcMessage.ts';
+import type { ConnectionConfig } from './connectionOptions.ts';
+import { growingPauseMs, pause } from './delay.ts';
+import { abortedError, RedfishError } from './error.ts';
+import { fenceRefusal, type WireRequest } from './exchange.ts';
+import type { BeforeSend, MutateOptions } from './fence.ts';
+import { withBmcLock, type LockRequest } from './lock.ts';
+import { isSuccess, parseReply, refusalOf, resourceOf, type Reply, type Resource } from './reply.ts';
+import { Transport } from './transport.ts';
+
+/** A request by path; the body is sent as JSON. */
+export interface BmcRequest {
+  readonly method: WireRequest['method'];
+  readonly path: string;
+  readonly body?: unknown;
+  readonly ifMatch?: string | undefined;
+}
+
+/** How long a read may take, and what cancels it. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** All attempts and pauses together, from the moment the BMC's lock is held; default `callTimeoutMs`. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** Something that can read resources: a conversation (with retries), or one that holds the lock (without). */
+export interface Reader {
+  get(path: string, options?: ReadOptions): Promise<Resource>;
+}
+
+/** What can be done while the BMC's lock is held. */
+export interface Held extends Reader {
+  /** Sends a changing request behind its fence and gives the answer, whatever its status. */
+  send(request: BmcRequest, options: MutateOptions): Promise<Reply>;
+}
+
+const MAX_REDIRECTS = 3;
+const LOGOUT_TIMEOUT_MS = 5_000;
+
+interface Sending {
+  readonly signal?: AbortSignal | undefined;
+  readonly deadlineMs?: number;
+  readonly mutate?: MutateOptions;
+}
+
+/** Talks to one BMC as one user: the lock, authentication, redirects, `Accept-Encoding`, and retries of reads. */
+export class Conversation implements Reader {
+  readonly config: ConnectionConfig;
+  readonly redact: (text: string) => string;
+  readonly #transport: Transport;
+  readonly #authentication: Authentication;
+  #asksForIdentity = true;
+
+  constructor(config: ConnectionConfig) {
+    this.config = config;
+    this.#transport = new Transport(config);
+    this.redact = redactor(() => this.#authentication.secrets);
+    this.#authentication = new Authentication(config, (link) => this.resolve(link), this.redact);
+  }
+
+  /** The connection is open and answered a moment ago: a fenced request would be written at once. */
+  get warm(): boolean {
+    return this.#transport.warm;
+  }
+
+  /** Names a request in messages. */
+  what(request: { method: string; path: string }): string {
+    return `${request.method} ${request.path} at ${this.config.host}`;
+  }
+
+  /** The path of a link of this BMC. Throws `Protocol` when it names another host: credentials never go there. */
+  resolve(link: string): string {
+    const base = this.config.origin + this.config.rootPath;
+    const url = URL.canParse(link, base) ? new URL(link, base) : undefined;
+    if (url === undefined || url.origin !== this.config.origin) {
+      const shown = this.redact(link.slice(0, 256));
+      const message = `the BMC ${this.config.host} points to ${JSON.stringify(shown)}, another address, which is not followed: when that is where the BMC is, put it into redfishConnection.address`;
+      throw new RedfishError('Protocol', message);
+    }
+    return url.pathname + url.search;
+  }
+
+  /**
+   * Reads a resource. 429, 503, 504 and broken connections are tried again within the deadline, as the BMC's Retry-After or
+   * a growing pause says; the lock is free meanwhile. Throws the error of the last attempt.
+   */
+  async get(path: string, options: ReadOptions = {}): Promise<Resource> {
+    return this.#resource(await this.look(path, options), path);
+  }
+
+  /** As `get`, but gives the answer whatever its status, unless that says "busy". */
+  async look(path: string, options: ReadOptions = {}): Promise<Reply> {
+    const { signal } = options;
+    const timeoutMs = options.timeoutMs ?? this.config.callTimeoutMs;
+    const lock = { signal, timeoutMs: Math.min(timeoutMs, this.config.callTimeoutMs) };
+    let deadlineMs = Number.POSITIVE_INFINITY;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#locked(`GET ${path}`, lock, () => {
+          deadlineMs = Math.min(deadlineMs, performance.now() + timeoutMs);
+          return this.#read(path, signal, deadlineMs);
+        });
+      } catch (error) {
+        const pauseMs = pauseBeforeRetry(error, attempt);
+        // Without a deadline yet, the lock was never had: its queue is the reason, and waiting again would not end.
+        const late = deadlineMs === Number.POSITIVE_INFINITY || performance.now() + (pauseMs ?? 0) >= deadlineMs;
+        if (pauseMs === undefined || late) throw error;
+        await pause(pauseMs, signal, this.what({ method: 'GET', path }));
+      }
+    }
+  }
+
+  /**
+   * Runs `step`, which reads the state and then changes it when that is due, while holding the BMC's lock. When the BMC is
+   * busy and certainly did nothing, the lock is given up for a pause and the step runs again, for at most `callTimeoutMs`.
+   */
+  async change<T>(what: string, options: MutateOptions, step: (held: Held) => Promise<T>): Promise<T> {
+    const startedMs = performance.now();
+    const { signal } = options;
+    const held: Held = {
+      get: async (path) => this.#resource(await this.#read(path, signal), path),
+      send: (request, mutate) => this.#converse(request, { signal: mutate.signal, mutate }),
+    };
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const lock = { signal, urgent: options.urgent, timeoutMs: this.config.callTimeoutMs };
+        return await this.#locked(what, lock, () => step(held));
+      } catch (error) {
+        const pauseMs = pauseBeforeRetry(error, attempt);
+        if (pauseMs === undefined || performance.now() - startedMs + pauseMs > this.config.callTimeoutMs) throw error;
+        await pause(pauseMs, signal, `${what} at ${this.config.host}`);
+      }
+    }
+  }
+
+  /** The error of an answer that refuses a request. */
+  refusal(reply: Reply, request: BmcRequest): RedfishError {
+    return refusalOf(reply, this.what(request), request.method !== 'GET', this.redact);
+  }
+
+  /** Logs out (at most 5 s) and closes the connection. Never throws. */
+  async close(): Promise<void> {
+    const timeoutMs = Math.min(LOGOUT_TIMEOUT_MS, this.config.callTimeoutMs);
+    try {
+      const request = { timeoutMs, what: `logout at ${this.config.host}` };
+      await withBmcLock(this.config.origin, request, () =>
+        this.#authentication.logout(this.#rawSend({ deadlineMs: performance.now() + timeoutMs })),
+      );
+    } catch {
+      // The BMC ends idle sessions itself.
+    }
+    this.#transport.close();
+  }
+
+  /** Closes the connection at once; what is in flight fails. */
+  abandon(): void {
+    this.#transport.close();
+  }
+
+  #locked<T>(what: string, lock: Omit<LockRequest, 'what'>, task: () => Promise<T>): Promise<T> {
+    return withBmcLock(this.config.origin, { ...lock, what: `${what} at ${this.config.host}` }, task);
+  }
+
+  async #read(path: string, signal: AbortSignal | undefined, deadlineMs?: number): Promise<Reply> {
+    const request: BmcRequest = { method: 'GET', path };
+    const latestMs = deadlineMs ?? performance.now() + this.config.callTimeoutMs;
+    const reply = await this.#converse(request, { signal, deadlineMs: latestMs });
+    if (isSuccess(reply)) return reply;
+    const refusal = this.refusal(reply, request);
+    if (refusal.kind === 'Busy') throw refusal;
+    return reply;
+  }
+
+  #resource(reply: Reply, path: string): Resource {
+    const request: BmcRequest = { method: 'GET', path };
+    if (!isSuccess(reply)) throw this.refusal(reply, request);
+    return resourceOf(reply, path, this.what(request));
+  }
+
+  /** One request to its final answer: through a login, a redirect and a 406. A changing one passes its fence each time. */
+  async #converse(request: BmcRequest, sending: Sending): Promise<Reply> {
+    let path = request.path;
+    let loggedIn = false;
+    for (let redirects = 0; ;) {
+      const headers = this.#authentication.headers();
+      const beforeWrite = sending.mutate && (await this.#passFence(request, sending.mutate));
+      const reply = await this.#exchange({ ...request, path }, headers, { ...sending, beforeWrite });
+      if (reply.status === 401) {
+        if (loggedIn) throw this.#authentication.refuse(reply);
+        loggedIn = true;
+        await this.#authentication.renew(this.#rawSend(sending));
+      } else if (reply.status === 406 && this.#asksForIdentity) {
+        this.#asksForIdentity = false;
+      } else if (isRedirect(reply, request)) {
+        redirects += 1;
+        if (redirects > MAX_REDIRECTS)
+          throw new RedfishError('Protocol', `${this.what(request)} is redirected in circles`);
+        path = this.resolve(reply.headers['location'] ?? '');
+      } else {
+        return reply;
+      }
+    }
+  }
+
+  /** The caller's live read, after the lock and the connection are there (rule 2). A fence that hangs is a refusal. */
+  async #passFence(request: BmcRequest, mutate: MutateOptions): Promise<BeforeSend> {
+    const what = this.what(request);
+    if (mutate.signal?.aborted === true) throw abortedError(what, mutate.signal.reason);
+    const limit = new AbortController();
+    const signal = mutate.signal === undefined ? limit.signal : AbortSignal.any([mutate.signal, limit.signal]);
+    const hung = pause(this.config.callTimeoutMs, signal, what).then(() => {
+      throw new RedfishError('FenceRefused', `${what} was not sent: its fence took too long`, { retryable: true });
+    });
+    try {
+      return await Promise.race([mutate.fence(), hung]);
+    } catch (error) {
+      throw error instanceof RedfishError ? error : fenceRefusal(what, error);
+    } finally {
+      hung.catch(() => undefined);
+      limit.abort();
+    }
+  }
+
+  #rawSend(sending: Sending): RawSend {
+    return (request, headers) => this.#exchange(request, headers, sending);
+  }
+
+  async #exchange(
+    request: BmcRequest,
+    authentication: Readonly<Record<string, string>>,
+    sending: Sending & { readonly beforeWrite?: (() => void) | undefined },
+  ): Promise<Reply> {
+    const { method, path, body, ifMatch } = request;
+    const { callTimeoutMs, userAgent } = this.config;
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      'odata-version': '4.0',
+      'user-agent': sending.mutate?.userAgent ?? userAgent,
+      ...authentication,
+    };
+    if (this.#asksForIdentity) headers['accept-encoding'] = 'identity';
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (ifMatch !== undefined) headers['if-match'] = ifMatch;
+    const remainingMs = (sending.deadlineMs ?? Number.POSITIVE_INFINITY) - performance.now();
+    const wire = { method, path, headers, body: body === undefined ? undefined : JSON.stringify(body) };
+    const { signal, beforeWrite } = sending;
+    const limits = { timeoutMs: Math.min(remainingMs, callTimeoutMs), signal, beforeWrite };
+    return parseReply(await this.#transport.exchange(wire, limits, this.what(request)));
+  }
+}
+
+/** How long to wait before the same is tried again; undefined when it must not be. */
+function pauseBeforeRetry(error: unknown, attempt: number): number | undefined {
+  if (!(error instanceof RedfishError) || error.mayHaveLanded) return undefined;
+  if (error.kind !== 'Busy' && !error.lostConnection) return undefined;
+  return error.retryAfterMs ?? growingPauseMs(attempt);
+}
+
+/** Redirects are followed with the same method. 303 tells a changing request to fetch its result: it is an answer then. */
+function isRedirect(reply: Reply, request: BmcRequest): boolean {
+  if (reply.headers['location'] === undefined) return false;
+  if ([301, 302, 307, 308].includes(reply.status)) return true;
+  return reply.status === 303 && request.method === 'GET';
+}

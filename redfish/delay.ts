@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { abortedError } from './error.ts';
+
+/** Shortest and longest pause that a BMC's Retry-After may ask for. */
+const MIN_PAUSE_MS = 100;
+const MAX_RETRY_AFTER_MS = 30_000;
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 5_000;
+
+/** Waits; rejects at once with `Aborted` when the signal fires. */
+export async function pause(ms: number, signal: AbortSignal | undefined, what: string): Promise<void> {
+  try {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal });
+  } catch {
+    throw abortedError(what, signal?.reason);
+  }
+}
+
+/** 0.5 s, 1 s, 2 s, 4 s, then 5 s for the attempts 0, 1, 2 … */
+export function growingPauseMs(attempt: number): number {
+  return Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10), MAX_PAUSE_MS);
+}
+
+/** Retry-After in seconds or as a date (RFC 9110 §10.2.3), bounded to 0.1…30 s; undefined when there is none. */
+export function retryAfterMs(header: string | undefined, now: number = Date.now()): number | undefined {
+  if (header === undefined || header.trim() === '') return undefined;
+  const ms = /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, MIN_PAUSE_MS), MAX_RETRY_AFTER_MS);
+}

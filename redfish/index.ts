@@ -1,0 +1,12 @@
+/**
+ * The small vendor-neutral Redfish client. It knows nothing of Kubernetes or Temporal: who may change a server is decided by the
+ * fence that the caller hands in with each changing call.
+ */
+export { RedfishClient, type CallOptions } from './client.ts';
+export type { RedfishConnectionOptions } from './connectionOptions.ts';
+export { RedfishError, type RedfishErrorDetails, type RedfishErrorKind } from './error.ts';
+export type { BeforeSend, MutateOptions } from './fence.ts';
+export type { NetworkAddress } from './network.ts';
+export { RedfishPool, type RedfishPoolOptions } from './pool.ts';
+export type { PowerRequest, WaitOptions } from './power.ts';
+export type { PowerState, SystemInfo } from './system.ts';

@@ -1,0 +1,86 @@
+import { readBmcMessage, saysBusy } from './bmcMessage.ts';
+import { retryAfterMs } from './delay.ts';
+import { RedfishError, type RedfishErrorKind } from './error.ts';
+import type { WireReply } from './exchange.ts';
+import { parseObject, textOf, type JsonObject } from './json.ts';
+
+/** An answer of the BMC, parsed as far as it can be. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined when the body is empty or not a JSON object. */
+  readonly json: JsonObject | undefined;
+}
+
+/** A read resource. */
+export interface Resource {
+  readonly path: string;
+  readonly json: JsonObject;
+  /** From the `ETag` header, else from `@odata.etag`. */
+  readonly etag: string | undefined;
+}
+
+/** Parses a wire reply; never throws. */
+export function parseReply(wire: WireReply): Reply {
+  return { status: wire.status, headers: wire.headers, json: wire.body === '' ? undefined : parseObject(wire.body) };
+}
+
+/** Whether the status is a 2xx. For a change, it only means that it was accepted. */
+export function isSuccess(reply: Reply): boolean {
+  return reply.status >= 200 && reply.status < 300;
+}
+
+/** The resource in a successful GET's answer. Throws `Protocol` (retryable: a starting BMC serves odd pages) when there is none. */
+export function resourceOf(reply: Reply, path: string, what: string): Resource {
+  if (reply.json === undefined) {
+    const message = `${what} was answered with ${reply.status}, but not with a JSON object: is this a Redfish service?`;
+    throw new RedfishError('Protocol', message, { status: reply.status, retryable: true });
+  }
+  const etag = reply.headers['etag'] ?? textOf(reply.json['@odata.etag']);
+  // Header values with characters that may not be sent back are not ETags.
+  return { path, json: reply.json, etag: etag !== undefined && /^[\x21-\x7e]+$/.test(etag) ? etag : undefined };
+}
+
+/**
+ * The error of an answer that is not a 2xx, in the operator's words and with the BMC's own text. `changes` says that the
+ * request was one that changes something.
+ */
+export function refusalOf(
+  reply: Reply,
+  what: string,
+  changes: boolean,
+  redact: (text: string) => string,
+): RedfishError {
+  const said = readBmcMessage(reply.json, redact);
+  const kind = kindOf(reply.status, said.messageIds, changes);
+  const quote = said.text === '' ? '' : `: "${said.text}"`;
+  return new RedfishError(kind, `${what} was ${verb(kind)} with ${reply.status}${quote}${advice(kind)}`, {
+    status: reply.status,
+    messageIds: said.messageIds,
+    retryAfterMs: retryAfterMs(reply.headers['retry-after']),
+    retryable: kind === 'Busy' || reply.status >= 500,
+    // 502 and 504 come from something in front of the service that did not hear the outcome.
+    mayHaveLanded: changes && (reply.status === 502 || reply.status === 504 || reply.status === 500),
+  });
+}
+
+/** Whether the error body names `property` (in texts, MessageArgs or RelatedProperties). */
+export function namesProperty(reply: Reply, property: string): boolean {
+  return readBmcMessage(reply.json, (text) => text).mentions.includes(property);
+}
+
+function kindOf(status: number, messageIds: readonly string[], changes: boolean): RedfishErrorKind {
+  if (status === 401 || status === 403) return 'Unauthorized';
+  if ([408, 429, 502, 503, 504].includes(status) || saysBusy(messageIds)) return 'Busy';
+  return changes ? 'Refused' : 'Protocol';
+}
+
+function verb(kind: RedfishErrorKind): string {
+  return kind === 'Busy' ? 'put off' : kind === 'Protocol' ? 'answered' : 'refused';
+}
+
+function advice(kind: RedfishErrorKind): string {
+  if (kind === 'Busy') return '; the BMC is busy and will be asked again';
+  if (kind === 'Unauthorized') return '; check the account in the credentials Secret and its privileges';
+  return '';
+}
