@@ -64,7 +64,11 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef): Promise<
 }
 
 function gone(ref: ObjectRef): Refused {
-  return { kind: 'notDue', reason: 'Gone', message: `Beskar7Machine ${ref.namespace}/${ref.name} (uid ${ref.uid}) is gone` };
+  return {
+    kind: 'notDue',
+    reason: 'Gone',
+    message: `Beskar7Machine ${ref.namespace}/${ref.name} (uid ${ref.uid}) is gone`,
+  };
 }
 
 function refusal(machine: Beskar7Machine): Refused | undefined {
@@ -75,7 +79,10 @@ function refusal(machine: Beskar7Machine): Refused | undefined {
   if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return refuse('Moving', `${what} is being moved`);
   if (annotations[ANNOTATION_PAUSED] !== undefined) return refuse('Paused', `${what} is paused`);
   if (machine.status?.phase === 'Provisioned' && machine.spec.providerID !== undefined) {
-    return refuse('AlreadyProvisioned', `${what} is already provisioned on ${machine.spec.providerID}: nothing was touched`);
+    return refuse(
+      'AlreadyProvisioned',
+      `${what} is already provisioned on ${machine.spec.providerID}: nothing was touched`,
+    );
   }
   if (!isAskUnhandled(machine)) {
     return refuse(

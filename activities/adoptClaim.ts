@@ -11,8 +11,7 @@ import { recordProvisioned } from './handOver.ts';
 import { patchHost, readHost } from './hostStore.ts';
 
 export type Adopted =
-  | { readonly kind: 'claim'; readonly claim: ClaimState }
-  | { readonly kind: 'provisioned'; readonly message: string };
+  { readonly kind: 'claim'; readonly claim: ClaimState } | { readonly kind: 'provisioned'; readonly message: string };
 
 /**
  * What a machine already holds, found by a live list on the label (rule 8) or by its providerID (rule 13): a claim to go on
@@ -40,7 +39,7 @@ export async function adoptClaim(
     };
   }
   if (claim.stage === 'Claimed') await markInUse(deps, host, claim);
-  return { kind: 'claim', claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, attempt) }, machine) };
+  return { kind: 'claim', claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, attempt) }, machine, true) };
 }
 
 /** Hosts that carry the machine's uid, read live. */

@@ -106,7 +106,10 @@ async function powerOn(deps: Dependencies, bmc: RedfishClient, ref: ClaimRef, si
     if (await bmc.waitForPowerState('On', { timeoutMs: SEE_ON_MS, signal })) return;
     log.warn('the server is still off, the command is sent again', { host: ref.host, tries });
   }
-  throw bmcFailure(`BMC of host ${ref.host} accepted the power-on ${TRIES} times, but the server stays off`, 'PowerOnNotSeen');
+  throw bmcFailure(
+    `BMC of host ${ref.host} accepted the power-on ${TRIES} times, but the server stays off`,
+    'PowerOnNotSeen',
+  );
 }
 
 /** State Inspecting with the deadline, counted from the moment at which the server was seen on. */
@@ -139,7 +142,12 @@ async function recordBoot(deps: Dependencies, input: BootInput, armed: PhysicalH
           claim: ref.id,
           expiresAt: new Date(Date.parse(deadline) + TOKEN_GRACE_MS).toISOString(),
         },
-        conditions: withConditions(live.status?.conditions, [ready], new Date().toISOString(), live.metadata.generation),
+        conditions: withConditions(
+          live.status?.conditions,
+          [ready],
+          new Date().toISOString(),
+          live.metadata.generation,
+        ),
       };
     },
     armed,

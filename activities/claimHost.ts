@@ -53,7 +53,8 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   const run = { ...input.run, ...sinceOf(machine) };
   if (admitted.mayHaveClaim || input.attempt > 1) {
     const adopted = await adoptClaim(deps, machine, input.attempt);
-    if (adopted?.kind === 'provisioned') return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
+    if (adopted?.kind === 'provisioned')
+      return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
     if (adopted) {
       const written = await writeMachineStatus(deps.kube, run, claimingReport(adopted.claim.ref.host, true));
       return { kind: 'claimed', claim: adopted.claim, plan, ...written };
@@ -119,7 +120,9 @@ function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand)
     .availableHosts(namespace)
     .hosts.filter((host) => fits(host, demand) && !deps.reservations.isReserved(host.metadata.uid ?? ''));
   const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
-  const wantedByOlder = older.filter((waiter) => fitting.some((host) => fits(host, demandOf(waiter, [], undefined)))).length;
+  const wantedByOlder = older.filter((waiter) =>
+    fitting.some((host) => fits(host, demandOf(waiter, [], undefined))),
+  ).length;
   if (fitting.length <= wantedByOlder) return [];
   return fitting
     .map((host) => ({ host, rank: rank(machine.metadata.uid ?? '', host.metadata.uid ?? '') }))
@@ -172,7 +175,7 @@ async function tryClaim(
   await markInUse(deps, host, claim);
   deps.recorder.event(host, 'Normal', 'HostClaimed', `Claimed by Beskar7Machine ${namespace}/${name}`);
   log.info('host claimed', { namespace, host: host.metadata.name, machine: name, claim: claim.id });
-  return stateOf(host, claim, machine);
+  return stateOf(host, claim, machine, false);
 }
 
 function demandOf(machine: Beskar7Machine, tried: readonly string[], failureDomain: string | undefined): Demand {
@@ -212,4 +215,3 @@ function noHostMessage(deps: Dependencies, machine: Beskar7Machine, demand: Dema
     'Goes on as soon as one becomes free; add hosts or change hostSelector to help.'
   );
 }
-

@@ -28,7 +28,12 @@ export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: C
         inspection: null,
         handover: null,
         bootToken: null,
-        conditions: withConditions(live.status?.conditions, [ready], new Date().toISOString(), live.metadata.generation),
+        conditions: withConditions(
+          live.status?.conditions,
+          [ready],
+          new Date().toISOString(),
+          live.metadata.generation,
+        ),
       };
     },
     host,
@@ -36,7 +41,7 @@ export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: C
 }
 
 /** A claim with what the workflow needs of its host. */
-export function stateOf(host: PhysicalHost, claim: Claim, machine: Beskar7Machine): ClaimState {
+export function stateOf(host: PhysicalHost, claim: Claim, machine: Beskar7Machine, isAdopted: boolean): ClaimState {
   const pool = host.spec.redfishConnection.workerPool;
   const { inspection } = host.status ?? {};
   return {
@@ -54,9 +59,9 @@ export function stateOf(host: PhysicalHost, claim: Claim, machine: Beskar7Machin
     },
     stage: claim.stage,
     attempt: claim.attempt,
+    isAdopted,
     bootDeadline: claim.deadline,
     ...(inspection?.claim === claim.id && inspection.deadline ? { inspectionDeadline: inspection.deadline } : {}),
     ...(claim.reason === undefined ? {} : { reason: claim.reason }),
   };
 }
-

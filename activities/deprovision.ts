@@ -1,10 +1,15 @@
 import { log } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { claimOf } from '../crds/claim.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_BLOCK_MOVE, FINALIZER_MACHINE } from '../crds/names.ts';
+import {
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  ANNOTATION_BLOCK_MOVE,
+  FINALIZER_MACHINE,
+} from '../crds/names.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
-import { workflowId, type ObjectRef } from '../workflows/names.ts';
+import { workflowId, type ObjectRef, type ReleaseInput } from '../workflows/names.ts';
 import { claimedHosts } from './adoptClaim.ts';
 import type { ClaimRef } from './claimRef.ts';
 import { stateOf } from './claimState.ts';
@@ -23,7 +28,8 @@ export async function checkDeprovision(deps: Dependencies, ref: ObjectRef): Prom
   const { annotations = {}, deletionTimestamp, finalizers = [] } = machine.metadata;
   if (deletionTimestamp === undefined) return { kind: 'notDue', message: `${what} is not being deleted` };
   if (!finalizers.includes(FINALIZER_MACHINE)) return { kind: 'notDue', message: `${what} has no finalizer of ours` };
-  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'notDue', message: `${what} is being moved` };
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
+    return { kind: 'notDue', message: `${what} is being moved` };
   if (annotations[ANNOTATION_PAUSED] !== undefined) return { kind: 'notDue', message: `${what} is paused` };
   return { kind: 'due' };
 }
@@ -71,8 +77,17 @@ export async function findClaims(deps: Dependencies, ref: ObjectRef): Promise<Cl
   const hosts = await claimedHosts(deps, { metadata: ref, spec: { targetOSImage: '' } });
   return hosts.flatMap((host) => {
     const claim = claimOf(host);
-    return claim ? [stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }).ref] : [];
+    return claim ? [stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }, true).ref] : [];
   });
+}
+
+/** A claim by its host and id, read live; undefined when it has ended. */
+export async function findClaim(deps: Dependencies, input: ReleaseInput): Promise<ClaimRef | undefined> {
+  const host = await readHost(deps.kube, input.namespace, input.name);
+  const claim = host && claimOf(host);
+  if (!host || host.metadata.uid !== input.uid || claim?.id !== input.claim) return undefined;
+  const { name = '', uid = '' } = host.spec.consumerRef ?? {};
+  return stateOf(host, claim, { metadata: { namespace: input.namespace, name, uid }, spec: { targetOSImage: '' } }, true).ref;
 }
 
 /** Waits until a claim has ended on its host: another run is releasing it. */
@@ -109,4 +124,3 @@ export async function removeMachineFinalizer(deps: Dependencies, ref: ObjectRef)
     }
   }
 }
-

@@ -33,11 +33,15 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const ask: Handled = { specHash: handled.specHash, retry: handled.retry, outcome: handled.outcome };
   const version = await patchMachineEnd(deps, run.machine, ask);
   if (version === undefined) return;
-  await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, {
-    phase: 'Failed',
-    reason: input.reason,
-    message: input.message,
-  });
+  await writeMachineStatus(
+    deps.kube,
+    { ...run, machineVersion: version },
+    {
+      phase: 'Failed',
+      reason: input.reason,
+      message: input.message,
+    },
+  );
   deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
 }
 
@@ -62,4 +66,3 @@ export async function reportProgress(deps: Dependencies, input: ReportProgressIn
     ...(input.claim ? { host: input.claim.host } : {}),
   });
 }
-

@@ -46,7 +46,8 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
   const { namespace, name, uid } = input.host;
   const host = await readHost(deps.kube, namespace, name, signal);
   const refused = refusal(host, uid);
-  if (refused !== undefined || !host) return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  if (refused !== undefined || !host)
+    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   const owned = await ownHost(deps, host);
   const usedHash = connectionHash(owned.spec);
   try {
@@ -133,7 +134,12 @@ async function writeEnrolled(
       };
       const patches: ConditionPatch[] = [
         { type: CONDITIONS.ready, status: 'True', reason: HOST_REASONS.enrolled, message: 'Free to be claimed.' },
-        { type: CONDITIONS.redfishReachable, status: 'True', reason: HOST_REASONS.reachable, message: 'The BMC answers.' },
+        {
+          type: CONDITIONS.redfishReachable,
+          status: 'True',
+          reason: HOST_REASONS.reachable,
+          message: 'The BMC answers.',
+        },
       ];
       return {
         state: 'Available',
@@ -146,7 +152,12 @@ async function writeEnrolled(
         inspection: null,
         handover: null,
         enrollment: { connectionHash: usedHash, attempt: 0, nextAttemptAt: null },
-        conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
+        conditions: withConditions(
+          live.status?.conditions,
+          patches,
+          new Date().toISOString(),
+          live.metadata.generation,
+        ),
       } as StatusPatch;
     },
     host,
@@ -154,7 +165,9 @@ async function writeEnrolled(
 }
 
 function macsOf(nics: NetworkAddress[]): string[] {
-  const macs = nics.map((nic) => (nic.macAddress ?? '').toLowerCase()).filter((mac) => /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac));
+  const macs = nics
+    .map((nic) => (nic.macAddress ?? '').toLowerCase())
+    .filter((mac) => /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac));
   return [...new Set(macs)].slice(0, 128);
 }
 

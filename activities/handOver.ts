@@ -23,15 +23,18 @@ export interface HandOverInput {
   readonly plan: Plan;
 }
 
-/** State Ready: the hardware has passed, bootstrap data may be read from now on. */
-export async function openProvisioning(deps: Dependencies, input: HandOverInput): Promise<Written> {
+/** State Ready: the hardware has passed, bootstrap data may be read from now on. `deadline` (RFC 3339) ends the wait for the hand-over. */
+export async function openProvisioning(
+  deps: Dependencies,
+  input: HandOverInput,
+): Promise<Written & { deadline: string }> {
   const { claim: ref, run } = input;
   // The owner of a machine does not change: the cache will do when it shows the same uid.
   const cached = deps.caches.machine(ref.machine.namespace, ref.machine.name);
   const machine = cached?.metadata.uid === ref.machine.uid ? cached : await readMachine(deps.kube, ref.machine);
   if (!machine) throw claimLost(`Beskar7Machine ${ref.machine.namespace}/${ref.machine.name} is gone`);
   const owner = await readOwner(deps.kube, machine);
-  await patchHostStatus(
+  const host = await patchHostStatus(
     deps.kube,
     ref,
     (live) => {
@@ -58,12 +61,14 @@ export async function openProvisioning(deps: Dependencies, input: HandOverInput)
     },
     await hostForClaim(deps, ref),
   );
-  return writeMachineStatus(deps.kube, run, {
+  const openedAt = Date.parse(host.status?.handover?.openedAt ?? new Date().toISOString());
+  const written = await writeMachineStatus(deps.kube, run, {
     phase: 'Provisioning',
     reason: MACHINE_REASONS.waitingForHandover,
     message: `The hardware of host ${ref.host} is good; the inspection image fetches the final OS and starts it.`,
     host: ref.host,
   });
+  return { ...written, deadline: new Date(openedAt + deps.options.provisioningTimeoutMs).toISOString() };
 }
 
 export type SettleResult =
@@ -111,7 +116,12 @@ async function finish(
 ): Promise<void> {
   const { run, plan } = input;
   const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned' };
-  const version = await patchMachineEnd(deps, run.machine, handled, providerIDOf(run.machine.namespace, host.metadata.name));
+  const version = await patchMachineEnd(
+    deps,
+    run.machine,
+    handled,
+    providerIDOf(run.machine.namespace, host.metadata.name),
+  );
   if (version === undefined) return;
   await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, provisionedReport(host));
   deps.recorder.event(
@@ -147,10 +157,19 @@ export async function patchMachineEnd(
 }
 
 /** Writes what a machine lost that was handed over already: status and marks only, no call to a BMC (rules 12 and 13). */
-export async function recordProvisioned(deps: Dependencies, machine: Beskar7Machine, host: PhysicalHost): Promise<void> {
+export async function recordProvisioned(
+  deps: Dependencies,
+  machine: Beskar7Machine,
+  host: PhysicalHost,
+): Promise<void> {
   const { namespace = '', name, uid = '' } = machine.metadata;
   const handled: Handled = { ...askOf(machine), outcome: 'Provisioned' };
-  const version = await patchMachineEnd(deps, { namespace, name, uid }, handled, providerIDOf(namespace, host.metadata.name));
+  const version = await patchMachineEnd(
+    deps,
+    { namespace, name, uid },
+    handled,
+    providerIDOf(namespace, host.metadata.name),
+  );
   if (version === undefined) return;
   const workflow = machine.status?.workflow ?? { id: `provision/${namespace}/${name}`, runID: '' };
   await writeMachineStatus(
@@ -160,7 +179,9 @@ export async function recordProvisioned(deps: Dependencies, machine: Beskar7Mach
   );
   if (host.status?.state === 'Ready' || claimOf(host) === undefined) return;
   await patchHostStatus(deps.kube, { namespace, host: host.metadata.name }, (live) =>
-    claimOf(live)?.stage === 'HandedOver' && live.status?.state !== 'Ready' ? { state: 'Ready', ready: true } : undefined,
+    claimOf(live)?.stage === 'HandedOver' && live.status?.state !== 'Ready'
+      ? { state: 'Ready', ready: true }
+      : undefined,
   );
 }
 

@@ -50,7 +50,9 @@ export function requireClaim(host: PhysicalHost | undefined, ref: ClaimRef, stag
   if (host === undefined || host.metadata.uid !== ref.hostUid) throw claimLost(`host ${name} is gone`);
   const claim = claimOf(host);
   if (claim?.id !== ref.id) {
-    throw claimLost(`host ${name} is ${claim ? 'claimed by another run' : 'no longer claimed'}: nothing was sent to its BMC`);
+    throw claimLost(
+      `host ${name} is ${claim ? 'claimed by another run' : 'no longer claimed'}: nothing was sent to its BMC`,
+    );
   }
   if (host.spec.consumerRef?.uid !== undefined && host.spec.consumerRef.uid !== ref.machine.uid) {
     throw claimLost(`host ${name} is claimed for another machine (${host.spec.consumerRef.name})`);

@@ -2,7 +2,14 @@ import { bootInspector, prepareBoot, type BootInput } from './bootInspector.ts';
 import { claimHost, type ClaimHostInput } from './claimHost.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import { awaitClaimEnd, checkDeprovision, endProvisioning, findClaims, removeMachineFinalizer } from './deprovision.ts';
+import {
+  awaitClaimEnd,
+  checkDeprovision,
+  endProvisioning,
+  findClaim,
+  findClaims,
+  removeMachineFinalizer,
+} from './deprovision.ts';
 import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './endRun.ts';
 import { enrollHost, type EnrollInput } from './enrollHost.ts';
 import { openProvisioning, settleHandover, type HandOverInput } from './handOver.ts';
@@ -10,7 +17,7 @@ import { takeReport, type TakeReportInput } from './inspection.ts';
 import { markReleasing, releaseHost, type MarkReleasingInput, type ReleaseHostInput } from './releaseHost.ts';
 import { retireHost, type RetireInput } from './retireHost.ts';
 import { withHeartbeat } from './activityScope.ts';
-import type { ObjectRef } from '../workflows/names.ts';
+import type { ObjectRef, ReleaseInput } from '../workflows/names.ts';
 
 /** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
 export function createKubernetesActivities(deps: Dependencies) {
@@ -24,6 +31,7 @@ export function createKubernetesActivities(deps: Dependencies) {
     markReleasing: (input: MarkReleasingInput) => markReleasing(deps, input),
     checkDeprovision: (ref: ObjectRef) => checkDeprovision(deps, ref),
     endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)),
+    findClaim: (input: ReleaseInput) => findClaim(deps, input),
     findClaims: (ref: ObjectRef) => findClaims(deps, ref),
     awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal)),
     removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),

@@ -83,7 +83,12 @@ function statusObject(
   const since = findCondition(live?.status?.conditions, CONDITIONS.ready);
   const notReadySince = run.notReadySince ?? (since?.status === 'False' ? since.lastTransitionTime : seconds(now));
   const entry = (type: string) => {
-    const patch: ConditionPatch = { type, status: provisioned ? 'True' : 'False', reason: report.reason, message: report.message };
+    const patch: ConditionPatch = {
+      type,
+      status: provisioned ? 'True' : 'False',
+      reason: report.reason,
+      message: report.message,
+    };
     const made = condition(patch, now, undefined);
     return provisioned ? made : { ...made, lastTransitionTime: notReadySince };
   };

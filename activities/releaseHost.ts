@@ -100,7 +100,12 @@ export async function releaseHost(
     throw failure;
   }
   await endClaim(deps, ref, host, 'Available');
-  deps.recorder.event(host, 'Normal', 'HostReleased', `Released by Beskar7Machine ${ref.machine.name}: switched off, seen off`);
+  deps.recorder.event(
+    host,
+    'Normal',
+    'HostReleased',
+    `Released by Beskar7Machine ${ref.machine.name}: switched off, seen off`,
+  );
   log.info('host released', { namespace: ref.namespace, host: ref.host, claim: ref.id });
   return { kind: 'released' };
 }
@@ -148,7 +153,8 @@ async function endClaim(
   await patchHostStatus(
     deps.kube,
     ref,
-    (live) => (claimOf(live) === undefined && live.spec.consumerRef === undefined ? freedStatus(live, state) : undefined),
+    (live) =>
+      claimOf(live) === undefined && live.spec.consumerRef === undefined ? freedStatus(live, state) : undefined,
     cleared,
   );
 }
@@ -161,10 +167,19 @@ function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling') {
     type: CONDITIONS.ready,
     status: isReleased ? 'True' : 'Unknown',
     reason: isReleased ? HOST_REASONS.released : HOST_REASONS.forceReleased,
-    message: isReleased ? 'Switched off and free to be claimed.' : 'Released by force: its BMC is asked again before it is offered.',
+    message: isReleased
+      ? 'Switched off and free to be claimed.'
+      : 'Released by force: its BMC is asked again before it is offered.',
   };
   const reachable: ConditionPatch[] = isReleased
-    ? [{ type: CONDITIONS.redfishReachable, status: 'True', reason: HOST_REASONS.reachable, message: 'The BMC answers.' }]
+    ? [
+        {
+          type: CONDITIONS.redfishReachable,
+          status: 'True',
+          reason: HOST_REASONS.reachable,
+          message: 'The BMC answers.',
+        },
+      ]
     : [];
   return {
     state,
@@ -220,4 +235,3 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
     };
   });
 }
-

@@ -35,7 +35,8 @@ export async function retireHost(deps: Dependencies, input: RetireInput, signal:
   const { namespace, name, uid } = input.host;
   const host = await readHost(deps.kube, namespace, name, signal);
   const refused = refusal(host, uid);
-  if (refused !== undefined || !host) return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  if (refused !== undefined || !host)
+    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
   if (forced === undefined) {
     try {
@@ -109,7 +110,12 @@ function secretsOf(host: PhysicalHost): string[] {
   return caBundleSecretRef === undefined ? [credentialsSecretRef] : [credentialsSecretRef, caBundleSecretRef];
 }
 
-async function tellFailure(deps: Dependencies, host: PhysicalHost, input: RetireInput, failure: unknown): Promise<void> {
+async function tellFailure(
+  deps: Dependencies,
+  host: PhysicalHost,
+  input: RetireInput,
+  failure: unknown,
+): Promise<void> {
   const reason = failure instanceof Error ? failure.message : String(failure);
   const next = new Date(Date.now() + input.nextAttemptInMs).toISOString();
   const message =
@@ -126,4 +132,3 @@ async function tellFailure(deps: Dependencies, host: PhysicalHost, input: Retire
     conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
   }));
 }
-

@@ -1,0 +1,131 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { parseDurationMs } from './duration.ts';
+
+/** What a process does. `all` is every role in one process. */
+export const ROLES = ['controllers', 'worker', 'bmc-worker', 'api'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface BindAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The configuration of a process, checked. Durations in milliseconds. */
+export interface Config {
+  readonly roles: readonly Role[];
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly namespace: string | undefined;
+  readonly watchFilter: string | undefined;
+  readonly temporalAddress: string | undefined;
+  readonly temporalNamespace: string | undefined;
+  readonly callbackBindAddress: BindAddress;
+  readonly callbackUrl: string | undefined;
+  readonly bootBindAddress: BindAddress;
+  readonly metricsBindAddress: BindAddress;
+  readonly healthBindAddress: BindAddress;
+  readonly bootByMac: boolean;
+  readonly imagesFolder: string | undefined;
+  readonly bootTimeout: number;
+  readonly inspectionTimeout: number;
+  readonly provisioningTimeout: number;
+  readonly gracefulShutdownTimeout: number;
+  readonly powerOnRate: number;
+  readonly workerPool: string | undefined;
+  readonly concurrentActivities: number;
+  readonly concurrentBmcActivities: number;
+  readonly searchAttributes: boolean;
+  readonly logLevel: string;
+  readonly logFile: string | undefined;
+}
+
+/** A wrong flag or value: one line for the user; the process ends with exit code 2. */
+export class UsageError extends Error {}
+
+/** `--help` or `--version` was asked for and has been printed. */
+export class HelpPrinted extends Error {}
+
+/** Every flag, with its environment variable BESKAR7_<FLAG>, default and meaning. */
+export function command(): Command {
+  const flag = (flags: string, description: string) =>
+    new Option(flags, description).env(envOf(flags));
+  return new Command('beskar7')
+    .description('Cluster API infrastructure provider for bare metal: every provisioning is a Temporal workflow.')
+    .addOption(flag('--roles <list>', `comma separated: ${ROLES.join(', ')}, or all`).default([...ROLES], 'all').argParser(parseRoles))
+    .addOption(flag('--kubeconfig <file>', 'kubeconfig; default: in a pod its service account, else as kubectl'))
+    .addOption(flag('--context <name>', 'context of the kubeconfig; default: its current one'))
+    .addOption(flag('--namespace <name>', 'watch this namespace only; default: all'))
+    .addOption(flag('--watch-filter <value>', 'only objects whose label cluster.x-k8s.io/watch-filter has this value'))
+    .addOption(flag('--temporal-address <host:port>', 'Temporal frontend; default: as the temporal CLI (TEMPORAL_ADDRESS, profile), else localhost:7233'))
+    .addOption(flag('--temporal-namespace <name>', 'Temporal namespace, made when missing; default: TEMPORAL_NAMESPACE, else beskar7'))
+    .addOption(flag('--callback-bind-address <host:port>', 'callbacks of booting servers').default(bind('0.0.0.0:8082'), '0.0.0.0:8082').argParser(bind))
+    .addOption(flag('--callback-url <url>', 'how booting servers reach the callbacks, e.g. http://10.0.0.1:8082').argParser(parseUrl))
+    .addOption(flag('--boot-bind-address <host:port>', 'boot scripts and images, plain HTTP').default(bind('0.0.0.0:8083'), '0.0.0.0:8083').argParser(bind))
+    .addOption(flag('--metrics-bind-address <host:port>', 'GET /metrics').default(bind('0.0.0.0:8080'), '0.0.0.0:8080').argParser(bind))
+    .addOption(flag('--health-bind-address <host:port>', 'GET /healthz and /readyz').default(bind('0.0.0.0:8081'), '0.0.0.0:8081').argParser(bind))
+    .addOption(flag('--boot-by-mac', 'serve boot scripts by MAC address: then the provisioning network is the trust boundary').default(false).argParser(parseBoolean))
+    .addOption(flag('--images-folder <path>', 'files served under /images/ on the boot listener'))
+    .addOption(flag('--boot-timeout <duration>', 'from the claim until the server is seen on').default(600_000, '10m').argParser(parseDurationMs))
+    .addOption(flag('--inspection-timeout <duration>', 'from seen on until the report is there').default(600_000, '10m').argParser(parseDurationMs))
+    .addOption(flag('--provisioning-timeout <duration>', 'from validated until handed over').default(1_200_000, '20m').argParser(parseDurationMs))
+    .addOption(flag('--graceful-shutdown-timeout <duration>', 'how long a running server may take to shut down at release').default(30_000, '30s').argParser(parseDurationMs))
+    .addOption(flag('--power-on-rate <number>', 'servers switched on per second, all workers together').default(20).argParser(parsePositive))
+    .addOption(flag('--worker-pool <name>', 'bmc-worker: serve the hosts of this site (redfishConnection.workerPool) only'))
+    .addOption(flag('--concurrent-activities <number>', 'Kubernetes activities at once').default(100).argParser(parsePositive))
+    .addOption(flag('--concurrent-bmc-activities <number>', 'BMC activities at once').default(500).argParser(parsePositive))
+    .addOption(flag('--no-search-attributes', 'do without Temporal search attributes'))
+    .addOption(flag('--log-level <level>', 'how much is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).default('info'))
+    .addOption(flag('--log-file <path>', 'log to a file; default: standard output'))
+    .allowExcessArguments(false)
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride();
+}
+
+/** Reads flags and environment. Throws UsageError with one line, or HelpPrinted. */
+export function parseConfig(args: readonly string[]): Config {
+  const program = command();
+  try {
+    program.parse([...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) throw new HelpPrinted();
+    throw new UsageError(`beskar7: ${error.message.replace(/^error: /, '')} (see --help)`);
+  }
+  return program.opts<Config>();
+}
+
+function envOf(flags: string): string {
+  const name = /--(?:no-)?([a-z-]+)/.exec(flags)?.[1] ?? '';
+  return `BESKAR7_${name.replaceAll('-', '_').toUpperCase()}`;
+}
+
+function parseRoles(text: string): Role[] {
+  const words = text.split(',').map((word) => word.trim());
+  if (words.includes('all')) return [...ROLES];
+  const unknown = words.find((word) => !ROLES.includes(word as Role));
+  if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is no role; roles are ${ROLES.join(', ')}, all.`);
+  return words as Role[];
+}
+
+function bind(text: string): BindAddress {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65_535) throw new InvalidArgumentError('give host:port, for example 0.0.0.0:8082.');
+  return { host: match[1] ?? (match[2] === '' ? '0.0.0.0' : (match[2] ?? '')), port };
+}
+
+function parseUrl(text: string): string {
+  if (!/^https?:\/\/[^\s/]+\/?$/.test(text)) throw new InvalidArgumentError('give a URL without a path, for example http://10.0.0.1:8082.');
+  return text.replace(/\/$/, '');
+}
+
+function parsePositive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('give a number above 0.');
+  return value;
+}
+
+function parseBoolean(text: string): boolean {
+  if (!['true', 'false', '1', '0', ''].includes(text)) throw new InvalidArgumentError('give true or false.');
+  return text !== 'false' && text !== '0';
+}

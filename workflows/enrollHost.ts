@@ -1,0 +1,45 @@
+import { condition, continueAsNew, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { sortFailure } from './failure.ts';
+import { hostChanged } from './messages.ts';
+import type { HostInput } from './names.ts';
+import { bmc } from './proxies.ts';
+
+const ATTEMPTS = 50;
+/** After a lost or stopping worker. */
+const SOON_MS = 1_000;
+
+/**
+ * Connects to the BMC of a host and makes it Available, however long that takes; tried again at once when the host changes.
+ * `failures` carries the count over a fresh history. Result: a sentence for the operator.
+ */
+export async function enrollHost(input: HostInput, failures = 0): Promise<string> {
+  const host = `${input.namespace}/${input.name}`;
+  let changedTo: string | undefined;
+  setHandler(hostChanged, ({ connectionHash }) => void (changedTo = connectionHash));
+  for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
+    const summary = `Connects to the BMC of ${input.name} and reads its hardware`;
+    let waitMs = SOON_MS;
+    let usedHash: string | undefined;
+    try {
+      const result = await bmc(input.pool).enrollHost.executeWithOptions({ summary }, [{ host: input, failures }]);
+      if (result.kind === 'enrolled') return `host ${host} is Available`;
+      if (result.kind === 'notDue') return result.message;
+      failures += 1;
+      usedHash = result.connectionHash;
+      waitMs = Math.max(0, Date.parse(result.nextAttemptAt) - Date.now());
+      setCurrentDetails(
+        `**Waits** until ${result.nextAttemptAt} after ${failures} failed attempts.\n\nLast error: ${result.message}`,
+      );
+    } catch (error) {
+      const failed = sortFailure(error);
+      if (failed.kind === 'cancelled') throw error;
+      setCurrentDetails(`**Tries again soon**: ${failed.message}`);
+    }
+    await condition(() => changedTo !== undefined && changedTo !== usedHash, waitMs, {
+      summary: `Next attempt to enroll ${input.name}`,
+    });
+    if (changedTo !== undefined && changedTo !== usedHash) failures = 0;
+    changedTo = undefined;
+  }
+  return continueAsNew<typeof enrollHost>(input, failures);
+}

@@ -1,0 +1,39 @@
+import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from '@temporalio/workflow';
+import type { FailureType } from '../activities/failures.ts';
+
+/** What became of an activity that did not succeed, as far as a workflow decides on it. */
+export interface Failed {
+  readonly kind: 'cancelled' | 'claimLost' | 'permanent' | 'shutdown' | 'unconfirmed' | 'failed';
+  /** For the operator. */
+  readonly message: string;
+}
+
+/**
+ * Sorts a failure. `unconfirmed`: the worker was lost or silent, what the activity sent may still arrive at the BMC (rule 4);
+ * `shutdown`: another worker goes on at once; `permanent`: trying again cannot help.
+ */
+export function sortFailure(error: unknown): Failed {
+  if (isCancellation(error)) return { kind: 'cancelled', message: 'cancelled' };
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof TimeoutFailure) {
+    const neverStarted = cause.timeoutType === 'SCHEDULE_TO_START';
+    return neverStarted
+      ? { kind: 'failed', message: 'no worker took the call: is a bmc-worker for this pool running?' }
+      : { kind: 'unconfirmed', message: `the worker that made the call was lost (${cause.timeoutType ?? 'timeout'})` };
+  }
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (!(cause instanceof ApplicationFailure)) return { kind: 'failed', message };
+  switch (cause.type as FailureType) {
+    case 'ClaimLost':
+      return { kind: 'claimLost', message };
+    case 'InvalidBootConfiguration':
+      return { kind: 'permanent', message };
+    case 'WorkerShutdown':
+      return { kind: 'shutdown', message };
+    case 'BmcFailure':
+    case 'BmcCredentials':
+      return { kind: 'failed', message };
+    default:
+      return { kind: cause.nonRetryable === true ? 'permanent' : 'failed', message };
+  }
+}

@@ -1,0 +1,150 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  continueAsNew,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ClaimHostResult, Plan } from '../activities/claimHost.ts';
+import type { ClaimState, RunContext } from '../activities/claimRef.ts';
+import type { MachineReason } from '../crds/reasons.ts';
+import { Facts } from './facts.ts';
+import type { MachineInput } from './names.ts';
+import { kubernetes } from './proxies.ts';
+import { runClaim, type ClaimEnd } from './runClaim.ts';
+import { Story } from './story.ts';
+
+/** Type of the failure with which a run ends that did not provision its machine; the reason is in its details. */
+export const PROVISIONING_FAILED = 'ProvisioningFailed';
+
+/**
+ * Provisions one machine, from the claim of a host to the hand-over. Ends completed (a sentence for the operator), cancelled, or failed with
+ * `ProvisioningFailed`; in each case the machine's phase and conditions say so, and the host is released or being released.
+ */
+export async function provisionMachine(input: MachineInput): Promise<string> {
+  const { workflowId, runId } = workflowInfo();
+  const facts = new Facts();
+  const story = new Story(input);
+  let run: RunContext = { machine: input, workflow: { id: workflowId, runID: runId } };
+  const tried: string[] = [];
+  const update = (written: Partial<RunContext>) => void (run = { ...run, ...written });
+  let plan: Plan | undefined;
+  for (let attempt = 1; ; attempt += 1) {
+    story.tell('Claiming', { attempt, waitingFor: 'a host that fits' });
+    const got = await waitForHost({ attempt, tried, facts, run: () => run, update, story });
+    if (got.kind === 'notDue') return got.message;
+    if (got.kind === 'cancelled') return endRun(run, plan, cancelledBeforeClaim());
+    plan = got.plan;
+    tried.push(got.claim.ref.host);
+    const end = await runClaim({ claim: got.claim, plan, facts, story, attempt, run: () => run, update });
+    if (end.kind === 'provisioned') {
+      story.tell('Provisioned', { attempt, host: got.claim.ref.host });
+      return `machine ${input.namespace}/${input.name} was provisioned on host ${got.claim.ref.host}`;
+    }
+    if (end.kind === 'failed' && end.mayTryAnotherHost && attempt < plan.attempts) {
+      update(await tellRetry(run, end, attempt, plan.attempts));
+      continue;
+    }
+    story.tell('Failed', { attempt, host: got.claim.ref.host });
+    return endRun(run, plan, end, got.claim);
+  }
+}
+
+/** Everything that a run without success still has to write, then its own end. */
+async function endRun(
+  run: RunContext,
+  plan: Plan | undefined,
+  end: NotProvisioned,
+  claim?: ClaimState,
+): Promise<never> {
+  await CancellationScope.nonCancellable(() =>
+    kubernetes.failMachine.executeWithOptions({ summary: `Phase Failed: ${end.reason}` }, [
+      {
+        run,
+        outcome: end.kind === 'cancelled' ? 'Cancelled' : 'Failed',
+        reason: end.reason,
+        message: end.message,
+        ...(plan ? { plan } : {}),
+        ...(claim ? { host: claim.ref.host } : {}),
+      },
+    ]),
+  );
+  if (end.kind === 'cancelled') throw new CancelledFailure(end.message);
+  throw ApplicationFailure.create({
+    type: PROVISIONING_FAILED,
+    nonRetryable: true,
+    message: end.message,
+    details: [{ reason: end.reason }],
+  });
+}
+
+type NotProvisioned = Exclude<ClaimEnd, { kind: 'provisioned' }>;
+
+interface Wait {
+  readonly attempt: number;
+  readonly tried: readonly string[];
+  readonly facts: Facts;
+  readonly story: Story;
+  run(): RunContext;
+  update(written: Partial<RunContext>): void;
+}
+
+/** Claims a host; without one it waits for the host watcher's signal, at no cost (rule 15). */
+async function waitForHost(
+  wait: Wait,
+): Promise<Exclude<ClaimHostResult, { kind: 'noMatchingHost' }> | { kind: 'cancelled' }> {
+  const { facts, attempt } = wait;
+  const root = CancellationScope.current();
+  for (;;) {
+    const wakes = facts.wakes;
+    // Not cancellable: a claim of unknown outcome would have to be searched for.
+    const result = await CancellationScope.nonCancellable(() =>
+      kubernetes.claimHost.executeWithOptions({ summary: 'Claims a host that fits' }, [
+        { run: wait.run(), attempt, tried: wait.tried },
+      ]),
+    );
+    if (result.kind === 'notDue') return result;
+    wait.update(versions(result));
+    if (result.kind === 'claimed') return result;
+    if (root.consideredCancelled) return { kind: 'cancelled' };
+    wait.story.tell('Claiming', { attempt, waitingFor: result.message });
+    try {
+      await facts.nextWake(wakes);
+    } catch {
+      return { kind: 'cancelled' };
+    }
+    if (workflowInfo().continueAsNewSuggested && attempt === 1) {
+      await continueAsNew<typeof provisionMachine>(wait.run().machine);
+    }
+  }
+}
+
+function versions({ machineVersion, notReadySince }: Partial<RunContext>): Partial<RunContext> {
+  return {
+    ...(machineVersion === undefined ? {} : { machineVersion }),
+    ...(notReadySince === undefined ? {} : { notReadySince }),
+  };
+}
+
+function cancelledBeforeClaim(): NotProvisioned {
+  return {
+    kind: 'cancelled',
+    reason: 'Cancelled' satisfies MachineReason,
+    message:
+      'Cancelled while it waited for a host. To try again: change the spec, or set the annotation beskar7.io/retry to a new value.',
+  };
+}
+
+function tellRetry(run: RunContext, end: NotProvisioned, attempt: number, attempts: number) {
+  return kubernetes.reportProgress.executeWithOptions(
+    { summary: `Attempt ${attempt} of ${attempts} failed: ${end.reason}` },
+    [
+      {
+        run,
+        phase: 'Claiming',
+        reason: 'RetryingOnAnotherHost',
+        message: `Attempt ${attempt} of ${attempts} failed (${end.reason}): ${end.message} Another host is tried.`,
+      },
+    ],
+  );
+}

@@ -1,0 +1,40 @@
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import type { BmcActivities, KubernetesActivities, PermitActivities } from '../activities/index.ts';
+import { bmcTaskQueue, POWER_ON_TASK_QUEUE } from './names.ts';
+
+/** Short calls to Kubernetes. They are repeated for as long as the API server is away. */
+export const kubernetes = proxyActivities<KubernetesActivities>({
+  startToCloseTimeout: '1 minute',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+});
+
+/** Calls to Kubernetes or Temporal that wait for something, with a heartbeat. */
+export const waiting = proxyActivities<KubernetesActivities>({
+  startToCloseTimeout: '7 days',
+  heartbeatTimeout: '20 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+});
+
+/**
+ * Calls to a BMC. One try each: the workflow repeats them itself, because it has to know whether the last one confirmed its
+ * end (rule 4) and tells the operator why and when it tries again.
+ */
+export function bmc(pool: string | undefined) {
+  return proxyActivities<BmcActivities>({
+    taskQueue: bmcTaskQueue(pool),
+    startToCloseTimeout: '2 minutes',
+    heartbeatTimeout: '20 seconds',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: { maximumAttempts: 1 },
+  });
+}
+
+/** The permit of rule 5. It may wait long in its queue: that is the power budget at work. */
+export const permits = proxyActivities<PermitActivities>({
+  taskQueue: POWER_ON_TASK_QUEUE,
+  startToCloseTimeout: '30 seconds',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+});

@@ -1,0 +1,101 @@
+import {
+  CancellationScope,
+  ParentClosePolicy,
+  sleep,
+  startChild,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { ClaimRef } from '../activities/claimRef.ts';
+import type { ClaimStage } from '../crds/claim.ts';
+import { sortFailure } from './failure.ts';
+import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from './names.ts';
+import { bmc, kubernetes } from './proxies.ts';
+
+/** After this long a release goes on in a workflow of its own (rule 4). */
+const HERE_MS = 120_000;
+
+export interface Release {
+  readonly claim: ClaimRef;
+  /** Why, for the operator. */
+  readonly reason: string;
+  /** In which stages the caller may end a claim (rule 3). */
+  readonly stages: readonly ClaimStage[];
+  /** An activity on this BMC did not confirm its end. */
+  readonly isUnconfirmed: boolean;
+}
+
+/**
+ * Releases a host (rule 4), in a scope that no cancel reaches. `released`: the host was seen off and is Available, or the claim
+ * had ended; `continuing`: it goes on in `release/<ns>/<host>`, the host is Error and still claimed.
+ */
+export function releaseHere(release: Release): Promise<'released' | 'continuing'> {
+  return CancellationScope.nonCancellable(async () => {
+    const { claim } = release;
+    const summary = `Marks host ${claim.host} as being released: ${release.reason}`;
+    const marked = await kubernetes.markReleasing.executeWithOptions({ summary }, [
+      { claim, reason: release.reason, stages: release.stages },
+    ]);
+    if (marked.kind === 'ended') return 'released';
+    const until = Date.now() + HERE_MS;
+    const isDone = await tryRelease(release, marked, (delayMs) => Date.now() + delayMs < until);
+    if (isDone) return 'released';
+    await goOnElsewhere(claim);
+    return 'continuing';
+  });
+}
+
+/** Tries until it is done; `mayTryAgain` is asked before each wait. Returns whether it is done. */
+export async function tryRelease(
+  release: Pick<Release, 'claim' | 'isUnconfirmed'>,
+  marked: { readonly since: string; readonly wasHandedOver: boolean },
+  mayTryAgain: (delayMs: number) => boolean,
+  wait: (delayMs: number, summary: string) => Promise<unknown> = (delayMs, summary) => sleep(delayMs, { summary }),
+): Promise<boolean> {
+  const { claim } = release;
+  let { isUnconfirmed } = release;
+  for (let attempt = 1; ; attempt += 1) {
+    const nextAttemptInMs = retryDelayMs(attempt);
+    const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
+    try {
+      await bmc(claim.pool).releaseHost.executeWithOptions({ summary }, [
+        { claim, ...marked, releasingSince: marked.since, isUnconfirmed, attempt, nextAttemptInMs },
+      ]);
+      return true;
+    } catch (error) {
+      const failed = sortFailure(error);
+      if (failed.kind === 'claimLost') return true;
+      if (failed.kind === 'cancelled') throw error;
+      if (failed.kind === 'unconfirmed') isUnconfirmed = true;
+      if (failed.kind === 'shutdown') continue;
+      if (!mayTryAgain(nextAttemptInMs)) return false;
+      await wait(nextAttemptInMs, `Next attempt to release host ${claim.host}: ${failed.message}`.slice(0, 200));
+    }
+  }
+}
+
+/** 2 s, doubling, at most 5 minutes. */
+export function retryDelayMs(attempt: number): number {
+  return Math.min(300_000, 2_000 * 2 ** Math.min(attempt - 1, 10));
+}
+
+async function goOnElsewhere(claim: ClaimRef): Promise<void> {
+  const input: ReleaseInput = {
+    namespace: claim.namespace,
+    name: claim.host,
+    uid: claim.hostUid,
+    claim: claim.id,
+    ...(claim.pool === undefined ? {} : { pool: claim.pool }),
+  };
+  try {
+    await startChild(WORKFLOW_TYPES.release, {
+      workflowId: workflowId('release', input),
+      args: [input],
+      memo: { uid: claim.hostUid },
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: `Release host ${claim.namespace}/${claim.host}`,
+    });
+  } catch (error) {
+    // Somebody is releasing this host already.
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}

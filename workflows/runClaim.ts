@@ -1,0 +1,303 @@
+import { CancellationScope, sleep, workflowInfo } from '@temporalio/workflow';
+import type { Plan } from '../activities/claimHost.ts';
+import type { ClaimState, RunContext } from '../activities/claimRef.ts';
+import type { MachineReason } from '../crds/reasons.ts';
+import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
+import type { Facts } from './facts.ts';
+import { sortFailure } from './failure.ts';
+import { bmc, kubernetes, permits } from './proxies.ts';
+import { releaseHere } from './release.ts';
+import type { Story } from './story.ts';
+
+/** How the work on one claim ended. Unless provisioned, the host has been released, or its release goes on elsewhere. */
+export type ClaimEnd =
+  | { readonly kind: 'provisioned' }
+  | {
+      readonly kind: 'failed';
+      readonly reason: MachineReason;
+      readonly message: string;
+      readonly mayTryAnotherHost: boolean;
+    }
+  | { readonly kind: 'cancelled'; readonly reason: MachineReason; readonly message: string };
+
+export interface ClaimRun {
+  readonly claim: ClaimState;
+  readonly plan: Plan;
+  readonly facts: Facts;
+  readonly story: Story;
+  readonly attempt: number;
+  run(): RunContext;
+  update(written: Partial<RunContext>): void;
+}
+
+/** Set when an activity on the BMC did not confirm its end. */
+interface Watch {
+  isUnconfirmed: boolean;
+}
+
+/**
+ * Boots, inspects, validates and hands over on one claimed host. The compensation (release) stands before the first step: it runs
+ * on every end but success and a lost claim. On a cancel the stage `Releasing` is written first, so that no call passes its fence
+ * any more, then the running activity is cancelled and awaited (rule 4).
+ */
+export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
+  const { claim } = context;
+  const root = CancellationScope.current();
+  return CancellationScope.nonCancellable(async () => {
+    const watch: Watch = { isUnconfirmed: claim.isAdopted };
+    if (claim.stage === 'Releasing') {
+      const reason = claim.reason ?? 'an earlier run ended';
+      return compensate(
+        context,
+        watch,
+        failed('UnexpectedError', `The release of host ${claim.ref.host} was unfinished: ${reason}.`, true),
+      );
+    }
+    const work = new CancellationScope();
+    const done = work.run(() => steps(context, watch)).catch((error: unknown) => endOf(error));
+    const cancelled = root.cancelRequested.then(
+      () => 'cancelled' as const,
+      () => 'cancelled' as const,
+    );
+    const first = root.consideredCancelled ? 'cancelled' : await Promise.race([done, cancelled]);
+    if (first !== 'cancelled') return first.kind === 'provisioned' ? first : compensate(context, watch, first);
+    await markCancelled(context);
+    work.cancel();
+    const end = await done;
+    // A hand-over that was quicker than the cancel stands.
+    if (end.kind === 'provisioned') return end;
+    return compensate(context, watch, {
+      kind: 'cancelled',
+      reason: 'Cancelled',
+      message: `Cancelled on host ${claim.ref.host}. To try again: change the spec, or set the annotation beskar7.io/retry to a new value.`,
+    });
+  });
+}
+
+async function markCancelled({ claim }: ClaimRun): Promise<void> {
+  try {
+    await kubernetes.markReleasing.executeWithOptions(
+      { summary: `Cancelled: no call to host ${claim.ref.host} passes any more` },
+      [{ claim: claim.ref, reason: 'Cancelled', stages: ['Claimed', 'Armed'] }],
+    );
+  } catch (error) {
+    // Handed over a moment ago, or lost: the work ends by itself.
+    if (sortFailure(error).kind !== 'claimLost') throw error;
+  }
+}
+
+async function compensate(
+  context: ClaimRun,
+  watch: Watch,
+  end: Exclude<ClaimEnd, { kind: 'provisioned' }>,
+): Promise<ClaimEnd> {
+  if (end.kind === 'failed' && end.reason === 'ClaimLost') return end;
+  const { claim } = context;
+  try {
+    const result = await releaseHere({
+      claim: claim.ref,
+      reason: `${end.reason}: ${end.message}`.slice(0, 500),
+      stages: ['Claimed', 'Armed'],
+      isUnconfirmed: watch.isUnconfirmed,
+    });
+    if (result === 'released') return end;
+    const more = ` Host ${claim.ref.host} is not released yet: release/${claim.ref.namespace}/${claim.ref.host} goes on.`;
+    return { ...end, message: end.message + more };
+  } catch (error) {
+    const lost = sortFailure(error);
+    if (lost.kind !== 'claimLost') throw error;
+    return end.kind === 'cancelled' ? end : failed('ClaimLost', lost.message, false);
+  }
+}
+
+function endOf(error: unknown): ClaimEnd {
+  const sorted = sortFailure(error);
+  switch (sorted.kind) {
+    case 'claimLost':
+      return failed('ClaimLost', sorted.message, false);
+    case 'cancelled':
+      return { kind: 'cancelled', reason: 'Cancelled', message: 'Cancelled.' };
+    case 'permanent':
+    case 'failed':
+    case 'shutdown':
+    case 'unconfirmed':
+      return failed('UnexpectedError', sorted.message, false);
+  }
+}
+
+function failed(
+  reason: MachineReason,
+  message: string,
+  mayTryAnotherHost: boolean,
+): Extract<ClaimEnd, { kind: 'failed' }> {
+  return { kind: 'failed', reason, message, mayTryAnotherHost };
+}
+
+async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
+  const booted = await boot(context, watch);
+  if (booted.kind === 'failed') return booted;
+  const inspected = await inspect(context, booted.inspectionDeadline);
+  if (inspected.kind === 'failed') return inspected;
+  const unmet = unmetRequirements(context.plan.requirements, inspected.hardware);
+  if (unmet.length > 0) {
+    const host = context.claim.ref.host;
+    return failed(
+      'HardwareRequirementsNotMet',
+      `Host ${host} does not meet hardwareRequirements: ${unmet.join('; ')}.`,
+      true,
+    );
+  }
+  return handOver(context);
+}
+
+type Booted = { readonly kind: 'booted'; readonly inspectionDeadline: string };
+
+/** Off, seen off, permit, armed, PXE once, On, seen on (rule 5); tried again until the boot deadline of the claim. */
+async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<ClaimEnd, { kind: 'failed' }>> {
+  const { claim, story, attempt } = context;
+  const { ref } = claim;
+  const deadline = Date.parse(claim.bootDeadline);
+  if (claim.inspectionDeadline !== undefined) return { kind: 'booted', inspectionDeadline: claim.inspectionDeadline };
+  for (let tries = 1; ; tries += 1) {
+    story.tell('Claiming', {
+      attempt,
+      host: ref.host,
+      claim: ref.id,
+      waitingFor: 'the server to be seen off, then on',
+      deadline: claim.bootDeadline,
+    });
+    try {
+      return await bootOnce(context, deadline);
+    } catch (error) {
+      const sorted = sortFailure(error);
+      if (sorted.kind === 'unconfirmed') watch.isUnconfirmed = true;
+      if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message, false);
+      if (sorted.kind === 'cancelled' || sorted.kind === 'claimLost') throw error;
+      const delayMs = sorted.kind === 'shutdown' ? 0 : Math.min(30_000, 1_000 * 2 ** Math.min(tries - 1, 6));
+      if (Date.now() + delayMs >= deadline) {
+        return failed(
+          'BootFailed',
+          `Host ${ref.host} was not booted until ${claim.bootDeadline}: ${sorted.message}.`,
+          true,
+        );
+      }
+      if (delayMs > 0) await waitToBootAgain(context, tries, sorted.message, delayMs);
+    }
+  }
+}
+
+async function bootOnce({ claim, run, update, story, attempt }: ClaimRun, deadline: number): Promise<Booted> {
+  const { ref } = claim;
+  const calls = bmc(ref.pool);
+  const scheduleToCloseTimeout = Math.max(1_000, deadline - Date.now());
+  await calls.prepareBoot.executeWithOptions({ summary: `Sees ${ref.host} off by Redfish`, scheduleToCloseTimeout }, [
+    { claim: ref, run: run() },
+  ]);
+  await permits.acquirePowerOnPermit.executeWithOptions(
+    { summary: 'Waits for its turn to power on', scheduleToCloseTimeout },
+    [],
+  );
+  const booted = await calls.bootInspector.executeWithOptions(
+    { summary: `PXE boot of ${ref.host} by Redfish`, scheduleToCloseTimeout },
+    [{ claim: ref, run: run() }],
+  );
+  const { inspectionDeadline, ...written } = booted;
+  update(written);
+  story.tell('Inspecting', {
+    attempt,
+    host: ref.host,
+    claim: ref.id,
+    waitingFor: 'the report of the inspection image',
+    deadline: inspectionDeadline,
+  });
+  return { kind: 'booted', inspectionDeadline };
+}
+
+async function waitToBootAgain(context: ClaimRun, tries: number, message: string, delayMs: number): Promise<void> {
+  const { claim, run, update } = context;
+  const next = new Date(Date.now() + delayMs).toISOString();
+  const written = await kubernetes.reportProgress.executeWithOptions({ summary: 'Tells why the boot is tried again' }, [
+    {
+      run: run(),
+      claim: claim.ref,
+      phase: 'Claiming',
+      reason: 'ClaimingHost',
+      message: `Boot of host ${claim.ref.host}, attempt ${tries}, failed: ${message}. Next attempt at ${next}, until ${claim.bootDeadline} at most.`,
+    },
+  ]);
+  update(written);
+  await sleep(delayMs, { summary: `Next attempt to boot ${claim.ref.host}: ${message}`.slice(0, 200) });
+}
+
+type Inspected = { readonly kind: 'inspected'; readonly hardware: HardwareSummary };
+
+async function inspect(
+  context: ClaimRun,
+  deadline: string,
+): Promise<Inspected | Extract<ClaimEnd, { kind: 'failed' }>> {
+  const { claim, facts, story, run, update, attempt } = context;
+  const { ref } = claim;
+  // An adopted claim may have its report already, told to an earlier run: it is read before it is waited for.
+  let isFirst = claim.isAdopted;
+  let seen = 0;
+  for (;;) {
+    const leftMs = Date.parse(deadline) - Date.now();
+    const isTold = isFirst || (await facts.next(ref.id, seen, leftMs, 'Inspection timeout'));
+    seen = facts.of(ref.id);
+    isFirst = false;
+    const result = await kubernetes.takeReport.executeWithOptions({ summary: `Takes the report of ${ref.host}` }, [
+      { claim: ref, run: run(), timedOut: !isTold },
+    ]);
+    switch (result.kind) {
+      case 'reported': {
+        const { hardware, machineVersion, notReadySince } = result;
+        update({ ...(machineVersion ? { machineVersion } : {}), ...(notReadySince ? { notReadySince } : {}) });
+        story.tell('Validating', { attempt, host: ref.host, claim: ref.id });
+        return { kind: 'inspected', hardware };
+      }
+      case 'failed':
+        return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`, true);
+      case 'timedOut':
+        return failed('InspectionTimeout', `Host ${ref.host} sent no inspection report until ${deadline}.`, true);
+      case 'waiting':
+        break;
+    }
+  }
+}
+
+async function handOver(context: ClaimRun): Promise<ClaimEnd> {
+  const { claim, plan, facts, story, run, update, attempt } = context;
+  const { ref } = claim;
+  let seen = facts.of(ref.id);
+  const opened = await kubernetes.openProvisioning.executeWithOptions(
+    { summary: `Lets ${ref.host} fetch its bootstrap data` },
+    [{ claim: ref, run: run(), plan }],
+  );
+  const { deadline, ...written } = opened;
+  update(written);
+  const waitingFor =
+    plan.readyWhen === 'OSReported' ? 'the final OS to report in' : 'the inspection image to hand over';
+  story.tell('Provisioning', { attempt, host: ref.host, claim: ref.id, waitingFor, deadline });
+  const startedAt = workflowInfo().startTime.toISOString();
+  let isFirst = claim.isAdopted;
+  for (;;) {
+    const isTold =
+      isFirst || (await facts.next(ref.id, seen, Date.parse(deadline) - Date.now(), 'Provisioning timeout'));
+    isFirst = false;
+    seen = facts.of(ref.id);
+    const result = await kubernetes.settleHandover.executeWithOptions({ summary: `Hands ${ref.host} over` }, [
+      { claim: ref, run: run(), plan, startedAt },
+    ]);
+    if (result.kind === 'provisioned') return { kind: 'provisioned' };
+    if (result.kind === 'failed') {
+      return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`, true);
+    }
+    if (!isTold) {
+      return failed(
+        'ProvisioningTimeout',
+        `Host ${ref.host} did not hand over until ${deadline} (waited for ${waitingFor}).`,
+        true,
+      );
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { setCurrentDetails, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { MachinePhase } from '../crds/beskar7Machine.ts';
+import { progress, type Progress } from './messages.ts';
+import { SEARCH_ATTRIBUTES, type MachineInput } from './names.ts';
+
+const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, SearchAttributeType.KEYWORD);
+const hostKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.host, SearchAttributeType.KEYWORD);
+const namespaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.namespace, SearchAttributeType.KEYWORD);
+
+/** What a person sees of a run: the query `progress`, the current details and the search attributes of the Web UI. */
+export class Story {
+  #now: Progress;
+  readonly #machine: MachineInput;
+  /** An unregistered search attribute blocks a run for ever: they are used only where the run was started with them (rule 18). */
+  readonly #hasAttributes: boolean;
+
+  constructor(machine: MachineInput) {
+    this.#machine = machine;
+    this.#hasAttributes = workflowInfo().typedSearchAttributes.get(namespaceKey) !== undefined;
+    this.#now = { phase: 'Pending', attempt: 1, since: new Date().toISOString() };
+    setHandler(progress, () => this.#now);
+  }
+
+  /** A new phase, or another host. */
+  tell(phase: MachinePhase, rest: Omit<Progress, 'phase' | 'since'>): void {
+    const isNewPhase = phase !== this.#now.phase;
+    const isNewHost = rest.host !== undefined && rest.host !== this.#now.host;
+    this.#now = { ...rest, phase, since: isNewPhase ? new Date().toISOString() : this.#now.since };
+    setCurrentDetails(this.#details());
+    if (!this.#hasAttributes || !(isNewPhase || isNewHost)) return;
+    upsertSearchAttributes([
+      ...(isNewPhase ? [{ key: phaseKey, value: phase }] : []),
+      ...(isNewHost && rest.host !== undefined ? [{ key: hostKey, value: rest.host }] : []),
+    ]);
+  }
+
+  #details(): string {
+    const { phase, host, attempt, waitingFor, since, deadline, claim } = this.#now;
+    const { namespace, name } = this.#machine;
+    return [
+      `**${phase}** since ${since} – machine \`${namespace}/${name}\``,
+      host === undefined
+        ? undefined
+        : `Host \`${namespace}/${host}\`${claim ? `, claim \`${claim}\`` : ''}, attempt ${attempt}`,
+      waitingFor === undefined ? undefined : `Waits for ${waitingFor}${deadline ? `, until ${deadline} at most` : ''}`,
+      `Cancel: \`temporal workflow cancel -n beskar7 -w provision/${namespace}/${name}\``,
+    ]
+      .filter((line) => line !== undefined)
+      .join('\n\n');
+  }
+}
