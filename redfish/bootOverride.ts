@@ -210,7 +210,9 @@ export class BootOverride {
 
   /** Reads the override back, a few times, since some BMCs show it late. */
   async #reads(isDone: (boots: readonly JsonObject[]) => boolean, signal: AbortSignal | undefined): Promise<boolean> {
+    const endMs = performance.now() + this.#conversation.config.callTimeoutMs;
     for (const afterMs of LOOK_AFTER_MS) {
+      if (performance.now() + afterMs >= endMs) break;
       if (afterMs > 0) await pause(afterMs, signal, `reading the boot override at ${this.#conversation.config.host}`);
       this.#lastRead = await this.#locate(this.#conversation, signal, 0);
       if (isDone(bootsOf(this.#lastRead))) return true;

@@ -1,7 +1,7 @@
 import { Authentication, type RawSend } from './authentication.ts';
 import { redactor } from './bmcMessage.ts';
 import type { ConnectionConfig } from './connectionOptions.ts';
-import { growingPauseMs, pause } from './delay.ts';
+import { growingPauseMs, pause, requestedPauseMs } from './delay.ts';
 import { abortedError, RedfishError } from './error.ts';
 import { fenceRefusal, type WireRequest } from './exchange.ts';
 import type { BeforeSend, MutateOptions } from './fence.ts';
@@ -254,7 +254,10 @@ export class Conversation implements Reader {
 function pauseBeforeRetry(error: unknown, attempt: number): number | undefined {
   if (!(error instanceof RedfishError) || error.mayHaveLanded) return undefined;
   if (error.kind !== 'Busy' && !error.lostConnection) return undefined;
-  return error.retryAfterMs ?? growingPauseMs(attempt);
+  if (error.retryAfterMs !== undefined) return requestedPauseMs(error.retryAfterMs, attempt);
+  // A kept connection that the BMC closed in the meantime is no sign of trouble: the first repeat comes soon.
+  if (error.lostConnection && attempt === 0) return requestedPauseMs(0, 0);
+  return growingPauseMs(attempt);
 }
 
 /** Redirects are followed with the same method. 303 tells a changing request to fetch its result: it is an answer then. */

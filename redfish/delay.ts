@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError } from './error.ts';
 
-/** Shortest and longest pause that a BMC's Retry-After may ask for. */
-const MIN_PAUSE_MS = 100;
+/** Longest pause that a BMC's Retry-After may ask for, and the first of the growing ones that stand in for `Retry-After: 0`. */
 const MAX_RETRY_AFTER_MS = 30_000;
+const LEAST_PAUSE_MS = 10;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 5_000;
 
@@ -21,9 +21,14 @@ export function growingPauseMs(attempt: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10), MAX_PAUSE_MS);
 }
 
-/** Retry-After in seconds or as a date (RFC 9110 §10.2.3), bounded to 0.1…30 s; undefined when there is none. */
+/** What the BMC asked for; but never nothing again and again: at least 10 ms, 20 ms, 40 ms … up to 5 s. */
+export function requestedPauseMs(askedMs: number, attempt: number): number {
+  return Math.max(askedMs, Math.min(LEAST_PAUSE_MS * 2 ** Math.min(attempt, 10), MAX_PAUSE_MS));
+}
+
+/** Retry-After in seconds or as a date (RFC 9110 §10.2.3), bounded to 0…30 s; undefined when there is none. */
 export function retryAfterMs(header: string | undefined, now: number = Date.now()): number | undefined {
   if (header === undefined || header.trim() === '') return undefined;
   const ms = /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, MIN_PAUSE_MS), MAX_RETRY_AFTER_MS);
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }

@@ -52,7 +52,7 @@ export class RedfishPool {
     this.#drop(who);
     this.#makeRoom();
     this.#entries.set(who, { client, secretHash });
-    this.#sweeper ??= setInterval(() => this.#sweep(), Math.max(1_000, this.#idleCloseMs / 4)).unref();
+    this.#sweeper ??= setInterval(() => this.#sweep(), Math.max(10, this.#idleCloseMs / 4)).unref();
     return client;
   }
 

@@ -1,5 +1,5 @@
 import type { Conversation } from './conversation.ts';
-import { growingPauseMs, pause, retryAfterMs } from './delay.ts';
+import { growingPauseMs, pause, requestedPauseMs, retryAfterMs } from './delay.ts';
 import { RedfishError } from './error.ts';
 import { readBmcMessage } from './bmcMessage.ts';
 import { linkOf, textOf } from './json.ts';
@@ -28,7 +28,7 @@ export async function followTask(
   const path = conversation.resolve(link);
   const startedMs = performance.now();
   const endMs = startedMs + Math.min(MAX_FOLLOW_MS, conversation.config.callTimeoutMs);
-  let waitMs = retryAfterMs(accepted.headers['retry-after']) ?? growingPauseMs(0);
+  let waitMs = waitOf(retryAfterMs(accepted.headers['retry-after']), 0);
   let seen = false;
   for (let attempt = 1; performance.now() + waitMs < endMs; attempt += 1) {
     await pause(waitMs, signal, what);
@@ -37,8 +37,12 @@ export async function followTask(
     if (look.kind === 'ended') return;
     if (look.kind === 'absent' && (seen || performance.now() - startedMs > UNBORN_MS)) return;
     seen ||= look.kind === 'running';
-    waitMs = look.waitMs ?? growingPauseMs(attempt);
+    waitMs = waitOf(look.waitMs, attempt);
   }
+}
+
+function waitOf(askedMs: number | undefined, attempt: number): number {
+  return askedMs === undefined ? growingPauseMs(attempt) : requestedPauseMs(askedMs, attempt);
 }
 
 /** The BMC accepted the request: not being able to look at its task is no failure of it. */

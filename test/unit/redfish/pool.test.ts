@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { RedfishClient, RedfishPool, type RedfishConnectionOptions } from '../../../redfish/index.ts';
+import { clientOf, failureOf, fakeBmc, PASSWORD, stopAll, until, USER } from './fakeBmc.ts';
+
+afterEach(stopAll);
+
+const fixture = (name: string): string => readFileSync(join(__dirname, 'fixtures', name), 'utf8');
+const tls = { key: fixture('bmc.key'), cert: fixture('bmc.crt') };
+
+describe('TLS', () => {
+  test('a self-signed certificate is refused, with what to do', async () => {
+    const bmc = await fakeBmc(undefined, tls);
+    const failure = await failureOf(clientOf(bmc).getPowerState());
+    expect(failure).toMatchObject({ kind: 'Tls', retryable: false });
+    expect(String(failure)).toMatch(/DEPTH_ZERO_SELF_SIGNED_CERT.*caBundleSecretRef, or set insecureSkipVerify/);
+    expect(bmc.seen).toEqual([]);
+  });
+
+  test('accepted with its CA, or without verification', async () => {
+    const bmc = await fakeBmc(undefined, tls);
+    await expect(clientOf(bmc, { caBundle: tls.cert }).getPowerState()).resolves.toBe('Off');
+    await expect(clientOf(bmc, { insecureSkipVerify: true }).getPowerState()).resolves.toBe('Off');
+    expect(await failureOf(clientOf(bmc, { caBundle: fixture('other.crt') }).getPowerState())).toMatchObject({
+      kind: 'Tls',
+    });
+  });
+
+  test('TLS 1.1 and plain HTTP behind https:// are refused', async () => {
+    const old = createTlsServer({ ...tls, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
+    old.on('tlsClientError', () => undefined);
+    await new Promise<void>((resolve) => old.listen(0, '127.0.0.1', resolve));
+    const bmc = await fakeBmc();
+    const addresses = [
+      `https://127.0.0.1:${(old.address() as { port: number }).port}`,
+      bmc.address.replace('http:', 'https:'),
+    ];
+    for (const address of addresses) {
+      expect(await failureOf(clientOf(bmc, { address, insecureSkipVerify: true }).getPowerState())).toMatchObject({
+        kind: 'Tls',
+      });
+    }
+    old.close();
+  });
+
+  test.each<[string, Partial<RedfishConnectionOptions>, RegExp]>([
+    ['both insecureSkipVerify and a CA', { insecureSkipVerify: true, caBundle: tls.cert }, /exclude each other/],
+    ['a CA that is none', { caBundle: 'hello' }, /not a list of PEM certificates/],
+    ['no address', { address: '10.0.0.1' }, /"10.0.0.1" is not of the form https/],
+    ['another scheme', { address: 'ftp://10.0.0.1' }, /not of the form/],
+    [
+      'a password in the address',
+      { address: 'https://u:hunter2@10.0.0.1' },
+      /holds credentials: put them into the Secret/,
+    ],
+    ['a broken address with a password', { address: 'u:hunter2@10.0.0.1' }, /not of the form/],
+    ['a query', { address: 'https://10.0.0.1/?a=b' }, /query/],
+    ['no deadline', { callTimeoutMs: 0 }, /callTimeoutMs/],
+  ])('%s cannot be used', (_name, options, message) => {
+    const make = (): RedfishClient =>
+      new RedfishClient({ address: 'https://10.0.0.1', username: USER, password: PASSWORD, ...options });
+    expect(make).toThrow(message);
+    expect(make).not.toThrow(/hunter2/);
+  });
+});
+
+describe('the pool', () => {
+  const connection = (address: string, password = PASSWORD): RedfishConnectionOptions => ({
+    address,
+    username: USER,
+    password,
+  });
+
+  test('one client per address, user and system', async () => {
+    const bmc = await fakeBmc();
+    const pool = new RedfishPool();
+    const client = pool.get(connection(bmc.address));
+    await client.getPowerState();
+    expect(pool.get(connection(bmc.address))).toBe(client);
+    expect(pool.get({ ...connection(bmc.address), systemID: '1' })).not.toBe(client);
+    expect(pool.size).toBe(2);
+    await pool.closeAll();
+    expect(pool.size).toBe(0);
+    await until(() => bmc.sockets.size === 0);
+  });
+
+  test('a changed password makes a new client and logs the old one out', async () => {
+    const bmc = await fakeBmc((it) => {
+      it.habits.push((seen) => {
+        if (seen.method === 'POST') return { status: 201, headers: { 'x-auth-token': 't', location: '/s/1' } };
+        if (seen.path === '/redfish/v1/' || seen.headers['x-auth-token'] === 't') return undefined;
+        return { status: 401 };
+      });
+    });
+    const pool = new RedfishPool();
+    const old = pool.get(connection(bmc.address));
+    await old.getPowerState();
+    const renewed = pool.get(connection(bmc.address, 'new'));
+    expect(renewed).not.toBe(old);
+    await until(() => bmc.sent('DELETE', '/s/1').length === 1);
+    expect(await failureOf(old.getPowerState())).toMatchObject({ kind: 'Aborted', retryable: true });
+    await renewed.getPowerState();
+    await pool.closeAll();
+  });
+
+  test('is bounded: the one that was used longest ago goes', async () => {
+    const bmc = await fakeBmc();
+    const pool = new RedfishPool({ maxClients: 2 });
+    const [first, second] = ['1', '2'].map((systemID) => pool.get({ ...connection(bmc.address), systemID }));
+    expect(pool.get({ ...connection(bmc.address), systemID: '1' })).toBe(first);
+    pool.get({ ...connection(bmc.address), systemID: '3' });
+    expect(pool.size).toBe(2);
+    expect(pool.get({ ...connection(bmc.address), systemID: '1' })).toBe(first);
+    expect(await failureOf(second!.getPowerState())).toMatchObject({ kind: 'Aborted' });
+    await pool.closeAll();
+  });
+
+  test('closes who is idle', async () => {
+    const bmc = await fakeBmc();
+    const pool = new RedfishPool({ idleCloseMs: 5 });
+    await pool.get(connection(bmc.address)).getPowerState();
+    await until(() => pool.size === 0);
+    await pool.closeAll();
+  });
+});
+
+test('close waits for the call that runs', async () => {
+  const bmc = await fakeBmc();
+  const client = clientOf(bmc);
+  const running = client.getPowerState();
+  await client.close();
+  await expect(running).resolves.toBe('Off');
+  await until(() => bmc.sockets.size === 0);
+});
