@@ -11,7 +11,7 @@ import { followTask } from './task.ts';
 /** What the override shall be (DSP2046 ComputerSystem.Boot). */
 interface Override {
   readonly enabled: 'Once' | 'Disabled';
-  readonly target: 'Pxe' | 'None';
+  readonly target: 'Pxe' | 'None' | 'Hdd';
 }
 
 /** Where the override is read and written: the system itself, or its settings resource. */
@@ -44,6 +44,8 @@ export class BootOverride {
   /** Whether the mode goes with the target: decided by what is advertised, until the BMC wants it always or never. */
   #sendsMode: 'whenDifferent' | 'always' | 'never' = 'whenDifferent';
   #usesSettings = true;
+  /** The targets to clear with, the one that worked first. */
+  #clearTargets: readonly Override['target'][] = ['None', 'Pxe', 'Hdd'];
   /** What the last reading back saw. */
   #lastRead: Place | undefined;
 
@@ -52,13 +54,16 @@ export class BootOverride {
     this.#system = system;
   }
 
-  /** Network boot at the next start, once; read back. Throws `Refused` when the BMC does not offer or does not keep it. */
+  /**
+   * Network boot at the next start, once; read back. Some services only know Continuous and show that (sushy-tools, old
+   * firmware): it boots as asked, so it counts. Throws `Refused` when the BMC does not offer or does not keep it.
+   */
   async setPxe(options: MutateOptions): Promise<void> {
     const wanted: Override = { enabled: 'Once', target: 'Pxe' };
-    const isSet = (boots: readonly JsonObject[]): boolean => boots.some((boot) => holds(boot, wanted));
+    const isSet = (boots: readonly JsonObject[]): boolean => boots.some(isOurs);
     // A system that shows it needs no request; what a settings resource shows may be left over from an earlier boot.
     await this.#apply(wanted, isSet, options, (place) => {
-      return place.settings === undefined && isSet(bootsOf(place)) && !this.#modeDiffers(place);
+      return place.settings === undefined && bootsOf(place).some(isOnce) && !this.#modeDiffers(place);
     });
   }
 
@@ -66,13 +71,19 @@ export class BootOverride {
   async clear(options: MutateOptions): Promise<void> {
     const isClear = (boots: readonly JsonObject[]): boolean => !boots.some(isOurs);
     const isNeedless = (place: Place): boolean => isClear(bootsOf(place));
-    // Strict BMCs want a target with Disabled; iLO refuses None.
-    try {
-      await this.#apply({ enabled: 'Disabled', target: 'None' }, isClear, options, isNeedless);
-    } catch (error) {
-      if (!(error instanceof RedfishError) || error.kind !== 'Refused') throw error;
-      await this.#apply({ enabled: 'Disabled', target: 'Pxe' }, isClear, options, isNeedless);
+    // Strict BMCs want a target with Disabled; iLO refuses None; some ignore Disabled, and need a target that is not the network.
+    let refusal: unknown;
+    for (const target of this.#clearTargets) {
+      try {
+        await this.#apply({ enabled: 'Disabled', target }, isClear, options, isNeedless);
+        this.#clearTargets = [target, ...this.#clearTargets.filter((other) => other !== target)];
+        return;
+      } catch (error) {
+        if (!(error instanceof RedfishError) || error.kind !== 'Refused') throw error;
+        refusal ??= error;
+      }
     }
+    throw refusal;
   }
 
   /** PATCHes until the BMC takes it, adapting to each refusal, and reads back until `isDone`. `isNeedless`: nothing is sent. */
@@ -160,8 +171,9 @@ export class BootOverride {
     return { place, reply, request, etagStyle, sentMode };
   }
 
-  /** What is not listed is not sent. */
+  /** What is not listed is not sent; except None, which may go without saying. */
   #checkOffered(place: Place, wanted: Override): void {
+    if (wanted.target === 'None') return;
     const key = 'BootSourceOverrideTarget@Redfish.AllowableValues';
     const offered = bootsOf(place).flatMap((boot) => textsOf(boot[key]) ?? []);
     if (offered.length === 0 || offered.includes(wanted.target)) return;
@@ -226,11 +238,8 @@ function bootsOf(place: Place): readonly JsonObject[] {
   return [place.settings, place.system].flatMap<JsonObject>((resource) => objectOf(resource?.json['Boot']) ?? []);
 }
 
-function holds(boot: JsonObject, override: Override): boolean {
-  return (
-    textOf(boot['BootSourceOverrideEnabled']) === override.enabled &&
-    textOf(boot['BootSourceOverrideTarget']) === override.target
-  );
+function isOnce(boot: JsonObject): boolean {
+  return isOurs(boot) && textOf(boot['BootSourceOverrideEnabled']) === 'Once';
 }
 
 function isOurs(boot: JsonObject): boolean {

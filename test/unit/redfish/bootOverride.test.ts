@@ -247,12 +247,26 @@ describe('clearing', () => {
     expect(bmc.boot).toMatchObject({ BootSourceOverrideTarget: 'Pxe', BootSourceOverrideEnabled: 'Disabled' });
   });
 
-  test('None is not listed: it is not tried', async () => {
-    const bmc = await fakeBmc(
-      (it) => (it.boot = { ...SET, 'BootSourceOverrideTarget@Redfish.AllowableValues': ['Pxe', 'Hdd'] }),
-    );
-    await clientOf(bmc).clearBootOverride(allow);
-    expect(patches(bmc)).toEqual([{ BootSourceOverrideTarget: 'Pxe', BootSourceOverrideEnabled: 'Disabled' }]);
+  test('a service that knows no Disabled and no None (sushy-tools): another target, and that at once the next time', async () => {
+    const bmc = await fakeBmc((it) => {
+      const listed = { 'BootSourceOverrideTarget@Redfish.AllowableValues': ['Pxe', 'Cd', 'Hdd'] };
+      it.boot = { ...listed, BootSourceOverrideEnabled: 'Continuous', BootSourceOverrideTarget: 'Hdd' };
+      it.on('PATCH', SYSTEM, (seen) => {
+        const { BootSourceOverrideTarget } = (seen.body as { Boot: { BootSourceOverrideTarget: string } }).Boot;
+        if (BootSourceOverrideTarget === 'None') return { status: 400 };
+        it.boot = { ...it.boot, BootSourceOverrideTarget };
+        return { status: 204 };
+      });
+    });
+    const client = clientOf(bmc, { callTimeoutMs: 400 });
+    const targets = () =>
+      bmc.sent('PATCH').map((one) => (one.body as { Boot: typeof PXE }).Boot.BootSourceOverrideTarget);
+    await client.setBootSourcePXE(allow);
+    await client.clearBootOverride(allow);
+    expect(targets()).toEqual(['Pxe', 'None', 'Pxe', 'Hdd']);
+    await client.setBootSourcePXE(allow);
+    await client.clearBootOverride(allow);
+    expect(targets().slice(4)).toEqual(['Pxe', 'Hdd']);
   });
 });
 
