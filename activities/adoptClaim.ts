@@ -39,7 +39,10 @@ export async function adoptClaim(
     };
   }
   if (claim.stage === 'Claimed') await markInUse(deps, host, claim);
-  return { kind: 'claim', claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, attempt) }, machine, true) };
+  return {
+    kind: 'claim',
+    claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, attempt) }, machine, true),
+  };
 }
 
 /** Hosts that carry the machine's uid, read live. */

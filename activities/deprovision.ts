@@ -87,7 +87,12 @@ export async function findClaim(deps: Dependencies, input: ReleaseInput): Promis
   const claim = host && claimOf(host);
   if (!host || host.metadata.uid !== input.uid || claim?.id !== input.claim) return undefined;
   const { name = '', uid = '' } = host.spec.consumerRef ?? {};
-  return stateOf(host, claim, { metadata: { namespace: input.namespace, name, uid }, spec: { targetOSImage: '' } }, true).ref;
+  return stateOf(
+    host,
+    claim,
+    { metadata: { namespace: input.namespace, name, uid }, spec: { targetOSImage: '' } },
+    true,
+  ).ref;
 }
 
 /** Waits until a claim has ended on its host: another run is releasing it. */

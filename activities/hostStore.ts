@@ -12,7 +12,8 @@ import { claimLost } from './failures.ts';
 const CONFLICTS = 8;
 
 /** A merge patch: null removes. */
-type Nullable<T> = { [K in keyof T]?: T[K] | null };
+type Nullable<T> = { [K in keyof T]?: Merged<T[K]> | null };
+type Merged<V> = V extends readonly unknown[] ? V : V extends object ? Nullable<V> : V;
 export type StatusPatch = Nullable<PhysicalHostStatus>;
 
 /** Reads a host live; undefined when it is gone. */

@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/error.ts';
+import { isKindAbsent, isNotFound } from '../kube/error.ts';
 import { CAPI_MACHINES } from '../kube/resource.ts';
 
 /** What the owner Machine of Cluster API asks for. */
@@ -25,7 +25,7 @@ export async function readOwner(kube: KubeClient, machine: Beskar7Machine): Prom
       ...(dataSecretName ? { dataSecretName } : {}),
     };
   } catch (error) {
-    if (isNotFound(error)) return undefined;
+    if (isNotFound(error) || isKindAbsent(error)) return undefined;
     throw error;
   }
 }

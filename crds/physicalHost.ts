@@ -89,7 +89,7 @@ export const PhysicalHostSpec = Type.Object(
       {
         rule:
           '!has(oldSelf.consumerRef) || !has(self.consumerRef) || (self.consumerRef.kind == oldSelf.consumerRef.kind' +
-          ' && self.consumerRef.namespace == oldSelf.consumerRef.namespace && self.consumerRef.name == oldSelf.consumerRef.name)',
+          ' && self.consumerRef.__namespace__ == oldSelf.consumerRef.__namespace__ && self.consumerRef.name == oldSelf.consumerRef.name)',
         message: 'consumerRef may be set and cleared, but not replaced: the host is claimed by another machine',
       },
       {

@@ -47,34 +47,101 @@ export class HelpPrinted extends Error {}
 
 /** Every flag, with its environment variable BESKAR7_<FLAG>, default and meaning. */
 export function command(): Command {
-  const flag = (flags: string, description: string) =>
-    new Option(flags, description).env(envOf(flags));
+  const flag = (flags: string, description: string) => new Option(flags, description).env(envOf(flags));
   return new Command('beskar7')
     .description('Cluster API infrastructure provider for bare metal: every provisioning is a Temporal workflow.')
-    .addOption(flag('--roles <list>', `comma separated: ${ROLES.join(', ')}, or all`).default([...ROLES], 'all').argParser(parseRoles))
+    .addOption(
+      flag('--roles <list>', `comma separated: ${ROLES.join(', ')}, or all`)
+        .default([...ROLES], 'all')
+        .argParser(parseRoles),
+    )
     .addOption(flag('--kubeconfig <file>', 'kubeconfig; default: in a pod its service account, else as kubectl'))
     .addOption(flag('--context <name>', 'context of the kubeconfig; default: its current one'))
     .addOption(flag('--namespace <name>', 'watch this namespace only; default: all'))
     .addOption(flag('--watch-filter <value>', 'only objects whose label cluster.x-k8s.io/watch-filter has this value'))
-    .addOption(flag('--temporal-address <host:port>', 'Temporal frontend; default: as the temporal CLI (TEMPORAL_ADDRESS, profile), else localhost:7233'))
-    .addOption(flag('--temporal-namespace <name>', 'Temporal namespace, made when missing; default: TEMPORAL_NAMESPACE, else beskar7'))
-    .addOption(flag('--callback-bind-address <host:port>', 'callbacks of booting servers').default(bind('0.0.0.0:8082'), '0.0.0.0:8082').argParser(bind))
-    .addOption(flag('--callback-url <url>', 'how booting servers reach the callbacks, e.g. http://10.0.0.1:8082').argParser(parseUrl))
-    .addOption(flag('--boot-bind-address <host:port>', 'boot scripts and images, plain HTTP').default(bind('0.0.0.0:8083'), '0.0.0.0:8083').argParser(bind))
-    .addOption(flag('--metrics-bind-address <host:port>', 'GET /metrics').default(bind('0.0.0.0:8080'), '0.0.0.0:8080').argParser(bind))
-    .addOption(flag('--health-bind-address <host:port>', 'GET /healthz and /readyz').default(bind('0.0.0.0:8081'), '0.0.0.0:8081').argParser(bind))
-    .addOption(flag('--boot-by-mac', 'serve boot scripts by MAC address: then the provisioning network is the trust boundary').default(false).argParser(parseBoolean))
+    .addOption(
+      flag(
+        '--temporal-address <host:port>',
+        'Temporal frontend; default: as the temporal CLI (TEMPORAL_ADDRESS, profile), else localhost:7233',
+      ),
+    )
+    .addOption(
+      flag(
+        '--temporal-namespace <name>',
+        'Temporal namespace, made when missing; default: TEMPORAL_NAMESPACE, else beskar7',
+      ),
+    )
+    .addOption(
+      flag('--callback-bind-address <host:port>', 'callbacks of booting servers')
+        .default(bind('0.0.0.0:8082'), '0.0.0.0:8082')
+        .argParser(bind),
+    )
+    .addOption(
+      flag('--callback-url <url>', 'how booting servers reach the callbacks, e.g. http://10.0.0.1:8082').argParser(
+        parseUrl,
+      ),
+    )
+    .addOption(
+      flag('--boot-bind-address <host:port>', 'boot scripts and images, plain HTTP')
+        .default(bind('0.0.0.0:8083'), '0.0.0.0:8083')
+        .argParser(bind),
+    )
+    .addOption(
+      flag('--metrics-bind-address <host:port>', 'GET /metrics')
+        .default(bind('0.0.0.0:8080'), '0.0.0.0:8080')
+        .argParser(bind),
+    )
+    .addOption(
+      flag('--health-bind-address <host:port>', 'GET /healthz and /readyz')
+        .default(bind('0.0.0.0:8081'), '0.0.0.0:8081')
+        .argParser(bind),
+    )
+    .addOption(
+      flag('--boot-by-mac', 'serve boot scripts by MAC address: then the provisioning network is the trust boundary')
+        .default(false)
+        .argParser(parseBoolean),
+    )
     .addOption(flag('--images-folder <path>', 'files served under /images/ on the boot listener'))
-    .addOption(flag('--boot-timeout <duration>', 'from the claim until the server is seen on').default(600_000, '10m').argParser(parseDurationMs))
-    .addOption(flag('--inspection-timeout <duration>', 'from seen on until the report is there').default(600_000, '10m').argParser(parseDurationMs))
-    .addOption(flag('--provisioning-timeout <duration>', 'from validated until handed over').default(1_200_000, '20m').argParser(parseDurationMs))
-    .addOption(flag('--graceful-shutdown-timeout <duration>', 'how long a running server may take to shut down at release').default(30_000, '30s').argParser(parseDurationMs))
-    .addOption(flag('--power-on-rate <number>', 'servers switched on per second, all workers together').default(20).argParser(parsePositive))
-    .addOption(flag('--worker-pool <name>', 'bmc-worker: serve the hosts of this site (redfishConnection.workerPool) only'))
-    .addOption(flag('--concurrent-activities <number>', 'Kubernetes activities at once').default(100).argParser(parsePositive))
-    .addOption(flag('--concurrent-bmc-activities <number>', 'BMC activities at once').default(500).argParser(parsePositive))
+    .addOption(
+      flag('--boot-timeout <duration>', 'from the claim until the server is seen on')
+        .default(600_000, '10m')
+        .argParser(parseDurationMs),
+    )
+    .addOption(
+      flag('--inspection-timeout <duration>', 'from seen on until the report is there')
+        .default(600_000, '10m')
+        .argParser(parseDurationMs),
+    )
+    .addOption(
+      flag('--provisioning-timeout <duration>', 'from validated until handed over')
+        .default(1_200_000, '20m')
+        .argParser(parseDurationMs),
+    )
+    .addOption(
+      flag('--graceful-shutdown-timeout <duration>', 'how long a running server may take to shut down at release')
+        .default(30_000, '30s')
+        .argParser(parseDurationMs),
+    )
+    .addOption(
+      flag('--power-on-rate <number>', 'servers switched on per second, all workers together')
+        .default(20)
+        .argParser(parsePositive),
+    )
+    .addOption(
+      flag('--worker-pool <name>', 'bmc-worker: serve the hosts of this site (redfishConnection.workerPool) only'),
+    )
+    .addOption(
+      flag('--concurrent-activities <number>', 'Kubernetes activities at once').default(100).argParser(parsePositive),
+    )
+    .addOption(
+      flag('--concurrent-bmc-activities <number>', 'BMC activities at once').default(500).argParser(parsePositive),
+    )
     .addOption(flag('--no-search-attributes', 'do without Temporal search attributes'))
-    .addOption(flag('--log-level <level>', 'how much is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).default('info'))
+    .addOption(
+      flag('--log-level <level>', 'how much is logged')
+        .choices(['trace', 'debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
     .addOption(flag('--log-file <path>', 'log to a file; default: standard output'))
     .allowExcessArguments(false)
     .configureOutput({ writeErr: () => undefined })
@@ -103,7 +170,8 @@ function parseRoles(text: string): Role[] {
   const words = text.split(',').map((word) => word.trim());
   if (words.includes('all')) return [...ROLES];
   const unknown = words.find((word) => !ROLES.includes(word as Role));
-  if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is no role; roles are ${ROLES.join(', ')}, all.`);
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`"${unknown}" is no role; roles are ${ROLES.join(', ')}, all.`);
   return words as Role[];
 }
 
@@ -115,7 +183,8 @@ function bind(text: string): BindAddress {
 }
 
 function parseUrl(text: string): string {
-  if (!/^https?:\/\/[^\s/]+\/?$/.test(text)) throw new InvalidArgumentError('give a URL without a path, for example http://10.0.0.1:8082.');
+  if (!/^https?:\/\/[^\s/]+\/?$/.test(text))
+    throw new InvalidArgumentError('give a URL without a path, for example http://10.0.0.1:8082.');
   return text.replace(/\/$/, '');
 }
 

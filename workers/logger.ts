@@ -7,7 +7,12 @@ const SECRET_FIELDS = ['authorization', 'password', 'token', 'nonce', 'data', 'c
 export function createLogger(options: { level: string; file: string | undefined }): Logger {
   const paths = SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]);
   return pino(
-    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths, censor: '[secret]' } },
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: { paths, censor: '[secret]' },
+    },
     pino.destination({ dest: options.file ?? 1, sync: false, mkdir: true }),
   );
 }

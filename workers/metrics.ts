@@ -5,7 +5,10 @@ import { HOST_STATES, type PhysicalHost } from '../crds/physicalHost.ts';
 const MINUTES = [5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800];
 
 /** The metrics of the architecture text by name, and Node's own. Host states come from the watch cache at each scrape. */
-export function createMetrics(hosts: () => Iterable<PhysicalHost>): { registry: Registry; activities: ActivityMetrics } {
+export function createMetrics(hosts: () => Iterable<PhysicalHost>): {
+  registry: Registry;
+  activities: ActivityMetrics;
+} {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -18,7 +21,8 @@ export function createMetrics(hosts: () => Iterable<PhysicalHost>): { registry: 
       states.reset();
       for (const host of hosts()) {
         const namespace = host.metadata.namespace ?? '';
-        for (const state of HOST_STATES) states.inc({ namespace, state }, (host.status?.state ?? 'Enrolling') === state ? 1 : 0);
+        for (const state of HOST_STATES)
+          states.inc({ namespace, state }, (host.status?.state ?? 'Enrolling') === state ? 1 : 0);
       }
     },
   });

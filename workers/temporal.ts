@@ -20,8 +20,12 @@ export function temporalTarget(flags: { temporalAddress: string | undefined; tem
 export type TemporalTarget = ReturnType<typeof temporalTarget>;
 
 /** One connection for workers and client. Rejects when Temporal cannot be reached. */
-export async function connectTemporal(target: TemporalTarget): Promise<{ connection: NativeConnection; client: Client }> {
-  const connection = await NativeConnection.connect(target.connection as Parameters<typeof NativeConnection.connect>[0]);
+export async function connectTemporal(
+  target: TemporalTarget,
+): Promise<{ connection: NativeConnection; client: Client }> {
+  const connection = await NativeConnection.connect(
+    target.connection as Parameters<typeof NativeConnection.connect>[0],
+  );
   return { connection, client: new Client({ connection, namespace: target.namespace }) };
 }
 

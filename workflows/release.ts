@@ -1,9 +1,4 @@
-import {
-  CancellationScope,
-  ParentClosePolicy,
-  sleep,
-  startChild,
-} from '@temporalio/workflow';
+import { CancellationScope, ParentClosePolicy, sleep, startChild } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ClaimRef } from '../activities/claimRef.ts';
 import type { ClaimStage } from '../crds/claim.ts';

@@ -1,0 +1,48 @@
+import { HelpPrinted, parseConfig, UsageError, type Config } from './config.ts';
+import { ListenError } from './health.ts';
+import { Beskar7 } from './process.ts';
+
+/** After this long a shutdown is cut off. */
+const SHUTDOWN_MS = 45_000;
+
+async function main(): Promise<void> {
+  let config: Config;
+  try {
+    config = parseConfig(process.argv.slice(2));
+  } catch (error) {
+    if (error instanceof HelpPrinted) return;
+    if (error instanceof UsageError) return exit(2, error.message);
+    throw error;
+  }
+  let beskar7: Beskar7;
+  try {
+    beskar7 = new Beskar7(config);
+    await beskar7.listen();
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof ListenError) return exit(2, error.message);
+    throw error;
+  }
+  const stop = (signal: string) => {
+    setTimeout(() => process.exit(1), SHUTDOWN_MS).unref();
+    void beskar7.stop(signal).then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once('SIGTERM', () => stop('SIGTERM'));
+  process.once('SIGINT', () => stop('SIGINT'));
+  try {
+    await beskar7.run();
+  } catch (error) {
+    if (error instanceof UsageError || error instanceof ListenError) return exit(2, error.message);
+    beskar7.logger.fatal({ err: error }, 'cannot go on');
+    process.exit(1);
+  }
+}
+
+function exit(code: number, message: string): void {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
+
+await main();

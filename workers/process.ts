@@ -1,0 +1,270 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import type { NativeConnection } from '@temporalio/worker';
+import { makeTelemetryFilterString, Runtime } from '@temporalio/worker';
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import { request } from 'undici';
+import { HostReservations } from '../activities/hostReservations.ts';
+import { CredentialCache } from '../activities/credentialCache.ts';
+import { SecretMarks } from '../activities/secretMarks.ts';
+import type { Dependencies } from '../activities/dependencies.ts';
+import { startApi } from '../api/index.ts';
+import { createInformers, createStarter, startControllers, type Informers } from '../controllers/index.ts';
+import { KubeClient } from '../kube/client.ts';
+import { EventRecorder } from '../kube/events.ts';
+import { RedfishPool } from '../redfish/index.ts';
+import { callbackDependencies } from './callbacks.ts';
+import { cachesOf } from './caches.ts';
+import { UsageError, type Config, type Role } from './config.ts';
+import { Health, listenMetrics } from './health.ts';
+import { loadKubeConfig } from './kubeConfig.ts';
+import { createLogger } from './logger.ts';
+import { createMetrics } from './metrics.ts';
+import { connectTemporal, prepareTemporal, temporalTarget, type TemporalTarget } from './temporal.ts';
+import { TemporalWorkers } from './temporalWorkers.ts';
+import { VERSION } from './version.ts';
+
+const RETRY_MS = { first: 500, longest: 10_000 };
+
+/** Anything that was started and has to be stopped, in the reverse order. */
+interface Part {
+  readonly name: string;
+  stop(): Promise<unknown>;
+}
+
+/** One process of Beskar7: its parts by role, started in order, stopped in reverse. */
+export class Beskar7 {
+  readonly logger: Logger;
+  readonly #config: Config;
+  readonly #health = new Health();
+  readonly #parts: Part[] = [];
+  readonly #kube: KubeClient;
+  readonly #target: TemporalTarget;
+  readonly #stopping = new AbortController();
+  #sdkMetricsPort = 0;
+  #isConnected: string | undefined = 'not connected yet';
+
+  /** Throws UsageError for an unreadable kubeconfig. */
+  constructor(config: Config) {
+    this.#config = config;
+    this.logger = createLogger({ level: config.logLevel, file: config.logFile });
+    const kubeConfig = loadKubeConfig(config);
+    this.#kube = KubeClient.fromConfig(kubeConfig, { userAgent: `beskar7/${VERSION}` });
+    try {
+      this.#target = temporalTarget(config);
+    } catch (error) {
+      throw new UsageError(`beskar7: the configuration of Temporal cannot be read: ${(error as Error).message}`);
+    }
+  }
+
+  /** Opens the health listener, so that a process that waits for its surroundings can be seen to wait. */
+  async listen(): Promise<void> {
+    this.#health.set('temporal', () => this.#isConnected);
+    this.#own('health', await this.#health.listen(this.#config.healthBindAddress, this.logger));
+  }
+
+  /** Starts everything that the roles ask for; waits for the API server and Temporal as long as it takes. */
+  async run(): Promise<void> {
+    const { logger } = this;
+    const config = this.#config;
+    logger.info(
+      { roles: config.roles, temporal: this.#target.connection.address, namespace: this.#target.namespace },
+      'starts',
+    );
+    const informers = createInformers(this.#kube, {
+      logger,
+      ...(config.namespace === undefined ? {} : { namespace: config.namespace }),
+    });
+    const metrics = createMetrics(() => informers.hosts.list());
+    await this.#listenMetrics(metrics.registry);
+    this.#installRuntime();
+    this.#health.set('caches', () => (informers.synced() ? undefined : 'the watch caches are not filled yet'));
+    informers.start();
+    this.#parts.push({ name: 'informers', stop: () => informers.stop() });
+    const recorder = new EventRecorder(this.#kube, { component: 'beskar7', logger });
+    this.#parts.push({ name: 'events', stop: () => recorder.flush() });
+    const { connection, client, hasSearchAttributes } = await this.#connect();
+    await informers.waitForSync(this.#stopping.signal);
+    const starter = createStarter(client, { searchAttributes: config.searchAttributes && hasSearchAttributes, logger });
+    if (this.#has('api')) await this.#startApi(informers, client, recorder);
+    if (this.#has('worker') || this.#has('bmc-worker')) {
+      const deps = this.#dependencies(informers, client, recorder, metrics.activities);
+      await this.#startWorkers(connection, deps);
+    }
+    if (this.#has('controllers')) {
+      const controllers = startControllers({ kube: this.#kube, starter, logger, recorder, informers });
+      this.#parts.push({ name: 'controllers', stop: () => controllers.stop() });
+    }
+    logger.info('runs');
+  }
+
+  /** Not ready first, then the parts in reverse order; requests and activities in flight end in order. */
+  async stop(why: string): Promise<void> {
+    this.logger.info({ why }, 'stops');
+    this.#health.stopping();
+    this.#stopping.abort(new Error('the process is shutting down'));
+    for (const part of this.#parts.reverse()) {
+      try {
+        await part.stop();
+      } catch (error) {
+        this.logger.error({ err: error, part: part.name }, 'did not stop in order');
+      }
+    }
+    await this.#kube.close();
+    this.logger.info('stopped');
+  }
+
+  #has(role: Role): boolean {
+    return this.#config.roles.includes(role);
+  }
+
+  #own(name: string, server: Server): void {
+    this.#parts.push({
+      name,
+      stop: () =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    });
+  }
+
+  async #listenMetrics(registry: Parameters<typeof listenMetrics>[2]): Promise<void> {
+    this.#sdkMetricsPort = await freePort();
+    const sdk = async () => {
+      const { body } = await request(`http://127.0.0.1:${this.#sdkMetricsPort}/metrics`, {
+        headersTimeout: 2_000,
+        bodyTimeout: 2_000,
+      });
+      return body.text();
+    };
+    this.#own('metrics', await listenMetrics(this.#config.metricsBindAddress, this.logger, registry, sdk));
+  }
+
+  #installRuntime(): void {
+    const { logger } = this;
+    const write = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) =>
+      logger[level]({ ...meta }, message);
+    Runtime.install({
+      logger: {
+        log: (level, message, meta) => logger[level.toLowerCase() as 'info']({ ...meta }, message),
+        trace: write('trace'),
+        debug: write('debug'),
+        // The SDK's own chatter about every activity would drown what matters.
+        info: write('debug'),
+        warn: write('warn'),
+        error: write('error'),
+      },
+      telemetryOptions: {
+        logging: { filter: makeTelemetryFilterString({ core: 'WARN' }), forward: {} },
+        metrics: { prometheus: { bindAddress: `127.0.0.1:${this.#sdkMetricsPort}` } },
+      },
+      shutdownSignals: [],
+    });
+  }
+
+  async #connect(): Promise<{ connection: NativeConnection; client: Client; hasSearchAttributes: boolean }> {
+    for (let delayMs = RETRY_MS.first; ; delayMs = Math.min(delayMs * 2, RETRY_MS.longest)) {
+      try {
+        const { connection, client } = await connectTemporal(this.#target);
+        const hasSearchAttributes = await prepareTemporal(client, this.#target.namespace, this.logger);
+        this.#isConnected = undefined;
+        this.#watchConnection(client);
+        this.#parts.push({ name: 'temporal', stop: () => connection.close() });
+        return { connection, client, hasSearchAttributes };
+      } catch (error) {
+        this.#isConnected = `Temporal at ${this.#target.connection.address} cannot be reached: ${(error as Error).message}`;
+        this.logger.warn({ err: error, nextTryInMs: delayMs }, 'Temporal cannot be reached, tries again');
+        await this.#pause(delayMs);
+      }
+    }
+  }
+
+  /** Readiness follows the connection: one cheap call every 5 s. */
+  #watchConnection(client: Client): void {
+    const timer = setInterval(() => {
+      client.connection.workflowService.getSystemInfo({}).then(
+        () => (this.#isConnected = undefined),
+        (error: Error) => (this.#isConnected = `Temporal cannot be reached: ${error.message}`),
+      );
+    }, 5_000);
+    this.#parts.push({ name: 'temporal watch', stop: () => Promise.resolve(clearInterval(timer)) });
+  }
+
+  async #startApi(informers: Informers, client: Client, recorder: EventRecorder): Promise<void> {
+    const config = this.#config;
+    const api = await startApi(
+      callbackDependencies({ kube: this.#kube, informers, client, recorder, logger: this.logger }),
+      {
+        callbackBindAddress: config.callbackBindAddress,
+        bootBindAddress: config.bootBindAddress,
+        callbackUrl:
+          config.callbackUrl ?? `http://${config.callbackBindAddress.host}:${config.callbackBindAddress.port}`,
+        bootByMac: config.bootByMac,
+        provisioningTimeoutMs: config.provisioningTimeout,
+        ...(config.imagesFolder === undefined ? {} : { imagesFolder: config.imagesFolder }),
+      },
+    );
+    this.#parts.push({ name: 'api', stop: () => api.stop() });
+  }
+
+  async #startWorkers(connection: NativeConnection, deps: Dependencies): Promise<void> {
+    const workers = new TemporalWorkers(this.logger);
+    this.#parts.push({ name: 'redfish', stop: () => deps.redfish.closeAll() });
+    this.#parts.push({ name: 'workers', stop: () => workers.stop() });
+    await workers.start(this.#config, connection, this.#target.namespace, deps);
+    this.#health.set('workers', () => workers.problem());
+  }
+
+  #dependencies(
+    informers: Informers,
+    temporal: Client,
+    recorder: EventRecorder,
+    metrics: Dependencies['metrics'],
+  ): Dependencies {
+    const config = this.#config;
+    return {
+      kube: this.#kube,
+      redfish: new RedfishPool(),
+      caches: cachesOf(informers),
+      reservations: new HostReservations(),
+      credentials: new CredentialCache(this.#kube),
+      secretMarks: new SecretMarks(this.#kube),
+      recorder,
+      temporal,
+      logger: this.logger,
+      metrics,
+      options: {
+        bootTimeoutMs: config.bootTimeout,
+        inspectionTimeoutMs: config.inspectionTimeout,
+        provisioningTimeoutMs: config.provisioningTimeout,
+        gracefulShutdownMs: config.gracefulShutdownTimeout,
+      },
+    };
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { signal } = this.#stopping;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(resolve, ms);
+      signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+      });
+    });
+  }
+}
+
+/** A port that was free a moment ago, for the metrics of the SDK's core, which we serve with ours. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,127 @@
+import path from 'node:path';
+import {
+  bundleWorkflowCode,
+  Worker,
+  type NativeConnection,
+  type WorkerOptions,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { createBmcActivities, createKubernetesActivities, createPermitActivities } from '../activities/index.ts';
+import type { Dependencies } from '../activities/dependencies.ts';
+import { bmcTaskQueue, POWER_ON_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
+import type { Config } from './config.ts';
+
+/** A cancel arrives with a heartbeat: they are not held back longer than this (rule 6). */
+const HEARTBEAT_THROTTLE_MS = 500;
+/** After a worker has died. */
+const RESTART_MS = 5_000;
+
+/** The Temporal workers of the roles `worker` and `bmc-worker`, kept running. */
+export class TemporalWorkers {
+  readonly #running: { name: string; worker: Worker | undefined; done: Promise<void> }[] = [];
+  readonly #logger: Logger;
+  #isStopping = false;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Starts what the roles ask for. */
+  async start(config: Config, connection: NativeConnection, namespace: string, deps: Dependencies): Promise<void> {
+    const base = {
+      connection,
+      namespace,
+      maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+      defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
+      shutdownGraceTime: '5 seconds',
+      shutdownForceTime: '30 seconds',
+    } satisfies Partial<WorkerOptions>;
+    if (config.roles.includes('worker')) {
+      const workflowBundle = await bundleWorkflows(this.#logger);
+      await this.#keep('worker', {
+        ...base,
+        taskQueue: TASK_QUEUE,
+        workflowBundle,
+        activities: createKubernetesActivities(deps),
+        maxConcurrentActivityTaskExecutions: config.concurrentActivities,
+      });
+      await this.#keep('power-on', {
+        ...base,
+        taskQueue: POWER_ON_TASK_QUEUE,
+        activities: createPermitActivities(),
+        maxTaskQueueActivitiesPerSecond: config.powerOnRate,
+      });
+    }
+    if (config.roles.includes('bmc-worker')) {
+      await this.#keep('bmc-worker', {
+        ...base,
+        taskQueue: bmcTaskQueue(config.workerPool),
+        activities: createBmcActivities(deps),
+        maxConcurrentActivityTaskExecutions: config.concurrentBmcActivities,
+      });
+    }
+  }
+
+  /** What is not running; undefined when all is well. */
+  problem(): string | undefined {
+    const down = this.#running.filter(({ worker }) => worker?.getState() !== 'RUNNING').map(({ name }) => name);
+    return down.length > 0 ? `not running: ${down.join(', ')}` : undefined;
+  }
+
+  /** Stops polling, lets running activities finish or abort, and waits for their end. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const { worker } of this.#running) if (worker?.getState() === 'RUNNING') worker.shutdown();
+    await Promise.allSettled(this.#running.map(({ done }) => done));
+  }
+
+  async #keep(name: string, options: WorkerOptions): Promise<void> {
+    const first = await Worker.create(options);
+    const entry: { name: string; worker: Worker | undefined; done: Promise<void> } = {
+      name,
+      worker: first,
+      done: Promise.resolve(),
+    };
+    entry.done = this.#run(entry, first, options);
+    this.#running.push(entry);
+  }
+
+  async #run(
+    entry: { name: string; worker: Worker | undefined },
+    first: Worker,
+    options: WorkerOptions,
+  ): Promise<void> {
+    let worker: Worker | undefined = first;
+    while (!this.#isStopping) {
+      try {
+        worker ??= await Worker.create(options);
+        entry.worker = worker;
+        await worker.run();
+      } catch (error) {
+        this.#logger.error({ err: error, worker: entry.name }, 'Temporal worker ended, starts again in 5 s');
+        await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+      }
+      worker = undefined;
+      entry.worker = undefined;
+    }
+  }
+}
+
+/** One bundle for the life of the process; a prebuilt one is taken where BESKAR7_WORKFLOW_BUNDLE names it (container image). */
+async function bundleWorkflows(logger: Logger): Promise<WorkflowBundleWithSourceMap | { codePath: string }> {
+  const prebuilt = process.env.BESKAR7_WORKFLOW_BUNDLE;
+  if (prebuilt !== undefined) return { codePath: prebuilt };
+  const silent = () => undefined;
+  return bundleWorkflowCode({
+    workflowsPath: path.join(import.meta.dirname, '..', 'workflows', 'index.ts'),
+    logger: {
+      log: silent,
+      trace: silent,
+      debug: silent,
+      info: silent,
+      warn: (message) => logger.warn(message),
+      error: (message) => logger.error(message),
+    },
+  });
+}
