@@ -1,0 +1,97 @@
+import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { GROUP, VERSION } from '../crds/names.ts';
+import type { KubeObject, ObjectMeta } from '../crds/object.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+
+/** What every Kubernetes object has, whatever else is in it. */
+export interface Identified {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+}
+
+/** Where the API server serves one kind. `T` is the type of its objects, known to the compiler only. */
+export interface Resource<T extends Identified = Identified> {
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  /** Never set: carries `T`. */
+  readonly objectType?: T;
+}
+
+/** A core/v1 Secret; values of `data` are base64. */
+export interface Secret extends Identified {
+  type?: string;
+  immutable?: boolean;
+  data?: Record<string, string>;
+}
+
+/** A core/v1 Event, as far as Beskar7 writes it. */
+export interface KubeEvent extends Identified {
+  involvedObject: { apiVersion: string; kind: string; namespace: string; name: string; uid: string };
+  type: 'Normal' | 'Warning';
+  reason: string;
+  message: string;
+  count: number;
+  firstTimestamp: string;
+  lastTimestamp: string;
+  source: { component: string };
+  reportingComponent: string;
+  reportingInstance: string;
+}
+
+/** A Cluster API Machine, as far as Beskar7 reads it (contracts v1beta1 and v1beta2). */
+export type CapiMachine = KubeObject<
+  {
+    clusterName?: string;
+    failureDomain?: string;
+    bootstrap?: { dataSecretName?: string };
+    infrastructureRef?: { kind?: string; name?: string };
+  },
+  {
+    addresses?: { type: string; address: string }[];
+    /** Contract v1beta1. */
+    infrastructureReady?: boolean;
+    /** Contract v1beta2. */
+    initialization?: { infrastructureProvisioned?: boolean };
+  }
+>;
+
+/** A Cluster API Cluster, as far as Beskar7 reads it (contracts v1beta1 and v1beta2). */
+export type CapiCluster = KubeObject<
+  { paused?: boolean; infrastructureRef?: { kind?: string; name?: string } },
+  { infrastructureReady?: boolean; initialization?: { infrastructureProvisioned?: boolean } }
+>;
+
+const own = { group: GROUP, version: VERSION, namespaced: true };
+const core = { group: '', version: 'v1', namespaced: true };
+const capi = { group: 'cluster.x-k8s.io', version: 'v1beta2', namespaced: true };
+
+export const HOSTS: Resource<PhysicalHost> = { ...own, plural: 'physicalhosts', kind: 'PhysicalHost' };
+export const MACHINES: Resource<Beskar7Machine> = { ...own, plural: 'beskar7machines', kind: 'Beskar7Machine' };
+export const CLUSTERS: Resource<Beskar7Cluster> = { ...own, plural: 'beskar7clusters', kind: 'Beskar7Cluster' };
+export const SECRETS: Resource<Secret> = { ...core, plural: 'secrets', kind: 'Secret' };
+export const EVENTS: Resource<KubeEvent> = { ...core, plural: 'events', kind: 'Event' };
+export const CAPI_MACHINES: Resource<CapiMachine> = { ...capi, plural: 'machines', kind: 'Machine' };
+export const CAPI_CLUSTERS: Resource<CapiCluster> = { ...capi, plural: 'clusters', kind: 'Cluster' };
+
+/** `v1`, or `<group>/<version>`. */
+export function apiVersionOf(resource: Resource): string {
+  return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
+}
+
+/** The path of a kind, of one object, or of its subresource; every part is escaped. */
+export function resourcePath(resource: Resource, namespace?: string, name?: string, subresource?: string): string {
+  const root = resource.group === '' ? '/api' : `/apis/${resource.group}`;
+  const parts = [
+    ...(resource.namespaced && namespace !== undefined ? ['namespaces', namespace] : []),
+    resource.plural,
+    ...(name === undefined ? [] : [name]),
+    ...(subresource === undefined ? [] : [subresource]),
+  ];
+  return [root, resource.version, ...parts.map(encodeURIComponent)].join('/');
+}
