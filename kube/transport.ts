@@ -36,6 +36,7 @@ export class Transport {
   readonly #userAgent: string;
   readonly #timeoutMs: number;
   readonly #onCall: CallObserver | undefined;
+  #closed = false;
 
   constructor(connection: Connection, options: { userAgent: string; timeoutMs?: number; onCall?: CallObserver }) {
     this.#connection = connection;
@@ -46,6 +47,7 @@ export class Transport {
 
   /** The parsed body of a 2xx answer. */
   async call<R>(call: Call): Promise<R> {
+    this.#requireOpen(call.subject);
     const deadline = startDeadline(call.timeoutMs ?? this.#timeoutMs, call.signal);
     let refresh = false;
     try {
@@ -56,6 +58,7 @@ export class Transport {
           const failure = toKubeError(call.subject, error, deadline);
           // A 401 may be a token that was rotated: it is read again, once.
           const isFirst401 = failure.status === 401 && !refresh;
+          if (this.#closed) throw failure;
           const delayMs = isFirst401 ? 0 : repeatAfterMs(call.method, failure, failures);
           if (delayMs === undefined || delayMs >= deadline.leftMs()) throw failure;
           refresh = failure.status === 401;
@@ -76,6 +79,7 @@ export class Transport {
     query: Query;
     signal: AbortSignal;
   }): AsyncGenerator<WatchEvent<T>> {
+    this.#requireOpen(watch.subject);
     const start = startDeadline(WATCH_START_MS, watch.signal);
     const stop = new AbortController();
     const onStop = () => stop.abort(start.signal.reason);
@@ -100,8 +104,14 @@ export class Transport {
     }
   }
 
+  /** Calls in flight fail, later ones are refused as `Aborted`. */
   close(): Promise<void> {
+    this.#closed = true;
     return this.#connection.close();
+  }
+
+  #requireOpen(subject: CallSubject): void {
+    if (this.#closed) throw new KubeError(subject, { status: 0, reason: 'Aborted', message: 'the client is closed' });
   }
 
   async #once<R>(call: Call, deadline: Deadline, refresh: boolean): Promise<R> {
