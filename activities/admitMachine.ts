@@ -1,8 +1,9 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { isAskUnhandled } from '../crds/handled.ts';
+import { handledOf, isAskUnhandled } from '../crds/handled.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
   ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_HANDLED,
   ANNOTATION_PAUSED,
   FINALIZER_MACHINE,
 } from '../crds/names.ts';
@@ -27,24 +28,29 @@ export type Admission =
       readonly machine: Beskar7Machine;
       /** An earlier run may have made a claim: the finalizer stood there already. */
       readonly mayHaveClaim: boolean;
+      /** An earlier run had come to its end: a release that is still under way is not this run's. */
+      readonly hadEnded: boolean;
     };
 
 const CONFLICTS = 8;
 
 /**
  * The live read that decides whether work is due (rule 9). When it is, the machine gets our finalizer and `block-move` in one
- * patch with its resourceVersion, before anything is claimed for it.
+ * patch with its resourceVersion, before anything is claimed for it. `isReset`: the run was made by `temporal workflow reset`.
  */
-export async function admitMachine(deps: Dependencies, ref: ObjectRef): Promise<Admission> {
+export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: boolean): Promise<Admission> {
   for (let conflicts = 0; ; conflicts += 1) {
     const machine = await readMachine(deps.kube, ref);
-    const refused = machine ? refusal(machine) : gone(ref);
+    const refused = machine ? refusal(machine, isReset) : gone(ref);
     if (refused) return refused;
     if (!machine) return gone(ref);
     const finalizers = machine.metadata.finalizers ?? [];
     const mayHaveClaim = finalizers.includes(FINALIZER_MACHINE);
-    if (mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined) {
-      return { kind: 'admitted', machine, mayHaveClaim };
+    const hadEnded = handledOf(machine) !== undefined;
+    // A run that is terminated has to be found unfinished: what says that this very ask is done must go.
+    const isRepeat = !isAskUnhandled(machine);
+    if (mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isRepeat) {
+      return { kind: 'admitted', machine, mayHaveClaim, hadEnded };
     }
     try {
       const patched = await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
@@ -52,10 +58,10 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef): Promise<
           uid: ref.uid,
           resourceVersion: machine.metadata.resourceVersion,
           finalizers: mayHaveClaim ? finalizers : [...finalizers, FINALIZER_MACHINE],
-          annotations: { [ANNOTATION_BLOCK_MOVE]: 'true' },
+          annotations: { [ANNOTATION_BLOCK_MOVE]: 'true', ...(isRepeat ? { [ANNOTATION_HANDLED]: null } : {}) },
         },
       });
-      return { kind: 'admitted', machine: patched, mayHaveClaim };
+      return { kind: 'admitted', machine: patched, mayHaveClaim, hadEnded };
     } catch (error) {
       if (isNotFound(error)) return gone(ref);
       if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
@@ -71,7 +77,7 @@ function gone(ref: ObjectRef): Refused {
   };
 }
 
-function refusal(machine: Beskar7Machine): Refused | undefined {
+function refusal(machine: Beskar7Machine, isReset: boolean): Refused | undefined {
   const { annotations = {}, deletionTimestamp, name, namespace } = machine.metadata;
   const refuse = (reason: Refused['reason'], message: string): Refused => ({ kind: 'notDue', reason, message });
   const what = `Beskar7Machine ${namespace ?? ''}/${name}`;
@@ -84,7 +90,9 @@ function refusal(machine: Beskar7Machine): Refused | undefined {
       `${what} is already provisioned on ${machine.spec.providerID}: nothing was touched`,
     );
   }
-  if (!isAskUnhandled(machine)) {
+  // A reset of a run without success asks for the same once more (rule 14).
+  const isRepeat = isReset && handledOf(machine)?.outcome !== 'Provisioned';
+  if (!isRepeat && !isAskUnhandled(machine)) {
     return refuse(
       'AlreadyHandled',
       `a finished run has dealt with ${what} as it is: change its spec or set the annotation beskar7.io/retry to a new value`,

@@ -20,12 +20,13 @@ export type Adopted =
 export async function adoptClaim(
   deps: Dependencies,
   machine: Beskar7Machine,
-  attempt: number,
+  options: { attempt: number; ignoreReleasing: boolean },
 ): Promise<Adopted | undefined> {
   const moved = await adoptMoved(deps, machine);
   const hosts = moved ? [moved] : await claimedHosts(deps, machine);
   const held = hosts
     .map((host) => ({ host, claim: claimOf(host) }))
+    .filter(({ claim }) => !(options.ignoreReleasing && claim?.stage === 'Releasing'))
     .sort((a, b) => order(b.claim?.stage) - order(a.claim?.stage));
   const [best] = held;
   if (!best) return undefined;
@@ -41,7 +42,7 @@ export async function adoptClaim(
   if (claim.stage === 'Claimed') await markInUse(deps, host, claim);
   return {
     kind: 'claim',
-    claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, attempt) }, machine, true),
+    claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, options.attempt) }, machine, true),
   };
 }
 

@@ -24,6 +24,8 @@ export interface ClaimHostInput {
   readonly attempt: number;
   /** Hosts that this run has tried already. */
   readonly tried: readonly string[];
+  /** The run was made by `temporal workflow reset`. */
+  readonly isReset: boolean;
 }
 
 /** What the user asks for, as far as the workflow decides on it. */
@@ -46,13 +48,14 @@ export type ClaimHostResult =
  * (rule 15). Never talks to a BMC.
  */
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
-  const admitted = await admitMachine(deps, input.run.machine);
+  const admitted = await admitMachine(deps, input.run.machine, input.isReset);
   if (admitted.kind !== 'admitted') return admitted;
   const { machine } = admitted;
   const plan = planOf(machine);
   const run = { ...input.run, ...sinceOf(machine) };
   if (admitted.mayHaveClaim || input.attempt > 1) {
-    const adopted = await adoptClaim(deps, machine, input.attempt);
+    const isFresh = admitted.hadEnded || input.attempt > 1;
+    const adopted = await adoptClaim(deps, machine, { attempt: input.attempt, ignoreReleasing: isFresh });
     if (adopted?.kind === 'provisioned')
       return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
     if (adopted) {

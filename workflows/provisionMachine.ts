@@ -95,12 +95,14 @@ async function waitForHost(
 ): Promise<Exclude<ClaimHostResult, { kind: 'noMatchingHost' }> | { kind: 'cancelled' }> {
   const { facts, attempt } = wait;
   const root = CancellationScope.current();
+  const { runId, originalExecutionRunId } = workflowInfo();
+  const isReset = runId !== originalExecutionRunId;
   for (;;) {
     const wakes = facts.wakes;
     // Not cancellable: a claim of unknown outcome would have to be searched for.
     const result = await CancellationScope.nonCancellable(() =>
       kubernetes.claimHost.executeWithOptions({ summary: 'Claims a host that fits' }, [
-        { run: wait.run(), attempt, tried: wait.tried },
+        { run: wait.run(), attempt, tried: wait.tried, isReset },
       ]),
     );
     if (result.kind === 'notDue') return result;

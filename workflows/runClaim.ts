@@ -1,7 +1,7 @@
 import { CancellationScope, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Plan } from '../activities/claimHost.ts';
 import type { ClaimState, RunContext } from '../activities/claimRef.ts';
-import type { MachineReason } from '../crds/reasons.ts';
+import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
 import type { Facts } from './facts.ts';
 import { sortFailure } from './failure.ts';
@@ -45,14 +45,7 @@ export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
   const root = CancellationScope.current();
   return CancellationScope.nonCancellable(async () => {
     const watch: Watch = { isUnconfirmed: claim.isAdopted };
-    if (claim.stage === 'Releasing') {
-      const reason = claim.reason ?? 'an earlier run ended';
-      return compensate(
-        context,
-        watch,
-        failed('UnexpectedError', `The release of host ${claim.ref.host} was unfinished: ${reason}.`, true),
-      );
-    }
+    if (claim.stage === 'Releasing') return compensate(context, watch, recordedEnd(claim));
     const work = new CancellationScope();
     const done = work.run(() => steps(context, watch)).catch((error: unknown) => endOf(error));
     const cancelled = root.cancelRequested.then(
@@ -72,6 +65,15 @@ export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
       message: `Cancelled on host ${claim.ref.host}. To try again: change the spec, or set the annotation beskar7.io/retry to a new value.`,
     });
   });
+}
+
+/** How the earlier run was about to end, as it wrote it into the claim: `<reason>: <message>` (rule 12). */
+function recordedEnd(claim: ClaimState): Exclude<ClaimEnd, { kind: 'provisioned' }> {
+  const [word = '', ...rest] = (claim.reason ?? '').split(': ');
+  const message = rest.join(': ') || `The release of host ${claim.ref.host} was begun by an earlier run.`;
+  if (word === MACHINE_REASONS.cancelled) return { kind: 'cancelled', reason: 'Cancelled', message };
+  const known = Object.values(MACHINE_REASONS).find((reason) => reason === word);
+  return failed(known ?? 'UnexpectedError', message, false);
 }
 
 async function markCancelled({ claim }: ClaimRun): Promise<void> {
