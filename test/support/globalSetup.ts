@@ -1,1 +1,33 @@
-export default async function globalSetup(): Promise<void> {}
+import { writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { startControlPlane, type ControlPlane } from '../../tools/controlplane/index.ts';
+import { installBeskar7 } from '../../tools/controlplane/install.ts';
+import { HANDOFF, type TestControlPlane } from './controlPlane.ts';
+
+declare global {
+  var beskar7ControlPlane: ControlPlane | undefined;
+}
+
+/** One control plane for the projects integration and e2e of a run. */
+export default async function globalSetup(): Promise<void> {
+  if (globalThis.beskar7ControlPlane) return;
+  const plane = await startControlPlane();
+  globalThis.beskar7ControlPlane = plane;
+  const serviceAccountKubeconfig = await installBeskar7(plane);
+  const { adminKubeconfig, temporalAddress, kubectl, temporalCli, apiServerUrl, dataFolder } = plane;
+  const handoff: TestControlPlane = {
+    adminKubeconfig,
+    serviceAccountKubeconfig,
+    temporalAddress,
+    kubectl,
+    temporalCli,
+    apiServerUrl,
+    dataFolder,
+    apiServerPid: plane.components.apiServer.pid ?? 0,
+    temporalPid: plane.components.temporal.pid ?? 0,
+  };
+  const file = path.join(os.tmpdir(), `beskar7-test-${process.pid}.json`);
+  writeFileSync(file, JSON.stringify(handoff), { mode: 0o600 });
+  process.env[HANDOFF] = file;
+}

@@ -1,1 +1,10 @@
-export default async function globalSetup(): Promise<void> {}
+import { rmSync } from 'node:fs';
+import { HANDOFF } from './controlPlane.ts';
+
+export default async function globalTeardown(): Promise<void> {
+  const plane = globalThis.beskar7ControlPlane;
+  globalThis.beskar7ControlPlane = undefined;
+  await plane?.stop();
+  const file = process.env[HANDOFF];
+  if (file) rmSync(file, { force: true });
+}

@@ -1,0 +1,69 @@
+// The import table of the design, section 3: who may import what of ours. `kube/` is the Kubernetes client (docs/decisions).
+const only = (name, from, allowed, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: `^${from}/` },
+  to: { path: '^[a-z]+/', pathNot: [`^(${[from, ...allowed].join('|')})(/|$)`, '^node_modules/'] },
+});
+
+module.exports = {
+  forbidden: [
+    only('crds-import-nothing', 'crds', [], 'crds/ imports nothing of ours'),
+    only('redfish-imports-nothing', 'redfish', [], 'redfish/ imports nothing of ours'),
+    only('kube-imports-crds', 'kube', ['crds'], 'kube/ imports crds/ only'),
+    only('workflows', 'workflows', ['crds', 'activities'], 'workflows/ imports types of activities/ and crds/'),
+    {
+      name: 'workflows-import-types-of-activities',
+      severity: 'error',
+      from: { path: '^workflows/' },
+      to: { path: '^activities/', dependencyTypesNot: ['type-only'] },
+    },
+    only(
+      'activities',
+      'activities',
+      ['crds', 'redfish', 'kube', 'workflows/(names|messages)\\.ts'],
+      'activities/ imports crds/, redfish/, kube/ and names',
+    ),
+    only(
+      'controllers',
+      'controllers',
+      ['crds', 'kube', 'workflows/(names|messages)\\.ts'],
+      'controllers/ imports crds/, kube/, workflow names and messages',
+    ),
+    only(
+      'api',
+      'api',
+      ['crds', 'kube', 'workflows/(names|messages)\\.ts'],
+      'api/ imports crds/, kube/ and message types',
+    ),
+    only('simulator', 'simulator', ['crds'], 'simulator/ never imports the code under test'),
+    {
+      name: 'simulator-imports-types-of-crds',
+      severity: 'error',
+      from: { path: '^simulator/' },
+      to: { path: '^crds/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'nothing-imports-tests',
+      severity: 'error',
+      from: { pathNot: '^test/' },
+      to: { path: '^test/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+
+/** Environment variable with the name of the file in which the global set-up left the addresses. */
+export const HANDOFF = 'BESKAR7_TEST_CONTROL_PLANE';
+
+/** The control plane of the run, as tests see it. */
+export interface TestControlPlane {
+  readonly adminKubeconfig: string;
+  /** Of the shipped ServiceAccount: Beskar7 runs with it, in tests too. */
+  readonly serviceAccountKubeconfig: string;
+  readonly temporalAddress: string;
+  readonly kubectl: string;
+  readonly temporalCli: string;
+  readonly apiServerUrl: string;
+  readonly dataFolder: string;
+  readonly apiServerPid: number;
+  readonly temporalPid: number;
+}
+
+/** The control plane that the global set-up started. */
+export function testControlPlane(): TestControlPlane {
+  const file = process.env[HANDOFF];
+  if (!file) throw new Error(`${HANDOFF} is not set: run the tests with npm run test:integration or test:e2e`);
+  return JSON.parse(readFileSync(file, 'utf8')) as TestControlPlane;
+}

@@ -1,0 +1,3 @@
+import { generate } from '../../crds/generate.ts';
+
+await generate();

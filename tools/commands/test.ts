@@ -1,0 +1,129 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import os from 'node:os';
+import path from 'node:path';
+import { staleFiles } from '../../crds/generate.ts';
+import { ensureTools, ToolMissing } from '../toolchain/index.ts';
+
+/** `npm test`: the checks, then all Jest projects. `npm run test:<project>` runs one; `npm run lint` the checks only. */
+
+const ROOT = path.join(import.meta.dirname, '..', '..');
+const BIN = path.join(ROOT, 'node_modules', '.bin');
+const PROJECTS = ['unit', 'workflow', 'replay', 'integration', 'e2e'];
+/** These run alone: each test has the machine, and the control plane, for itself. */
+const NEEDS_CONTROL_PLANE = ['integration', 'e2e'];
+
+interface Sums {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const args = process.argv.slice(2);
+const isLintOnly = args.includes('--lint');
+const named = args.filter((arg) => PROJECTS.includes(arg));
+const rest = args.filter((arg) => !PROJECTS.includes(arg) && arg !== '--lint');
+const sums: Sums = { passed: 0, failed: 0, skipped: 0 };
+
+if (named.length === 0) await runChecks();
+if (!isLintOnly) await runTests(named.length > 0 ? named : PROJECTS);
+process.stdout.write(`${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped\n`);
+process.exit(sums.failed > 0 || sums.passed + sums.failed === 0 ? 1 : 0);
+
+/** Each check counts as one: a failed one is a failed test. */
+async function runChecks(): Promise<void> {
+  await check('formatting (mend it with: npm run format)', () => run('prettier', ['--check', '--log-level=warn', '.']));
+  await check('lint', () => run('eslint', ['.']));
+  await check('import rules', () => run('depcruise', ['--config', '.dependency-cruiser.cjs', ...sourceFolders()]));
+  await check('types', () => run('tsc', ['--noEmit', '-p', '.']));
+  await check('generated files (mend it with: npm run generate)', async () => {
+    const stale = await staleFiles();
+    if (stale.length > 0) process.stderr.write(`stale: ${stale.join(', ')}\n`);
+    return stale.length === 0;
+  });
+}
+
+function sourceFolders(): string[] {
+  const all = [
+    'activities',
+    'api',
+    'bench',
+    'controllers',
+    'crds',
+    'kube',
+    'redfish',
+    'simulator',
+    'tools',
+    'workers',
+    'workflows',
+    'test',
+  ];
+  return all.filter((folder) => existsSync(path.join(ROOT, folder)));
+}
+
+async function check(what: string, work: () => Promise<boolean>): Promise<void> {
+  const began = Date.now();
+  const isGood = await work();
+  process.stderr.write(`${isGood ? 'good  ' : 'FAILED'} ${what} (${Math.round((Date.now() - began) / 1000)} s)\n`);
+  if (isGood) sums.passed += 1;
+  else sums.failed += 1;
+}
+
+async function runTests(projects: readonly string[]): Promise<void> {
+  const light = projects.filter((name) => !NEEDS_CONTROL_PLANE.includes(name));
+  const heavy = projects.filter((name) => NEEDS_CONTROL_PLANE.includes(name));
+  try {
+    if (light.some((name) => name === 'workflow' || name === 'replay')) {
+      const { 'temporal-test-server': server } = await ensureTools(['temporal-test-server']);
+      process.env.BESKAR7_TEMPORAL_TEST_SERVER = server;
+    }
+    if (light.length > 0) await jest(light, []);
+    if (heavy.length > 0) {
+      await ensureTools(['etcd', 'kube-apiserver', 'kubectl', 'temporal']);
+      await jest(heavy, ['--runInBand']);
+    }
+  } catch (error) {
+    if (!(error instanceof ToolMissing)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    sums.failed += 1;
+  }
+}
+
+async function jest(projects: readonly string[], words: readonly string[]): Promise<void> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'beskar7-jest-'));
+  const file = path.join(folder, 'result.json');
+  const isGood = await run('jest', [
+    '--selectProjects',
+    ...projects,
+    '--passWithNoTests',
+    '--json',
+    `--outputFile=${file}`,
+    ...words,
+    ...rest,
+  ]);
+  const result = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as {
+    numPassedTests?: number;
+    numFailedTests?: number;
+    numPendingTests?: number;
+    numTodoTests?: number;
+    numRuntimeErrorTestSuites?: number;
+  };
+  await rm(folder, { recursive: true, force: true });
+  const failed = (result.numFailedTests ?? 0) + (result.numRuntimeErrorTestSuites ?? 0);
+  sums.passed += result.numPassedTests ?? 0;
+  sums.failed += isGood ? failed : Math.max(1, failed);
+  sums.skipped += (result.numPendingTests ?? 0) + (result.numTodoTests ?? 0);
+}
+
+function run(command: string, words: readonly string[]): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    // The report goes to standard error; Jest's JSON, which it also prints, nowhere: it is read from the file.
+    const child = spawn(path.join(BIN, command), words, {
+      cwd: ROOT,
+      stdio: ['ignore', command === 'jest' ? 'ignore' : 2, 2],
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code === 0));
+  });
+}

@@ -1,0 +1,80 @@
+// The launcher: plain JavaScript without dependencies, for Node 20 or newer. It installs what package-lock.json names, then goes on
+// under the bundled Node 24, which runs the TypeScript of this project as it is.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const STAMP = path.join(ROOT, 'node_modules', '.beskar7-install');
+/** What `npm run <name>` can be; the value is the file that does it. */
+const COMMANDS = {
+  start: 'tools/commands/start.ts',
+  up: 'tools/commands/start.ts',
+  test: 'tools/commands/test.ts',
+  lint: 'tools/commands/test.ts',
+  bench: 'bench/main.ts',
+  simulator: 'simulator/main.ts',
+  beskar7: 'workers/main.ts',
+  toolchain: 'tools/commands/toolchain.ts',
+  generate: 'tools/commands/generate.ts',
+};
+
+const [command = '', ...args] = process.argv.slice(2);
+const file = COMMANDS[command];
+if (file === undefined)
+  fail(`beskar7: there is no command "${command}"; commands are ${Object.keys(COMMANDS).join(', ')}`);
+install();
+run(findNode(), [
+  path.join(ROOT, file),
+  ...(command === 'up' ? ['--up'] : command === 'lint' ? ['--lint'] : []),
+  ...args,
+]);
+
+/** Runs `npm ci` when node_modules is not what package-lock.json says. */
+function install() {
+  const wanted = createHash('sha256')
+    .update(readFileSync(path.join(ROOT, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
+  process.stderr.write('beskar7: installs the npm dependencies (npm ci; usually 1 to 2 minutes) ...\n');
+  const npm = process.env.npm_execpath;
+  const words = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  const done = npm
+    ? spawnSync(process.execPath, [npm, ...words], { cwd: ROOT, stdio: ['ignore', 2, 2] })
+    : spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', words, { cwd: ROOT, stdio: ['ignore', 2, 2] });
+  if (done.status !== 0) fail('beskar7: npm ci failed; its output above says why. Is the npm registry reachable?', 1);
+  writeFileSync(STAMP, wanted);
+}
+
+/** The Node that came with the dependencies; the running one where there is none for this platform and it is new enough. */
+function findNode() {
+  const bundled = path.join(ROOT, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
+  if (existsSync(bundled)) return bundled;
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 19)) return process.execPath;
+  return fail(
+    `beskar7: no bundled Node for ${process.platform}-${process.arch}; install Node 24 (this is ${process.version})`,
+  );
+}
+
+function run(node, words) {
+  const bin = path.join(ROOT, 'node_modules', '.bin');
+  const env = { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH ?? ''}` };
+  const child = spawn(node, words, { stdio: 'inherit', env });
+  // A terminal sends Ctrl-C to both; other signals are passed on.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
+  child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
+  child.on('error', (error) => fail(`beskar7: cannot run ${node}: ${error.message}`, 1));
+}
+
+function fail(message, code = 2) {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}

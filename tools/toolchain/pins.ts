@@ -1,0 +1,110 @@
+/** The tools that Beskar7 runs beside itself, and where each comes from. */
+export type ToolName = 'etcd' | 'kube-apiserver' | 'kubectl' | 'temporal' | 'temporal-test-server';
+
+/** How one tool is found, downloaded or built. */
+export interface Pin {
+  readonly version: string;
+  /** Names the file to use, whatever else is there. */
+  readonly environment: string;
+  /** Looked for on PATH with these arguments; the output has to match `fits`. */
+  readonly versionArguments: readonly string[];
+  readonly fits: RegExp;
+  readonly fitsText: string;
+  readonly download?: Download;
+  readonly goBuild?: GoBuild;
+  /** For the message when everything failed. */
+  readonly install: string;
+}
+
+export interface Download {
+  /** `{os}` and `{arch}` are replaced. */
+  readonly url: string;
+  /** Path inside the archive; absent: the file itself. */
+  readonly member?: string;
+  /**
+   * SHA-256 by `<os>-<arch>`, in hex. Where a platform is missing, the checksum that the publisher serves beside the file (`checksumUrl`)
+   * counts.
+   */
+  readonly sha256: Readonly<Record<string, string>>;
+  readonly checksumUrl?: string;
+}
+
+export interface GoBuild {
+  /** Folder under tools/go with go.mod and go.sum. */
+  readonly module: string;
+  readonly package: string;
+  readonly ldflags?: string;
+  readonly usually: string;
+}
+
+const KUBERNETES = '1.36.3';
+const KUBERNETES_FLAGS = [
+  `-X k8s.io/component-base/version.gitVersion=v${KUBERNETES}`,
+  `-X k8s.io/client-go/pkg/version.gitVersion=v${KUBERNETES}`,
+  '-X k8s.io/component-base/version.gitMajor=1',
+  '-X k8s.io/component-base/version.gitMinor=36',
+].join(' ');
+
+function kubernetes(name: 'kube-apiserver' | 'kubectl', environment: string, usually: string): Pin {
+  return {
+    version: KUBERNETES,
+    environment,
+    versionArguments: name === 'kubectl' ? ['version', '--client'] : ['--version'],
+    fits: /v1\.(3[3-9]|[4-9]\d)\./,
+    fitsText: '1.33 or newer',
+    download: {
+      url: `https://dl.k8s.io/release/v${KUBERNETES}/bin/{os}/{arch}/${name}`,
+      sha256: {},
+      checksumUrl: `https://dl.k8s.io/release/v${KUBERNETES}/bin/{os}/{arch}/${name}.sha256`,
+    },
+    goBuild: { module: 'kubernetes', package: `k8s.io/kubernetes/cmd/${name}`, ldflags: KUBERNETES_FLAGS, usually },
+    install: `${name} 1.33 or newer (https://kubernetes.io/releases/download/)`,
+  };
+}
+
+/**
+ * Versions are pinned here; what is built with Go is pinned by go.mod and go.sum under tools/go. The checksums of release files could not be
+ * recorded where this was written (no way out but package registries): the publisher's own checksum file is used instead.
+ */
+export const PINS: Readonly<Record<ToolName, Pin>> = {
+  etcd: {
+    version: '3.6.16',
+    environment: 'BESKAR7_ETCD',
+    versionArguments: ['--version'],
+    fits: /etcd Version: 3\.(5|6|7)\./,
+    fitsText: '3.5 or newer',
+    download: {
+      url: 'https://github.com/etcd-io/etcd/releases/download/v3.6.16/etcd-v3.6.16-{os}-{arch}.tar.gz',
+      member: 'etcd-v3.6.16-{os}-{arch}/etcd',
+      sha256: {},
+      checksumUrl: 'https://github.com/etcd-io/etcd/releases/download/v3.6.16/SHA256SUMS',
+    },
+    goBuild: { module: 'etcd', package: 'go.etcd.io/etcd/server/v3', usually: '1 to 2 minutes' },
+    install: 'etcd 3.5 or newer (https://etcd.io/docs/latest/install/)',
+  },
+  'kube-apiserver': kubernetes('kube-apiserver', 'BESKAR7_KUBE_APISERVER', '4 to 7 minutes'),
+  kubectl: kubernetes('kubectl', 'BESKAR7_KUBECTL', '1 to 2 minutes'),
+  temporal: {
+    version: '1.5.1',
+    environment: 'BESKAR7_TEMPORAL',
+    versionArguments: ['--version'],
+    fits: /temporal version (1\.[5-9]|[2-9])/,
+    fitsText: '1.5 or newer',
+    download: {
+      url: 'https://github.com/temporalio/cli/releases/download/v1.5.1/temporal_cli_1.5.1_{os}_{arch}.tar.gz',
+      member: 'temporal',
+      sha256: {},
+      checksumUrl: 'https://github.com/temporalio/cli/releases/download/v1.5.1/checksums.txt',
+    },
+    goBuild: { module: 'temporal', package: 'github.com/temporalio/cli/cmd/temporal', usually: '4 to 6 minutes' },
+    install: 'the temporal command line 1.5 or newer (https://docs.temporal.io/cli)',
+  },
+  'temporal-test-server': {
+    version: '1.38.0',
+    environment: 'BESKAR7_TEMPORAL_TEST_SERVER',
+    versionArguments: ['--help'],
+    fits: /(?!)/,
+    fitsText: 'not looked for on PATH',
+    install: 'Java 11 or newer with Maven (Debian: apt-get install default-jre-headless maven)',
+  },
+};
