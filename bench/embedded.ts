@@ -1,3 +1,6 @@
+import { join } from 'node:path';
+import { startControlPlane, TEMPORAL_NAMESPACE, type ControlPlane } from '../tools/controlplane/index.ts';
+import { installBeskar7 } from '../tools/controlplane/install.ts';
 import type { Component } from './result.ts';
 
 /** An ephemeral control plane of this run's own, with Beskar7's CRDs and RBAC installed. */
@@ -12,8 +15,39 @@ export interface EmbeddedControlPlane {
   stop(): Promise<void>;
 }
 
-/** Starts it in a folder of the run. Rejects when it does not come up or the signal aborts. */
-export async function startEmbedded(spec: { folder: string; signal: AbortSignal }): Promise<EmbeddedControlPlane> {
-  spec.signal.throwIfAborted();
-  throw new Error('the embedded control plane is not there yet');
+/**
+ * Starts it, with an audit log in `folder`. Rejects, with nothing left running, when it does not come up. `onDeath` is told when
+ * a part of it ends by itself.
+ */
+export async function startEmbedded(folder: string, onDeath: (error: Error) => void): Promise<EmbeddedControlPlane> {
+  const auditLogPath = join(folder, 'audit.log');
+  const plane = await startControlPlane({ auditLogPath });
+  try {
+    const { etcd, apiServer, temporal } = plane.components;
+    for (const component of [etcd, apiServer, temporal]) {
+      component.onDeath((name, how) =>
+        onDeath(new Error(`${name} ended by itself (${how}); see ${component.logFile}`)),
+      );
+    }
+    return {
+      adminKubeconfig: plane.adminKubeconfig,
+      beskar7Kubeconfig: await installBeskar7(plane),
+      temporalAddress: plane.temporalAddress,
+      temporalNamespace: TEMPORAL_NAMESPACE,
+      auditLogPath,
+      pids: pidsOf(plane),
+      stop: () => plane.stop(),
+    };
+  } catch (error) {
+    await plane.stop();
+    throw error;
+  }
+}
+
+function pidsOf({ components }: ControlPlane): EmbeddedControlPlane['pids'] {
+  return {
+    etcd: components.etcd.pid ?? 0,
+    kubeApiserver: components.apiServer.pid ?? 0,
+    temporal: components.temporal.pid ?? 0,
+  };
 }

@@ -30,12 +30,13 @@ export async function runOnce(
   const signal = AbortSignal.any([context.signal, failed.signal, timeout]);
   const folder = await mkdtemp(join(tmpdir(), 'beskar7-bench-'));
   const undo: Undo[] = [() => rm(folder, { recursive: true, force: true })];
+  const onDeath = (error: Error) => failed.abort(error);
   const watchOver = (child: MeasuredChild) => {
     undo.push(() => child.stop());
-    child.died.catch((error: unknown) => failed.abort(error));
+    child.died.catch(onDeath);
   };
   try {
-    return await runIn(folder, { options, signal, say: context.say, undo, watchOver });
+    return await runIn(folder, { options, signal, say: context.say, undo, watchOver, onDeath });
   } catch (error) {
     if (timeout.aborted) throw new Error(`the run did not end within ${options.timeoutMs / 1000} s (--timeout)`);
     throw failed.signal.aborted ? failed.signal.reason : error;
@@ -54,12 +55,14 @@ interface Running {
   /** Last in, first out. */
   readonly undo: Undo[];
   readonly watchOver: (child: MeasuredChild) => void;
+  /** Ends the run because a part of it ended by itself. */
+  readonly onDeath: (error: Error) => void;
 }
 
 async function runIn(folder: string, running: Running): Promise<BenchRun> {
   const { options, signal, say, undo } = running;
   say('starting an embedded control plane');
-  const controlPlane = await startEmbedded({ folder, signal });
+  const controlPlane = await startEmbedded(folder, running.onDeath);
   undo.push(() => controlPlane.stop());
   signal.throwIfAborted();
 
