@@ -18,7 +18,7 @@ export interface BenchOptions {
   readonly beskar7Flags: readonly string[];
   /** Folder for a V8 CPU profile of Beskar7. */
   readonly cpuProfile: string | undefined;
-  /** Folder in which logs are kept; otherwise they go with the temporary folder unless the run fails. */
+  /** Folder in which logs are kept; without it they stay in the temporary folder when something was wrong. */
   readonly keepLogs: string | undefined;
 }
 
@@ -48,7 +48,7 @@ function command(): Command {
     )
     .addOption(option('--beskar7-flags <text>', 'more flags for Beskar7').default([], '').argParser(words))
     .addOption(option('--cpu-profile <folder>', 'write a CPU profile of Beskar7 there'))
-    .addOption(option('--keep-logs <folder>', 'keep the logs of Beskar7 and the simulator there'))
+    .addOption(option('--keep-logs <folder>', 'keep the logs of Beskar7, the simulator and the audit log there'))
     .allowExcessArguments(false)
     .configureOutput({ writeErr: () => undefined })
     .exitOverride();

@@ -11,7 +11,7 @@ import { LiveList } from './liveList.ts';
 import { measure } from './measure.ts';
 import { NAMESPACE } from './objects.ts';
 import type { BenchOptions } from './options.ts';
-import type { BenchRun } from './result.ts';
+import { isClean as isCleanResult, type BenchRun } from './result.ts';
 import { Simulator } from './simulator.ts';
 import { ApiServerMetrics, loadKubeConfig } from './world.ts';
 
@@ -29,22 +29,26 @@ export async function runOnce(
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const signal = AbortSignal.any([context.signal, failed.signal, timeout]);
   const folder = await mkdtemp(join(tmpdir(), 'beskar7-bench-'));
-  const undo: Undo[] = [() => rm(folder, { recursive: true, force: true })];
+  const undo: Undo[] = [];
   const onDeath = (error: Error) => failed.abort(error);
   const watchOver = (child: MeasuredChild) => {
     undo.push(() => child.stop());
     child.died.catch(onDeath);
   };
+  let isClean = false;
   try {
-    return await runIn(folder, { options, signal, say: context.say, undo, watchOver, onDeath });
+    const run = await runIn(folder, { options, signal, say: context.say, undo, watchOver, onDeath });
+    isClean = isCleanResult(run.result);
+    return run;
   } catch (error) {
+    isClean = context.signal.aborted;
     if (timeout.aborted) throw new Error(`the run did not end within ${options.timeoutMs / 1000} s (--timeout)`);
     throw failed.signal.aborted ? failed.signal.reason : error;
   } finally {
     failed.abort(new Error('the run is over'));
-    if (options.keepLogs !== undefined) undo.splice(1, 0, () => keepLogs(folder, options.keepLogs ?? '.'));
     for (const step of undo.reverse())
       await step().catch((error: unknown) => context.say(`clean-up: ${String(error)}`));
+    await putLogsAway(folder, { ...options, isClean, say: context.say });
   }
 }
 
@@ -123,9 +127,18 @@ async function startProcesses(folder: string, controlPlane: EmbeddedControlPlane
   return { beskar7, simulator };
 }
 
-async function keepLogs(folder: string, target: string): Promise<void> {
-  await mkdir(target, { recursive: true });
-  for (const name of ['beskar7.log', 'simulator.log']) {
-    await cp(join(folder, name), join(target, name), { force: true }).catch(() => undefined);
+/** Logs are of use when they were asked for, or when something was wrong. */
+async function putLogsAway(
+  folder: string,
+  how: { keepLogs: string | undefined; isClean: boolean; say: (line: string) => void },
+): Promise<void> {
+  const target = how.keepLogs;
+  if (target !== undefined) {
+    await mkdir(target, { recursive: true });
+    for (const name of ['beskar7.log', 'simulator.log', 'audit.log']) {
+      await cp(join(folder, name), join(target, name), { force: true }).catch(() => undefined);
+    }
   }
+  if (how.isClean || target !== undefined) await rm(folder, { recursive: true, force: true });
+  else how.say(`the logs of this run are in ${folder}`);
 }
