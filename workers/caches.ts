@@ -1,7 +1,5 @@
 import type { Caches } from '../activities/dependencies.ts';
 import { isUnclaimed } from '../crds/claim.ts';
-import { findCondition } from '../crds/conditions.ts';
-import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { Informers } from '../controllers/index.ts';
 
@@ -17,12 +15,11 @@ export function cachesOf(informers: Informers): Caches {
     hosts: inNamespace,
     host: (namespace, name) => hosts.get(namespace, name),
     machine: (namespace, name) => machines.get(namespace, name),
-    waitingMachines: (namespace) => machines.byIndex('waiting', namespace).filter(isWaiting),
+    waitingMachines: (namespace) => oldestFirst(machines.byIndex('waiting', namespace)),
   };
 }
 
-/** A machine whose run waits for a host. */
-export function isWaiting(machine: Beskar7Machine): boolean {
-  const provisioned = findCondition(machine.status?.conditions, CONDITIONS.machineProvisioned);
-  return machine.metadata.deletionTimestamp === undefined && provisioned?.reason === MACHINE_REASONS.noMatchingHost;
+function oldestFirst(machines: Beskar7Machine[]): Beskar7Machine[] {
+  const key = ({ metadata }: Beskar7Machine) => `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
+  return [...machines].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }

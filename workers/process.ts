@@ -146,14 +146,14 @@ export class Beskar7 {
   #installRuntime(): void {
     const { logger } = this;
     const write = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) =>
-      logger[level]({ ...meta }, message);
+      logger[level](withoutNoise(meta), message);
     Runtime.install({
       logger: {
-        log: (level, message, meta) => logger[level.toLowerCase() as 'info']({ ...meta }, message),
+        log: (level, message, meta) => logger[level.toLowerCase() as 'info'](withoutNoise(meta), message),
         trace: write('trace'),
         debug: write('debug'),
-        // The SDK's own chatter about every activity would drown what matters.
-        info: write('debug'),
+        // What activities say is wanted, the SDK's own chatter is not.
+        info: (message, meta) => write(meta?.sdkComponent === 'activity' ? 'info' : 'debug')(message, meta),
         warn: write('warn'),
         error: write('error'),
       },
@@ -267,4 +267,10 @@ function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
+}
+
+/** Fields of the SDK that help nobody in a log. */
+function withoutNoise(meta: object = {}): object {
+  const { taskToken: _taskToken, isLocal: _isLocal, ...rest } = meta as Record<string, unknown>;
+  return rest;
 }

@@ -1,0 +1,87 @@
+import path from 'node:path';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { defaultDataFolder } from '../controlplane/dataFolder.ts';
+import { DEFAULT_PORTS } from '../controlplane/ports.ts';
+
+/** What `npm start` and `npm run up` can be told. */
+export interface StartOptions {
+  /** `npm run up`: no fleet and no examples. */
+  readonly up: boolean;
+  readonly once: boolean;
+  readonly hosts: number;
+  readonly latency: string;
+  readonly bootTime: string;
+  readonly timeoutMinutes: number;
+  readonly dataDir: string;
+  readonly fresh: boolean;
+  readonly external: boolean;
+  readonly examples: boolean;
+  readonly context?: string;
+  readonly apiServerPort: number;
+  readonly etcdPort: number;
+  readonly etcdPeerPort: number;
+  readonly temporalPort: number;
+  readonly temporalUiPort: number;
+  readonly callbackPort: number;
+  readonly bootPort: number;
+  readonly metricsPort: number;
+  readonly healthPort: number;
+  readonly simulatorPort: number;
+  readonly bmcBasePort: number;
+}
+
+/** A wrong flag: one line, exit code 2. */
+export class WrongUsage extends Error {}
+
+/** Reads the flags; undefined when `--help` was printed. Throws WrongUsage. */
+export function parseStartOptions(args: readonly string[]): StartOptions | undefined {
+  const program = new Command('npm start --')
+    .description('Runs Beskar7 on an embedded control plane with a fleet of simulated servers.')
+    .option('--once', 'end when all machines are Provisioned: exit code 0, else 1 with the reasons', false)
+    .option('--hosts <number>', 'how many simulated servers, with a machine for each', positive, 5)
+    .option('--latency <duration>', 'how long each simulated BMC takes to answer', '20ms')
+    .option('--boot-time <duration>', 'how long each simulated server takes to boot', '5s')
+    .option('--timeout-minutes <number>', 'with --once: how long it may take', positive, 10)
+    .option('--data-dir <folder>', 'where the control plane keeps its data', defaultDataFolder())
+    .option('--fresh', 'begin with an empty control plane: the data folder is deleted first', false)
+    .option('--external', "use the kubeconfig's current context and Temporal as its command line is set up", false)
+    .option('--context <name>', 'with --external: another context of the kubeconfig')
+    .option('--examples', 'with --external: bring the simulated fleet and the examples as well', false)
+    .option('--up', 'no fleet and no examples (npm run up)', false)
+    .option('--api-server-port <port>', 'kube-apiserver', port, DEFAULT_PORTS.apiServer)
+    .option('--etcd-port <port>', 'etcd', port, DEFAULT_PORTS.etcd)
+    .option('--etcd-peer-port <port>', 'etcd, peers', port, DEFAULT_PORTS.etcdPeer)
+    .option('--temporal-port <port>', 'Temporal', port, DEFAULT_PORTS.temporal)
+    .option('--temporal-ui-port <port>', "Temporal's Web UI", port, DEFAULT_PORTS.temporalUi)
+    .option('--callback-port <port>', 'callbacks of booting servers', port, 8082)
+    .option('--boot-port <port>', 'boot scripts', port, 8083)
+    .option('--metrics-port <port>', 'metrics', port, 8080)
+    .option('--health-port <port>', 'health', port, 8081)
+    .option('--simulator-port <port>', 'control of the simulated fleet', port, 17999)
+    .option('--bmc-base-port <port>', 'simulated BMC i listens on this port + i', port, 18000)
+    .allowExcessArguments(false)
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride();
+  try {
+    program.parse([...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    throw new WrongUsage(`beskar7: ${error.message.replace(/^error: /, '')} (see npm start -- --help)`);
+  }
+  const options = program.opts<StartOptions>();
+  return { ...options, dataDir: path.resolve(options.dataDir) };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('give a whole number above 0.');
+  return value;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_535)
+    throw new InvalidArgumentError('give a port, 1 to 65535.');
+  return value;
+}

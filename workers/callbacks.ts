@@ -1,0 +1,43 @@
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { ApiDependencies } from '../api/index.ts';
+import type { Informers } from '../controllers/index.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isNotFound } from '../kube/error.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import { MACHINES } from '../kube/resource.ts';
+import { workflowId } from '../workflows/names.ts';
+
+/** How long a signal may take; after that the machine watcher sends it again. */
+const SIGNAL_MS = 5_000;
+
+/** What the callback endpoint works with in this process. */
+export function callbackDependencies(parts: {
+  kube: KubeClient;
+  informers: Informers;
+  client: Client;
+  recorder: EventRecorder;
+  logger: Logger;
+}): ApiDependencies {
+  const { kube, informers, client, recorder, logger } = parts;
+  return {
+    kube,
+    recorder,
+    logger: logger.child({ part: 'api' }),
+    hostsByMac: (mac) => informers.hosts.byIndex('byMac', mac),
+    machineOf: async (host) => {
+      const { namespace, name, uid } = host.spec.consumerRef ?? {};
+      if (namespace === undefined || name === undefined) return undefined;
+      const cached = informers.machines.get(namespace, name);
+      if (cached?.metadata.uid === uid) return cached;
+      return kube.get(MACHINES, namespace, name).catch((error: unknown) => {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      });
+    },
+    signal: async (kind, machine, claim) => {
+      const handle = client.workflow.getHandle(workflowId('provision', machine));
+      await client.withDeadline(Date.now() + SIGNAL_MS, () => handle.signal(kind, { claim }));
+    },
+  };
+}
