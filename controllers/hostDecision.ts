@@ -1,0 +1,105 @@
+import { claimOf, isUnclaimed, type Claim } from '../crds/claim.ts';
+import { connectionHash } from '../crds/connection.ts';
+import {
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_FORCE_RELEASE,
+  ANNOTATION_PAUSED,
+  FINALIZER_HOST,
+} from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { CapiCluster } from '../kube/resource.ts';
+
+/** What the caches know of a host. */
+export interface HostView {
+  readonly host: PhysicalHost;
+  /** The Cluster of the machine that holds it, where Cluster API is there. */
+  readonly cluster?: CapiCluster | undefined;
+}
+
+/** What a watcher does about a host. It only guesses: each run decides for itself by a live read. */
+export type HostDecision =
+  | { readonly kind: 'nothing'; readonly why: string }
+  | { readonly kind: 'paused'; readonly message: string }
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'deletionBlocked'; readonly message: string }
+  | {
+      readonly kind: 'start';
+      readonly run: 'enroll' | 'retire';
+      /** Changes when an open run has to be told that the host changed. */
+      readonly occasion: string;
+      /** What stands now may be one half of a release: it has to stand for a moment. */
+      readonly isPatient: boolean;
+    }
+  | {
+      readonly kind: 'release';
+      readonly claim: Claim;
+      readonly occasion: string;
+      /** What to say when the host is to be deleted. */
+      readonly deletionMessage?: string;
+    };
+
+/** Decides from what the caches show; pure. */
+export function decideHost(view: HostView): HostDecision {
+  const { host } = view;
+  const { annotations = {}, deletionTimestamp, finalizers = [] } = host.metadata;
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'nothing', why: 'is being moved' };
+  const isDeleted = deletionTimestamp !== undefined;
+  if (isDeleted && !finalizers.includes(FINALIZER_HOST))
+    return { kind: 'nothing', why: 'deleted without our finalizer' };
+  const paused = pausedBy(view);
+  if (paused !== undefined) return { kind: 'paused', message: paused };
+  if (!isUnclaimed(host)) return decideClaimed(host, isDeleted);
+  const occasion = occasionOf(host);
+  if (isDeleted) return { kind: 'start', run: 'retire', occasion: `retire ${occasion}`, isPatient: false };
+  return decideEnroll(host, `enroll ${occasion}`);
+}
+
+/** A host follows its own annotation, and the Cluster of its consumer (rule 16). */
+function pausedBy({ host, cluster }: HostView): string | undefined {
+  if (host.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined) {
+    return `Paused by the annotation ${ANNOTATION_PAUSED}: no work is started.`;
+  }
+  if (cluster?.spec.paused === true)
+    return `Paused with Cluster ${cluster.metadata.name} (spec.paused): no work is started.`;
+  return undefined;
+}
+
+function decideClaimed(host: PhysicalHost, isDeleted: boolean): HostDecision {
+  const claim = claimOf(host);
+  const message = blockedMessage(host, claim);
+  if (claim?.stage === 'Releasing') {
+    const occasion = `release ${claim.id} ${occasionOf(host)}`;
+    return { kind: 'release', claim, occasion, ...(isDeleted ? { deletionMessage: message } : {}) };
+  }
+  return isDeleted ? { kind: 'deletionBlocked', message } : { kind: 'settled' };
+}
+
+function blockedMessage(host: PhysicalHost, claim: Claim | undefined): string {
+  const { namespace = '', name } = host.metadata;
+  const consumer = host.spec.consumerRef;
+  if (claim?.stage === 'Releasing') {
+    return (
+      'The host is being released; it is deleted as soon as its server was seen off. When its BMC never answers again: ' +
+      `kubectl annotate physicalhost ${name} -n ${namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`
+    );
+  }
+  const machine = consumer ? `${consumer.kind} ${consumer.namespace}/${consumer.name}` : 'a machine that is not named';
+  const how = consumer ? ` To free it: kubectl delete beskar7machine ${consumer.name} -n ${consumer.namespace}` : '';
+  return `The host is claimed by ${machine} and is deleted once that has let it go; its server goes on running.${how}`;
+}
+
+function decideEnroll(host: PhysicalHost, occasion: string): HostDecision {
+  const start = (isPatient: boolean): HostDecision => ({ kind: 'start', run: 'enroll', occasion, isPatient });
+  const { state, enrollment } = host.status ?? {};
+  if (state === 'Available') {
+    return enrollment?.connectionHash === connectionHash(host.spec) ? { kind: 'settled' } : start(false);
+  }
+  // In a state of a claim without a claim: its status was lost, or a release is about to write it.
+  return start(state === 'InUse' || state === 'Inspecting' || state === 'Ready');
+}
+
+/** What an open run has to hear of: another way to the BMC, or the word to go on without it. */
+function occasionOf(host: PhysicalHost): string {
+  const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
+  return forced === undefined ? connectionHash(host.spec) : `${connectionHash(host.spec)} forced`;
+}

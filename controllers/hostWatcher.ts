@@ -1,0 +1,198 @@
+import { consumerUidOf, type Claim } from '../crds/claim.ts';
+import type { ConditionPatch } from '../crds/conditions.ts';
+import { connectionHash } from '../crds/connection.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS } from '../crds/reasons.ts';
+import { HOSTS } from '../kube/resource.ts';
+import type { HostInput } from '../workflows/names.ts';
+import { clusterNameOf } from './informers.ts';
+import { decideHost, type HostDecision } from './hostDecision.ts';
+import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
+import { Occasions } from './occasions.ts';
+import { WorkQueue, type Outcome } from './queue.ts';
+import { keyOf, splitKey } from './store.ts';
+import { isTold, tell } from './watcherStatus.ts';
+
+const BEHIND_MS = 1_000;
+const WORKERS = 16;
+/** A run releases a host itself for 2 minutes and one attempt (rule 4); after this nobody does. */
+const RELEASED_BY_RUN_MS = 5 * 60_000;
+
+/** Enrolls hosts, retires deleted ones, and sees to it that a release that was begun is ended. */
+export class HostWatcher {
+  readonly #deps: WatcherDeps;
+  readonly #timing: WatcherTiming;
+  readonly #queue: WorkQueue;
+  readonly #occasions: Occasions;
+  /** Since when a host has looked the way that needs patience: by uid. */
+  readonly #since = new Map<string, { occasion: string; at: number }>();
+  #ends: (() => void)[] = [];
+
+  constructor(deps: WatcherDeps) {
+    this.#deps = deps;
+    this.#timing = { ...WATCHER_TIMING, ...deps.timing };
+    this.#occasions = new Occasions(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
+    this.#queue = new WorkQueue({
+      name: 'hosts',
+      logger: deps.logger,
+      concurrency: WORKERS,
+      longestRetryMs: 30_000,
+      reconcile: (key) => this.reconcile(key),
+    });
+  }
+
+  start(): void {
+    const { hosts, machines, capiClusters } = this.#deps.informers;
+    this.#ends = [
+      hosts.onChange(({ object, type }) => {
+        if (type === 'deleted') this.#forget(object);
+        else this.#queue.add(keyOf(object));
+      }),
+      capiClusters.onChange(({ object }) => {
+        for (const { metadata } of machines.byIndex('byCluster', keyOf(object))) {
+          for (const host of hosts.byIndex('byConsumerUid', metadata.uid ?? '')) this.#queue.add(keyOf(host));
+        }
+      }),
+    ];
+    for (const host of hosts.list()) this.#queue.add(keyOf(host));
+  }
+
+  async stop(): Promise<void> {
+    for (const end of this.#ends) end();
+    await this.#queue.stop();
+  }
+
+  /** One look at a host, out of the caches. */
+  async reconcile(key: string): Promise<Outcome> {
+    const { namespace, name } = splitKey(key);
+    const host = this.#deps.informers.hosts.get(namespace, name);
+    if (!host?.metadata.uid) return { kind: 'done' };
+    const pool = host.spec.redfishConnection.workerPool;
+    const input: HostInput = { namespace, name, uid: host.metadata.uid, ...(pool === undefined ? {} : { pool }) };
+    const decision = decideHost({ host, cluster: this.#clusterOf(host) });
+    const isCurrent = await this.#tell(host, decision);
+    switch (decision.kind) {
+      case 'start':
+        return this.#start(host, input, decision);
+      case 'release':
+        return this.#release(host, input, decision);
+      default:
+        this.#forget(host);
+        return isCurrent ? { kind: 'done' } : { kind: 'after', ms: BEHIND_MS };
+    }
+  }
+
+  async #start(
+    host: PhysicalHost,
+    input: HostInput,
+    decision: Extract<HostDecision, { kind: 'start' }>,
+  ): Promise<Outcome> {
+    const { run, occasion } = decision;
+    const waitMs = decision.isPatient ? this.#patience(input.uid, occasion, this.#timing.graceMs) : 0;
+    if (waitMs > 0) return { kind: 'after', ms: waitMs };
+    if (this.#occasions.dueInMs(input.uid, occasion) === 0) {
+      const { starter } = this.#deps;
+      const told = this.#occasions.last(input.uid);
+      const result = await (run === 'enroll' ? starter.startEnroll(input) : starter.startRetire(input));
+      if (result === 'otherObject') {
+        return {
+          kind: 'retry',
+          why: `${run}/${input.namespace}/${input.name} still works on an earlier host of this name`,
+        };
+      }
+      // An enrolment compares the hash, so that it can be told after a restart as well; a retirement would try at once.
+      const isNews = told !== occasion && (told !== undefined || run === 'enroll');
+      if (result === 'running' && isNews) {
+        const isHeard = await starter.signalHostChanged(run, input, connectionHash(host.spec));
+        if (!isHeard) return { kind: 'after', ms: BEHIND_MS };
+      }
+      this.#occasions.note(input.uid, occasion);
+    }
+    return { kind: 'after', ms: Math.max(1, this.#occasions.dueInMs(input.uid, occasion)) };
+  }
+
+  /** A release is the work of the run that began it; when that is gone, of `release/<ns>/<host>`. */
+  async #release(
+    host: PhysicalHost,
+    input: HostInput,
+    decision: Extract<HostDecision, { kind: 'release' }>,
+  ): Promise<Outcome> {
+    const { claim, occasion } = decision;
+    const { starter } = this.#deps;
+    this.#since.delete(input.uid);
+    const told = this.#occasions.last(input.uid);
+    if (told !== undefined && told !== occasion && told.startsWith(`release ${claim.id} `)) {
+      await starter.signalHostChanged('release', input, connectionHash(host.spec));
+    }
+    if (told !== occasion) this.#occasions.note(input.uid, occasion);
+    const dueMs = this.#occasions.dueInMs(input.uid, occasion);
+    if (dueMs > 0) return { kind: 'after', ms: dueMs };
+    if (!(await this.#isLookedAfter(host, claim))) await starter.startRelease({ ...input, claim: claim.id });
+    this.#occasions.note(input.uid, occasion);
+    return { kind: 'after', ms: this.#timing.resyncMs };
+  }
+
+  async #isLookedAfter(host: PhysicalHost, claim: Claim): Promise<boolean> {
+    const ageMs = Date.now() - Date.parse(claim.since);
+    const consumer = host.spec.consumerRef;
+    // An age that cannot be told counts as old.
+    if (!consumer || !(ageMs < RELEASED_BY_RUN_MS)) return false;
+    const { starter } = this.#deps;
+    return (await starter.isOpen('provision', consumer)) || (await starter.isOpen('deprovision', consumer));
+  }
+
+  /** How much longer something has to stand before it counts. */
+  #patience(uid: string, occasion: string, ms: number): number {
+    const known = this.#since.get(uid);
+    if (known?.occasion !== occasion) {
+      this.#since.set(uid, { occasion, at: performance.now() });
+      return ms;
+    }
+    return Math.max(0, known.at + ms - performance.now());
+  }
+
+  async #tell(host: PhysicalHost, decision: HostDecision): Promise<boolean> {
+    const wanted = wantedConditions(decision);
+    const types = [CONDITIONS.paused, CONDITIONS.deletionBlocked];
+    if (decision.kind === 'nothing' || isTold(host.status?.conditions, wanted, types)) return true;
+    const isWritten = await tell(this.#deps.kube, HOSTS, host, wanted);
+    if (isWritten && decision.kind === 'deletionBlocked') {
+      this.#deps.recorder.event(host, 'Warning', 'DeletionBlocked', decision.message);
+    }
+    return isWritten;
+  }
+
+  #clusterOf(host: PhysicalHost) {
+    const { machines, capiClusters } = this.#deps.informers;
+    const uid = consumerUidOf(host);
+    const [machine] = uid === undefined ? [] : machines.byIndex('byUid', uid);
+    const cluster = machine && clusterNameOf(machine);
+    return cluster === undefined ? undefined : capiClusters.get(host.metadata.namespace ?? '', cluster);
+  }
+
+  #forget(host: PhysicalHost): void {
+    const { uid } = host.metadata;
+    if (uid === undefined) return;
+    this.#occasions.forget(uid);
+    this.#since.delete(uid);
+  }
+}
+
+/** The conditions that the watcher writes for a decision. */
+export function wantedConditions(decision: HostDecision): ConditionPatch[] {
+  const blocked = (message: string): ConditionPatch[] => [
+    { type: CONDITIONS.deletionBlocked, status: 'True', reason: 'Claimed', message },
+  ];
+  switch (decision.kind) {
+    case 'paused':
+      return [{ type: CONDITIONS.paused, status: 'True', reason: 'Paused', message: decision.message }];
+    case 'deletionBlocked':
+      return blocked(decision.message);
+    case 'release':
+      return decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage);
+    case 'start':
+    case 'settled':
+    case 'nothing':
+      return [];
+  }
+}

@@ -1,0 +1,131 @@
+import type { Logger } from 'pino';
+import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { consumerUidOf } from '../crds/claim.ts';
+import { findCondition } from '../crds/conditions.ts';
+import { LABEL_CLUSTER_NAME, LABEL_CONTROL_PLANE } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
+import type { KubeClient } from '../kube/client.ts';
+import {
+  CAPI_CLUSTERS,
+  CAPI_MACHINES,
+  CLUSTERS,
+  HOSTS,
+  MACHINES,
+  type CapiCluster,
+  type CapiMachine,
+} from '../kube/resource.ts';
+import { Informer } from './informer.ts';
+import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine } from './trim.ts';
+
+/** The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved. */
+export interface Informers {
+  /** By `byNamespace`, `byState` (`<namespace>/<state>`, '' is no state), `byConsumerUid`, `byMac` (lower case). */
+  readonly hosts: Informer<PhysicalHost>;
+  /** By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster` (`<namespace>/<Cluster>`). */
+  readonly machines: Informer<Beskar7Machine>;
+  /** By `byNamespace`, `byCluster` (`<namespace>/<Cluster>`). */
+  readonly clusters: Informer<Beskar7Cluster>;
+  /** Cluster API's; empty where it is not installed. By `byControlPlane` (`<namespace>/<Cluster>`). */
+  readonly capiMachines: Informer<CapiMachine>;
+  readonly capiClusters: Informer<CapiCluster>;
+  start(): void;
+  stop(): Promise<void>;
+  /** All first lists are in. */
+  synced(): boolean;
+  waitForSync(signal: AbortSignal): Promise<void>;
+  /** Watches that have not worked for longer than `longerThanMs`, as sentences for the operator. */
+  problems(longerThanMs: number): string[];
+}
+
+/** Watch caches for one namespace, or for all. They do nothing before `start`. */
+export function createInformers(kube: KubeClient, options: { namespace?: string; logger: Logger }): Informers {
+  const { logger } = options;
+  const common = { logger, ...(options.namespace === undefined ? {} : { namespace: options.namespace }) };
+  const hosts = new Informer(kube, HOSTS, { ...common, trim: trimHost, indexes: hostIndexes });
+  const machines = new Informer(kube, MACHINES, { ...common, trim: trimMachine, indexes: machineIndexes });
+  const clusters = new Informer(kube, CLUSTERS, { ...common, trim: trimCluster, indexes: { byNamespace, byCluster } });
+  const capiMachines = new Informer(kube, CAPI_MACHINES, {
+    ...common,
+    optional: true,
+    trim: trimCapiMachine,
+    indexes: { byControlPlane },
+  });
+  const capiClusters = new Informer(kube, CAPI_CLUSTERS, { ...common, optional: true, trim: trimCapiCluster });
+  const all = [hosts, machines, clusters, capiMachines, capiClusters];
+  return {
+    hosts,
+    machines,
+    clusters,
+    capiMachines,
+    capiClusters,
+    start: () => all.forEach((informer) => informer.start()),
+    stop: async () => void (await Promise.all(all.map((informer) => informer.stop()))),
+    synced: () => all.every((informer) => informer.synced),
+    waitForSync: async (signal) => void (await Promise.all(all.map((informer) => informer.waitForSync(signal)))),
+    problems: (longerThanMs) =>
+      all.flatMap((informer) => {
+        const problem = informer.problem();
+        if (!problem || problem.forMs <= longerThanMs) return [];
+        return [`${informer.resource.kind}: not watched for ${Math.round(problem.forMs / 1000)} s: ${problem.message}`];
+      }),
+  };
+}
+
+/** The Cluster that an object names by the label that Cluster API sets. */
+export function clusterNameOf(object: { metadata: { labels?: Record<string, string> } }): string | undefined {
+  return object.metadata.labels?.[LABEL_CLUSTER_NAME];
+}
+
+/** The name of the owner Machine of Cluster API. */
+export function ownerMachineOf(machine: Beskar7Machine): string | undefined {
+  const owners = machine.metadata.ownerReferences ?? [];
+  return owners.find(({ kind, apiVersion }) => kind === 'Machine' && apiVersion.startsWith('cluster.x-k8s.io/'))?.name;
+}
+
+/** A machine whose run waits for a host. */
+export function isWaiting(machine: Beskar7Machine): boolean {
+  const provisioned = findCondition(machine.status?.conditions, CONDITIONS.machineProvisioned);
+  return machine.metadata.deletionTimestamp === undefined && provisioned?.reason === MACHINE_REASONS.noMatchingHost;
+}
+
+type Named = { metadata: { namespace?: string; labels?: Record<string, string> } };
+
+const byNamespace = ({ metadata }: Named) => [metadata.namespace ?? ''];
+
+const byCluster = (object: Named) => {
+  const cluster = clusterNameOf(object);
+  return cluster === undefined ? [] : [`${object.metadata.namespace ?? ''}/${cluster}`];
+};
+
+const byControlPlane = (machine: CapiMachine) => {
+  if (machine.metadata.labels?.[LABEL_CONTROL_PLANE] === undefined) return [];
+  const cluster = machine.spec.clusterName ?? clusterNameOf(machine);
+  return cluster === undefined ? [] : [`${machine.metadata.namespace ?? ''}/${cluster}`];
+};
+
+const hostIndexes = {
+  byNamespace,
+  byState: (host: PhysicalHost) => [`${host.metadata.namespace ?? ''}/${host.status?.state ?? ''}`],
+  byConsumerUid: (host: PhysicalHost) => {
+    const uid = consumerUidOf(host);
+    return uid === undefined ? [] : [uid];
+  },
+  byMac: (host: PhysicalHost) => {
+    const { bootMACAddress } = host.spec;
+    const all = [...(bootMACAddress === undefined ? [] : [bootMACAddress]), ...(host.status?.macAddresses ?? [])];
+    return [...new Set(all.map((mac) => mac.toLowerCase()))];
+  },
+};
+
+const machineIndexes = {
+  byNamespace,
+  byCluster,
+  byUid: (machine: Beskar7Machine) => (machine.metadata.uid === undefined ? [] : [machine.metadata.uid]),
+  waiting: (machine: Beskar7Machine) => (isWaiting(machine) ? byNamespace(machine) : []),
+  byOwner: (machine: Beskar7Machine) => {
+    const owner = ownerMachineOf(machine);
+    return owner === undefined ? [] : [`${machine.metadata.namespace ?? ''}/${owner}`];
+  },
+};

@@ -1,0 +1,159 @@
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { claimOf } from '../crds/claim.ts';
+import { askOf, handledOf, isAskUnhandled } from '../crds/handled.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
+import { clusterNameOf, ownerMachineOf } from './informers.ts';
+import type { ClaimSignal } from './starter.ts';
+
+/** What the caches know of a machine. */
+export interface MachineView {
+  readonly machine: Beskar7Machine;
+  /** The host that it has claimed. */
+  readonly host?: PhysicalHost | undefined;
+  /** The owner Machine and the Cluster of Cluster API, where they are there. */
+  readonly owner?: CapiMachine | undefined;
+  readonly cluster?: CapiCluster | undefined;
+  /** Whether Cluster API is installed. */
+  readonly hasClusterApi: boolean;
+}
+
+export type WaitReason = 'WaitingForOwner' | 'WaitingForClusterInfrastructure' | 'WaitingForBootstrapData';
+
+/** What a watcher does about a machine. It only guesses: each run decides for itself by a live read (rule 9). */
+export type MachineDecision =
+  | { readonly kind: 'nothing'; readonly why: string }
+  | { readonly kind: 'paused'; readonly message: string }
+  | { readonly kind: 'wait'; readonly reason: WaitReason; readonly message: string }
+  | {
+      readonly kind: 'start';
+      readonly run: 'provision' | 'deprovision';
+      /** Changes when there is a new reason to start, and stays while a run works on the same thing. */
+      readonly occasion: string;
+      /** The last run has told its end: one that is still open is about to close. */
+      readonly isAfterEnd: boolean;
+      /** Facts on the host that the run should have read by now (rule 11). */
+      readonly facts: readonly ClaimSignal[];
+      readonly claim?: string;
+    }
+  | { readonly kind: 'settled'; readonly specChangeIgnored?: string };
+
+/** Decides from what the caches show; pure. */
+export function decideMachine(view: MachineView): MachineDecision {
+  const { machine } = view;
+  const { annotations = {}, deletionTimestamp, finalizers = [] } = machine.metadata;
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'nothing', why: 'is being moved' };
+  const paused = pausedBy(view);
+  if (deletionTimestamp !== undefined) {
+    if (!finalizers.includes(FINALIZER_MACHINE)) return { kind: 'nothing', why: 'deleted without our finalizer' };
+    if (paused !== undefined) return { kind: 'paused', message: paused };
+    return { kind: 'start', run: 'deprovision', occasion: 'deprovision', isAfterEnd: false, facts: [] };
+  }
+  if (paused !== undefined) return { kind: 'paused', message: paused };
+  if (isHandedOver(machine)) return settled(machine);
+  // A machine with a providerID but no status was moved or restored: a run writes its status, and nothing else.
+  if (machine.spec.providerID === undefined && !isAskUnhandled(machine)) return { kind: 'settled' };
+  return waitFor(view) ?? startProvision(view);
+}
+
+/** Why nothing is started for the object, in words; undefined when it is not paused. */
+export function pausedBy(view: { machine: Beskar7Machine; cluster?: CapiCluster | undefined }): string | undefined {
+  if (view.machine.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined) {
+    return `Paused by the annotation ${ANNOTATION_PAUSED}: no work is started.`;
+  }
+  if (view.cluster?.spec.paused === true) {
+    return `Paused with Cluster ${view.cluster.metadata.name} (spec.paused): no work is started.`;
+  }
+  return undefined;
+}
+
+function isHandedOver(machine: Beskar7Machine): boolean {
+  return machine.spec.providerID !== undefined && machine.status?.phase === 'Provisioned';
+}
+
+function settled(machine: Beskar7Machine): MachineDecision {
+  const handled = handledOf(machine);
+  if (handled === undefined || handled.specHash === askOf(machine).specHash) return { kind: 'settled' };
+  return {
+    kind: 'settled',
+    specChangeIgnored:
+      'The spec was changed after the machine was provisioned: nothing is done about it. Replace the machine to apply the change.',
+  };
+}
+
+/** Cluster API's order (InfraMachine contract): owner, the Cluster's infrastructure, bootstrap data. */
+function waitFor(view: MachineView): MachineDecision | undefined {
+  const { machine, owner, cluster, hasClusterApi } = view;
+  // A run has been admitted before: what it has begun is finished, whatever the Cluster looks like now.
+  if (machine.metadata.finalizers?.includes(FINALIZER_MACHINE) || machine.spec.providerID !== undefined)
+    return undefined;
+  const ownerName = ownerMachineOf(machine);
+  const clusterName = clusterNameOf(machine) ?? owner?.spec.clusterName;
+  if (ownerName === undefined) {
+    if (clusterName === undefined) return undefined;
+    return wait(
+      'WaitingForOwner',
+      `Waits until Cluster API has set its Machine of Cluster ${clusterName} as the owner.`,
+    );
+  }
+  if (!hasClusterApi) return undefined;
+  if (!owner) return wait('WaitingForOwner', `Waits for the owner Machine ${ownerName}, which is not there (yet).`);
+  if (!cluster || !isInfrastructureReady(cluster)) {
+    const what = cluster ? 'to be ready' : ', which is not there (yet)';
+    return wait(
+      'WaitingForClusterInfrastructure',
+      `Waits for the infrastructure of Cluster ${clusterName ?? '?'} ${what}.`,
+    );
+  }
+  if (!owner.spec.bootstrap?.dataSecretName) {
+    return wait(
+      'WaitingForBootstrapData',
+      `Waits for the bootstrap data of Machine ${ownerName} (spec.bootstrap.dataSecretName).`,
+    );
+  }
+  return undefined;
+}
+
+/** Contract v1beta1 or v1beta2. */
+function isInfrastructureReady({ status }: CapiCluster): boolean {
+  return status?.infrastructureReady === true || status?.initialization?.infrastructureProvisioned === true;
+}
+
+function wait(reason: WaitReason, message: string): MachineDecision {
+  return { kind: 'wait', reason, message: message.replace(' ,', ',') };
+}
+
+function startProvision({ machine, host }: MachineView): MachineDecision {
+  const { specHash, retry } = askOf(machine);
+  const { phase, workflow } = machine.status ?? {};
+  // A run that ended while something else was asked for is an occasion of its own.
+  const isAfterEnd = phase === 'Failed';
+  const ended = isAfterEnd ? (workflow?.runID ?? '') : '';
+  const claim = host && claimOf(host)?.id;
+  return {
+    kind: 'start',
+    run: 'provision',
+    occasion: JSON.stringify(['provision', specHash, retry, ended]),
+    isAfterEnd,
+    facts: claim === undefined ? [] : factsFor(machine, host, claim),
+    ...(claim === undefined ? {} : { claim }),
+  };
+}
+
+/** What stands on the host for this claim, while the machine still waits for just that. */
+function factsFor(machine: Beskar7Machine, host: PhysicalHost | undefined, claim: string): ClaimSignal[] {
+  const { inspection, handover } = host?.status ?? {};
+  switch (machine.status?.phase) {
+    case 'Inspecting':
+      return inspection?.claim === claim && inspection.reportDigest !== undefined ? ['inspectionReported'] : [];
+    case 'Provisioning':
+      if (handover?.claim !== claim) return [];
+      return [
+        ...(handover.outcome === undefined ? [] : (['handoverReported'] as const)),
+        ...(handover.osReadyAt === undefined ? [] : (['osReported'] as const)),
+      ];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,234 @@
+import type { Logger } from 'pino';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { consumerUidOf } from '../crds/claim.ts';
+import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
+import { CONDITIONS } from '../crds/reasons.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import { MACHINES } from '../kube/resource.ts';
+import type { ObjectRef } from '../workflows/names.ts';
+import { clusterNameOf, ownerMachineOf, type Informers } from './informers.ts';
+import { decideMachine, type MachineDecision, type MachineView } from './machineDecision.ts';
+import { Occasions } from './occasions.ts';
+import { WorkQueue, type Outcome } from './queue.ts';
+import type { Starter } from './starter.ts';
+import { keyOf, splitKey } from './store.ts';
+import { isTold, SPEC_CHANGE_IGNORED, tell } from './watcherStatus.ts';
+
+export interface WatcherDeps {
+  readonly kube: KubeClient;
+  readonly informers: Informers;
+  readonly starter: Starter;
+  readonly logger: Logger;
+  readonly recorder: Pick<EventRecorder, 'event'>;
+  readonly timing?: Partial<WatcherTiming>;
+}
+
+export interface WatcherTiming {
+  /** How often an object with unfinished work is looked at again. */
+  readonly resyncMs: number;
+  /** How long a fact may stand before the run is told of it: whoever wrote it has told already. */
+  readonly signalAfterMs: number;
+  /** When the run is told again; doubled each time. */
+  readonly signalEveryMs: number;
+  /** How long a host may look as if nobody looked after it: a release writes claim and status one after the other. */
+  readonly graceMs: number;
+}
+
+export const WATCHER_TIMING: WatcherTiming = {
+  resyncMs: 60_000,
+  signalAfterMs: 3_000,
+  signalEveryMs: 10_000,
+  graceMs: 5_000,
+};
+
+/** While the API server shows an older object than the one that was written. */
+const BEHIND_MS = 1_000;
+const LONGEST_REMINDER_MS = 300_000;
+const WORKERS = 16;
+
+/** Turns each Beskar7Machine that needs work into a workflow, and tells its run again of what it may have missed. */
+export class MachineWatcher {
+  readonly #deps: WatcherDeps;
+  readonly #timing: WatcherTiming;
+  readonly #queue: WorkQueue;
+  readonly #occasions: Occasions;
+  /** Facts that stand, when the run is to be told of them and how often: by uid of the machine. */
+  readonly #facts = new Map<string, { facts: string; nextAt: number; everyMs: number }>();
+  #ends: (() => void)[] = [];
+
+  constructor(deps: WatcherDeps) {
+    this.#deps = deps;
+    this.#timing = { ...WATCHER_TIMING, ...deps.timing };
+    this.#occasions = new Occasions(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
+    this.#queue = new WorkQueue({
+      name: 'machines',
+      logger: deps.logger,
+      concurrency: WORKERS,
+      longestRetryMs: 30_000,
+      reconcile: (key) => this.reconcile(key),
+    });
+  }
+
+  start(): void {
+    const { machines, hosts, capiMachines, capiClusters } = this.#deps.informers;
+    this.#ends = [
+      machines.onChange(({ object, type }) => {
+        if (type === 'deleted') this.#forget(object);
+        else this.#queue.add(keyOf(object));
+      }),
+      hosts.onChange(({ object }) => {
+        const uid = consumerUidOf(object);
+        if (uid !== undefined) this.#addAll(machines.byIndex('byUid', uid));
+      }),
+      capiMachines.onChange(({ object }) => this.#addAll(machines.byIndex('byOwner', keyOf(object)))),
+      capiClusters.onChange(({ object }) => this.#addAll(machines.byIndex('byCluster', keyOf(object)))),
+    ];
+    this.#addAll(machines.list());
+  }
+
+  async stop(): Promise<void> {
+    for (const end of this.#ends) end();
+    await this.#queue.stop();
+  }
+
+  /** A run was expected and not found: a new one is due now, whatever was started before. */
+  lost(machine: Beskar7Machine): void {
+    if (machine.metadata.uid !== undefined) this.#occasions.forget(machine.metadata.uid);
+    this.#queue.add(keyOf(machine));
+  }
+
+  /** One look at a machine, out of the caches. */
+  async reconcile(key: string): Promise<Outcome> {
+    const { namespace, name } = splitKey(key);
+    const machine = this.#deps.informers.machines.get(namespace, name);
+    if (!machine?.metadata.uid) return { kind: 'done' };
+    const ref: ObjectRef = { namespace, name, uid: machine.metadata.uid };
+    const decision = decideMachine(this.#view(machine));
+    const isCurrent = await this.#tell(machine, decision);
+    if (decision.kind !== 'start') {
+      this.#forget(machine);
+      return isCurrent ? { kind: 'done' } : { kind: 'after', ms: BEHIND_MS };
+    }
+    const outcome = await this.#start(ref, decision);
+    return outcome ?? this.#remind(machine, ref, decision);
+  }
+
+  async #start(ref: ObjectRef, decision: Extract<MachineDecision, { kind: 'start' }>): Promise<Outcome | undefined> {
+    const { run, occasion } = decision;
+    if (this.#occasions.dueInMs(ref.uid, occasion) > 0) return undefined;
+    const { starter } = this.#deps;
+    const result = await (run === 'provision' ? starter.startProvision(ref) : starter.startDeprovision(ref));
+    if (result === 'otherObject') {
+      return {
+        kind: 'retry',
+        why: `${run}/${ref.namespace}/${ref.name} still works on an earlier machine of this name`,
+      };
+    }
+    this.#occasions.note(ref.uid, occasion);
+    return undefined;
+  }
+
+  /** Tells the run of facts that have stood for a while; then waits for the next reminder or the resync. */
+  async #remind(
+    machine: Beskar7Machine,
+    ref: ObjectRef,
+    decision: Extract<MachineDecision, { kind: 'start' }>,
+  ): Promise<Outcome> {
+    const { facts, claim, occasion } = decision;
+    const resync: Outcome = { kind: 'after', ms: Math.max(1, this.#occasions.dueInMs(ref.uid, occasion)) };
+    if (facts.length === 0 || claim === undefined) {
+      this.#facts.delete(ref.uid);
+      return resync;
+    }
+    const now = performance.now();
+    const text = JSON.stringify([claim, facts]);
+    const known = this.#facts.get(ref.uid);
+    if (known?.facts !== text) {
+      this.#facts.set(ref.uid, {
+        facts: text,
+        nextAt: now + this.#timing.signalAfterMs,
+        everyMs: this.#timing.signalEveryMs / 2,
+      });
+      return { kind: 'after', ms: Math.min(resync.ms, this.#timing.signalAfterMs) };
+    }
+    if (now < known.nextAt) return { kind: 'after', ms: Math.min(resync.ms, known.nextAt - now) };
+    // A run may know and wait for something else (the final OS): each reminder costs it an entry in its history.
+    known.everyMs = Math.min(known.everyMs * 2, LONGEST_REMINDER_MS);
+    known.nextAt = now + known.everyMs;
+    for (const fact of facts) {
+      if (await this.#deps.starter.signalClaim(ref, fact, claim)) continue;
+      this.#deps.logger.info({ ...ref, fact }, 'no run is open to be told: one is started');
+      this.lost(machine);
+      return { kind: 'done' };
+    }
+    return { kind: 'after', ms: Math.min(resync.ms, known.everyMs) };
+  }
+
+  #view(machine: Beskar7Machine): MachineView {
+    const { hosts, capiMachines, capiClusters } = this.#deps.informers;
+    const namespace = machine.metadata.namespace ?? '';
+    const ownerName = ownerMachineOf(machine);
+    const owner = ownerName === undefined ? undefined : capiMachines.get(namespace, ownerName);
+    const clusterName = clusterNameOf(machine) ?? owner?.spec.clusterName;
+    return {
+      machine,
+      host: hosts.byIndex('byConsumerUid', machine.metadata.uid ?? '')[0],
+      owner,
+      cluster: clusterName === undefined ? undefined : capiClusters.get(namespace, clusterName),
+      hasClusterApi: !capiMachines.absent && !capiClusters.absent,
+    };
+  }
+
+  /** Writes what only the watcher can say; false: the cache was behind. */
+  async #tell(machine: Beskar7Machine, decision: MachineDecision): Promise<boolean> {
+    // What the machine was last told is the run's as soon as there is one.
+    const isOurs = machine.status?.workflow === undefined;
+    const wanted = wantedConditions(decision, isOurs);
+    const types: string[] = [CONDITIONS.paused, SPEC_CHANGE_IGNORED];
+    const current = machine.status?.conditions;
+    if (wanted.some(({ type }) => type === CONDITIONS.ready)) types.push(CONDITIONS.ready);
+    if (decision.kind === 'nothing' || isTold(current, wanted, types)) return true;
+    // A run begins: it writes Ready in a moment, and taking ours away first would only flicker.
+    const ready = isOurs && decision.kind === 'start' ? findCondition(current, CONDITIONS.ready) : undefined;
+    const more = isOurs && (wanted.some(({ type }) => type === CONDITIONS.ready) || ready) ? { phase: 'Pending' } : {};
+    const isWritten = await tell(this.#deps.kube, MACHINES, machine, ready ? [...wanted, ready] : wanted, more);
+    const ignored = wanted.find(({ type }) => type === SPEC_CHANGE_IGNORED);
+    if (isWritten && ignored) this.#deps.recorder.event(machine, 'Warning', SPEC_CHANGE_IGNORED, ignored.message);
+    return isWritten;
+  }
+
+  #forget(machine: Beskar7Machine): void {
+    const { uid } = machine.metadata;
+    if (uid === undefined) return;
+    this.#occasions.forget(uid);
+    this.#facts.delete(uid);
+  }
+
+  #addAll(machines: readonly Beskar7Machine[]): void {
+    for (const machine of machines) this.#queue.add(keyOf(machine));
+  }
+}
+
+/** The conditions that the watcher writes for a decision. */
+export function wantedConditions(decision: MachineDecision, isBeforeAnyRun: boolean): ConditionPatch[] {
+  const ready = (reason: string, message: string): ConditionPatch[] =>
+    isBeforeAnyRun ? [{ type: CONDITIONS.ready, status: 'False', reason, message }] : [];
+  switch (decision.kind) {
+    case 'paused':
+      return [
+        { type: CONDITIONS.paused, status: 'True', reason: 'Paused', message: decision.message },
+        ...ready('Paused', decision.message),
+      ];
+    case 'wait':
+      return ready(decision.reason, decision.message);
+    case 'settled': {
+      const message = decision.specChangeIgnored;
+      if (message === undefined) return [];
+      return [{ type: SPEC_CHANGE_IGNORED, status: 'True', reason: 'AlreadyProvisioned', message }];
+    }
+    case 'start':
+    case 'nothing':
+      return [];
+  }
+}

@@ -1,0 +1,151 @@
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributePair } from '@temporalio/common';
+import type { SignalDefinition } from '@temporalio/common';
+import type { Logger } from 'pino';
+import { handoverReported, hostAvailable, hostChanged, inspectionReported, osReported } from '../workflows/messages.ts';
+import { SEARCH_ATTRIBUTES, TASK_QUEUE, WORKFLOW_TYPES, workflowId, type ObjectRef } from '../workflows/names.ts';
+import type { ClaimSignal, Starter, StartResult, WorkflowKind } from './starter.ts';
+
+const CALL_MS = 10_000;
+/** How long it is believed that an open run is for the object that it was for when last seen. */
+const BELIEVED_MS = 10 * 60_000;
+const MAX_BELIEVED = 20_000;
+
+const CLAIM_SIGNALS = { inspectionReported, handoverReported, osReported } satisfies Record<ClaimSignal, unknown>;
+const ABOUT_MACHINE: Readonly<Record<WorkflowKind, boolean>> = {
+  provision: true,
+  deprovision: true,
+  enroll: false,
+  release: false,
+  retire: false,
+};
+const SUMMARY: Readonly<Record<WorkflowKind, string>> = {
+  provision: 'Provision machine',
+  deprovision: 'Deprovision machine',
+  enroll: 'Enroll host',
+  release: 'Release host',
+  retire: 'Retire host',
+};
+
+/**
+ * Starts and signals workflows. Starts use conflict policy FAIL and reuse ALLOW_DUPLICATE, with the object's uid in memo and
+ * input (rule 10). `searchAttributes: false` leaves them out: one that is not registered blocks a run for ever (rule 18).
+ */
+export function createStarter(
+  client: Client,
+  options: { searchAttributes: boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number },
+): Starter {
+  const calls = new StarterCalls(client, options);
+  return {
+    startProvision: (machine) => calls.start('provision', machine),
+    startDeprovision: (machine) => calls.start('deprovision', machine),
+    startEnroll: (host) => calls.start('enroll', host),
+    startRetire: (host) => calls.start('retire', host),
+    startRelease: (release) => calls.start('release', release),
+    signalClaim: (machine, signal, claim) => calls.signal('provision', machine, CLAIM_SIGNALS[signal], [{ claim }]),
+    signalHostAvailable: (machine) => calls.signal('provision', machine, hostAvailable, []),
+    signalHostChanged: (kind, host, connectionHash) => calls.signal(kind, host, hostChanged, [{ connectionHash }]),
+    isOpen: (kind, object) => calls.isOpen(kind, object),
+  };
+}
+
+class StarterCalls {
+  readonly #client: Client;
+  readonly #options: { searchAttributes: boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number };
+  readonly #believed = new Map<string, { uid: string; at: number }>();
+
+  constructor(
+    client: Client,
+    options: { searchAttributes: boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number },
+  ) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  async start(kind: WorkflowKind, input: ObjectRef): Promise<StartResult> {
+    const id = workflowId(kind, input);
+    try {
+      await this.#timely(() => this.#client.workflow.start(WORKFLOW_TYPES[kind], this.#startOptions(kind, id, input)));
+      this.#believe(id, input.uid);
+      this.#options.logger.info({ workflow: id, uid: input.uid }, 'workflow started');
+      return 'started';
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      return this.#whose(id, input.uid);
+    }
+  }
+
+  async signal<Args extends unknown[]>(
+    kind: WorkflowKind,
+    object: ObjectRef,
+    signal: SignalDefinition<Args>,
+    args: Args,
+  ): Promise<boolean> {
+    const handle = this.#client.workflow.getHandle(workflowId(kind, object));
+    try {
+      await this.#timely(() => handle.signal(signal, ...args));
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  }
+
+  async isOpen(kind: WorkflowKind, object: { namespace: string; name: string }): Promise<boolean> {
+    try {
+      const handle = this.#client.workflow.getHandle(workflowId(kind, object));
+      const { status } = await this.#timely(() => handle.describe());
+      return status.name === 'RUNNING' || status.name === 'PAUSED';
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
+  }
+
+  /** Whose the open run is. A look costs a call, so that the answer is believed for a while. */
+  async #whose(id: string, uid: string): Promise<StartResult> {
+    const believed = this.#believed.get(id);
+    if (believed?.uid === uid && performance.now() - believed.at < BELIEVED_MS) return 'running';
+    const { memo } = await this.#timely(() => this.#client.workflow.getHandle(id).describe());
+    // A run without a uid was started by hand: it is for whatever has the name.
+    const openUid = memo?.uid ?? uid;
+    if (openUid !== uid) return 'otherObject';
+    this.#believe(id, uid);
+    return 'running';
+  }
+
+  #believe(id: string, uid: string): void {
+    if (this.#believed.size >= MAX_BELIEVED) this.#believed.clear();
+    this.#believed.set(id, { uid, at: performance.now() });
+  }
+
+  #startOptions(kind: WorkflowKind, id: string, input: ObjectRef): WorkflowStartOptions {
+    return {
+      workflowId: id,
+      taskQueue: TASK_QUEUE,
+      args: [input],
+      memo: { uid: input.uid },
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowIdConflictPolicy: 'FAIL',
+      staticSummary: `${SUMMARY[kind]} ${input.namespace}/${input.name}`.slice(0, 200),
+      ...(this.#options.searchAttributes ? { typedSearchAttributes: attributesOf(kind, input) } : {}),
+    };
+  }
+
+  #timely<R>(call: () => Promise<R>): Promise<R> {
+    return this.#client.withDeadline(Date.now() + (this.#options.timeoutMs ?? CALL_MS), call);
+  }
+}
+
+function attributesOf(kind: WorkflowKind, { namespace, name }: ObjectRef): SearchAttributePair[] {
+  const subject = ABOUT_MACHINE[kind] ? SEARCH_ATTRIBUTES.machine : SEARCH_ATTRIBUTES.host;
+  return [
+    { key: defineSearchAttributeKey(SEARCH_ATTRIBUTES.namespace, SearchAttributeType.KEYWORD), value: namespace },
+    { key: defineSearchAttributeKey(subject, SearchAttributeType.KEYWORD), value: name },
+  ];
+}

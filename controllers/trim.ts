@@ -1,0 +1,63 @@
+import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import type { ObjectMeta } from '../crds/object.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
+
+/** Written by `kubectl apply`: a second copy of the object. */
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
+/** A host as watch caches keep it: without managedFields and without the inspection report (read that live). */
+export function trimHost(host: PhysicalHost): PhysicalHost {
+  const metadata = trimMeta(host.metadata);
+  if (host.status?.inspectionReport === undefined) return { ...host, metadata };
+  const { inspectionReport: _large, ...status } = host.status;
+  return { ...host, metadata, status };
+}
+
+export function trimMachine(machine: Beskar7Machine): Beskar7Machine {
+  return { ...machine, metadata: trimMeta(machine.metadata) };
+}
+
+export function trimCluster(cluster: Beskar7Cluster): Beskar7Cluster {
+  return { ...cluster, metadata: trimMeta(cluster.metadata) };
+}
+
+/** Keeps what `CapiMachine` names; Cluster API's objects carry much more. */
+export function trimCapiMachine(machine: CapiMachine): CapiMachine {
+  const { clusterName, failureDomain, bootstrap, infrastructureRef } = machine.spec;
+  const { addresses, infrastructureReady, initialization } = machine.status ?? {};
+  return {
+    metadata: identityOf(machine.metadata),
+    spec: defined({ clusterName, failureDomain, bootstrap, infrastructureRef }),
+    status: defined({ addresses, infrastructureReady, initialization }),
+  };
+}
+
+/** Keeps what `CapiCluster` names. */
+export function trimCapiCluster(cluster: CapiCluster): CapiCluster {
+  const { paused, infrastructureRef } = cluster.spec;
+  const { infrastructureReady, initialization } = cluster.status ?? {};
+  return {
+    metadata: identityOf(cluster.metadata),
+    spec: defined({ paused, infrastructureRef }),
+    status: defined({ infrastructureReady, initialization }),
+  };
+}
+
+function trimMeta(metadata: ObjectMeta): ObjectMeta {
+  const { managedFields: _fields, annotations, ...rest } = metadata as ObjectMeta & { managedFields?: unknown };
+  if (annotations === undefined) return rest;
+  const { [LAST_APPLIED]: _copy, ...kept } = annotations;
+  return { ...rest, annotations: kept };
+}
+
+function identityOf(metadata: ObjectMeta): ObjectMeta {
+  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = metadata;
+  return { name, ...defined({ namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels }) };
+}
+
+/** Without the fields that are undefined. */
+function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as never;
+}

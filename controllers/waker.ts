@@ -1,0 +1,208 @@
+import type { Logger } from 'pino';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { isUnclaimed } from '../crds/claim.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { matchesSelector } from '../crds/selector.ts';
+import { clusterNameOf, isWaiting, ownerMachineOf, type Informers } from './informers.ts';
+import type { Starter } from './starter.ts';
+
+export interface WakerDeps {
+  readonly informers: Informers;
+  readonly starter: Starter;
+  readonly logger: Logger;
+  /** A waiter without an open run. */
+  readonly onLost: (machine: Beskar7Machine) => void;
+  readonly timing?: Partial<WakerTiming>;
+}
+
+interface WakerTiming {
+  /** Changes within this are looked at together. */
+  readonly coalesceMs: number;
+  /** How often it is looked while there are both free hosts and waiters. */
+  readonly repeatMs: number;
+  /** How long a woken waiter may take to claim before it is woken again. */
+  readonly claimingMs: number;
+}
+
+const TIMING: WakerTiming = { coalesceMs: 100, repeatMs: 30_000, claimingMs: 3_000 };
+const SIGNALS_AT_ONCE = 16;
+
+/** A machine that waits, with the zone that its owner Machine asks for. */
+export interface Waiter {
+  readonly machine: Beskar7Machine;
+  readonly failureDomain: string | undefined;
+}
+
+/**
+ * Which waiters to wake: the oldest that fit, each for a free host of its own, so that never more are woken than hosts are free
+ * (rule 15). Those in `busy` have been woken just now: they take up a host and are not woken again. Pure.
+ */
+export function chooseWaiters(
+  free: readonly PhysicalHost[],
+  waiters: readonly Waiter[],
+  busy: ReadonlySet<string>,
+): Beskar7Machine[] {
+  const left = new Set(free);
+  const chosen: Beskar7Machine[] = [];
+  for (const waiter of [...waiters].sort(byAge)) {
+    if (left.size === 0) break;
+    const host = firstFitting(left, waiter);
+    if (!host) continue;
+    left.delete(host);
+    if (!busy.has(waiter.machine.metadata.uid ?? '')) chosen.push(waiter.machine);
+  }
+  return chosen;
+}
+
+/** Whether a host is free for anybody. */
+export function isFree(host: PhysicalHost): boolean {
+  const { annotations = {}, deletionTimestamp } = host.metadata;
+  const closed = [ANNOTATION_UNSCHEDULABLE, ANNOTATION_PAUSED, ANNOTATION_DELETE_FOR_MOVE];
+  return (
+    host.status?.state === 'Available' &&
+    isUnclaimed(host) &&
+    deletionTimestamp === undefined &&
+    closed.every((annotation) => annotations[annotation] === undefined)
+  );
+}
+
+function firstFitting(hosts: Iterable<PhysicalHost>, waiter: Waiter): PhysicalHost | undefined {
+  for (const host of hosts) if (fits(host, waiter)) return host;
+  return undefined;
+}
+
+function fits(host: PhysicalHost, { machine, failureDomain }: Waiter): boolean {
+  if (failureDomain !== undefined && host.metadata.labels?.[LABEL_ZONE] !== failureDomain) return false;
+  return matchesSelector(machine.spec.hostSelector, host.metadata.labels);
+}
+
+function byAge({ machine: a }: Waiter, { machine: b }: Waiter): number {
+  const [ageA, ageB] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  if (ageA !== ageB) return ageA < ageB ? -1 : 1;
+  return a.metadata.name < b.metadata.name ? -1 : 1;
+}
+
+/** Wakes runs that wait for a host when hosts are free. Level-based: it looks at what is, not at what changed. */
+export class Waker {
+  readonly #deps: WakerDeps;
+  readonly #timing: WakerTiming;
+  /** Namespaces to look at, and waiters woken lately: uid to time. */
+  readonly #due = new Set<string>();
+  readonly #woken = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #followUp: NodeJS.Timeout | undefined;
+  #repeat: NodeJS.Timeout | undefined;
+  #ends: (() => void)[] = [];
+  #looking: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(deps: WakerDeps) {
+    this.#deps = deps;
+    this.#timing = { ...TIMING, ...deps.timing };
+  }
+
+  start(): void {
+    const { hosts, machines } = this.#deps.informers;
+    this.#ends = [
+      hosts.onChange(({ object, previous, type }) => {
+        if (type !== 'deleted' && isFree(object) && !(previous && isSameOffer(previous, object))) this.#mark(object);
+      }),
+      machines.onChange(({ object, previous, type }) => {
+        const isNew = type !== 'deleted' && isWaiting(object) && !(previous && isSameWish(previous, object));
+        if (isNew) this.#mark(object);
+        // It has claimed, or gives its place up.
+        if (!isWaiting(object)) this.#woken.delete(object.metadata.uid ?? '');
+      }),
+    ];
+    this.#repeat = setInterval(() => this.#markAll(), this.#timing.repeatMs * (0.8 + Math.random() * 0.4));
+    this.#markAll();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const end of this.#ends) end();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#followUp);
+    clearInterval(this.#repeat);
+    await this.#looking;
+  }
+
+  #markAll(): void {
+    for (const machine of this.#deps.informers.machines.list()) if (isWaiting(machine)) this.#mark(machine);
+  }
+
+  #mark(object: { metadata: { namespace?: string } }): void {
+    this.#due.add(object.metadata.namespace ?? '');
+    if (this.#timer || this.#isStopped) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const due = [...this.#due];
+      this.#due.clear();
+      this.#looking = this.#looking.then(() => this.#lookAt(due));
+    }, this.#timing.coalesceMs);
+  }
+
+  async #lookAt(namespaces: readonly string[]): Promise<void> {
+    const now = performance.now();
+    for (const [uid, at] of this.#woken) if (now - at > this.#timing.claimingMs) this.#woken.delete(uid);
+    const chosen = namespaces.flatMap((namespace) => this.#choose(namespace));
+    for (const { metadata } of chosen) this.#woken.set(metadata.uid ?? '', now);
+    for (let at = 0; at < chosen.length && !this.#isStopped; at += SIGNALS_AT_ONCE) {
+      await Promise.all(chosen.slice(at, at + SIGNALS_AT_ONCE).map((machine) => this.#wake(machine)));
+    }
+    if (chosen.length > 0) this.#lookOnceMore();
+  }
+
+  /** A woken waiter may have lost its host to another one while a second was free. */
+  #lookOnceMore(): void {
+    if (this.#followUp || this.#isStopped) return;
+    this.#followUp = setTimeout(() => {
+      this.#looking = this.#looking.then(async () => {
+        const waiting = this.#deps.informers.machines.list().filter(isWaiting);
+        await this.#lookAt([...new Set(waiting.map(({ metadata }) => metadata.namespace ?? ''))]);
+        this.#followUp = undefined;
+      });
+    }, this.#timing.claimingMs + this.#timing.coalesceMs);
+  }
+
+  #choose(namespace: string): Beskar7Machine[] {
+    const { hosts, machines, capiClusters, capiMachines } = this.#deps.informers;
+    const free = hosts.byIndex('byState', `${namespace}/Available`).filter(isFree);
+    if (free.length === 0) return [];
+    const waiters: Waiter[] = [];
+    for (const machine of machines.byIndex('waiting', namespace)) {
+      const cluster = clusterNameOf(machine);
+      const isPaused = cluster !== undefined && capiClusters.get(namespace, cluster)?.spec.paused === true;
+      if (isPaused || machine.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined) continue;
+      const owner = ownerMachineOf(machine);
+      const failureDomain = owner === undefined ? undefined : capiMachines.get(namespace, owner)?.spec.failureDomain;
+      waiters.push({ machine, failureDomain });
+    }
+    return chooseWaiters(free, waiters, new Set(this.#woken.keys()));
+  }
+
+  async #wake(machine: Beskar7Machine): Promise<void> {
+    const { namespace = '', name, uid = '' } = machine.metadata;
+    try {
+      const isHeard = await this.#deps.starter.signalHostAvailable({ namespace, name, uid });
+      if (!isHeard) this.#deps.onLost(machine);
+    } catch (error) {
+      this.#woken.delete(uid);
+      this.#deps.logger.warn(
+        { namespace, name, err: error },
+        'a waiting machine could not be told of a free host; later again',
+      );
+    }
+  }
+}
+
+/** Nothing changed that waiters care for. */
+function isSameOffer(before: PhysicalHost, after: PhysicalHost): boolean {
+  return isFree(before) && JSON.stringify(before.metadata.labels) === JSON.stringify(after.metadata.labels);
+}
+
+/** It waited before, for the same. */
+function isSameWish(before: Beskar7Machine, after: Beskar7Machine): boolean {
+  return isWaiting(before) && JSON.stringify(before.spec.hostSelector) === JSON.stringify(after.spec.hostSelector);
+}
