@@ -1,0 +1,62 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { KINDS } from '../crds/kinds.ts';
+import { flagTable } from './flagTable.ts';
+import { kindSection } from './kindReference.ts';
+
+const ROOT = path.join(import.meta.dirname, '..');
+
+/** A page that is made from the code: path from the project's root, and content. */
+export interface GeneratedDoc {
+  readonly path: string;
+  readonly content: string;
+}
+
+/** The pages that are made from the schemas in `crds/` and the flags in `workers/config.ts`; a test fails when one is stale. */
+export function generatedDocs(): GeneratedDoc[] {
+  return [
+    { path: 'docs/reference.md', content: referencePage() },
+    { path: 'docs/flags.md', content: flagPage() },
+  ];
+}
+
+/** Paths of the pages that differ from what the code says. */
+export async function staleDocs(): Promise<string[]> {
+  const stale: string[] = [];
+  for (const { path: file, content } of generatedDocs()) {
+    const current = await readFile(path.join(ROOT, file), 'utf8').catch(() => undefined);
+    if (current !== content) stale.push(file);
+  }
+  return stale;
+}
+
+/** Writes all generated pages. */
+export async function generateDocs(): Promise<void> {
+  for (const { path: file, content } of generatedDocs()) {
+    await mkdir(path.dirname(path.join(ROOT, file)), { recursive: true });
+    await writeFile(path.join(ROOT, file), content);
+  }
+}
+
+function referencePage(): string {
+  return [
+    '# The kinds: reference',
+    '',
+    'Generated from the schemas in `crds/` by `npm run generate`. Do not edit. Conditions have the shape of metav1.Condition: their reasons are in',
+    '[troubleshooting.md](troubleshooting.md). Labels and annotations are in [operating.md](operating.md).',
+    '',
+    KINDS.map(kindSection).join('\n\n'),
+    '',
+  ].join('\n');
+}
+
+function flagPage(): string {
+  return [
+    '# Flags of the Beskar7 process',
+    '',
+    'Generated from `workers/config.ts` by `npm run generate`. Do not edit. How to use them: [configuration.md](configuration.md).',
+    '',
+    flagTable(),
+    '',
+  ].join('\n');
+}

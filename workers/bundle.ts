@@ -1,0 +1,19 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { bundleWorkflowCode } from '@temporalio/worker';
+
+/**
+ * `node workers/bundle.ts FILE` writes the workflow bundle that a worker takes instead of making its own when BESKAR7_WORKFLOW_BUNDLE names
+ * it (the container image does so: a pod starts some seconds sooner and needs no writable folder).
+ */
+const [file] = process.argv.slice(2);
+if (file === undefined) {
+  process.stderr.write('bundle: name the file to write, for example: node workers/bundle.ts dist/workflow-bundle.js\n');
+  process.exit(2);
+}
+const { code } = await bundleWorkflowCode({
+  workflowsPath: path.join(import.meta.dirname, '..', 'workflows', 'index.ts'),
+});
+await mkdir(path.dirname(path.resolve(file)), { recursive: true });
+await writeFile(file, code);
+process.stdout.write(`${file}: ${Math.round(code.length / 1024)} KiB\n`);
