@@ -1,0 +1,81 @@
+import type { Logger } from 'pino';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { Rate } from './rateLimit.ts';
+
+/** Names of the signals in `workflows/messages.ts` that callbacks send. */
+export type SignalKind = 'inspectionReported' | 'handoverReported' | 'osReported';
+
+/** A Beskar7Machine by name: its run is `provision/<namespace>/<name>`. */
+export interface MachineRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What the callbacks need of their surroundings. */
+export interface ApiDependencies {
+  readonly kube: Pick<KubeClient, 'get' | 'mergePatch'>;
+  /** The machine that `spec.consumerRef` names: from the watch cache, else by a GET. Undefined: there is none. */
+  readonly machineOf: (host: PhysicalHost) => Promise<Beskar7Machine | undefined>;
+  /** Hosts of the watch cache with this `bootMACAddress` or MAC told by the BMC; the MAC in lower case with colons. */
+  readonly hostsByMac: (mac: string) => readonly PhysicalHost[];
+  /** Tells the open run of a machine; may fail, then the watcher tells it again. */
+  readonly signal: (kind: SignalKind, machine: MachineRef, claimId: string) => Promise<void>;
+  readonly recorder: Pick<EventRecorder, 'event'>;
+  readonly logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+}
+
+export interface BindAddress {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+/** Durations in milliseconds. */
+export interface ApiOptions {
+  readonly callbackBindAddress: BindAddress;
+  readonly bootBindAddress: BindAddress;
+  /**
+   * How servers reach the callback listener, without a path. Absent, or with the wildcard address 0.0.0.0 or [::]: the address at
+   * which the server fetched its boot script.
+   */
+  readonly callbackUrl?: string;
+  /** How servers reach the boot listener, for `/images/inspector`. Absent: the callback URL's host with the boot port. */
+  readonly bootUrl?: string;
+  /** Serve boot scripts by MAC address alone (rule 25). */
+  readonly bootByMac?: boolean;
+  /** CA of the callback listener in PEM; goes onto the kernel command line, so it has to be small (P-256). */
+  readonly callbackCaPem?: string;
+  /** Folder served under `/images/`. */
+  readonly imagesFolder?: string;
+  /** Wait for the report from seen on; 10 min. */
+  readonly inspectionTimeoutMs?: number;
+  /** Wait for the hand-over; 20 min. */
+  readonly provisioningTimeoutMs?: number;
+  readonly rates?: { readonly perSource?: Rate; readonly perHost?: Rate };
+  /** Contract: headers 5 s, read and write 15 s, idle 60 s. */
+  readonly timeouts?: Partial<Timeouts>;
+  /** Connections per listener; more are closed at once. */
+  readonly maxConnections?: number;
+}
+
+/** Timeouts of a listener. */
+export interface Timeouts {
+  readonly headersMs: number;
+  readonly requestMs: number;
+  readonly idleMs: number;
+  /** How long requests in flight may take at shutdown. */
+  readonly stopMs: number;
+  /** How often Node looks for connections that are too slow. */
+  readonly checkMs: number;
+}
+
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  headersMs: 5_000,
+  requestMs: 15_000,
+  idleMs: 60_000,
+  stopMs: 15_000,
+  checkMs: 1_000,
+};

@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import type { Middleware, ParameterizedContext } from 'koa';
+import { KubeError } from '../kube/error.ts';
+import type { HostKey } from './auth.ts';
+import { ApiError, notFound, tooManyRequests, unavailable } from './errors.ts';
+import type { ApiParts } from './parts.ts';
+import { sourceOf } from './urls.ts';
+
+/** What a request's middlewares tell each other and the log line. */
+export interface ExchangeState {
+  requestId: string;
+  source: string;
+  /** The route by its pattern: the path itself may hold a nonce. */
+  route: string;
+  /** Which host it is about. */
+  key?: HostKey;
+  /** What came of it, for the log. */
+  outcome?: string;
+}
+
+export type Exchange = ParameterizedContext<ExchangeState>;
+
+/**
+ * The outermost middleware: request id, rate limit by source, the one place where an error becomes an answer, one log line. An
+ * unexpected error is a 503 with Retry-After, since the caller can only come again; its text stays in the log.
+ */
+export function exchange(parts: ApiParts): Middleware<ExchangeState> {
+  return async (ctx, next) => {
+    const startedAt = performance.now();
+    const { state } = ctx;
+    state.requestId = randomUUID();
+    state.source = sourceOf(ctx.req.socket);
+    state.route = 'unknown';
+    ctx.set('X-Request-Id', state.requestId);
+    let failure: ApiError | undefined;
+    try {
+      const waitMs = parts.perSource.take(state.source);
+      if (waitMs > 0) throw tooManyRequests(waitMs, `from ${state.source}`);
+      await next();
+      if (ctx.status === 404 && ctx.body == null) throw notFound('no such route');
+    } catch (error) {
+      failure = asApiError(error);
+      answerError(ctx, failure);
+    }
+    if (parts.isStopping) ctx.set('Connection', 'close');
+    writeLogLine(parts, ctx, performance.now() - startedAt, failure);
+  };
+}
+
+/** Takes one request of the host's own budget. Throws 429. */
+export function limitHost(parts: ApiParts, key: HostKey): void {
+  const waitMs = parts.perHost.take(`${key.namespace}/${key.host}`);
+  if (waitMs > 0) throw tooManyRequests(waitMs, `about host ${key.namespace}/${key.host}`);
+}
+
+/** 202: it is stored. */
+export function accept(ctx: Exchange): void {
+  ctx.status = 202;
+  ctx.set('Content-Type', 'application/json');
+  ctx.body = '{"status":"accepted"}';
+}
+
+function asApiError(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  const waitMs = error instanceof KubeError ? error.retryAfterMs : undefined;
+  const why = error instanceof Error ? error.message : 'something that is no error was thrown';
+  return unavailable(why, { cause: error, waitMs });
+}
+
+function answerError(ctx: Exchange, error: ApiError): void {
+  ctx.status = error.status;
+  ctx.set({ ...error.headers, 'Content-Type': error.contentType, 'Cache-Control': 'no-store' });
+  ctx.body = error.body;
+}
+
+function writeLogLine(parts: ApiParts, ctx: Exchange, ms: number, failure: ApiError | undefined): void {
+  const { requestId, source, route, key, outcome } = ctx.state;
+  const fields = {
+    requestId,
+    method: ctx.method,
+    route,
+    ...(key === undefined ? {} : { namespace: key.namespace, host: key.host }),
+    source,
+    status: ctx.status,
+    durationMs: Math.round(ms),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(failure === undefined ? {} : { reason: failure.message }),
+    ...(failure?.cause instanceof Error ? { err: failure.cause } : {}),
+  };
+  const { logger } = parts.deps;
+  if (failure?.isRoutine) logger.debug(fields, 'callback');
+  else if (failure === undefined) logger.info(fields, 'callback');
+  else if (failure.status >= 500) logger.error(fields, 'callback failed; the caller is asked to come again');
+  else logger.warn(fields, 'callback refused');
+}

@@ -1,0 +1,72 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { BindAddress, Timeouts } from './dependencies.ts';
+
+/** A port that cannot be opened: one line that says which, why, and how to mend it. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+
+  constructor(flag: string, address: BindAddress, cause: NodeJS.ErrnoException) {
+    const what = cause.code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${cause.code ?? cause.message})`;
+    super(`beskar7: ${address.host}:${address.port} ${what}; choose another with --${flag}`, { cause });
+  }
+}
+
+/** An open listener. */
+export interface Listener {
+  /** Where it really listens. */
+  readonly address: BindAddress;
+  /** Takes no more; requests in flight finish, the rest is cut off after `stopMs`. */
+  stop(): Promise<void>;
+}
+
+export interface ListenOptions {
+  /** Name of the flag that chooses the address, for the error. */
+  readonly flag: string;
+  readonly address: BindAddress;
+  readonly timeouts: Timeouts;
+  readonly maxConnections: number;
+}
+
+/** Opens an HTTP listener with the contract's timeouts: slow senders and slow readers are cut off. Throws ListenError. */
+export async function listen(handler: RequestListener, options: ListenOptions): Promise<Listener> {
+  const { timeouts, address } = options;
+  const server = createServer(
+    {
+      headersTimeout: timeouts.headersMs,
+      requestTimeout: timeouts.requestMs,
+      keepAliveTimeout: timeouts.idleMs,
+      // Node looks every 30 s unless told otherwise: too seldom for these.
+      connectionsCheckingInterval: timeouts.checkMs,
+    },
+    handler,
+  );
+  server.maxConnections = options.maxConnections;
+  // No byte in either direction for this long, such as a reader that stopped reading.
+  server.timeout = timeouts.requestMs;
+  await open(server, options);
+  const { port } = server.address() as AddressInfo;
+  return { address: { host: address.host, port }, stop: () => close(server, timeouts.stopMs) };
+}
+
+function open(server: Server, { address, flag }: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) => reject(new ListenError(flag, address, error));
+    server.once('error', onError);
+    server.listen(address.port, address.host, () => {
+      server.off('error', onError);
+      resolve();
+    });
+  });
+}
+
+function close(server: Server, stopMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), stopMs);
+    // Closes idle connections at once; those in use are closed with their answer.
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

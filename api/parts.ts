@@ -1,0 +1,40 @@
+import { BootTokens } from './bootTokens.ts';
+import type { Waits } from './claimWindow.ts';
+import { DEFAULT_TIMEOUTS, type ApiDependencies, type ApiOptions, type Timeouts } from './dependencies.ts';
+import { DEFAULT_RATES, RateLimit } from './rateLimit.ts';
+import { RunSignals } from './runSignals.ts';
+
+/** What both listeners share. */
+export interface ApiParts {
+  readonly deps: ApiDependencies;
+  readonly options: ApiOptions;
+  readonly waits: Waits;
+  readonly timeouts: Timeouts;
+  readonly tokens: BootTokens;
+  readonly signals: RunSignals;
+  readonly perSource: RateLimit;
+  readonly perHost: RateLimit;
+  /** The ports really listened on. */
+  readonly ports: { callback: number; boot: number };
+  /** From the beginning of a shutdown: connections are not kept alive any more. */
+  isStopping: boolean;
+}
+
+/** Makes them, with the contract's figures where the options have none. */
+export function createParts(deps: ApiDependencies, options: ApiOptions): ApiParts {
+  return {
+    deps,
+    options,
+    waits: {
+      inspectionTimeoutMs: options.inspectionTimeoutMs ?? 600_000,
+      provisioningTimeoutMs: options.provisioningTimeoutMs ?? 1_200_000,
+    },
+    timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+    tokens: new BootTokens(deps.kube),
+    signals: new RunSignals(deps),
+    perSource: new RateLimit(options.rates?.perSource ?? DEFAULT_RATES.perSource),
+    perHost: new RateLimit(options.rates?.perHost ?? DEFAULT_RATES.perHost, { maxKeys: 100_000 }),
+    ports: { callback: options.callbackBindAddress.port, boot: options.bootBindAddress.port },
+    isStopping: false,
+  };
+}

@@ -1,0 +1,47 @@
+import { LruMap } from './lruMap.ts';
+
+/** A token bucket: `burst` requests at once, `perSecond` on average. */
+export interface Rate {
+  readonly burst: number;
+  readonly perSecond: number;
+}
+
+/**
+ * Generous: 500 servers behind one NAT boot, report, ask for bootstrap data every 5 s and hand over at once, with repeats. A
+ * single host does a dozen calls.
+ */
+export const DEFAULT_RATES = {
+  perSource: { burst: 5000, perSecond: 500 },
+  perHost: { burst: 100, perSecond: 10 },
+} as const satisfies Record<string, Rate>;
+
+interface Bucket {
+  tokens: number;
+  /** Monotonic, in ms. */
+  filledAt: number;
+}
+
+/** Token buckets by key, in memory. Forgets the keys that were quiet longest; a forgotten bucket is a full one. */
+export class RateLimit {
+  readonly #rate: Rate;
+  readonly #buckets: LruMap<string, Bucket>;
+  readonly #now: () => number;
+
+  constructor(rate: Rate, options: { maxKeys?: number; now?: () => number } = {}) {
+    this.#rate = rate;
+    this.#buckets = new LruMap(options.maxKeys ?? 20_000);
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** Takes one request of `key`. 0: go on; else the milliseconds until the next one is taken. */
+  take(key: string): number {
+    const { burst, perSecond } = this.#rate;
+    const now = this.#now();
+    const bucket = this.#buckets.get(key) ?? { tokens: burst, filledAt: now };
+    const gained = ((now - bucket.filledAt) / 1000) * perSecond;
+    const tokens = Math.min(burst, bucket.tokens + Math.max(0, gained));
+    const isTaken = tokens >= 1;
+    this.#buckets.set(key, { tokens: isTaken ? tokens - 1 : tokens, filledAt: now });
+    return isTaken ? 0 : ((1 - tokens) / perSecond) * 1000;
+  }
+}

@@ -1,0 +1,23 @@
+/** Bound of a reason (contract). */
+const MAX_BYTES = 256;
+
+/**
+ * A reason that is safe in a status, an event and a terminal: printable characters only, one line, at most 256 bytes of UTF-8, cut
+ * between characters.
+ */
+export function cleanReason(text: string): string {
+  const printable = text
+    .toWellFormed()
+    .slice(0, MAX_BYTES * 4)
+    // Control, format (direction marks, too), private and unassigned characters; every kind of space becomes one.
+    .replace(/[\p{C}\p{Z}]+/gu, ' ')
+    .trim();
+  let cut = '';
+  let bytes = 0;
+  for (const character of printable) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > MAX_BYTES) break;
+    cut += character;
+  }
+  return cut.trim() || 'no reason given';
+}

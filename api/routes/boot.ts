@@ -1,0 +1,78 @@
+import type { RouterContext } from '@koa/router';
+import { claimOf, type Claim } from '../../crds/claim.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { MACHINE_REASONS } from '../../crds/reasons.ts';
+import { hostKeyOf, matchesHash } from '../auth.ts';
+import { bootScript, normalizeMac } from '../bootScript.ts';
+import { bootClosed } from '../claimWindow.ts';
+import { notFound } from '../errors.ts';
+import { limitHost, type Exchange, type ExchangeState } from '../exchange.ts';
+import { readHost } from '../hostFacts.ts';
+import type { ApiParts } from '../parts.ts';
+import { scriptUrls } from '../urls.ts';
+
+/** `GET /boot/{ns}/{host}/{nonce}[?mac=]`: the boot script of an armed host, or the one opaque 404. Writes nothing. */
+export function serveBootScript(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
+  return async (ctx) => {
+    ctx.state.route = '/boot/{ns}/{host}/{nonce}';
+    const key = hostKeyOf(ctx.params.namespace, ctx.params.host);
+    if (key === undefined) throw notFound('no host can have this name');
+    ctx.state.key = key;
+    limitHost(parts, key);
+    const host = await readHost(parts.deps.kube, key);
+    if (host === undefined) throw notFound('there is no such host');
+    const claim = claimOf(host);
+    if (claim === undefined) throw notFound('the host is not claimed');
+    if (!matchesHash(ctx.params.nonce, claim.nonceHash)) throw notFound('the nonce is not that of the claim');
+    const closed = bootClosed(host, claim, parts.waits, Date.now());
+    if (closed !== undefined) throw notFound(closed);
+    const { mac } = ctx.query;
+    // A firmware that sends no usable MAC boots all the same: the one in the spec is as good.
+    const known = normalizeMac(typeof mac === 'string' ? mac : undefined) ?? normalizeMac(host.spec.bootMACAddress);
+    await answerScript(parts, ctx, host, claim, known);
+  };
+}
+
+/** Answers with the script of a host that may boot. What the script cannot be made of is told by an event; the answer is the 404. */
+export async function answerScript(
+  parts: ApiParts,
+  ctx: Exchange,
+  host: PhysicalHost,
+  claim: Claim,
+  mac: string | undefined,
+): Promise<void> {
+  const { recorder } = parts.deps;
+  const token = await parts.tokens.tokenOf(host, claim);
+  if (token === undefined) {
+    recorder.event(
+      host,
+      'Warning',
+      MACHINE_REASONS.invalidBootConfiguration,
+      'No boot script is served: the Secret with the token of this claim is gone or was changed. The inspection will time out.',
+    );
+    throw notFound('the Secret of the claim is gone or does not match its hash');
+  }
+  const machine = await parts.deps.machineOf(host);
+  const uid = host.spec.consumerRef?.uid;
+  if (machine === undefined || (uid !== undefined && machine.metadata.uid !== uid)) {
+    throw notFound('the machine that claimed the host is gone');
+  }
+  const { namespace = '', name } = host.metadata;
+  const urls = scriptUrls(parts.options, parts.ports, ctx.req.socket);
+  const caPem = parts.options.callbackCaPem;
+  const script = bootScript({ namespace, host: name, token, mac, machine: machine.spec, ...urls, caPem });
+  if (script.kind === 'invalid') {
+    const what = script.problems.join('; ');
+    recorder.event(
+      host,
+      'Warning',
+      MACHINE_REASONS.invalidBootConfiguration,
+      `No boot script is served for Beskar7Machine ${machine.metadata.name}: ${what}. Correct its spec.`,
+    );
+    throw notFound(`no script can be made: ${what}`);
+  }
+  ctx.state.outcome = 'boot script served';
+  ctx.status = 200;
+  ctx.set({ 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' });
+  ctx.body = script.text;
+}

@@ -1,0 +1,101 @@
+import type { RouterContext } from '@koa/router';
+import { claimOf, type Claim } from '../../crds/claim.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { isConflict, isNotFound } from '../../kube/error.ts';
+import type { HostKey } from '../auth.ts';
+import { normalizeMac } from '../bootScript.ts';
+import { bootClosed, inspectionOf } from '../claimWindow.ts';
+import { notFound, unavailable } from '../errors.ts';
+import { limitHost, type ExchangeState } from '../exchange.ts';
+import { patchStatus, readHost, replacement, type StatusPatch } from '../hostFacts.ts';
+import type { ApiParts } from '../parts.ts';
+import { answerScript } from './boot.ts';
+
+/** How often the pin is tried again when the host was changed meanwhile. */
+const CONFLICTS = 5;
+
+/**
+ * `GET /boot?mac=` (rule 25): the script of the one armed host with this MAC, for DHCP servers that hand out one fixed URL. There
+ * is no nonce: the first fetch pins the source address, others get the 404. One PATCH by compare-and-swap both pins and proves that
+ * the cached host is live, so that no GET is needed.
+ */
+export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
+  return async (ctx) => {
+    ctx.state.route = '/boot?mac=';
+    const mac = normalizeMac(typeof ctx.query.mac === 'string' ? ctx.query.mac : undefined);
+    if (mac === undefined) throw notFound('the MAC address is missing or malformed');
+    const cached = onlyHostOf(parts, mac);
+    const key = { namespace: cached.metadata.namespace ?? '', host: cached.metadata.name };
+    ctx.state.key = key;
+    limitHost(parts, key);
+    const { host, claim } = await pin(parts, key, cached, ctx.state.source);
+    await answerScript(parts, ctx, host, claim, mac);
+  };
+}
+
+function onlyHostOf(parts: ApiParts, mac: string): PhysicalHost {
+  const hosts = parts.deps.hostsByMac(mac);
+  const distinct = new Map(hosts.map((host) => [`${host.metadata.namespace}/${host.metadata.name}`, host]));
+  const [first, second] = distinct.values();
+  if (first === undefined) throw notFound('no host has this MAC address');
+  if (second !== undefined) throw notFound(`several hosts have this MAC address: ${[...distinct.keys()].join(', ')}`);
+  return first;
+}
+
+/** The host as it is live, with its script pinned to `source`. Throws the 404. */
+async function pin(
+  parts: ApiParts,
+  key: HostKey,
+  cached: PhysicalHost,
+  source: string,
+): Promise<{ host: PhysicalHost; claim: Claim }> {
+  let isLive = false;
+  let host: PhysicalHost | undefined = cached;
+  for (let conflicts = 0; conflicts <= CONFLICTS; conflicts += 1) {
+    if (host === undefined) throw notFound('the host is gone');
+    const claim = claimOf(host);
+    const closed = claim ? bootClosed(host, claim, parts.waits, Date.now()) : 'the host is not claimed';
+    const pinned = claim ? inspectionOf(host, claim)?.sourceAddress : undefined;
+    if (claim !== undefined && closed === undefined && pinned === undefined) {
+      const patched = await tryPin(parts, key, host, claim, source);
+      if (patched !== undefined) return { host: patched, claim };
+    } else if (isLive) {
+      if (claim === undefined || closed !== undefined) throw notFound(closed ?? 'the host is not claimed');
+      if (pinned === source) return { host, claim };
+      throw pinnedElsewhere(parts, host, pinned, source);
+    }
+    // The cache may be behind, or somebody wrote between: look at the live host.
+    host = await readHost(parts.deps.kube, key);
+    isLive = true;
+  }
+  throw unavailable(`host ${key.namespace}/${key.host} was changed by others ${CONFLICTS + 1} times in a row`);
+}
+
+/** Undefined when the host is no longer as it was read. */
+async function tryPin(
+  parts: ApiParts,
+  key: HostKey,
+  host: PhysicalHost,
+  claim: Claim,
+  source: string,
+): Promise<PhysicalHost | undefined> {
+  const current = inspectionOf(host, claim);
+  const inspection = replacement(host.status?.inspection, { ...current, claim: claim.id, sourceAddress: source });
+  try {
+    return await patchStatus(parts.deps.kube, key, host, { inspection } as StatusPatch);
+  } catch (error) {
+    if (isConflict(error) || isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+function pinnedElsewhere(parts: ApiParts, host: PhysicalHost, pinned: string | undefined, source: string) {
+  parts.deps.recorder.event(
+    host,
+    'Warning',
+    'BootScriptRefused',
+    `The boot script was asked for by ${source}, but the first fetch came from ${pinned ?? 'another address'}: refused. ` +
+      'If this is the same server with a new address, annotate the machine with beskar7.io/retry after the inspection has timed out.',
+  );
+  return notFound('the script is pinned to another address');
+}

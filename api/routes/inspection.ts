@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import type { RouterContext } from '@koa/router';
+import type { InspectionReport } from '../../crds/inspectionReport.ts';
+import { MACHINE_REASONS } from '../../crds/reasons.ts';
+import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../body.ts';
+import { inspectionClosed, inspectionOf } from '../claimWindow.ts';
+import { badRequest, unauthorized } from '../errors.ts';
+import { accept, type ExchangeState } from '../exchange.ts';
+import { readAuthorized, replacement, storeFact, type Claimed, type Decision, type StatusPatch } from '../hostFacts.ts';
+import type { ApiParts } from '../parts.ts';
+import { parseReport } from '../report/parse.ts';
+import { callbackOf } from './callback.ts';
+
+/**
+ * `POST /inspection/{ns}/{host}`: stores the hardware report, then answers 202, then tells the run. The first report of a claim
+ * stands; later ones get 202 without effect. Against the timeout it is decided by one compare-and-swap on the host (rule 11).
+ */
+export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
+  return async (ctx) => {
+    const { key, bearer } = callbackOf(parts, ctx, '/inspection/{ns}/{host}');
+    const start = await readAuthorized(parts.deps.kube, key, bearer);
+    // Before the body: nobody but the server of an open inspection gets us to hold a megabyte.
+    requireOpen(parts, start);
+    requireJson(ctx.req);
+    const bytes = await readBody(ctx.req, { limitBytes: MAX_BODY_BYTES, timeoutMs: parts.timeouts.requestMs });
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const decide = (claimed: Claimed) => decideReport(parts, claimed, digest, () => readReport(parts, claimed, bytes));
+    const settled = await storeFact(parts.deps.kube, key, bearer, decide, start);
+    const { host, claim, isStored } = settled;
+    if (isStored) {
+      parts.deps.recorder.event(host, 'Normal', MACHINE_REASONS.inspectionComplete, 'Inspection complete');
+      ctx.state.outcome = 'report stored';
+    } else {
+      const isSame = inspectionOf(host, claim)?.reportDigest === digest;
+      ctx.state.outcome = isSame ? 'the same report again' : 'another report after the accepted one, not stored';
+    }
+    accept(ctx);
+    if (settled.signal !== undefined) parts.signals.send(settled.signal, host, claim.id);
+  };
+}
+
+function requireOpen(parts: ApiParts, { host, claim }: Claimed): void {
+  const closed = inspectionClosed(host, claim, parts.waits, Date.now());
+  if (closed !== undefined) throw unauthorized(closed);
+}
+
+function decideReport(parts: ApiParts, claimed: Claimed, digest: string, read: () => InspectionReport): Decision {
+  requireOpen(parts, claimed);
+  const { host, claim } = claimed;
+  const current = inspectionOf(host, claim);
+  // Told again: the answer that was lost may have been that of a process that ended before it signalled.
+  if (current?.reportDigest !== undefined) return { kind: 'accepted', signal: 'inspectionReported' };
+  const inspection = { ...current, claim: claim.id, reportDigest: digest };
+  const status = {
+    inspectionPhase: 'Complete',
+    inspectionTimestamp: new Date().toISOString(),
+    inspectionReport: replacement(host.status?.inspectionReport, read()),
+    inspection: replacement(host.status?.inspection, inspection),
+  };
+  return { kind: 'store', status: status as StatusPatch, signal: 'inspectionReported' };
+}
+
+/** Throws 400 with everything that is wrong; the inspection goes on waiting. */
+function readReport(parts: ApiParts, { host }: Claimed, bytes: Buffer): InspectionReport {
+  const json = parseJson(bytes);
+  const result = json.kind === 'bad' ? { kind: 'bad' as const, problems: [json.why] } : parseReport(json.value);
+  if (result.kind === 'report') return result.report;
+  parts.deps.recorder.event(
+    host,
+    'Warning',
+    'InspectionReportRejected',
+    `The report was refused, the inspection goes on waiting: ${result.problems.join('; ')}`,
+  );
+  throw badRequest('invalid report', result.problems);
+}

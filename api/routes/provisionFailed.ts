@@ -1,0 +1,66 @@
+import type { RouterContext } from '@koa/router';
+import { MACHINE_REASONS } from '../../crds/reasons.ts';
+import { hasBody, parseJson, readBody, requireJson } from '../body.ts';
+import { badRequest } from '../errors.ts';
+import { accept, type ExchangeState } from '../exchange.ts';
+import { readAuthorized, storeFact, type Claimed, type Decision } from '../hostFacts.ts';
+import type { ApiParts } from '../parts.ts';
+import { cleanReason } from '../reason.ts';
+import { callbackOf } from './callback.ts';
+import { decideHandover, storeHandover } from './handover.ts';
+
+/** Far more than a reason needs; only its first 256 bytes are kept. */
+const MAX_BYTES = 65_536;
+
+/**
+ * `POST /provision-failed/{ns}/{host}` with `{"reason"}`: the inspector gives up. Counts in `Armed`, opened or not, and over an
+ * earlier `provisioned` that was not yet acted upon; the first reason stays. After hand-over: 202 and an event, nothing else (rule 22).
+ */
+export function takeProvisionFailed(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
+  return async (ctx) => {
+    const { key, bearer } = callbackOf(parts, ctx, '/provision-failed/{ns}/{host}');
+    const start = await readAuthorized(parts.deps.kube, key, bearer);
+    // Before the body: who is refused anyway gets no byte read.
+    const first = decide(parts, start, '');
+    if (first.kind === 'refused') throw first.error;
+    const reason = await readReason(parts, ctx);
+    const settled = await storeFact(parts.deps.kube, key, bearer, (claimed) => decide(parts, claimed, reason), start);
+    const { host, claim } = settled;
+    if (claim.stage === 'HandedOver') {
+      parts.deps.recorder.event(
+        host,
+        'Warning',
+        MACHINE_REASONS.provisionFailed,
+        `The inspector said after the hand-over that provisioning failed: ${reason}. The server is left alone; look at it, and delete its machine if it does not run.`,
+      );
+    }
+    ctx.state.outcome = `failed: ${reason}`;
+    accept(ctx);
+    if (settled.signal !== undefined) parts.signals.send(settled.signal, host, claim.id);
+  };
+}
+
+function decide(parts: ApiParts, claimed: Claimed, reason: string): Decision {
+  return decideHandover(parts, claimed, {
+    armed: (facts) => {
+      if (facts?.outcome === 'Failed') return { kind: 'accepted', signal: 'handoverReported' };
+      const said = { outcome: 'Failed', reason, reportedAt: new Date().toISOString() } as const;
+      return storeHandover(claimed.host, claimed.claim, said, 'handoverReported');
+    },
+    handedOver: () => ({ kind: 'accepted' }),
+  });
+}
+
+async function readReason(parts: ApiParts, ctx: RouterContext<ExchangeState>): Promise<string> {
+  if (!hasBody(ctx.req)) return cleanReason('');
+  requireJson(ctx.req);
+  const json = parseJson(await readBody(ctx.req, { limitBytes: MAX_BYTES, timeoutMs: parts.timeouts.requestMs }));
+  if (json.kind === 'bad') throw badRequest('invalid body', [json.why]);
+  const { value } = json;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badRequest('invalid body', ['the body has to be an object such as {"reason":"..."}']);
+  }
+  const { reason = '' } = value as { reason?: unknown };
+  if (typeof reason !== 'string') throw badRequest('invalid body', ['reason: has to be a string']);
+  return cleanReason(reason);
+}

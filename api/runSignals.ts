@@ -1,0 +1,59 @@
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { ApiDependencies, SignalKind } from './dependencies.ts';
+
+/** Signals under way at once; beyond them the watcher's repeat has to do. */
+const MAX_UNDER_WAY = 1000;
+
+/**
+ * Tells runs that something was stored. In the background: a signal is a hint, and the watcher sends it again while the fact on the
+ * host is not yet acted upon (rule 11). A failed one is logged and never fails the callback.
+ */
+export class RunSignals {
+  readonly #deps: Pick<ApiDependencies, 'signal' | 'logger'>;
+  readonly #timeoutMs: number;
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(deps: Pick<ApiDependencies, 'signal' | 'logger'>, timeoutMs = 10_000) {
+    this.#deps = deps;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Signals the run of the machine that holds the host. Call it only when the fact is stored. */
+  send(kind: SignalKind, host: PhysicalHost, claimId: string): void {
+    const { logger } = this.#deps;
+    const { consumerRef } = host.spec;
+    const about = { signal: kind, namespace: host.metadata.namespace, host: host.metadata.name, claim: claimId };
+    if (consumerRef === undefined) {
+      logger.warn(about, 'no run is told: the host names no machine');
+      return;
+    }
+    if (this.#underWay.size >= MAX_UNDER_WAY) {
+      logger.warn(about, `the run is not told: ${MAX_UNDER_WAY} signals are under way; the watcher tells it`);
+      return;
+    }
+    const task = this.#deliver(kind, { namespace: consumerRef.namespace, name: consumerRef.name }, claimId)
+      .catch((error: unknown) => logger.warn({ ...about, err: error }, 'the run was not told; the watcher tells it'))
+      .finally(() => this.#underWay.delete(task));
+    this.#underWay.add(task);
+  }
+
+  /** Resolves when all are sent or given up, at the latest after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+    await Promise.race([Promise.all(this.#underWay), limit]);
+    clearTimeout(timer);
+  }
+
+  async #deliver(kind: SignalKind, machine: { namespace: string; name: string }, claimId: string): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer from Temporal in ${this.#timeoutMs} ms`)), this.#timeoutMs);
+    });
+    try {
+      await Promise.race([this.#deps.signal(kind, machine, claimId), limit]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { isIPv6 } from 'node:net';
+import type { Socket } from 'node:net';
+import type { ApiOptions } from './dependencies.ts';
+
+/** Addresses that stand for all of a machine's own: nobody can call them. */
+const WILDCARDS = new Set(['0.0.0.0', '[::]']);
+
+/** The base URLs that a server gets in its boot script. */
+export interface ScriptUrls {
+  readonly apiUrl: string;
+  readonly inspectorUrl: string;
+}
+
+/**
+ * The URLs for a server that is connected by `socket`. Where none is configured, the address at which the server reached us is one
+ * that it can reach again; the `Host` header is not believed.
+ */
+export function scriptUrls(
+  options: Pick<ApiOptions, 'callbackUrl' | 'bootUrl'>,
+  ports: { readonly callback: number; readonly boot: number },
+  socket: Pick<Socket, 'localAddress'>,
+): ScriptUrls {
+  const apiUrl = reachable(options.callbackUrl, ports.callback, socket);
+  const bootUrl = options.bootUrl ?? `http://${new URL(apiUrl).hostname}:${ports.boot}`;
+  return { apiUrl, inspectorUrl: `${reachable(bootUrl, ports.boot, socket)}/images/inspector` };
+}
+
+function reachable(configured: string | undefined, port: number, socket: Pick<Socket, 'localAddress'>): string {
+  if (configured === undefined) return `http://${ownAddress(socket)}:${port}`;
+  const url = URL.canParse(configured) ? new URL(configured) : undefined;
+  if (url === undefined || !WILDCARDS.has(url.hostname)) return configured.replace(/\/+$/, '');
+  return `${url.protocol}//${ownAddress(socket)}:${port}`;
+}
+
+function ownAddress(socket: Pick<Socket, 'localAddress'>): string {
+  const address = (socket.localAddress ?? '127.0.0.1').replace(/^::ffff:/, '');
+  return isIPv6(address) ? `[${address}]` : address;
+}
+
+/** The address that a request came from, without the IPv6 form of an IPv4 address. No header is believed. */
+export function sourceOf(socket: Pick<Socket, 'remoteAddress'>): string {
+  return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '');
+}

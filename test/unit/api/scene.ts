@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import { request } from 'node:http';
+import type { ApiOptions, MachineRef, SignalKind } from '../../../api/index.ts';
+import { startApi, type Api } from '../../../api/index.ts';
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import { bootSecretName } from '../../../crds/bootSecret.ts';
+import { serializeClaim, type Claim } from '../../../crds/claim.ts';
+import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
+import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
+import { HOSTS, SECRETS, type Identified } from '../../../kube/resource.ts';
+import { FakeKube } from './fakeKube.ts';
+
+export const TOKEN = 'tok-'.padEnd(43, 'A');
+export const NONCE = 'non-'.padEnd(43, 'B');
+export const OLD_TOKEN = 'old-'.padEnd(43, 'C');
+export const CLAIM = '11111111-1111-4111-8111-111111111111';
+export const MAC = '02:b7:00:00:00:01';
+
+export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+export const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+  readonly bytes: Buffer;
+}
+
+export interface HostOptions {
+  readonly name?: string;
+  readonly claim?: Partial<Claim>;
+  readonly status?: Partial<PhysicalHostStatus>;
+  readonly spec?: Partial<PhysicalHost['spec']>;
+}
+
+/** An API on free ports over an API server in memory, with one armed host `default/server-01` of machine `default/worker-01`. */
+export class Scene {
+  readonly kube = new FakeKube();
+  readonly signals: { kind: SignalKind; machine: MachineRef; claim: string; stored: PhysicalHost['status'] }[] = [];
+  readonly events: { object: string; type: string; reason: string; message: string }[] = [];
+  readonly logs: { level: string; fields: Record<string, unknown>; message: string }[] = [];
+  signal: () => Promise<void> = () => Promise.resolve();
+  machine: Beskar7Machine | undefined = machine();
+  /** What the watch cache has; by default what is live. */
+  cached: ((mac: string) => PhysicalHost[]) | undefined;
+  #api: Api | undefined;
+
+  constructor() {
+    this.host();
+    this.kube.put(SECRETS, {
+      metadata: { namespace: 'default', name: bootSecretName('server-01', CLAIM) },
+      data: { token: base64(TOKEN), nonce: base64(NONCE) },
+    });
+  }
+
+  async start(options: Partial<ApiOptions> = {}): Promise<this> {
+    const log = (level: string) => (fields: unknown, message?: string) =>
+      void this.logs.push({ level, fields: fields as Record<string, unknown>, message: message ?? '' });
+    const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
+    this.#api = await startApi(
+      {
+        kube: this.kube,
+        machineOf: () => Promise.resolve(this.machine),
+        hostsByMac: (mac) => this.cached?.(mac) ?? (mac === MAC ? [this.live()] : []),
+        signal: async (kind, ref, claim) => {
+          this.signals.push({ kind, machine: ref, claim, stored: this.live().status });
+          await this.signal();
+        },
+        recorder: {
+          event: (object: Identified, type: string, reason: string, message: string) =>
+            void this.events.push({ object: object.metadata.name, type, reason, message }),
+        },
+        logger,
+      },
+      {
+        callbackBindAddress: { host: '127.0.0.1', port: 0 },
+        bootBindAddress: { host: '127.0.0.1', port: 0 },
+        ...options,
+      },
+    );
+    return this;
+  }
+
+  get api(): Api {
+    if (this.#api === undefined) throw new Error('start() first');
+    return this.#api;
+  }
+
+  async stop(): Promise<void> {
+    await this.#api?.stop();
+  }
+
+  /** Writes the host anew. `claim: {}` is the armed claim. */
+  host({ name = 'server-01', claim = {}, status = {}, spec = {} }: HostOptions = {}): PhysicalHost {
+    const whole: Claim = {
+      id: CLAIM,
+      stage: 'Armed',
+      attempt: 1,
+      deadline: inMs(600_000),
+      since: inMs(0),
+      tokenHash: sha256(TOKEN),
+      nonceHash: sha256(NONCE),
+      ...claim,
+    };
+    return this.kube.put(HOSTS, {
+      apiVersion: 'infrastructure.cluster.x-k8s.io/v1beta1',
+      kind: 'PhysicalHost',
+      metadata: {
+        namespace: 'default',
+        name,
+        uid: `uid-${name}`,
+        annotations: { [ANNOTATION_CLAIM]: serializeClaim(whole) },
+      },
+      spec: {
+        redfishConnection: { address: 'https://10.0.0.5', credentialsSecretRef: 'bmc' },
+        bootMACAddress: MAC,
+        consumerRef: { apiVersion: 'v1', kind: 'Beskar7Machine', namespace: 'default', name: 'worker-01', uid: 'm-1' },
+        ...spec,
+      },
+      status: { state: 'Inspecting', ...status },
+    });
+  }
+
+  live(name = 'server-01'): PhysicalHost {
+    return this.kube.peek(HOSTS, 'default', name);
+  }
+
+  /** A call to the callback listener (or the boot listener). */
+  call(
+    method: string,
+    path: string,
+    options: { bearer?: string; body?: string | Buffer; headers?: Record<string, string>; boot?: boolean } = {},
+  ): Promise<Answer> {
+    const { bearer, body, headers = {}, boot = false } = options;
+    const { port } = boot ? this.api.bootAddress : this.api.callbackAddress;
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        {
+          host: '127.0.0.1',
+          port,
+          path,
+          method,
+          agent: false,
+          headers: {
+            ...(bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` }),
+            ...(body === undefined
+              ? {}
+              : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
+            ...headers,
+          },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('end', () => {
+            const bytes = Buffer.concat(chunks);
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes.toString(), bytes });
+          });
+          response.on('error', reject);
+        },
+      );
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+
+  report(body: string | Buffer = JSON.stringify(REPORT), bearer = TOKEN): Promise<Answer> {
+    return this.call('POST', '/api/v1/inspection/default/server-01', { bearer, body });
+  }
+
+  /** Resolves when `isTrue`, throws after 2 s. */
+  async until(isTrue: () => boolean): Promise<void> {
+    const deadline = Date.now() + 2_000;
+    while (!isTrue()) {
+      if (Date.now() > deadline) throw new Error('it did not come to be');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+}
+
+export function base64(text: string | Buffer): string {
+  return Buffer.from(text).toString('base64');
+}
+
+export function machine(spec: Partial<Beskar7Machine['spec']> = {}): Beskar7Machine {
+  return {
+    metadata: { namespace: 'default', name: 'worker-01', uid: 'm-1' },
+    spec: { targetOSImage: 'http://images.test/kairos.tar.gz', ...spec },
+  };
+}
+
+/** The architecture text's example. */
+export const REPORT = {
+  timestamp: '2025-11-27T10:00:00Z',
+  cpus: { count: 2, cores: 16, threads: 32, model: 'Intel Xeon E5-2640 v4', architecture: 'x86_64', mhz: 2400 },
+  memory: { totalBytes: 68719476736, totalGB: 64 },
+  disks: [
+    {
+      device: '/dev/sda',
+      sizeBytes: 500107862016,
+      sizeGB: 500,
+      type: 'SSD',
+      model: 'Samsung 870 EVO',
+      serial: 'S5H1NS0T123456',
+    },
+  ],
+  nics: [{ interface: 'eth0', macAddress: '00:25:90:f0:79:00', linkStatus: 'up', speedMbps: 1000, driver: 'ixgbe' }],
+  system: {
+    manufacturer: 'Dell Inc.',
+    model: 'PowerEdge R730',
+    serialNumber: 'ABC1234',
+    biosVersion: '2.15.0',
+    bmcAddress: '192.168.1.100',
+  },
+};
