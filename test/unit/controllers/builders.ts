@@ -1,0 +1,121 @@
+import type { Beskar7Cluster } from '../../../crds/beskar7Cluster.ts';
+import type { Beskar7Machine, Beskar7MachineSpec, Beskar7MachineStatus } from '../../../crds/beskar7Machine.ts';
+import { serializeClaim, type Claim, type ClaimStage } from '../../../crds/claim.ts';
+import { connectionHash } from '../../../crds/connection.ts';
+import { askOf, type Handled } from '../../../crds/handled.ts';
+import {
+  ANNOTATION_CLAIM,
+  ANNOTATION_HANDLED,
+  FINALIZER_HOST,
+  FINALIZER_MACHINE,
+  LABEL_CONSUMER_UID,
+} from '../../../crds/names.ts';
+import type { ObjectMeta } from '../../../crds/object.ts';
+import type { PhysicalHost, PhysicalHostSpec, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
+import type { CapiCluster, CapiMachine } from '../../../kube/resource.ts';
+
+export const CLAIM = 'claim-1';
+
+export function machine(
+  parts: { metadata?: Partial<ObjectMeta>; spec?: Partial<Beskar7MachineSpec>; status?: Beskar7MachineStatus } = {},
+): Beskar7Machine {
+  return {
+    apiVersion: 'infrastructure.cluster.x-k8s.io/v1beta1',
+    kind: 'Beskar7Machine',
+    metadata: { namespace: 'ns', name: 'm', uid: 'm-uid', resourceVersion: '1', ...parts.metadata },
+    spec: { targetOSImage: 'http://images/os.tar.gz', ...parts.spec },
+    ...(parts.status ? { status: parts.status } : {}),
+  };
+}
+
+/** The annotation of a run that has dealt with the machine as it is, or as `of` says. */
+export function handled(
+  of: Beskar7Machine,
+  outcome: Handled['outcome'],
+  other: Partial<Handled> = {},
+): Record<string, string> {
+  return { [ANNOTATION_HANDLED]: JSON.stringify({ ...askOf(of), outcome, ...other }) };
+}
+
+export const OWNED = {
+  labels: { 'cluster.x-k8s.io/cluster-name': 'c' },
+  ownerReferences: [{ apiVersion: 'cluster.x-k8s.io/v1beta2', kind: 'Machine', name: 'owner', uid: 'o' }],
+};
+export const DELETED = { deletionTimestamp: '2026-01-01T00:00:00Z' };
+export const OURS = { finalizers: [FINALIZER_MACHINE] };
+
+export function host(
+  parts: { metadata?: Partial<ObjectMeta>; spec?: Partial<PhysicalHostSpec>; status?: PhysicalHostStatus } = {},
+): PhysicalHost {
+  return {
+    apiVersion: 'infrastructure.cluster.x-k8s.io/v1beta1',
+    kind: 'PhysicalHost',
+    metadata: {
+      namespace: 'ns',
+      name: 'h',
+      uid: 'h-uid',
+      resourceVersion: '1',
+      finalizers: [FINALIZER_HOST],
+      ...parts.metadata,
+    },
+    spec: { redfishConnection: { address: 'https://10.0.0.5', credentialsSecretRef: 'bmc' }, ...parts.spec },
+    ...(parts.status ? { status: parts.status } : {}),
+  };
+}
+
+/** An enrolled host that is free. */
+export function freeHost(
+  name: string,
+  labels: Record<string, string> = {},
+  metadata: Partial<ObjectMeta> = {},
+): PhysicalHost {
+  const made = host({ metadata: { name, uid: `${name}-uid`, labels, ...metadata } });
+  return {
+    ...made,
+    status: { state: 'Available', enrollment: { connectionHash: connectionHash(made.spec), attempt: 0 } },
+  };
+}
+
+/** A host that the machine `m` has claimed. */
+export function claimedHost(
+  stage: ClaimStage,
+  status: PhysicalHostStatus = {},
+  metadata: Partial<ObjectMeta> = {},
+  claim: Partial<Claim> = {},
+): PhysicalHost {
+  const since = '2026-01-01T00:00:00Z';
+  const annotation = serializeClaim({ id: CLAIM, stage, attempt: 1, deadline: since, since, ...claim });
+  return host({
+    metadata: {
+      ...metadata,
+      labels: { [LABEL_CONSUMER_UID]: 'm-uid' },
+      annotations: { [ANNOTATION_CLAIM]: annotation, ...metadata.annotations },
+    },
+    spec: { consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid: 'm-uid' } },
+    status,
+  });
+}
+
+export function capiMachine(
+  parts: Partial<Omit<CapiMachine, 'metadata'>> & { metadata?: Partial<ObjectMeta> } = {},
+): CapiMachine {
+  return {
+    metadata: { namespace: 'ns', name: 'owner', uid: 'o', ...parts.metadata },
+    spec: { clusterName: 'c', ...parts.spec },
+    ...(parts.status ? { status: parts.status } : {}),
+  };
+}
+
+export function capiCluster(parts: Partial<Omit<CapiCluster, 'metadata'>> = {}): CapiCluster {
+  return { metadata: { namespace: 'ns', name: 'c', uid: 'c-uid' }, spec: {}, ...parts };
+}
+
+export function cluster(
+  parts: Partial<Omit<Beskar7Cluster, 'metadata'>> & { metadata?: Partial<ObjectMeta> } = {},
+): Beskar7Cluster {
+  return {
+    metadata: { namespace: 'ns', name: 'bc', uid: 'bc-uid', resourceVersion: '1', ...parts.metadata },
+    spec: parts.spec ?? {},
+    ...(parts.status ? { status: parts.status } : {}),
+  };
+}

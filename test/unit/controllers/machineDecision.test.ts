@@ -1,0 +1,263 @@
+import { describe, expect, test } from '@jest/globals';
+import { decideMachine, type MachineDecision, type MachineView } from '../../../controllers/machineDecision.ts';
+import { wantedConditions } from '../../../controllers/machineWatcher.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_RETRY } from '../../../crds/names.ts';
+import { capiCluster, capiMachine, CLAIM, claimedHost, DELETED, handled, machine, OURS, OWNED } from './builders.ts';
+
+const ready = capiCluster({ status: { initialization: { infrastructureProvisioned: true } } });
+const withData = capiMachine({ spec: { clusterName: 'c', bootstrap: { dataSecretName: 's' } } });
+const owned = machine({ metadata: OWNED });
+const plain = machine();
+const edited = machine({ spec: { targetOSImage: 'http://images/other.tar.gz' } });
+
+/** A decision in a few words. */
+function words(decision: MachineDecision): string {
+  switch (decision.kind) {
+    case 'nothing':
+      return `nothing: ${decision.why}`;
+    case 'paused':
+      return 'paused';
+    case 'wait':
+      return decision.reason;
+    case 'start':
+      return [decision.run, ...decision.facts].join(' ');
+    case 'settled':
+      return decision.specChangeIgnored === undefined ? 'settled' : 'settled, ignores the change';
+  }
+}
+
+const view = (parts: Partial<MachineView>): MachineView => ({ machine: plain, hasClusterApi: true, ...parts });
+const annotated = (annotations: Record<string, string>, more: object = {}) =>
+  machine({ metadata: { annotations, ...more } });
+const inPhase = (phase: 'Inspecting' | 'Provisioning' | 'Validating') =>
+  machine({ metadata: OURS, status: { phase, workflow: { id: 'w', runID: 'r' } } });
+const provisioned = { phase: 'Provisioned' as const, ready: true };
+const providerID = 'b7://ns/h';
+
+describe('what is done about a machine', () => {
+  test.each<[string, Partial<MachineView>, string]>([
+    // Standing alone
+    ['new, stands alone', {}, 'provision'],
+    ['new, stands alone, no Cluster API', { hasClusterApi: false }, 'provision'],
+    ['a run has failed and nothing new is asked', { machine: annotated(handled(plain, 'Failed')) }, 'settled'],
+    ['cancelled: stays cancelled', { machine: annotated(handled(plain, 'Cancelled')) }, 'settled'],
+    [
+      'failed, then a retry is asked',
+      { machine: annotated({ ...handled(plain, 'Failed'), [ANNOTATION_RETRY]: '1' }) },
+      'provision',
+    ],
+    [
+      'failed, then the spec is edited',
+      { machine: { ...edited, metadata: annotated(handled(plain, 'Failed')).metadata } },
+      'provision',
+    ],
+    ['its handled annotation cannot be read', { machine: annotated({ 'beskar7.io/handled': '{' }) }, 'provision'],
+    ['terminated in the middle', { machine: inPhase('Inspecting') }, 'provision'],
+    // Handed over
+    [
+      'provisioned',
+      {
+        machine: machine({
+          metadata: { annotations: handled(plain, 'Provisioned') },
+          spec: { providerID },
+          status: provisioned,
+        }),
+      },
+      'settled',
+    ],
+    [
+      'provisioned, a retry is asked: nothing',
+      {
+        machine: machine({
+          metadata: { annotations: { ...handled(plain, 'Provisioned'), [ANNOTATION_RETRY]: 'x' } },
+          spec: { providerID },
+          status: provisioned,
+        }),
+      },
+      'settled',
+    ],
+    [
+      'provisioned, then the spec is edited',
+      {
+        machine: machine({
+          metadata: { annotations: handled(plain, 'Provisioned') },
+          spec: { providerID, targetOSImage: 'http://images/other' },
+          status: provisioned,
+        }),
+      },
+      'settled, ignores the change',
+    ],
+    [
+      'moved or restored: providerID without status',
+      { machine: machine({ metadata: { annotations: handled(plain, 'Provisioned') }, spec: { providerID } }) },
+      'provision',
+    ],
+    // Deletion waits for nothing but a pause
+    ['deleted', { machine: machine({ metadata: { ...DELETED, ...OURS } }) }, 'deprovision'],
+    [
+      'deleted, with an owner that is not ready',
+      { machine: machine({ metadata: { ...OWNED, ...DELETED, ...OURS } }) },
+      'deprovision',
+    ],
+    [
+      'deleted after it was provisioned',
+      { machine: machine({ metadata: { ...DELETED, ...OURS }, spec: { providerID }, status: provisioned }) },
+      'deprovision',
+    ],
+    ['deleted, never begun', { machine: machine({ metadata: DELETED }) }, 'nothing: deleted without our finalizer'],
+    [
+      'deleted and paused',
+      { machine: machine({ metadata: { ...DELETED, ...OURS, annotations: { [ANNOTATION_PAUSED]: '' } } }) },
+      'paused',
+    ],
+    // Moves and pauses
+    ['being moved', { machine: annotated({ [ANNOTATION_DELETE_FOR_MOVE]: '' }) }, 'nothing: is being moved'],
+    [
+      'being moved, deleted',
+      { machine: annotated({ [ANNOTATION_DELETE_FOR_MOVE]: '' }, { ...DELETED, ...OURS }) },
+      'nothing: is being moved',
+    ],
+    ['paused', { machine: annotated({ [ANNOTATION_PAUSED]: 'true' }) }, 'paused'],
+    [
+      'its Cluster is paused',
+      { machine: owned, owner: withData, cluster: { ...ready, spec: { paused: true } } },
+      'paused',
+    ],
+    // The order of Cluster API
+    ['a cluster label, no owner yet', { machine: machine({ metadata: { labels: OWNED.labels } }) }, 'WaitingForOwner'],
+    [
+      'a cluster label, no Cluster API',
+      { machine: machine({ metadata: { labels: OWNED.labels } }), hasClusterApi: false },
+      'WaitingForOwner',
+    ],
+    ['an owner that is not in the cache yet', { machine: owned, cluster: ready }, 'WaitingForOwner'],
+    ['no Cluster', { machine: owned, owner: withData }, 'WaitingForClusterInfrastructure'],
+    [
+      'the infrastructure is not ready',
+      { machine: owned, owner: withData, cluster: capiCluster() },
+      'WaitingForClusterInfrastructure',
+    ],
+    ['no bootstrap data', { machine: owned, owner: capiMachine(), cluster: ready }, 'WaitingForBootstrapData'],
+    ['all there', { machine: owned, owner: withData, cluster: ready }, 'provision'],
+    [
+      'all there, contract v1beta1',
+      { machine: owned, owner: withData, cluster: capiCluster({ status: { infrastructureReady: true } }) },
+      'provision',
+    ],
+    ['an owner, no Cluster API', { machine: owned, hasClusterApi: false }, 'provision'],
+    [
+      'what was begun is finished, whatever the Cluster says',
+      { machine: machine({ metadata: { ...OWNED, ...OURS } }) },
+      'provision',
+    ],
+    // Facts that the run should know (rule 11)
+    [
+      'a report stands, the run still waits for it',
+      {
+        machine: inPhase('Inspecting'),
+        host: claimedHost('Armed', { inspection: { claim: CLAIM, reportDigest: 'd' } }),
+      },
+      'provision inspectionReported',
+    ],
+    [
+      'no report yet',
+      { machine: inPhase('Inspecting'), host: claimedHost('Armed', { inspection: { claim: CLAIM } }) },
+      'provision',
+    ],
+    [
+      'a report of another claim',
+      {
+        machine: inPhase('Inspecting'),
+        host: claimedHost('Armed', { inspection: { claim: 'old', reportDigest: 'd' } }),
+      },
+      'provision',
+    ],
+    [
+      'a report, the run is past it',
+      {
+        machine: inPhase('Validating'),
+        host: claimedHost('Armed', { inspection: { claim: CLAIM, reportDigest: 'd' } }),
+      },
+      'provision',
+    ],
+    [
+      'handed over, says the inspector',
+      {
+        machine: inPhase('Provisioning'),
+        host: claimedHost('Armed', { handover: { claim: CLAIM, outcome: 'Provisioned' } }),
+      },
+      'provision handoverReported',
+    ],
+    [
+      'the final OS is up',
+      {
+        machine: inPhase('Provisioning'),
+        host: claimedHost('Armed', {
+          handover: { claim: CLAIM, outcome: 'Provisioned', osReadyAt: '2026-01-01T00:00:00Z' },
+        }),
+      },
+      'provision handoverReported osReported',
+    ],
+    [
+      'a hand-over of another claim',
+      {
+        machine: inPhase('Provisioning'),
+        host: claimedHost('Armed', { handover: { claim: 'old', outcome: 'Failed' } }),
+      },
+      'provision',
+    ],
+  ])('%s', (_name, parts, expected) => {
+    expect(words(decideMachine(view(parts)))).toBe(expected);
+  });
+});
+
+describe('the occasion of a start', () => {
+  const occasion = (of: MachineView['machine']) => {
+    const decision = decideMachine(view({ machine: of }));
+    if (decision.kind !== 'start') throw new Error(decision.kind);
+    return decision.occasion;
+  };
+
+  test('stays the same while a run writes status, finalizer and providerID', () => {
+    const first = occasion(plain);
+    expect(occasion(inPhase('Inspecting'))).toBe(first);
+    expect(occasion(machine({ metadata: OURS, spec: { providerID }, status: { phase: 'Provisioning' } }))).toBe(first);
+  });
+
+  test('changes with the spec, a retry, an end of a run, and deletion', () => {
+    const failed = (runID: string) => machine({ status: { phase: 'Failed', workflow: { id: 'w', runID } } });
+    const all = [
+      plain,
+      edited,
+      annotated({ [ANNOTATION_RETRY]: '1' }),
+      annotated({ [ANNOTATION_RETRY]: '2' }),
+      failed('r1'),
+      failed('r2'),
+      machine({ metadata: { ...DELETED, ...OURS } }),
+    ].map(occasion);
+    expect(new Set(all).size).toBe(all.length);
+  });
+});
+
+describe('what the watcher writes', () => {
+  test.each<[string, Partial<MachineView>, boolean, string[]]>([
+    [
+      'waits, before any run',
+      { machine: machine({ metadata: { labels: OWNED.labels } }) },
+      true,
+      ['Ready=False WaitingForOwner'],
+    ],
+    ['waits, but a run has written', { machine: machine({ metadata: { labels: OWNED.labels } }) }, false, []],
+    [
+      'paused, before any run',
+      { machine: annotated({ [ANNOTATION_PAUSED]: '' }) },
+      true,
+      ['Paused=True Paused', 'Ready=False Paused'],
+    ],
+    ['paused during a run', { machine: annotated({ [ANNOTATION_PAUSED]: '' }) }, false, ['Paused=True Paused']],
+    ['starts', {}, true, []],
+  ])('%s', (_name, parts, isBeforeAnyRun, expected) => {
+    const patches = wantedConditions(decideMachine(view(parts)), isBeforeAnyRun);
+    expect(patches.map(({ type, status, reason }) => `${type}=${status} ${reason}`)).toEqual(expected);
+  });
+});
