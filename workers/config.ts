@@ -97,7 +97,11 @@ export function command(): Command {
         .argParser(bind),
     )
     .addOption(
-      flag('--boot-by-mac', 'serve boot scripts by MAC address: then the provisioning network is the trust boundary')
+      flag(
+        '--boot-by-mac [boolean]',
+        'serve boot scripts by MAC address: then the provisioning network is the trust boundary',
+      )
+        .preset('true')
         .default(false)
         .argParser(parseBoolean),
     )
