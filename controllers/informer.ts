@@ -53,6 +53,7 @@ const TIMING: Timing = {
  */
 export class Informer<T extends Identified> {
   readonly resource: Resource<T>;
+  readonly indexes: Indexes<T>;
   readonly #kube: KubeClient;
   readonly #options: InformerOptions<T>;
   readonly #timing: Timing;
@@ -72,7 +73,8 @@ export class Informer<T extends Identified> {
     this.resource = resource;
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
-    this.#store = new Store<T>(options.indexes ?? {});
+    this.indexes = options.indexes ?? {};
+    this.#store = new Store<T>(this.indexes);
   }
 
   /** The first list is in; stays true. */

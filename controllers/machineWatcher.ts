@@ -119,12 +119,9 @@ export class MachineWatcher {
     if (this.#occasions.dueInMs(ref.uid, occasion) > 0) return undefined;
     const { starter } = this.#deps;
     const result = await (run === 'provision' ? starter.startProvision(ref) : starter.startDeprovision(ref));
-    if (result === 'otherObject') {
-      return {
-        kind: 'retry',
-        why: `${run}/${ref.namespace}/${ref.name} still works on an earlier machine of this name`,
-      };
-    }
+    const id = `${run}/${ref.namespace}/${ref.name}`;
+    if (result === 'otherObject') return { kind: 'retry', why: `${id} still works on an earlier machine of this name` };
+    if (result === 'running' && decision.isAfterEnd) return { kind: 'retry', why: `${id} is about to close` };
     this.#occasions.note(ref.uid, occasion);
     return undefined;
   }

@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { HostWatcher } from '../../../controllers/hostWatcher.ts';
+import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { CLAIM, claimedHost, DELETED, freeHost, host } from './builders.ts';
+import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
+
+let informers: ReturnType<typeof fakeInformers>;
+let starter: FakeStarter;
+let kube: FakeKube;
+let events: string[];
+let watcher: HostWatcher;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  jest.spyOn(Math, 'random').mockReturnValue(0.5);
+  informers = fakeInformers();
+  starter = new FakeStarter();
+  kube = new FakeKube();
+  events = [];
+  const recorder = { event: (_object: object, _type: string, reason: string) => void events.push(reason) };
+  watcher = new HostWatcher({ kube: kube.client, informers, starter, logger, recorder });
+  watcher.start();
+});
+afterEach(async () => {
+  await watcher.stop();
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+const pass = (ms = 0) => jest.advanceTimersByTimeAsync(ms);
+const ENROLL = 'start enroll ns/h';
+const failing = (address = 'https://10.0.0.5') =>
+  host({ spec: { redfishConnection: { address, credentialsSecretRef: 'bmc' } }, status: { state: 'Error' } });
+
+async function put(of: PhysicalHost, ms = 0): Promise<void> {
+  informers.hosts.put(of);
+  await pass(ms);
+}
+
+test('a new host is enrolled once, and looked at again while that lasts', async () => {
+  await put(host());
+  starter.result = 'running';
+  for (let n = 0; n < 5; n += 1) await put(failing(), 1000);
+  expect(starter.calls).toEqual([ENROLL]);
+  await pass(60_000);
+  expect(starter.calls).toEqual([ENROLL, ENROLL]);
+  await put(freeHost('h'), 300_000);
+  expect(starter.calls).toHaveLength(2);
+});
+
+test('an enrolment that waits hears at once of another address', async () => {
+  await put(failing());
+  starter.result = 'running';
+  await put(failing('https://10.0.0.6'));
+  expect(starter.calls).toEqual([ENROLL, ENROLL, 'signal hostChanged enroll h']);
+  await put(failing('https://10.0.0.6'), 1000);
+  expect(starter.calls).toHaveLength(3);
+});
+
+test('an enrolment that closes just then is started anew', async () => {
+  await put(failing());
+  starter.result = 'running';
+  starter.isHeard = false;
+  await put(failing('https://10.0.0.6'));
+  starter.result = 'started';
+  await pass(1500);
+  expect(starter.calls.filter((call) => call === ENROLL)).toHaveLength(3);
+});
+
+test('the moment between the two writes of a release is let pass', async () => {
+  await put(host({ status: { state: 'InUse' } }), 3000);
+  await put(freeHost('h'), 60_000);
+  expect(starter.calls).toEqual([]);
+  await put(host({ status: { state: 'InUse' } }), 4900);
+  expect(starter.calls).toEqual([]);
+  await pass(200);
+  expect(starter.calls).toEqual([ENROLL]);
+});
+
+test('a deleted free host is retired', async () => {
+  await put(freeHost('h', {}, DELETED));
+  expect(starter.calls).toEqual(['start retire ns/h']);
+});
+
+test('a deleted claimed host says what blocks it, and no workflow is started', async () => {
+  await put(claimedHost('HandedOver', {}, DELETED), 200_000);
+  expect(starter.calls).toEqual([]);
+  expect(kube.applied).toMatchObject([{ status: { conditions: [{ type: 'DeletionBlocked', reason: 'Claimed' }] } }]);
+  expect(events).toEqual(['DeletionBlocked']);
+});
+
+test('a release is left to the run that began it, and taken over when that is gone', async () => {
+  const since = new Date().toISOString();
+  const releasing = claimedHost('Releasing', {}, {}, { since });
+  starter.open.add('deprovision/ns/m');
+  await put(releasing, 200_000);
+  expect(starter.calls).toEqual([]);
+  starter.open.clear();
+  await pass(61_000);
+  expect(starter.calls).toEqual([`start release(${CLAIM}) ns/h`]);
+});
+
+test('a release that a run cannot still be at is taken over although the machine’s run is open', async () => {
+  starter.open.add('deprovision/ns/m');
+  await put(claimedHost('Releasing', {}, {}, { since: '2020-01-01T00:00:00Z' }), 61_000);
+  expect(starter.calls).toEqual([`start release(${CLAIM}) ns/h`]);
+});
+
+test('a release hears at once that it is to be forced', async () => {
+  await put(claimedHost('Releasing'), 1000);
+  await put(claimedHost('Releasing', {}, { annotations: { [ANNOTATION_FORCE_RELEASE]: 'scrapped' } }));
+  expect(starter.calls).toEqual(['signal hostChanged release h']);
+});

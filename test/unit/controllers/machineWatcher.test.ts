@@ -1,0 +1,193 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { MachineWatcher } from '../../../controllers/machineWatcher.ts';
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import { ANNOTATION_RETRY } from '../../../crds/names.ts';
+import { capiCluster, CLAIM, claimedHost, DELETED, handled, machine, OURS, OWNED } from './builders.ts';
+import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
+
+let informers: ReturnType<typeof fakeInformers>;
+let starter: FakeStarter;
+let kube: FakeKube;
+let events: string[];
+let watcher: MachineWatcher;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  jest.spyOn(Math, 'random').mockReturnValue(0.5);
+  informers = fakeInformers();
+  starter = new FakeStarter();
+  kube = new FakeKube();
+  events = [];
+  const recorder = { event: (_object: object, _type: string, reason: string) => void events.push(reason) };
+  watcher = new MachineWatcher({ kube: kube.client, informers, starter, logger, recorder });
+  watcher.start();
+});
+afterEach(async () => {
+  await watcher.stop();
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+const pass = (ms = 0) => jest.advanceTimersByTimeAsync(ms);
+const START = 'start provision ns/m';
+
+async function put(of: Beskar7Machine, ms = 0): Promise<void> {
+  informers.machines.put(of);
+  await pass(ms);
+}
+
+const running = (phase: 'Claiming' | 'Inspecting' | 'Provisioning', spec = {}) =>
+  machine({ metadata: OURS, spec, status: { phase, workflow: { id: 'w', runID: 'r' } } });
+
+describe('starts', () => {
+  test('once, whatever the run writes, and again at the resync: the run may have been terminated', async () => {
+    await put(machine());
+    for (const phase of ['Claiming', 'Inspecting', 'Provisioning'] as const) await put(running(phase), 1000);
+    expect(starter.calls).toEqual([START]);
+    starter.result = 'running';
+    await pass(60_000);
+    expect(starter.calls).toEqual([START, START]);
+    await pass(60_000);
+    expect(starter.calls).toHaveLength(3);
+    expect(kube.applied).toEqual([]);
+  });
+
+  test('at once for a retry, and for a deletion', async () => {
+    const failed = machine({
+      metadata: { ...OURS, annotations: handled(machine(), 'Failed') },
+      status: { phase: 'Failed' },
+    });
+    await put(failed, 100_000);
+    expect(starter.calls).toEqual([]);
+    const retried = {
+      ...failed,
+      metadata: { ...failed.metadata, annotations: { ...failed.metadata.annotations, [ANNOTATION_RETRY]: '1' } },
+    };
+    await put(retried);
+    expect(starter.calls).toEqual([START]);
+    await put(machine({ metadata: { ...OURS, ...DELETED } }));
+    expect(starter.calls).toEqual([START, 'start deprovision ns/m']);
+  });
+
+  test('backs off while the open run belongs to an earlier machine of the name', async () => {
+    starter.result = 'otherObject';
+    await put(machine(), 10_000);
+    const tries = starter.calls.length;
+    expect(tries).toBeGreaterThan(2);
+    expect(tries).toBeLessThan(8);
+    starter.result = 'started';
+    await pass(30_000);
+    const started = starter.calls.length;
+    await put(running('Claiming'), 10_000);
+    expect(starter.calls).toHaveLength(started);
+  });
+
+  test('an edit during a run is tried until the failed run has closed', async () => {
+    const before = machine();
+    const edited = machine({
+      metadata: { ...OURS, annotations: handled(before, 'Failed') },
+      spec: { targetOSImage: 'http://images/other' },
+      status: { phase: 'Failed', workflow: { id: 'w', runID: 'r' } },
+    });
+    starter.result = 'running';
+    await put(edited, 3000);
+    const tries = starter.calls.length;
+    expect(tries).toBeGreaterThan(1);
+    starter.result = 'started';
+    await pass(5000);
+    expect(starter.calls).toHaveLength(tries + 1);
+  });
+
+  test('goes on after Temporal was away', async () => {
+    starter.failure = new Error('unavailable');
+    await put(machine(), 5000);
+    starter.failure = undefined;
+    await pass(30_000);
+    const tries = starter.calls.length;
+    await put(running('Claiming'), 5000);
+    expect(starter.calls).toHaveLength(tries);
+  });
+
+  test('a machine of a paused Cluster begins when the Cluster goes on', async () => {
+    const paused = capiCluster({ spec: { paused: true }, status: { infrastructureReady: true } });
+    informers.capiClusters.put(paused);
+    await put(machine({ metadata: { ...OWNED, ...OURS } }), 1000);
+    expect(starter.calls).toEqual([]);
+    informers.capiClusters.put({ ...paused, spec: {} });
+    await pass();
+    expect(starter.calls).toEqual([START]);
+  });
+});
+
+describe('tells the run again (rule 11)', () => {
+  const report = claimedHost('Armed', { inspection: { claim: CLAIM, reportDigest: 'd' } });
+  const SIGNAL = `signal inspectionReported m ${CLAIM}`;
+
+  test('only of a fact that stands for a while, and less and less often', async () => {
+    await put(running('Inspecting'));
+    informers.hosts.put(report);
+    await pass(2900);
+    expect(starter.calls).toEqual([START]);
+    await pass(200);
+    expect(starter.calls).toEqual([START, SIGNAL]);
+    for (let n = 0; n < 5; n += 1) informers.hosts.put({ ...report });
+    await pass(9000);
+    expect(starter.calls).toHaveLength(2);
+    await pass(20_000);
+    expect(starter.calls.filter((call) => call === SIGNAL)).toHaveLength(2);
+  });
+
+  test('not of one that the run has read in time', async () => {
+    await put(running('Inspecting'));
+    informers.hosts.put(report);
+    await pass(1000);
+    await put(machine({ metadata: OURS, status: { phase: 'Validating', workflow: { id: 'w', runID: 'r' } } }), 30_000);
+    expect(starter.calls).toEqual([START]);
+  });
+
+  test('no run hears it: a new one is started', async () => {
+    starter.isHeard = false;
+    await put(running('Inspecting'));
+    informers.hosts.put(report);
+    await pass(3100);
+    expect(starter.calls).toEqual([START, SIGNAL, START]);
+  });
+});
+
+describe('writes', () => {
+  test('what it waits for, once, with the version it saw', async () => {
+    const waiting = machine({ metadata: { labels: OWNED.labels } });
+    await put(waiting);
+    expect(kube.applied).toMatchObject([
+      {
+        metadata: { resourceVersion: '1', uid: 'm-uid' },
+        status: { phase: 'Pending', conditions: [{ type: 'Ready', reason: 'WaitingForOwner' }] },
+      },
+    ]);
+    await put({ ...waiting, status: kube.applied[0]?.status as never }, 1000);
+    expect(kube.applied).toHaveLength(1);
+  });
+
+  test('again a moment later when the cache was behind', async () => {
+    kube.conflicts = 1;
+    await put(machine({ metadata: { labels: OWNED.labels } }));
+    expect(kube.applied).toHaveLength(0);
+    await pass(1100);
+    expect(kube.applied).toHaveLength(1);
+  });
+
+  test('that a change after the hand-over is ignored, with an event, and takes it back', async () => {
+    const annotations = handled(machine(), 'Provisioned');
+    const status = { phase: 'Provisioned' as const, ready: true, workflow: { id: 'w', runID: 'r' } };
+    const spec = { providerID: 'b7://ns/h', targetOSImage: 'http://images/other' };
+    await put(machine({ metadata: { annotations }, spec, status }));
+    expect(kube.applied).toMatchObject([{ status: { conditions: [{ type: 'SpecChangeIgnored' }] } }]);
+    expect(events).toEqual(['SpecChangeIgnored']);
+    const conditions = kube.applied[0]?.status.conditions as never;
+    await put(
+      machine({ metadata: { annotations }, spec: { providerID: 'b7://ns/h' }, status: { ...status, conditions } }),
+    );
+    expect(kube.applied[1]?.status.conditions).toEqual([]);
+    expect(starter.calls).toEqual([]);
+  });
+});

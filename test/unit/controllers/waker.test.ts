@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import fc from 'fast-check';
+import { chooseWaiters, isFree, Waker, type Waiter } from '../../../controllers/waker.ts';
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import { ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../../crds/names.ts';
+import { claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
+import { FakeStarter, fakeInformers, logger } from './fakes.ts';
+
+const conditions = [
+  {
+    type: 'MachineProvisioned',
+    status: 'False' as const,
+    reason: 'NoMatchingHost',
+    message: '',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  },
+];
+
+function waiter(name: string, age: number, spec: Partial<Beskar7Machine['spec']> = {}): Beskar7Machine {
+  const creationTimestamp = new Date(1e12 + age * 1000).toISOString();
+  return machine({
+    metadata: { name, uid: `${name}-uid`, creationTimestamp },
+    spec,
+    status: { phase: 'Claiming', conditions },
+  });
+}
+
+const wants = (of: Beskar7Machine, failureDomain?: string): Waiter => ({ machine: of, failureDomain });
+const names = (machines: Beskar7Machine[]) => machines.map(({ metadata }) => metadata.name);
+const gpu = { hostSelector: { matchLabels: { gpu: 'yes' } } };
+
+describe('who is woken', () => {
+  test('the oldest that fit, at most as many as hosts are free', () => {
+    const waiters = [wants(waiter('young', 3)), wants(waiter('old', 1)), wants(waiter('middle', 2))];
+    expect(names(chooseWaiters([freeHost('a'), freeHost('b')], waiters, new Set()))).toEqual(['old', 'middle']);
+  });
+
+  test('an old one that does not fit does not stand in the way', () => {
+    const waiters = [wants(waiter('old', 1, gpu)), wants(waiter('young', 2)), wants(waiter('zoned', 0), 'z1')];
+    expect(names(chooseWaiters([freeHost('a')], waiters, new Set()))).toEqual(['young']);
+    expect(names(chooseWaiters([freeHost('a', { gpu: 'yes', [LABEL_ZONE]: 'z1' })], waiters, new Set()))).toEqual([
+      'zoned',
+    ]);
+  });
+
+  test('one that was woken just now takes up a host and is not woken again', () => {
+    const waiters = [wants(waiter('old', 1)), wants(waiter('young', 2))];
+    expect(names(chooseWaiters([freeHost('a')], waiters, new Set(['old-uid'])))).toEqual([]);
+    expect(names(chooseWaiters([freeHost('a'), freeHost('b')], waiters, new Set(['old-uid'])))).toEqual(['young']);
+  });
+
+  test('never more than fit, whatever is asked for', () => {
+    const label = fc.constantFrom('x', 'y', undefined);
+    const labelsOf = (value: string | undefined): Record<string, string> => (value === undefined ? {} : { l: value });
+    fc.assert(
+      fc.property(fc.array(label, { maxLength: 8 }), fc.array(label, { maxLength: 8 }), (offers, wishes) => {
+        const free = offers.map((value, n) => freeHost(`h${n}`, labelsOf(value)));
+        const waiters = wishes.map((value, n) =>
+          wants(waiter(`m${n}`, n, value === undefined ? {} : { hostSelector: { matchLabels: labelsOf(value) } })),
+        );
+        const chosen = chooseWaiters(free, waiters, new Set());
+        expect(chosen.length).toBeLessThanOrEqual(Math.min(free.length, waiters.length));
+        expect(new Set(chosen).size).toBe(chosen.length);
+        for (const value of ['x', 'y']) {
+          const asking = chosen.filter(({ spec }) => spec.hostSelector?.matchLabels?.l === value);
+          expect(asking.length).toBeLessThanOrEqual(offers.filter((offer) => offer === value).length);
+        }
+      }),
+    );
+  });
+
+  test.each([
+    ['free', freeHost('a'), true],
+    ['claimed', claimedHost('Claimed', { state: 'Available' }), false],
+    ['in error', host({ status: { state: 'Error' } }), false],
+    ['deleted', freeHost('a', {}, DELETED), false],
+    ['unschedulable', freeHost('a', {}, { annotations: { [ANNOTATION_UNSCHEDULABLE]: '' } }), false],
+    ['paused', freeHost('a', {}, { annotations: { [ANNOTATION_PAUSED]: '' } }), false],
+  ])('a host that is %s', (_name, given, expected) => {
+    expect(isFree(given)).toBe(expected);
+  });
+});
+
+describe('the waker', () => {
+  let informers: ReturnType<typeof fakeInformers>;
+  let starter: FakeStarter;
+  let lost: string[];
+  let waker: Waker;
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+    jest.spyOn(Math, 'random').mockReturnValue(0.5);
+    informers = fakeInformers();
+    starter = new FakeStarter();
+    lost = [];
+    waker = new Waker({ informers, starter, logger, onLost: ({ metadata }) => void lost.push(metadata.name) });
+    waker.start();
+  });
+  afterEach(async () => {
+    await waker.stop();
+    jest.restoreAllMocks();
+    jest.useRealTimers();
+  });
+  const pass = (ms: number) => jest.advanceTimersByTimeAsync(ms);
+
+  test('looks at changes of 100 ms together, and wakes nobody twice while it claims', async () => {
+    informers.machines.put(waiter('m1', 1), waiter('m2', 2), waiter('m3', 3));
+    informers.hosts.put(freeHost('a'));
+    informers.hosts.put(freeHost('b'));
+    await pass(99);
+    expect(starter.calls).toEqual([]);
+    await pass(1);
+    expect(starter.calls).toEqual(['wake m1', 'wake m2']);
+    informers.hosts.put(freeHost('c'));
+    await pass(100);
+    expect(starter.calls).toEqual(['wake m1', 'wake m2', 'wake m3']);
+  });
+
+  test('does not stir for a write that frees nothing', async () => {
+    informers.machines.put(waiter('m1', 1));
+    informers.hosts.put(freeHost('a'));
+    await pass(100);
+    informers.machines.put(machine({ metadata: { name: 'm1', uid: 'm1-uid' }, status: { phase: 'Claiming' } }));
+    for (let n = 0; n < 5; n += 1) informers.hosts.put(freeHost('a'));
+    await pass(60_000);
+    expect(starter.calls).toEqual(['wake m1']);
+  });
+
+  test('looks again every 30 s while both are there', async () => {
+    informers.machines.put(waiter('m1', 1));
+    informers.hosts.put(freeHost('a'));
+    await pass(200);
+    starter.calls.length = 0;
+    await pass(95_000);
+    expect(starter.calls.length).toBeGreaterThanOrEqual(3);
+    expect(starter.calls.length).toBeLessThanOrEqual(31);
+  });
+
+  test('a waiter without an open run is told to its watcher; Temporal away is tried again', async () => {
+    starter.isHeard = false;
+    informers.machines.put(waiter('m1', 1));
+    informers.hosts.put(freeHost('a'));
+    await pass(100);
+    expect(lost).toEqual(['m1']);
+    starter.failure = new Error('unavailable');
+    await pass(40_000);
+    starter.failure = undefined;
+    starter.isHeard = true;
+    starter.calls.length = 0;
+    await pass(31_000);
+    expect(starter.calls).toContain('wake m1');
+  });
+});
