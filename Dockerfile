@@ -1,0 +1,46 @@
+# The image of Beskar7: Node 24, the sources as they are (Node strips the types), the workflow bundle made beforehand.
+#   docker build -t beskar7 .
+#   docker run --rm beskar7 --help
+
+# What runs: no development dependencies, and no optional ones (a Node of its own, native parts of build tools).
+FROM node:24.21.0-slim AS dependencies
+WORKDIR /beskar7
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts \
+ && rm -rf node_modules/@temporalio/core-bridge/releases/*-apple-* node_modules/@temporalio/core-bridge/releases/*-windows-*
+
+# The workflow bundle. The bundler needs the native part of swc, which is an optional dependency.
+FROM node:24.21.0-slim AS bundle
+WORKDIR /beskar7
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --include=optional --ignore-scripts
+COPY activities activities
+COPY crds crds
+COPY workers workers
+COPY workflows workflows
+RUN node workers/bundle.ts dist/workflow-bundle.js
+
+FROM node:24.21.0-slim
+LABEL org.opencontainers.image.title="Beskar7" \
+      org.opencontainers.image.description="Cluster API infrastructure provider for bare metal: every provisioning is a Temporal workflow" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV NODE_ENV=production \
+    BESKAR7_WORKFLOW_BUNDLE=/beskar7/dist/workflow-bundle.js
+WORKDIR /beskar7
+COPY --from=dependencies /beskar7/node_modules node_modules
+COPY --from=bundle /beskar7/dist dist
+COPY package.json LICENSE ./
+COPY activities activities
+COPY api api
+COPY controllers controllers
+COPY crds crds
+COPY kube kube
+COPY redfish redfish
+COPY simulator simulator
+COPY workers workers
+COPY workflows workflows
+# uid and gid 1000 of the base image, as numbers, so that Kubernetes can check runAsNonRoot.
+USER 1000:1000
+# 8080 metrics, 8081 health, 8082 callbacks, 8083 boot scripts
+EXPOSE 8080 8081 8082 8083
+ENTRYPOINT ["node", "workers/main.ts"]
