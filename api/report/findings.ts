@@ -27,10 +27,10 @@ export function show(value: unknown): string {
   return `"${text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…`.toWellFormed() : text}"`;
 }
 
-/** A text as it may be stored and printed: firmware writes NULs and control characters into its names. */
+/** A text as it may be stored and printed: firmware writes NULs, control characters and runs of spaces into its names. */
 export function cleanText(text: string): string {
   return text
     .toWellFormed()
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ')
     .trim();
 }

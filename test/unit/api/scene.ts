@@ -143,9 +143,10 @@ export class Scene {
           agent: false,
           headers: {
             ...(bearer === undefined ? {} : { Authorization: `Bearer ${bearer}` }),
-            ...(body === undefined
+            ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+            ...(body === undefined || 'Transfer-Encoding' in headers
               ? {}
-              : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
+              : { 'Content-Length': String(Buffer.byteLength(body)) }),
             ...headers,
           },
         },

@@ -1,0 +1,192 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { ListenError } from '../../../api/index.ts';
+import { CLAIM, inMs, NONCE, REPORT, Scene, TOKEN } from './scene.ts';
+
+const FAST = { headersMs: 80, requestMs: 150, idleMs: 100, stopMs: 300, checkMs: 20 };
+const OPENED = { handover: { claim: CLAIM, openedAt: inMs(-1000) } };
+
+let scene: Scene | undefined;
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await scene?.stop();
+  scene = undefined;
+});
+
+/** A raw connection: everything that came until it was closed. */
+function raw(port: number, text: string): { socket: Socket; closed: Promise<string> } {
+  const socket = connect(port, '127.0.0.1');
+  sockets.push(socket);
+  let received = '';
+  socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+  socket.on('error', () => undefined);
+  socket.write(text);
+  return { socket, closed: new Promise((resolve) => socket.on('close', () => resolve(received))) };
+}
+
+describe('rate limits', () => {
+  test('per source: 429 and when to come again, on any route', async () => {
+    scene = await new Scene().start({ rates: { perSource: { burst: 2, perSecond: 0.5 } } });
+    const path = `/api/v1/boot/default/server-01/${NONCE}`;
+    expect((await scene.call('GET', path)).status).toBe(200);
+    expect((await scene.call('GET', '/elsewhere')).status).toBe(404);
+    const answer = await scene.call('GET', path, { boot: true });
+    expect(answer).toMatchObject({ status: 429, body: '{"error":"too many requests"}' });
+    expect(answer.headers['retry-after']).toBe('2');
+    expect(scene.kube.count('get', 'physicalhosts')).toBe(1);
+  });
+  test('per host: another host goes on', async () => {
+    scene = await new Scene().start({ rates: { perHost: { burst: 1, perSecond: 0.1 } } });
+    scene.host({ status: OPENED });
+    scene.host({ name: 'server-02', status: OPENED });
+    const ask = (host: string) => scene?.call('GET', `/api/v1/bootstrap/default/${host}`, { bearer: TOKEN });
+    expect((await ask('server-01'))?.status).toBe(200);
+    expect((await ask('server-01'))?.status).toBe(429);
+    expect((await ask('server-02'))?.status).toBe(200);
+  });
+  test('X-Forwarded-For is not believed', async () => {
+    scene = await new Scene().start({ rates: { perSource: { burst: 1, perSecond: 0.1 } } });
+    const forwarded = (address: string) => ({ headers: { 'X-Forwarded-For': address } });
+    await scene.call('GET', '/x', forwarded('10.0.0.1'));
+    expect((await scene.call('GET', '/x', forwarded('10.0.0.2'))).status).toBe(429);
+  });
+});
+
+describe('slow senders are cut off', () => {
+  const head = `POST /api/v1/inspection/default/server-01 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKEN}\r\n`;
+  test('in the headers', async () => {
+    scene = await new Scene().start({ timeouts: FAST });
+    const { closed } = raw(scene.api.callbackAddress.port, 'GET / HTTP/1.1\r\nHost:');
+    expect(await closed).toContain('408');
+  });
+  test('in the body', async () => {
+    scene = await new Scene().start({ timeouts: FAST });
+    const { closed } = raw(
+      scene.api.callbackAddress.port,
+      `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"cpus"`,
+    );
+    expect(await closed).toContain('408');
+    expect(scene.live().status?.inspection).toBeUndefined();
+  });
+  test('byte by byte', async () => {
+    scene = await new Scene().start({ timeouts: FAST });
+    const { socket, closed } = raw(
+      scene.api.callbackAddress.port,
+      `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n`,
+    );
+    const timer = setInterval(() => socket.write(' '), 20);
+    expect(await closed).toContain('408');
+    clearInterval(timer);
+  });
+  test('a sender that goes away in the middle leaves nothing behind', async () => {
+    scene = await new Scene().start();
+    const { socket } = raw(
+      scene.api.callbackAddress.port,
+      `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"cpus"`,
+    );
+    await scene.until(() => scene?.kube.count('get', 'physicalhosts') === 1);
+    socket.destroy();
+    await scene.until(() => scene?.logs.some(({ fields }) => fields.status === 400) === true);
+    expect(scene.live().status?.inspection).toBeUndefined();
+  });
+  test('idle connections are kept for a minute', async () => {
+    scene = await new Scene().start();
+    const { socket } = raw(scene.api.callbackAddress.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    const first = await new Promise<string>((resolve) =>
+      socket.once('data', (chunk: Buffer) => resolve(String(chunk))),
+    );
+    expect(first).toContain('Keep-Alive: timeout=60');
+  });
+});
+
+describe('stop', () => {
+  test('requests in flight finish, new ones find nobody', async () => {
+    scene = await new Scene().start();
+    scene.host({ status: OPENED });
+    let goOn = () => {};
+    const isHeld = new Promise<void>((resolve) => (goOn = resolve));
+    scene.kube.before = ({ verb }) => (verb === 'patch' ? isHeld : undefined);
+    const inFlight = scene.report();
+    await scene.until(() => scene?.kube.count('patch', 'physicalhosts') === 1);
+    const stopped = scene.stop();
+    await expect(scene.call('GET', '/x')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    goOn();
+    const answer = await inFlight;
+    expect(answer.status).toBe(202);
+    expect(answer.headers.connection).toBe('close');
+    await stopped;
+    // The signal that was due has been sent.
+    expect(scene.signals).toHaveLength(1);
+  });
+  test('does not wait for ever', async () => {
+    scene = await new Scene().start({ timeouts: { stopMs: 50 } });
+    scene.kube.before = () => new Promise(() => {});
+    const inFlight = expect(scene.report()).rejects.toThrow();
+    await scene.until(() => scene?.kube.calls.length === 1);
+    await scene.stop();
+    await inFlight;
+  });
+});
+
+describe('start', () => {
+  test('a port in use: one line that names it and the flag; nothing stays open', async () => {
+    scene = await new Scene().start();
+    const bootBindAddress = scene.api.callbackAddress;
+    const failed = new Scene().start({ bootBindAddress });
+    await expect(failed).rejects.toThrow(ListenError);
+    await expect(failed).rejects.toThrow(
+      `beskar7: 127.0.0.1:${bootBindAddress.port} is in use; choose another with --boot-bind-address`,
+    );
+  });
+  test('a CA that does not fit on a kernel command line', async () => {
+    await expect(new Scene().start({ callbackCaPem: 'x'.repeat(1800) })).rejects.toThrow('use a P-256 CA');
+  });
+});
+
+describe('images', () => {
+  test('files of the folder and nothing else', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'beskar7-images-'));
+    const folder = join(root, 'images');
+    await mkdir(join(folder, 'inspector'), { recursive: true });
+    await writeFile(join(folder, 'inspector', 'vmlinuz'), 'kernel');
+    await writeFile(join(folder, 'empty'), '');
+    await writeFile(join(folder, '.hidden'), 'x');
+    await writeFile(join(root, 'secret'), 'x');
+    await mkdir(join(root, 'images-too'));
+    await writeFile(join(root, 'images-too', 'file'), 'x');
+    await symlink(join(root, 'secret'), join(folder, 'link'));
+    await symlink(join(root, 'images-too'), join(folder, 'sibling'));
+    const opened = await new Scene().start({ imagesFolder: folder });
+    scene = opened;
+    const get = (path: string, boot = true) => opened.call('GET', path, { boot });
+    expect(await get('/images/inspector/vmlinuz')).toMatchObject({ status: 200, body: 'kernel' });
+    expect(await get('/images/inspector/vmlinuz', false)).toMatchObject({ status: 200, body: 'kernel' });
+    expect(await get('/images/empty')).toMatchObject({ status: 200, body: '' });
+    const head = await opened.call('HEAD', '/images/inspector/vmlinuz');
+    expect(head).toMatchObject({ status: 200, body: '', headers: { 'content-length': '6' } });
+    const paths = ['', 'none', 'inspector', 'inspector/', '.hidden', 'link', 'sibling/file', '..', '%2e%2e/secret'];
+    const odd = ['..%2fsecret', '../secret', 'inspector/../../secret', 'a%00', '%', '..%5csecret', '/etc/passwd'];
+    for (const path of [...paths, ...odd]) {
+      expect({ path, ...(await get(`/images/${path}`)) }).toMatchObject({ path, status: 404, body: 'not found' });
+    }
+    await rm(root, { recursive: true });
+  });
+});
+
+test('a rack of servers reports at once', async () => {
+  const opened = await new Scene().start();
+  scene = opened;
+  for (let index = 0; index < 150; index += 1) opened.host({ name: `sim-${index}` });
+  const body = JSON.stringify(REPORT);
+  const answers = await Promise.all(
+    Array.from({ length: 150 }, (_, index) =>
+      opened.call('POST', `/api/v1/inspection/default/sim-${index}`, { bearer: TOKEN, body }),
+    ),
+  );
+  expect(answers.filter(({ status }) => status !== 202)).toEqual([]);
+  await opened.until(() => opened.signals.length === 150);
+});
