@@ -1,6 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Connection } from './connection.ts';
-import { isNotFound } from './error.ts';
+import { isNotFound, KubeError } from './error.ts';
 import { apiVersionOf, resourcePath, type Identified, type Resource } from './resource.ts';
 import { Transport, type CallObserver } from './transport.ts';
 import type { WatchEvent } from './watchStream.ts';
@@ -142,8 +142,10 @@ export class KubeClient {
   }
 
   /**
-   * Server-side apply on `/status`: what this field manager wrote before and leaves out now is removed. Refuses an object without
-   * `metadata.uid`, so that it never writes to another object of the same name (rule 19).
+   * Server-side apply on `/status`: what this field manager wrote before and leaves out now is removed. Put
+   * `metadata.resourceVersion` in as well where another object of the same name must not be written: on `/status` the API server
+   * does not compare the uid (seen with 1.36). Without it such a write is found out afterwards, and thrown as Conflict. Refuses an
+   * object without `metadata.uid` (rule 19).
    */
   async applyStatus<T extends Identified>(
     resource: Resource<T>,
@@ -157,15 +159,19 @@ export class KubeClient {
         `status of ${resource.kind} ${namespace ?? ''}/${name ?? ''} is not applied: name, namespace or uid is missing`,
       );
     }
-    return this.#transport.call<T>({
+    const subject = { verb: 'apply', resource: plural(resource, 'status'), namespace, name };
+    const written = await this.#transport.call<T>({
       ...rest,
-      subject: { verb: 'apply', resource: plural(resource, 'status'), namespace, name },
+      subject,
       method: 'PATCH',
       path: resourcePath(resource, namespace, name, 'status'),
       query: { fieldManager, force },
       body: { ...typeMeta(resource), ...object },
       contentType: 'application/apply-patch+yaml',
     });
+    if (written.metadata.uid === uid) return written;
+    const message = `another object has this name now (uid ${written.metadata.uid ?? 'unknown'}, not ${uid})`;
+    throw new KubeError(subject, { status: 409, reason: 'Conflict', message });
   }
 
   /** Deletes an object; one that is gone already is fine. With a precondition that does not hold: throws Conflict. */

@@ -88,6 +88,10 @@ export function errorOfResponse(subject: CallSubject, status: number, body: stri
   const parsed = parseStatus(body);
   // API servers say Gone for a watch and Expired for a list.
   const reason = status === 410 ? 'Expired' : (parsed?.reason ?? REASONS[status] ?? 'UnexpectedStatus');
+  // A patch for another uid, without a resourceVersion: the API server calls it invalid.
+  if (status === 422 && parsed?.message?.includes('metadata.uid: Invalid value')) {
+    return new KubeError(subject, { status: 409, reason: 'Conflict', message: parsed.message });
+  }
   const message = (parsed?.message ?? body.trim().slice(0, 500)) || 'no explanation was given';
   return new KubeError(subject, { status, reason, message, retryAfterMs: parseRetryAfter(retryAfter) });
 }

@@ -71,8 +71,8 @@ describe('requests', () => {
   });
 
   test('apply goes to /status as a field manager, and never without a uid', async () => {
-    server.handler = (_, response) => json(response, 200, host);
     const metadata = { name: 'm', namespace: 'ns', uid: 'u' };
+    server.handler = (_, response) => json(response, 200, { metadata });
     await client.applyStatus(MACHINES, { metadata, status: { phase: 'Pending' } }, { fieldManager: 'f', force: true });
     const [got] = server.received;
     expect(got?.path).toMatch(/beskar7machines\/m\/status$/);
@@ -81,6 +81,19 @@ describe('requests', () => {
     const withoutUid = { metadata: { name: 'm', namespace: 'ns' } };
     await expect(client.applyStatus(MACHINES, withoutUid, { fieldManager: 'f' })).rejects.toThrow('uid is missing');
     expect(server.received).toHaveLength(1);
+  });
+
+  test('apply to another object of the same name is a Conflict: /status does not compare the uid', async () => {
+    server.handler = (_, response) => json(response, 200, { metadata: { name: 'm', namespace: 'ns', uid: 'other' } });
+    const object = { metadata: { name: 'm', namespace: 'ns', uid: 'u' } };
+    const failure = await failureOf(client.applyStatus(MACHINES, object, { fieldManager: 'f' }));
+    expect(isConflict(failure)).toBe(true);
+  });
+
+  test('a patch for another uid is a Conflict, although the API server calls it invalid', async () => {
+    const message = 'Secret "s" is invalid: metadata.uid: Invalid value: "u": field is immutable';
+    server.handler = (_, response) => json(response, 422, statusBody(422, 'Invalid', message));
+    expect(isConflict(await failureOf(client.mergePatch(SECRETS, 'ns', 's', { metadata: { uid: 'u' } })))).toBe(true);
   });
 
   test('delete carries preconditions, and gone is fine', async () => {
