@@ -47,10 +47,14 @@ export function exchange(parts: ApiParts): Middleware<ExchangeState> {
   };
 }
 
-/** Takes one request of the host's own budget. Throws 429. */
-export function limitHost(parts: ApiParts, key: HostKey): void {
-  const waitMs = parts.perHost.take(`${key.namespace}/${key.host}`);
-  if (waitMs > 0) throw tooManyRequests(waitMs, `about host ${key.namespace}/${key.host}`);
+/**
+ * Takes one request of the budget that a source has for one host. Throws 429. Not one budget per host alone: then anybody on the
+ * network could use up that of a server that is about to report.
+ */
+export function limitHost(parts: ApiParts, key: HostKey, source: string): void {
+  const host = `${key.namespace}/${key.host}`;
+  const waitMs = parts.perHost.take(`${host} ${source}`);
+  if (waitMs > 0) throw tooManyRequests(waitMs, `about host ${host} from ${source}`);
 }
 
 /** 202: it is stored. */

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { createBootApp, createCallbackApp } from './app.ts';
 import type { ApiDependencies, ApiOptions, BindAddress } from './dependencies.ts';
 import { listen } from './listener.ts';
@@ -28,12 +29,12 @@ export async function startApi(deps: ApiDependencies, options: ApiOptions): Prom
   requireSmallCa(options.callbackCaPem);
   const parts = createParts(deps, options);
   const common = { timeouts: parts.timeouts, maxConnections: options.maxConnections ?? MAX_CONNECTIONS };
-  const callback = await listen(createCallbackApp(parts).callback(), {
+  const callback = await listen(handlerOf(createCallbackApp(parts)), {
     ...common,
     flag: 'callback-bind-address',
     address: options.callbackBindAddress,
   });
-  const boot = await listen(createBootApp(parts).callback(), {
+  const boot = await listen(handlerOf(createBootApp(parts)), {
     ...common,
     flag: 'boot-bind-address',
     address: options.bootBindAddress,
@@ -56,6 +57,12 @@ export async function startApi(deps: ApiDependencies, options: ApiOptions): Prom
       await parts.signals.drain(DRAIN_MS);
     },
   };
+}
+
+/** Koa answers every error itself: its promise never fails. */
+function handlerOf(app: ReturnType<typeof createCallbackApp>): RequestListener {
+  const handle = app.callback();
+  return (request, response) => void handle(request, response);
 }
 
 function requireSmallCa(pem: string | undefined): void {

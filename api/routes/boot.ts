@@ -18,7 +18,7 @@ export function serveBootScript(parts: ApiParts): (ctx: RouterContext<ExchangeSt
     const key = hostKeyOf(ctx.params.namespace, ctx.params.host);
     if (key === undefined) throw notFound('no host can have this name');
     ctx.state.key = key;
-    limitHost(parts, key);
+    limitHost(parts, key, ctx.state.source);
     const host = await readHost(parts.deps.kube, key);
     if (host === undefined) throw notFound('there is no such host');
     const claim = claimOf(host);

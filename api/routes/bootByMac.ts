@@ -27,7 +27,7 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
     const cached = onlyHostOf(parts, mac);
     const key = { namespace: cached.metadata.namespace ?? '', host: cached.metadata.name };
     ctx.state.key = key;
-    limitHost(parts, key);
+    limitHost(parts, key, ctx.state.source);
     const { host, claim } = await pin(parts, key, cached, ctx.state.source);
     await answerScript(parts, ctx, host, claim, mac);
   };

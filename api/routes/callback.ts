@@ -16,6 +16,6 @@ export function callbackOf(parts: ApiParts, ctx: RouterContext<ExchangeState>, r
   const key = hostKeyOf(ctx.params.namespace, ctx.params.host);
   if (key === undefined) throw unauthorized('no host can have this name');
   ctx.state.key = key;
-  limitHost(parts, key);
+  limitHost(parts, key, ctx.state.source);
   return { key, bearer: bearerOf(ctx.get('Authorization')) };
 }

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { claimOf } from '../../../crds/claim.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { failure } from './fakeKube.ts';
-import { CLAIM, inMs, OLD_TOKEN, REPORT, Scene, sha256 } from './scene.ts';
+import { REPORT } from './reports.ts';
+import { CLAIM, inMs, OLD_TOKEN, Scene, sha256 } from './scene.ts';
 
 const PATH = '/api/v1/inspection/default/server-01';
 const TEXT = JSON.stringify(REPORT);

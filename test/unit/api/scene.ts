@@ -9,6 +9,7 @@ import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS, SECRETS, type Identified } from '../../../kube/resource.ts';
 import { FakeKube } from './fakeKube.ts';
+import { REPORT } from './reports.ts';
 
 export const TOKEN = 'tok-'.padEnd(43, 'A');
 export const NONCE = 'non-'.padEnd(43, 'B');
@@ -189,28 +190,3 @@ export function machine(spec: Partial<Beskar7Machine['spec']> = {}): Beskar7Mach
     spec: { targetOSImage: 'http://images.test/kairos.tar.gz', ...spec },
   };
 }
-
-/** The architecture text's example. */
-export const REPORT = {
-  timestamp: '2025-11-27T10:00:00Z',
-  cpus: { count: 2, cores: 16, threads: 32, model: 'Intel Xeon E5-2640 v4', architecture: 'x86_64', mhz: 2400 },
-  memory: { totalBytes: 68719476736, totalGB: 64 },
-  disks: [
-    {
-      device: '/dev/sda',
-      sizeBytes: 500107862016,
-      sizeGB: 500,
-      type: 'SSD',
-      model: 'Samsung 870 EVO',
-      serial: 'S5H1NS0T123456',
-    },
-  ],
-  nics: [{ interface: 'eth0', macAddress: '00:25:90:f0:79:00', linkStatus: 'up', speedMbps: 1000, driver: 'ixgbe' }],
-  system: {
-    manufacturer: 'Dell Inc.',
-    model: 'PowerEdge R730',
-    serialNumber: 'ABC1234',
-    biosVersion: '2.15.0',
-    bmcAddress: '192.168.1.100',
-  },
-};

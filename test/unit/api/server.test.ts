@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ListenError } from '../../../api/index.ts';
-import { CLAIM, inMs, NONCE, REPORT, Scene, TOKEN } from './scene.ts';
+import { REPORT } from './reports.ts';
+import { CLAIM, inMs, NONCE, Scene, TOKEN } from './scene.ts';
 
 const FAST = { headersMs: 80, requestMs: 150, idleMs: 100, stopMs: 300, checkMs: 20 };
 const OPENED = { handover: { claim: CLAIM, openedAt: inMs(-1000) } };
