@@ -91,7 +91,6 @@ describe('watch', () => {
 describe('lines', () => {
   const whole = async (chunks: Uint8Array[], maxBytes?: number) => {
     const lines: string[] = [];
-    // eslint-disable-next-line @typescript-eslint/require-await -- the body of an answer is asynchronous
     const body = (async function* () {
       yield* chunks;
     })();
