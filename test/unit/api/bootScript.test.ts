@@ -110,6 +110,7 @@ test('whatever a resource says, it stays inside its own parameter', () => {
       for (const word of words.slice(2)) expect(word).toMatch(names);
       expect(result.text).not.toMatch(/["'\\{}`]/);
     }),
+    { numRuns: 60 },
   );
 });
 

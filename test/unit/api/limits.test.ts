@@ -66,6 +66,7 @@ describe('reasons', () => {
         expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(256);
         expect(reason.isWellFormed() && reason !== '' && !/[\p{Cc}\p{Cf}\p{Cs}]/u.test(reason)).toBe(true);
       }),
+      { numRuns: 60 },
     );
   });
 });

@@ -196,6 +196,6 @@ test('whatever is sent: never a throw, and what is taken fits the schema', () =>
         if (!isRight) throw new Error(JSON.stringify([...Value.Errors(InspectionReport, result.report)]));
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 });

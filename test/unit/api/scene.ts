@@ -170,9 +170,9 @@ export class Scene {
     return this.call('POST', '/api/v1/inspection/default/server-01', { bearer, body });
   }
 
-  /** Resolves when `isTrue`, throws after 2 s. */
+  /** Resolves when `isTrue`, throws after 5 s. */
   async until(isTrue: () => boolean): Promise<void> {
-    const deadline = Date.now() + 2_000;
+    const deadline = Date.now() + 5_000;
     while (!isTrue()) {
       if (Date.now() > deadline) throw new Error('it did not come to be');
       await new Promise((resolve) => setTimeout(resolve, 2));
