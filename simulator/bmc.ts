@@ -1,0 +1,179 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Faults } from './faults.ts';
+import type { FleetOptions } from './options.ts';
+import type { Profile } from './profiles.ts';
+import { Recorder } from './recorder.ts';
+import { RedfishService, type RedfishAnswer } from './redfishService.ts';
+import { SimulatedServer } from './server.ts';
+import { Sessions } from './sessions.ts';
+
+const BODY_LIMIT = 65_536;
+
+/** One BMC with its own port, and the server behind it. */
+export class Bmc {
+  readonly name: string;
+  readonly mac: string;
+  readonly serial: string;
+  readonly profile: Profile;
+  readonly server: SimulatedServer;
+  readonly recorder = new Recorder();
+  readonly sessions: Sessions;
+  readonly credentials: { username: string; password: string };
+  readonly #options: FleetOptions;
+  readonly #service: RedfishService;
+  readonly #connectionIds = new WeakMap<Socket, number>();
+  readonly #sockets = new Set<Socket>();
+  #faults: Faults = {};
+  #faultsEnd: NodeJS.Timeout | undefined;
+  #http: Server | undefined;
+  #port = 0;
+
+  constructor(index: number, profile: Profile, options: FleetOptions, random: () => number) {
+    this.name = `sim-${String(index).padStart(4, '0')}`;
+    this.mac = macOf(index);
+    this.serial = `SN${String(options.seed).padStart(2, '0')}${String(index).padStart(6, '0')}`;
+    this.profile = profile;
+    this.#options = options;
+    this.credentials = { username: options.username, password: options.password };
+    this.sessions = new Sessions(profile.sessionSlots);
+    const faults = () => this.#faults;
+    const localAddress = options.ownSourceAddresses
+      ? `127.${1 + (index >> 16)}.${(index >> 8) & 0xff}.${index & 0xff}`
+      : undefined;
+    this.server = new SimulatedServer({
+      mac: this.mac,
+      serial: this.serial,
+      profile,
+      options,
+      faults,
+      localAddress,
+      random,
+    });
+    this.#service = new RedfishService({
+      profile,
+      server: this.server,
+      sessions: this.sessions,
+      credentials: this.credentials,
+      faults,
+    });
+  }
+
+  get address(): string {
+    return `http://${this.#options.bind}:${this.#port}`;
+  }
+
+  get faults(): Faults {
+    return this.#faults;
+  }
+
+  /** Opens the port; again on the same one after a refusal. */
+  listen(port: number): Promise<void> {
+    const http = createServer((request, response) => this.#serve(request, response));
+    http.keepAliveTimeout = 65_000;
+    http.on('connection', (socket) => {
+      this.recorder.connections += 1;
+      this.#connectionIds.set(socket, this.recorder.connections);
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+    this.#http = http;
+    return new Promise((resolve, reject) => {
+      http.once('error', reject);
+      http.listen(port, this.#options.bind, () => {
+        this.#port = (http.address() as AddressInfo).port;
+        resolve();
+      });
+    });
+  }
+
+  /** Adds faults to those that hold. */
+  async fault(faults: Faults): Promise<void> {
+    this.#faults = { ...this.#faults, ...faults };
+    if (faults.sessionLoss) this.sessions.forgetAll();
+    if (faults.password !== undefined) {
+      this.credentials.password = faults.password;
+      this.sessions.forgetAll();
+    }
+    if (faults.refuse) await this.#close();
+    if (faults.forMs === undefined) return;
+    clearTimeout(this.#faultsEnd);
+    this.#faultsEnd = setTimeout(() => void this.heal(), faults.forMs);
+  }
+
+  /** Ends all faults; a changed password stays changed. */
+  async heal(): Promise<void> {
+    clearTimeout(this.#faultsEnd);
+    const wasRefusing = this.#faults.refuse === true;
+    this.#faults = {};
+    if (wasRefusing) await this.listen(this.#port);
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#faultsEnd);
+    this.server.stop();
+    await this.#close();
+  }
+
+  #close(): Promise<void> {
+    const http = this.#http;
+    this.#http = undefined;
+    if (!http) return Promise.resolve();
+    return new Promise((resolve) => {
+      http.close(() => resolve());
+      for (const socket of this.#sockets) socket.destroy();
+    });
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= BODY_LIMIT) chunks.push(chunk);
+    });
+    request.on('end', () => this.#answer(request, response, Buffer.concat(chunks).toString()));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse, body: string): void {
+    const method = request.method ?? 'GET';
+    const path = (request.url ?? '/').split('?')[0]?.replace(/(.)\/+$/, '$1') ?? '/';
+    const isSession = path.includes('/SessionService');
+    const entry = {
+      time: new Date().toISOString(),
+      monotonicMs: performance.now(),
+      method,
+      path,
+      userAgent: request.headers['user-agent'] ?? '',
+      mutating: method !== 'GET' && method !== 'HEAD' && !isSession,
+      body: isSession ? '' : body.slice(0, 1_000),
+      connection: this.#connectionIds.get(request.socket) ?? 0,
+      status: 0,
+    };
+    this.recorder.add(entry);
+    const { hang, unavailable, slowMs = 0 } = this.#faults;
+    if (hang) return;
+    setTimeout(() => {
+      const answer: RedfishAnswer =
+        unavailable === undefined
+          ? this.#service.handle({ method, path, headers: request.headers, body })
+          : { status: 503, headers: { 'retry-after': String(unavailable) }, body: {} };
+      if (entry.mutating && answer.status < 300 && this.#faults.hangAfterAccept) return;
+      entry.status = answer.status;
+      const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
+      response.writeHead(answer.status, {
+        ...(text === '' ? {} : { 'content-type': 'application/json' }),
+        'content-length': Buffer.byteLength(text),
+        'odata-version': '4.0',
+        ...answer.headers,
+      });
+      response.end(text);
+    }, this.#options.latencyMs + slowMs);
+  }
+}
+
+/** The MAC address of the n-th server, from 1. */
+export function macOf(index: number): string {
+  const bytes = [0x02, 0xb7, 0, (index >> 16) & 0xff, (index >> 8) & 0xff, index & 0xff];
+  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}

@@ -1,0 +1,110 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { listenControl } from './control.ts';
+import { startFleet } from './fleet.ts';
+import { DEFAULTS, durationMs } from './options.ts';
+import { PROFILES } from './profiles.ts';
+
+/** `npm run simulator`: a fleet in a process of its own. */
+
+const duration = (text: string) => {
+  try {
+    return durationMs(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+};
+const whole = (text: string) => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('give a whole number.');
+  return value;
+};
+
+const program = new Command('npm run simulator --')
+  .description('A fleet of simulated BMCs with servers behind them: real HTTP, real iPXE scripts, real reports.')
+  .option('--hosts <number>', 'how many', whole, DEFAULTS.hosts)
+  .option('--latency <duration>', 'how long a BMC takes to answer', duration, DEFAULTS.latencyMs)
+  .option('--boot-time <duration>', 'from power-on until the network boot', duration, DEFAULTS.bootTimeMs)
+  .option('--power-delay <duration>', 'how long power takes to change', duration, DEFAULTS.powerDelayMs)
+  .option('--bind <address>', 'address of the BMCs', DEFAULTS.bind)
+  .option('--base-port <port>', 'BMC i listens on this port + i', whole, DEFAULTS.basePort)
+  .option('--control-port <port>', 'the control route', whole, 17_999)
+  .option('--boot-url <url>', 'what DHCP hands out; ${net0/mac} is replaced', DEFAULTS.bootUrl)
+  .option('--profile <name>', `mixed, ${Object.keys(PROFILES).join(', ')}`, DEFAULTS.profile)
+  .option('--username <name>', 'of every BMC', DEFAULTS.username)
+  .option('--password <word>', 'of every BMC', DEFAULTS.password)
+  .option('--bootstrap-poll <duration>', 'between two polls of bootstrap data', duration, DEFAULTS.bootstrapPollMs)
+  .option('--os-ready-after <duration>', 'the final OS reports in, so long after kexec', duration)
+  .option('--report-form <form>', 'architecture or v4.2', DEFAULTS.reportForm)
+  .option('--own-source-addresses', 'each server calls from a loopback address of its own (Linux)', false)
+  .option('--seed <number>', 'of all chance', whole, DEFAULTS.seed)
+  .option('--state-file <file>', 'power states survive a restart in this file')
+  .allowExcessArguments(false)
+  .configureOutput({ writeErr: () => undefined })
+  .exitOverride();
+
+try {
+  program.parse();
+  const o = program.opts<Record<string, never>>() as unknown as Options;
+  const fleet = await startFleet({
+    hosts: o.hosts,
+    latencyMs: o.latency,
+    bootTimeMs: o.bootTime,
+    powerDelayMs: o.powerDelay,
+    bind: o.bind,
+    basePort: o.basePort,
+    bootUrl: o.bootUrl,
+    profile: o.profile,
+    username: o.username,
+    password: o.password,
+    bootstrapPollMs: o.bootstrapPoll,
+    reportForm: o.reportForm,
+    ownSourceAddresses: o.ownSourceAddresses,
+    seed: o.seed,
+    ...(o.osReadyAfter === undefined ? {} : { osReadyAfterMs: o.osReadyAfter }),
+    ...(o.stateFile === undefined ? {} : { stateFile: o.stateFile }),
+  });
+  const control = await listenControl(fleet, o.bind, o.controlPort);
+  process.stdout.write(
+    `simulator: ${fleet.hosts.length} BMCs on ${o.bind}:${o.basePort + 1}-${o.basePort + fleet.hosts.length}, control on http://${o.bind}:${o.controlPort}\n`,
+  );
+  const stop = () => {
+    control.close();
+    control.closeAllConnections();
+    void fleet.stop().then(() => process.exit(0));
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+} catch (error) {
+  if (error instanceof CommanderError) {
+    if (error.exitCode !== 0)
+      process.stderr.write(`simulator: ${error.message.replace(/^error: /, '')} (see --help)\n`);
+    process.exit(error.exitCode === 0 ? 0 : 2);
+  }
+  const { code, port } = error as NodeJS.ErrnoException & { port?: number };
+  const why =
+    code === 'EADDRINUSE'
+      ? `port ${port} is in use; choose others with --base-port and --control-port`
+      : (error as Error).message;
+  process.stderr.write(`simulator: ${why}\n`);
+  process.exit(2);
+}
+
+interface Options {
+  readonly hosts: number;
+  readonly latency: number;
+  readonly bootTime: number;
+  readonly powerDelay: number;
+  readonly bind: string;
+  readonly basePort: number;
+  readonly controlPort: number;
+  readonly bootUrl: string;
+  readonly profile: string;
+  readonly username: string;
+  readonly password: string;
+  readonly bootstrapPoll: number;
+  readonly osReadyAfter?: number;
+  readonly reportForm: 'architecture' | 'v4.2';
+  readonly ownSourceAddresses: boolean;
+  readonly seed: number;
+  readonly stateFile?: string;
+}

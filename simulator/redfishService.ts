@@ -1,0 +1,338 @@
+import { createHash } from 'node:crypto';
+import type { Faults } from './faults.ts';
+import type { Profile } from './profiles.ts';
+import type { SimulatedServer } from './server.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface RedfishRequest {
+  readonly method: string;
+  /** Without a trailing slash and query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+export interface RedfishAnswer {
+  readonly status: number;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+const ROOT = '/redfish/v1';
+
+/** The Redfish service of one BMC, with the habits of its profile. */
+export class RedfishService {
+  readonly #profile: Profile;
+  readonly #server: SimulatedServer;
+  readonly #sessions: Sessions;
+  readonly #credentials: { username: string; password: string };
+  readonly #faults: () => Faults;
+  readonly #tasks = new Map<string, number>();
+
+  constructor(parts: {
+    profile: Profile;
+    server: SimulatedServer;
+    sessions: Sessions;
+    credentials: { username: string; password: string };
+    faults: () => Faults;
+  }) {
+    this.#profile = parts.profile;
+    this.#server = parts.server;
+    this.#sessions = parts.sessions;
+    this.#credentials = parts.credentials;
+    this.#faults = parts.faults;
+  }
+
+  /** The answer to a request. */
+  handle(request: RedfishRequest): RedfishAnswer {
+    const { method, path } = request;
+    if (path === '/redfish') return ok({ v1: `${ROOT}/` });
+    if (path === ROOT && method === 'GET') return ok(this.#root());
+    if (path === `${ROOT}/SessionService/Sessions` && method === 'POST') return this.#logIn(request);
+    if (!this.#isAllowed(request))
+      return failure(401, 'Base.1.8.NoValidSession', 'There is no valid session established.');
+    if (method === 'GET') return this.#get(path);
+    if (method === 'DELETE') return this.#delete(path);
+    if (method === 'PATCH') return this.#patch(request);
+    if (method === 'POST' && path === this.#resetTarget()) return this.#reset(request);
+    return failure(405, 'Base.1.8.ActionNotSupported', `${method} ${path} is not supported.`);
+  }
+
+  #link(path: string): { '@odata.id': string } {
+    return { '@odata.id': this.#profile.trailingSlash ? `${path}/` : path };
+  }
+
+  #system(): string {
+    return `${ROOT}/Systems/${this.#profile.systemID}`;
+  }
+
+  #settings(): string {
+    return `${this.#system()}/Settings`;
+  }
+
+  #resetTarget(): string {
+    return `${this.#system()}/Actions/ComputerSystem.Reset`;
+  }
+
+  #root(): object {
+    return {
+      ...this.#link(ROOT),
+      '@odata.type': '#ServiceRoot.v1_5_0.ServiceRoot',
+      Id: 'RootService',
+      RedfishVersion: '1.8.0',
+      Systems: this.#link(`${ROOT}/Systems`),
+      Managers: this.#link(`${ROOT}/Managers`),
+      Chassis: this.#link(`${ROOT}/Chassis`),
+      Tasks: this.#link(`${ROOT}/TaskService`),
+      SessionService: this.#link(`${ROOT}/SessionService`),
+      Links: { Sessions: this.#link(`${ROOT}/SessionService/Sessions`) },
+    };
+  }
+
+  #get(path: string): RedfishAnswer {
+    const system = this.#system();
+    const collection = (name: string, members: string[]) =>
+      ok({
+        ...this.#link(path),
+        Name: name,
+        'Members@odata.count': members.length,
+        Members: members.map((member) => this.#link(member)),
+      });
+    const task = /^\/redfish\/v1\/TaskService\/Tasks\/(\w+)$/.exec(path)?.[1];
+    if (task !== undefined) return this.#task(task);
+    switch (path) {
+      case `${ROOT}/Systems`:
+        return collection('Systems', [...this.#profile.otherSystems.map((id) => `${ROOT}/Systems/${id}`), system]);
+      case system:
+        return ok(this.#systemBody(), this.#etagHeader());
+      case this.#settings():
+        return this.#profile.settings
+          ? ok({ ...this.#link(path), Id: 'Settings', Boot: this.#boot() }, this.#etagHeader())
+          : notFound(path);
+      case `${system}/EthernetInterfaces`:
+        return collection('NICs', [`${path}/1`]);
+      case `${system}/EthernetInterfaces/1`:
+        return ok({
+          ...this.#link(path),
+          Id: '1',
+          MACAddress: this.#server.hardware.mac,
+          IPv4Addresses: [],
+          LinkStatus: 'LinkUp',
+        });
+      case `${system}/ResetActionInfo`:
+        return ok({ Parameters: [{ Name: 'ResetType', Required: true, AllowableValues: this.#profile.resetTypes }] });
+      case `${ROOT}/Managers`:
+        return collection('Managers', [`${ROOT}/Managers/1`]);
+      case `${ROOT}/Chassis`:
+        return collection('Chassis', [`${ROOT}/Chassis/1`]);
+      case `${ROOT}/Managers/1`:
+      case `${ROOT}/Chassis/1`:
+        return ok({ ...this.#link(path), Id: '1', Name: path.split('/').at(-2) });
+      case `${ROOT}/SessionService`:
+        return ok({ ...this.#link(path), ServiceEnabled: true, Sessions: this.#link(`${path}/Sessions`) });
+      case `${ROOT}/TaskService`:
+        return ok({ ...this.#link(path), Tasks: this.#link(`${path}/Tasks`) });
+      default:
+        return notFound(path);
+    }
+  }
+
+  #systemBody(): object {
+    const { hardware, state } = this.#server;
+    const { profile } = { profile: this.#profile };
+    return {
+      ...this.#link(this.#system()),
+      '@odata.type': '#ComputerSystem.v1_13_0.ComputerSystem',
+      Id: profile.systemID,
+      Name: 'System',
+      Manufacturer: hardware.manufacturer,
+      Model: hardware.model,
+      SerialNumber: hardware.serial,
+      BiosVersion: '2.15.0',
+      PowerState: state.power,
+      Boot: this.#boot(),
+      EthernetInterfaces: this.#link(`${this.#system()}/EthernetInterfaces`),
+      ...(profile.settings ? { '@Redfish.Settings': { SettingsObject: this.#link(this.#settings()) } } : {}),
+      Actions: {
+        '#ComputerSystem.Reset': {
+          target: this.#resetTarget(),
+          ...(profile.resetTypesIn === 'allowable' ? { 'ResetType@Redfish.AllowableValues': profile.resetTypes } : {}),
+          ...(profile.resetTypesIn === 'actionInfo'
+            ? { '@Redfish.ActionInfo': `${this.#system()}/ResetActionInfo` }
+            : {}),
+        },
+      },
+    };
+  }
+
+  #boot(): object {
+    const { override } = this.#server;
+    const { bootMode } = this.#profile;
+    return {
+      BootSourceOverrideTarget: override.target,
+      BootSourceOverrideEnabled: override.enabled,
+      'BootSourceOverrideTarget@Redfish.AllowableValues': ['None', 'Pxe', 'Hdd', 'Cd', 'BiosSetup'],
+      'BootSourceOverrideEnabled@Redfish.AllowableValues': ['Once', 'Continuous', 'Disabled'],
+      ...(bootMode === 'absent'
+        ? {}
+        : {
+            BootSourceOverrideMode: override.mode,
+            'BootSourceOverrideMode@Redfish.AllowableValues': ['UEFI', 'Legacy'],
+          }),
+    };
+  }
+
+  #etag(): string {
+    const text = JSON.stringify(this.#server.override) + this.#server.state.power;
+    const hash = createHash('sha1').update(text).digest('hex').slice(0, 12);
+    return this.#profile.etag === 'weak-only' ? `W/"${hash}"` : `"${hash}"`;
+  }
+
+  #etagHeader(): Record<string, string> {
+    return this.#profile.etag === 'none' ? {} : { etag: this.#etag() };
+  }
+
+  #patch(request: RedfishRequest): RedfishAnswer {
+    const wanted = this.#profile.settings ? this.#settings() : this.#system();
+    if (request.path !== wanted) {
+      return failure(
+        400,
+        'Base.1.8.PropertyNotWritable',
+        'The boot override of this system is changed on its settings resource.',
+      );
+    }
+    const precondition = this.#checkEtag(request.headers['if-match']);
+    if (precondition) return precondition;
+    const boot = (parse(request.body)?.Boot ?? {}) as Record<string, unknown>;
+    const refused = this.#refusePatch(boot);
+    if (refused) return refused;
+    const { override } = this.#server;
+    if (typeof boot.BootSourceOverrideTarget === 'string') override.target = boot.BootSourceOverrideTarget;
+    if (typeof boot.BootSourceOverrideEnabled === 'string') {
+      override.enabled = boot.BootSourceOverrideEnabled as typeof override.enabled;
+      if (override.enabled === 'Disabled') override.target = 'None';
+    }
+    if (typeof boot.BootSourceOverrideMode === 'string') override.mode = boot.BootSourceOverrideMode;
+    return this.#accepted();
+  }
+
+  #checkEtag(header: string | string[] | undefined): RedfishAnswer | undefined {
+    const { etag } = this.#profile;
+    if (etag === 'none' || etag === 'offered') return undefined;
+    if (header === undefined) {
+      return etag === 'required' ? failure(428, 'Base.1.8.PreconditionRequired', 'If-Match is required.') : undefined;
+    }
+    if (header === '*' || header === this.#etag()) return undefined;
+    return failure(412, 'Base.1.8.PreconditionFailed', 'The ETag does not match.');
+  }
+
+  #refusePatch(boot: Record<string, unknown>): RedfishAnswer | undefined {
+    const { bootMode, targetRequired, clearWith } = this.#profile;
+    const target = boot.BootSourceOverrideTarget;
+    const hasMode = 'BootSourceOverrideMode' in boot;
+    if (hasMode && (bootMode === 'refused' || bootMode === 'absent')) {
+      return failure(400, 'Base.1.8.PropertyNotWritable', 'BootSourceOverrideMode is not writable.');
+    }
+    if (!hasMode && bootMode === 'required') {
+      return failure(400, 'Base.1.8.PropertyMissing', 'BootSourceOverrideMode is required.');
+    }
+    if (targetRequired && target === undefined) {
+      return failure(400, 'Base.1.8.PropertyMissing', 'BootSourceOverrideTarget is required.');
+    }
+    if (boot.BootSourceOverrideEnabled === 'Disabled' && typeof target === 'string' && !clearWith.includes(target)) {
+      return failure(
+        400,
+        'Base.1.8.PropertyValueNotInList',
+        `BootSourceOverrideTarget ${target} is not allowed with Disabled.`,
+      );
+    }
+    return undefined;
+  }
+
+  #reset(request: RedfishRequest): RedfishAnswer {
+    const type = parse(request.body)?.ResetType;
+    if (typeof type !== 'string' || !this.#profile.resetTypes.includes(type)) {
+      return failure(400, 'Base.1.8.ActionParameterNotSupported', `ResetType ${String(type)} is not supported.`);
+    }
+    const isOn = this.#server.state.power !== 'Off';
+    if ((type === 'On' || type === 'ForceOn') && isOn)
+      return failure(409, 'Base.1.8.ResourceInUse', 'The server is already on.');
+    this.#server.reset(type);
+    return this.#accepted();
+  }
+
+  #accepted(): RedfishAnswer {
+    if (!this.#profile.tasks) return { status: 204 };
+    const id = `JID_${this.#tasks.size + 1}`;
+    this.#tasks.set(id, Date.now() + 50);
+    const location = `${ROOT}/TaskService/Tasks/${id}`;
+    return { status: 202, headers: { location }, body: { ...this.#link(location), Id: id, TaskState: 'Running' } };
+  }
+
+  #task(id: string): RedfishAnswer {
+    const until = this.#tasks.get(id);
+    if (until === undefined) return notFound(`task ${id}`);
+    return ok({ Id: id, TaskState: Date.now() > until ? 'Completed' : 'Running', TaskStatus: 'OK' });
+  }
+
+  #logIn(request: RedfishRequest): RedfishAnswer {
+    const body = parse(request.body);
+    const { username, password } = this.#credentials;
+    if (this.#profile.auth === 'basic')
+      return failure(405, 'Base.1.8.ActionNotSupported', 'There are no sessions here.');
+    if (body?.UserName !== username || body.Password !== password) {
+      return failure(401, 'Base.1.8.InsufficientPrivilege', 'The credentials are wrong.');
+    }
+    const session = this.#sessions.create();
+    if (!session)
+      return {
+        ...failure(503, 'Base.1.8.SessionLimitExceeded', 'There are no free sessions.'),
+        headers: { 'retry-after': '5' },
+      };
+    const location = `${ROOT}/SessionService/Sessions/${session.id}`;
+    return {
+      status: 201,
+      headers: { 'x-auth-token': session.token, location },
+      body: { ...this.#link(location), Id: session.id },
+    };
+  }
+
+  #delete(path: string): RedfishAnswer {
+    const id = /^\/redfish\/v1\/SessionService\/Sessions\/(\w+)$/.exec(path)?.[1];
+    if (id === undefined) return failure(405, 'Base.1.8.ActionNotSupported', `DELETE ${path} is not supported.`);
+    return this.#sessions.end(id) ? { status: 204 } : notFound(path);
+  }
+
+  #isAllowed({ headers }: RedfishRequest): boolean {
+    if (this.#faults().unauthorized) return false;
+    const token = headers['x-auth-token'];
+    if (typeof token === 'string') return this.#sessions.isValid(token);
+    const { authorization } = headers;
+    if (this.#profile.auth === 'session' || typeof authorization !== 'string') return false;
+    const [scheme, value = ''] = authorization.split(' ');
+    const { username, password } = this.#credentials;
+    return scheme === 'Basic' && Buffer.from(value, 'base64').toString() === `${username}:${password}`;
+  }
+}
+
+function ok(body: object, headers: Record<string, string> = {}): RedfishAnswer {
+  return { status: 200, body, headers };
+}
+
+function notFound(path: string): RedfishAnswer {
+  return failure(404, 'Base.1.8.ResourceMissingAtURI', `There is nothing at ${path}.`);
+}
+
+function failure(status: number, id: string, message: string): RedfishAnswer {
+  const info = [{ MessageId: id, Message: message }];
+  return { status, body: { error: { code: 'Base.1.8.GeneralError', message, '@Message.ExtendedInfo': info } } };
+}
+
+function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,237 @@
+import { request } from 'undici';
+import type { Faults } from './faults.ts';
+import { architectureReport, NORMAL, SMALL, v42Report, type Hardware } from './hardware.ts';
+import { runInspector, wait } from './inspector.ts';
+import { parseScript, type BootPlan } from './ipxe.ts';
+import type { FleetOptions } from './options.ts';
+import type { Profile } from './profiles.ts';
+
+export type Power = 'On' | 'Off' | 'PoweringOn' | 'PoweringOff';
+
+/** The boot override as the BMC keeps it. */
+export interface BootOverride {
+  target: string;
+  enabled: 'Once' | 'Continuous' | 'Disabled';
+  mode: string;
+}
+
+/** What became of the server, for tests. */
+export interface ServerState {
+  power: Power;
+  /** What runs on it. */
+  running: 'nothing' | 'firmware' | 'inspector' | 'os' | 'disk';
+  boots: number;
+  networkBoots: number;
+  scriptsFetched: number;
+  reportsSent: number;
+  kexecs: number;
+}
+
+const CONSOLE_LINES = 200;
+const CHAIN_LIMIT = 5;
+
+/** A server behind a BMC: power that takes time, and what it does when it boots. */
+export class SimulatedServer {
+  readonly override: BootOverride = { target: 'None', enabled: 'Disabled', mode: 'UEFI' };
+  readonly state: ServerState = {
+    power: 'Off',
+    running: 'nothing',
+    boots: 0,
+    networkBoots: 0,
+    scriptsFetched: 0,
+    reportsSent: 0,
+    kexecs: 0,
+  };
+  /** Every change of power with its time. */
+  readonly powerLog: { time: string; monotonicMs: number; power: Power; why: string }[] = [];
+  readonly console: string[] = [];
+  /** What the final OS was given. */
+  userData = '';
+  readonly hardware: Hardware;
+  readonly #options: FleetOptions;
+  readonly #faults: () => Faults;
+  readonly #localAddress: string | undefined;
+  readonly #random: () => number;
+  #session = new AbortController();
+  #changing: NodeJS.Timeout | undefined;
+  #hasDisk = false;
+
+  constructor(parts: {
+    mac: string;
+    serial: string;
+    profile: Profile;
+    options: FleetOptions;
+    faults: () => Faults;
+    localAddress: string | undefined;
+    random: () => number;
+  }) {
+    this.#options = parts.options;
+    this.#faults = parts.faults;
+    this.#localAddress = parts.localAddress;
+    this.#random = parts.random;
+    const { manufacturer, model } = parts.profile;
+    this.hardware = { ...NORMAL, manufacturer, model, serial: parts.serial, mac: parts.mac };
+  }
+
+  /** A reset as the BMC takes it; it happens after the power delay. */
+  reset(type: string): void {
+    const faults = this.#faults();
+    if (faults.powerStuck || this.#random() < (faults.powerLost ?? 0)) return;
+    switch (type) {
+      case 'On':
+      case 'ForceOn':
+        if (this.state.power === 'Off') this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type);
+        break;
+      case 'GracefulShutdown':
+        // Only an operating system hears it.
+        if (this.state.running === 'os' || this.state.running === 'disk') this.#off(type);
+        break;
+      case 'ForceOff':
+        if (this.state.power !== 'Off') this.#off(type);
+        break;
+      default:
+        this.#off(type, () => this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type));
+    }
+  }
+
+  /** Somebody presses the button: at once. */
+  press(power: 'On' | 'Off'): void {
+    this.#change(power === 'On' ? 'PoweringOn' : 'PoweringOff', power, 0, 'button');
+  }
+
+  /** The power of an earlier process; nothing boots because of it. */
+  restore(power: 'On' | 'Off', running: ServerState['running']): void {
+    this.state.power = power;
+    this.state.running = power === 'On' ? (running === 'os' ? 'os' : 'disk') : 'nothing';
+  }
+
+  stop(): void {
+    clearTimeout(this.#changing);
+    this.#session.abort();
+  }
+
+  #off(why: string, then?: () => void): void {
+    const delayMs = this.#faults().powerOffMs ?? this.#options.powerDelayMs;
+    this.#change('PoweringOff', 'Off', delayMs, why, then);
+  }
+
+  #change(during: Power, after: 'On' | 'Off', delayMs: number, why: string, then?: () => void): void {
+    clearTimeout(this.#changing);
+    const finish = () => {
+      this.#set(after, why);
+      if (after === 'On') this.#boot();
+      then?.();
+    };
+    if (delayMs <= 0) return finish();
+    this.#set(during, why);
+    this.#changing = setTimeout(finish, delayMs);
+  }
+
+  #set(power: Power, why: string): void {
+    this.state.power = power;
+    this.powerLog.push({ time: new Date().toISOString(), monotonicMs: performance.now(), power, why });
+    if (this.powerLog.length > 1_000) this.powerLog.shift();
+    if (power !== 'Off') return;
+    this.#session.abort();
+    this.state.running = 'nothing';
+  }
+
+  #boot(): void {
+    this.#session.abort();
+    this.#session = new AbortController();
+    const { signal } = this.#session;
+    this.state.boots += 1;
+    this.state.running = 'firmware';
+    const isNetwork = this.override.enabled !== 'Disabled' && this.override.target === 'Pxe';
+    if (this.override.enabled === 'Once') {
+      this.override.enabled = 'Disabled';
+      this.override.target = 'None';
+    }
+    void (isNetwork ? this.#networkBoot(signal) : this.#diskBoot(signal)).catch((error: unknown) => {
+      if (!signal.aborted) this.say(`boot failed: ${(error as Error).message}`);
+    });
+  }
+
+  async #diskBoot(signal: AbortSignal): Promise<void> {
+    await wait(this.#options.bootTimeMs, signal);
+    this.state.running = 'disk';
+    this.say(this.#hasDisk ? 'boots from disk' : 'no bootable disk');
+  }
+
+  async #networkBoot(signal: AbortSignal): Promise<void> {
+    this.state.networkBoots += 1;
+    await wait(this.#options.bootTimeMs, signal);
+    const plan = await this.#fetchPlan(signal);
+    this.state.running = 'inspector';
+    const end = await runInspector(plan, this.#inspectorOptions(), signal);
+    if (end.kind === 'kexec') {
+      this.userData = end.userData.toString('base64');
+      this.state.kexecs += 1;
+      this.state.running = 'os';
+      this.say('kexec: the final OS runs');
+      return;
+    }
+    this.say(`gives up (${end.why}) and powers off`);
+    this.#change('PoweringOff', 'Off', 0, 'inspector');
+  }
+
+  #inspectorOptions() {
+    const faults = this.#faults;
+    const options = this.#options;
+    return {
+      report: () => {
+        this.state.reportsSent += 1;
+        if (faults().wrongReport) return { cpus: 'many', memory: [] };
+        const hardware = faults().smallHardware ? { ...this.hardware, ...SMALL } : this.hardware;
+        return options.reportForm === 'v4.2' ? v42Report(hardware) : architectureReport(hardware);
+      },
+      bootstrapPollMs: options.bootstrapPollMs,
+      osReadyAfterMs: options.osReadyAfterMs,
+      localAddress: this.#localAddress,
+      provisionFails: () => faults().provisionFails,
+      neverReports: () => faults().neverReports === true,
+      dropCallback: () => this.#random() < (faults().dropCallbacks ?? 0),
+      duplicateCallbacks: () => faults().duplicateCallbacks === true,
+      delayCallbackMs: () => faults().delayCallbacksMs ?? 0,
+      say: (line: string) => this.say(line),
+    };
+  }
+
+  /** DHCP hands out one fixed address; iPXE fetches it, and goes on where a script chains to another. */
+  async #fetchPlan(signal: AbortSignal): Promise<BootPlan> {
+    const settings = new Map([['net0/mac', this.hardware.mac]]);
+    let url = this.#options.bootUrl.replaceAll('${net0/mac}', this.hardware.mac);
+    for (let hops = 0; hops < CHAIN_LIMIT; hops += 1) {
+      const text = await this.#fetchScript(url, signal);
+      const script = parseScript(text, settings);
+      if (script.kind === 'boot') return script.plan;
+      // A script of the user's own: nobody serves it here. It would boot the image with beskar7_args.
+      const args = settings.get('beskar7_args');
+      if (args !== undefined) return { kernel: script.url, args: args.split(/\s+/), initrd: [] };
+      url = script.url;
+    }
+    throw new Error('the scripts chain in a circle');
+  }
+
+  async #fetchScript(url: string, signal: AbortSignal): Promise<string> {
+    for (let tries = 1; ; tries += 1) {
+      const { statusCode, body } = await request(url, {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
+      });
+      const text = await body.text();
+      if (statusCode === 200) {
+        this.state.scriptsFetched += 1;
+        return text;
+      }
+      this.say(`boot script: HTTP ${statusCode}`);
+      // Firmware tries the network a few times.
+      if (tries >= 5) throw new Error(`no boot script (HTTP ${statusCode})`);
+      await wait(1_000, signal);
+    }
+  }
+
+  say(line: string): void {
+    this.console.push(`${new Date().toISOString()} ${line}`);
+    if (this.console.length > CONSOLE_LINES) this.console.shift();
+  }
+}
