@@ -85,10 +85,13 @@ export async function untilUp(
   }
 }
 
-/** The environment without anything that would configure Beskar7, Kubernetes or Temporal behind the flags' back. */
+/** The environment without what would configure Beskar7, Kubernetes or Temporal behind the flags' back; a prebuilt bundle stays. */
 export function quietEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const entries = Object.entries(environment).filter(
-    ([name]) => !/^(BESKAR7_|TEMPORAL_|KUBE|NODE_OPTIONS$|NODE_V8_COVERAGE$|HTTPS?_PROXY$|ALL_PROXY$)/i.test(name),
+    ([name]) =>
+      !/^(BESKAR7_(?!WORKFLOW_BUNDLE$)|TEMPORAL_|KUBE|NODE_OPTIONS$|NODE_V8_COVERAGE$|HTTPS?_PROXY$|ALL_PROXY$)/i.test(
+        name,
+      ),
   );
   return Object.fromEntries(entries);
 }

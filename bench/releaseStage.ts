@@ -46,8 +46,8 @@ async function findLeaks(world: World): Promise<Map<string, string>> {
   };
   for (const server of await world.simulator.hosts()) {
     add(`host ${server.name}`, [
-      ...(server.power === 'Off' ? [] : [`its server is ${server.power}`]),
-      ...(server.override === 'Disabled' ? [] : [`its boot override is ${server.override}`]),
+      ...(server.state.power === 'Off' ? [] : [`its server is ${server.state.power}`]),
+      ...(server.override.enabled === 'Disabled' ? [] : [`its boot override is ${server.override.enabled}`]),
     ]);
   }
   for (const host of world.hosts.objects.values()) add(`host ${host.metadata.name}`, leftovers(host));

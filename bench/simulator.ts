@@ -8,9 +8,9 @@ export interface SimulatedHost {
   readonly address: string;
   readonly mac: string;
   /** The true power state, whatever the BMC tells. */
-  readonly power: string;
-  /** `Disabled`, `Once` or `Continuous`. */
-  readonly override: string;
+  readonly state: { readonly power: string };
+  /** The boot override: `enabled` is `Disabled`, `Once` or `Continuous`. */
+  readonly override: { readonly enabled: string };
 }
 
 /** Totals that all BMCs of the fleet saw since the simulator began. */
@@ -68,9 +68,7 @@ export class Simulator {
   }
 
   async hosts(): Promise<SimulatedHost[]> {
-    const body = await this.#get('/hosts');
-    const list = Array.isArray(body) ? body : (body as { hosts?: unknown }).hosts;
-    return list as SimulatedHost[];
+    return (await this.#get('/hosts')) as SimulatedHost[];
   }
 
   /** Requests and TCP connections at all BMCs since the simulator began. */
