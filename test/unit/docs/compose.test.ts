@@ -52,6 +52,13 @@ describe('docker-compose.yml', () => {
     expect(roles.length).toBeGreaterThan(1);
   });
 
+  test('the simulator knows its flags', () => {
+    const source = read('simulator/main.ts');
+    for (const flag of compose.services.simulator?.command ?? []) {
+      expect(source).toContain(`'${flag.split('=')[0] ?? flag} <`);
+    }
+  });
+
   test('its examples are those of examples/, with the simulator of the compose network', () => {
     for (const file of readdirSync(path.join(ROOT, 'examples')).filter((name) => name.endsWith('.yaml'))) {
       const ours = parseAllDocuments(read(`examples/${file}`).replaceAll('http://127.0.0.1:18', 'http://simulator:18'));
