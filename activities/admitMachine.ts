@@ -48,7 +48,7 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
     const mayHaveClaim = finalizers.includes(FINALIZER_MACHINE);
     const hadEnded = handledOf(machine) !== undefined;
     // A run that is terminated has to be found unfinished: what says that this very ask is done must go.
-    const isRepeat = !isAskUnhandled(machine);
+    const isRepeat = !isAskUnhandled(machine) && machine.spec.providerID === undefined;
     if (mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isRepeat) {
       return { kind: 'admitted', machine, mayHaveClaim, hadEnded };
     }
@@ -90,6 +90,8 @@ function refusal(machine: Beskar7Machine, isReset: boolean): Refused | undefined
       `${what} is already provisioned on ${machine.spec.providerID}: nothing was touched`,
     );
   }
+  // Moved or restored: what it runs on is recorded, its status is not (rule 13).
+  if (machine.spec.providerID !== undefined) return undefined;
   // A reset of a run without success asks for the same once more (rule 14).
   const isRepeat = isReset && handledOf(machine)?.outcome !== 'Provisioned';
   if (!isRepeat && !isAskUnhandled(machine)) {

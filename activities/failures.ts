@@ -11,12 +11,19 @@ export type FailureType =
   | 'BmcCredentials'
   /** What the machine asks for cannot be turned into a boot configuration. Never retried. */
   | 'InvalidBootConfiguration'
+  /** The facts changed meanwhile; the activity is repeated. */
+  | 'Superseded'
   /** The worker is being shut down; another one goes on. */
   | 'WorkerShutdown';
 
 /** The run no longer owns the host. It ends, and compensates nothing (rule 2). */
 export function claimLost(message: string): ApplicationFailure {
   return ApplicationFailure.create({ message, type: 'ClaimLost' satisfies FailureType, nonRetryable: true });
+}
+
+/** Something changed under the activity's hands: Temporal repeats it, and it decides anew. */
+export function retryable(message: string): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: 'Superseded' satisfies FailureType });
 }
 
 /** What went wrong at a BMC, with `kind` of the Redfish error as detail. */

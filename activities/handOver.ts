@@ -12,7 +12,7 @@ import { MACHINES } from '../kube/resource.ts';
 import type { Plan } from './claimHost.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import { claimLost } from './failures.ts';
+import { claimLost, retryable } from './failures.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
@@ -100,6 +100,9 @@ export async function settleHandover(
       (current) => {
         const now = requireClaim(current, ref, ['Armed', 'HandedOver']);
         if (now.stage === 'HandedOver') return undefined;
+        // A failure that came in meanwhile wins: the inspector powers off.
+        if (current.status?.handover?.outcome !== 'Provisioned')
+          throw retryable(`host ${ref.host}: the outcome has changed`);
         return claimPatch({ ...now, stage: 'HandedOver', since: new Date().toISOString() });
       },
       live,

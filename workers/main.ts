@@ -1,4 +1,5 @@
 import { HelpPrinted, parseConfig, UsageError, type Config } from './config.ts';
+import { ListenError as CallbackListenError } from '../api/index.ts';
 import { ListenError } from './health.ts';
 import { Beskar7 } from './process.ts';
 
@@ -19,7 +20,7 @@ async function main(): Promise<void> {
     beskar7 = new Beskar7(config);
     await beskar7.listen();
   } catch (error) {
-    if (error instanceof UsageError || error instanceof ListenError) return exit(2, error.message);
+    if (isPlain(error)) return exit(2, error.message);
     throw error;
   }
   const stop = (signal: string) => {
@@ -34,10 +35,15 @@ async function main(): Promise<void> {
   try {
     await beskar7.run();
   } catch (error) {
-    if (error instanceof UsageError || error instanceof ListenError) return exit(2, error.message);
+    if (isPlain(error)) return exit(2, error.message);
     beskar7.logger.fatal({ err: error }, 'cannot go on');
     process.exit(1);
   }
+}
+
+/** What the user can mend: one line, no stack. */
+function isPlain(error: unknown): error is Error {
+  return [UsageError, ListenError, CallbackListenError].some((kind) => error instanceof kind);
 }
 
 function exit(code: number, message: string): void {

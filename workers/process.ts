@@ -26,6 +26,8 @@ import { connectTemporal, prepareTemporal, temporalTarget, type TemporalTarget }
 import { TemporalWorkers } from './temporalWorkers.ts';
 import { VERSION } from './version.ts';
 
+/** A watch that has not worked for so long makes the process not ready. */
+const CACHE_LAG_MS = 60_000;
 const RETRY_MS = { first: 500, longest: 10_000 };
 
 /** Anything that was started and has to be stopped, in the reverse order. */
@@ -80,7 +82,10 @@ export class Beskar7 {
     const metrics = createMetrics(() => informers.hosts.list());
     await this.#listenMetrics(metrics.registry);
     this.#installRuntime();
-    this.#health.set('caches', () => (informers.synced() ? undefined : 'the watch caches are not filled yet'));
+    this.#health.set('caches', () => {
+      if (!informers.synced()) return 'the watch caches are not filled yet';
+      return informers.problems(CACHE_LAG_MS)[0];
+    });
     informers.start();
     this.#parts.push({ name: 'informers', stop: () => informers.stop() });
     const recorder = new EventRecorder(this.#kube, { component: 'beskar7', logger });
