@@ -1,0 +1,231 @@
+import path from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { Client, Connection } from '@temporalio/client';
+import type { Beskar7Machine, Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { KubeClient } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/error.ts';
+import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
+import { startFleet, type Fleet, type FleetOptions } from '../../simulator/index.ts';
+import type { Component } from '../../tools/controlplane/component.ts';
+import { freePorts } from '../../tools/controlplane/ports.ts';
+import { beskar7Component } from '../../tools/start/processes.ts';
+import { runCommand, type Finished } from '../../tools/toolchain/command.ts';
+import { testControlPlane, type TestControlPlane } from './controlPlane.ts';
+
+/** A namespace of its own with a simulated fleet and Beskar7 as a process, under the shipped ServiceAccount. */
+export class World {
+  readonly plane: TestControlPlane = testControlPlane();
+  readonly namespace: string;
+  readonly admin: KubeClient;
+  fleet!: Fleet;
+  beskar7!: Component;
+  temporal!: Client;
+  callbackUrl = '';
+  bootUrl = '';
+  metricsUrl = '';
+  #connection: Connection | undefined;
+  readonly #flags: readonly string[];
+
+  constructor(namespace: string, flags: readonly string[] = []) {
+    this.namespace = namespace;
+    this.#flags = flags;
+    const config = new KubeConfig();
+    config.loadFromFile(this.plane.adminKubeconfig);
+    this.admin = KubeClient.fromConfig(config, { userAgent: 'beskar7-test' });
+  }
+
+  /** Starts fleet and Beskar7, and enrolls all hosts. */
+  async start(fleet: Partial<FleetOptions>): Promise<void> {
+    const [callback = 0, boot = 0, metrics = 0, health = 0] = await freePorts(4);
+    this.callbackUrl = `http://127.0.0.1:${callback}`;
+    this.bootUrl = `http://127.0.0.1:${boot}`;
+    this.metricsUrl = `http://127.0.0.1:${metrics}/metrics`;
+    this.fleet = await startFleet({
+      basePort: 0,
+      latencyMs: 2,
+      bootTimeMs: 50,
+      powerDelayMs: 50,
+      bootstrapPollMs: 200,
+      bootUrl: `${this.bootUrl}/api/v1/boot?mac=\${net0/mac}`,
+      ...fleet,
+    });
+    this.#connection = await Connection.connect({ address: this.plane.temporalAddress });
+    this.temporal = new Client({ connection: this.#connection, namespace: 'beskar7' });
+    await this.kubectl('create', 'namespace', this.namespace);
+    await this.kubectl(
+      'create',
+      'secret',
+      'generic',
+      'bmc',
+      '--from-literal=username=admin',
+      '--from-literal=password=simulated',
+    );
+    this.beskar7 = beskar7Component({
+      name: `beskar7-${this.namespace}`,
+      healthPort: health,
+      logFolder: path.join(this.plane.dataFolder, 'logs'),
+      args: [
+        '--roles=all',
+        `--namespace=${this.namespace}`,
+        `--kubeconfig=${this.plane.serviceAccountKubeconfig}`,
+        `--temporal-address=${this.plane.temporalAddress}`,
+        '--temporal-namespace=beskar7',
+        `--callback-bind-address=127.0.0.1:${callback}`,
+        `--callback-url=${this.callbackUrl}`,
+        `--boot-bind-address=127.0.0.1:${boot}`,
+        `--metrics-bind-address=127.0.0.1:${metrics}`,
+        `--health-bind-address=127.0.0.1:${health}`,
+        '--boot-by-mac',
+        '--graceful-shutdown-timeout=2s',
+        ...this.#flags,
+      ],
+    });
+    await this.beskar7.start();
+    for (const [index, bmc] of this.fleet.hosts.entries()) {
+      await this.addHost(`host-${index + 1}`, bmc.address, { bootMACAddress: bmc.mac });
+    }
+    for (const index of this.fleet.hosts.keys()) await this.hostIs(`host-${index + 1}`, 'Available');
+  }
+
+  async stop(): Promise<void> {
+    await this.beskar7.stop();
+    await this.fleet.stop();
+    await this.#connection?.close();
+    await this.admin.close();
+  }
+
+  addHost(name: string, address: string, spec: Partial<PhysicalHost['spec']> = {}): Promise<PhysicalHost> {
+    return this.admin.create(HOSTS, {
+      metadata: { name, namespace: this.namespace },
+      spec: { redfishConnection: { address, credentialsSecretRef: 'bmc' }, ...spec },
+    });
+  }
+
+  addMachine(name: string, spec: Partial<Beskar7MachineSpec> = {}): Promise<Beskar7Machine> {
+    return this.admin.create(MACHINES, {
+      metadata: { name, namespace: this.namespace },
+      spec: { targetOSImage: 'http://images.example/os.tar.gz', ...spec },
+    });
+  }
+
+  host(name: string): Promise<PhysicalHost | undefined> {
+    return this.#read(HOSTS, name);
+  }
+
+  machine(name: string): Promise<Beskar7Machine | undefined> {
+    return this.#read(MACHINES, name);
+  }
+
+  /** The simulated server behind a host. */
+  serverOf(host: string) {
+    const index = Number(host.split('-').at(-1));
+    return this.fleet.host(`sim-${String(index).padStart(4, '0')}`);
+  }
+
+  hostIs(name: string, state: string, boundMs = 60_000): Promise<PhysicalHost> {
+    return this.untilHost(name, `in state ${state}`, (host) => host.status?.state === state, boundMs);
+  }
+
+  machineIs(name: string, phase: string, boundMs = 60_000): Promise<Beskar7Machine> {
+    return this.untilMachine(name, `in phase ${phase}`, (machine) => machine.status?.phase === phase, boundMs);
+  }
+
+  async untilHost(
+    name: string,
+    what: string,
+    isSo: (host: PhysicalHost) => boolean,
+    boundMs = 60_000,
+  ): Promise<PhysicalHost> {
+    const found = await this.#until(
+      HOSTS,
+      name,
+      (host) => host !== undefined && isSo(host),
+      boundMs,
+      `host ${name} ${what}`,
+    );
+    return found as PhysicalHost;
+  }
+
+  async untilMachine(
+    name: string,
+    what: string,
+    isSo: (machine: Beskar7Machine) => boolean,
+    boundMs = 60_000,
+  ): Promise<Beskar7Machine> {
+    const so = (machine: Beskar7Machine | undefined) => machine !== undefined && isSo(machine);
+    return (await this.#until(MACHINES, name, so, boundMs, `machine ${name} ${what}`)) as Beskar7Machine;
+  }
+
+  async machineIsGone(name: string, boundMs = 60_000): Promise<void> {
+    await this.#until(MACHINES, name, (machine) => machine === undefined, boundMs, `machine ${name} gone`);
+  }
+
+  async hostIsGone(name: string, boundMs = 60_000): Promise<void> {
+    await this.#until(HOSTS, name, (host) => host === undefined, boundMs, `host ${name} gone`);
+  }
+
+  /** Runs the real kubectl in the namespace; gives its output, throws when it fails. */
+  async kubectl(...args: string[]): Promise<string> {
+    const { code, output } = await this.tryKubectl(...args);
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${output}`);
+    return output;
+  }
+
+  tryKubectl(...args: string[]): Promise<Finished> {
+    const { kubectl, adminKubeconfig } = this.plane;
+    return runCommand(kubectl, ['--kubeconfig', adminKubeconfig, '-n', this.namespace, ...args], { timeoutMs: 60_000 });
+  }
+
+  /** Runs the real temporal command line. */
+  async temporalCli(...args: string[]): Promise<string> {
+    const { temporalCli, temporalAddress } = this.plane;
+    const words = [...args, '--address', temporalAddress, '-n', 'beskar7'];
+    const { code, output } = await runCommand(temporalCli, words, { timeoutMs: 60_000 });
+    if (code !== 0) throw new Error(`temporal ${args.join(' ')}: ${output}`);
+    return output;
+  }
+
+  async #read<T extends Identified>(resource: Resource<T>, name: string): Promise<T | undefined> {
+    try {
+      return await this.admin.get(resource, this.namespace, name);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Waits, by a watch, until an object is as wanted (undefined: it is gone). */
+  async #until<T extends Identified>(
+    resource: Resource<T>,
+    name: string,
+    isSo: (object: T | undefined) => boolean,
+    boundMs: number,
+    what: string,
+  ): Promise<T | undefined> {
+    const signal = AbortSignal.timeout(boundMs);
+    const { namespace } = this;
+    let last: T | undefined;
+    try {
+      for (;;) {
+        const { items, resourceVersion } = await this.admin.list(resource, { namespace, signal });
+        last = items.find(({ metadata }) => metadata.name === name);
+        if (isSo(last)) return last;
+        for await (const { type, object } of this.admin.watch(resource, {
+          namespace,
+          resourceVersion,
+          signal,
+          timeoutSeconds: 60,
+        })) {
+          if (type === 'BOOKMARK' || object.metadata.name !== name) continue;
+          last = type === 'DELETED' ? undefined : object;
+          if (isSo(last)) return last;
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      const status = JSON.stringify((last as { status?: unknown } | undefined)?.status);
+      throw new Error(`not within ${boundMs / 1000} s: ${what}; it is ${status ?? 'not there'}`);
+    }
+  }
+}
