@@ -85,7 +85,10 @@ export async function settleHandover(
   input: HandOverInput & { startedAt: string },
 ): Promise<SettleResult> {
   const { claim: ref } = input;
-  const host = await readHost(deps.kube, ref.namespace, ref.host);
+  // What the cache shows is the start of the compare-and-swap below, which proves it; that nothing was said is asked live.
+  const cached = await hostForClaim(deps, ref);
+  const isTold = cached?.status?.handover?.claim === ref.id && cached.status.handover.outcome === 'Provisioned';
+  const host = isTold ? cached : await readHost(deps.kube, ref.namespace, ref.host);
   const claim = requireClaim(host, ref, ['Armed', 'HandedOver']);
   // requireClaim has thrown when there is no host.
   let live = host as PhysicalHost;

@@ -15,7 +15,7 @@ import { enrollHost, type EnrollInput } from './enrollHost.ts';
 import { openProvisioning, settleHandover, type HandOverInput } from './handOver.ts';
 import { takeReport, type TakeReportInput } from './inspection.ts';
 import { markReleasing, releaseHost, type MarkReleasingInput, type ReleaseHostInput } from './releaseHost.ts';
-import { retireHost, type RetireInput } from './retireHost.ts';
+import { letHostGo, retireHost, type LetHostGoInput, type RetireInput } from './retireHost.ts';
 import { withHeartbeat } from './activityScope.ts';
 import type { ObjectRef, ReleaseInput } from '../workflows/names.ts';
 
@@ -34,6 +34,7 @@ export function createKubernetesActivities(deps: Dependencies) {
     findClaim: (input: ReleaseInput) => findClaim(deps, input),
     findClaims: (ref: ObjectRef) => findClaims(deps, ref),
     awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal)),
+    letHostGo: (input: LetHostGoInput) => letHostGo(deps, input),
     removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),
   };
 }

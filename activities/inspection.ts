@@ -3,7 +3,7 @@ import { MACHINE_REASONS } from '../crds/reasons.ts';
 import { summarize, type HardwareSummary } from '../crds/requirements.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import { patchHostStatus, readHost, requireClaim } from './hostStore.ts';
+import { hostForClaim, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 
 export interface TakeReportInput {
@@ -54,6 +54,10 @@ export async function takeReport(deps: Dependencies, input: TakeReportInput): Pr
 
 async function patchOrRead(deps: Dependencies, { claim: ref, timedOut }: TakeReportInput): Promise<PhysicalHost> {
   if (!timedOut) {
+    // A report that the cache shows is stored, and does not change while the claim stands; that it is missing is asked live.
+    const cached = await hostForClaim(deps, ref);
+    if (cached?.status?.inspection?.claim === ref.id && cached.status.inspection.reportDigest !== undefined)
+      return cached;
     const host = await readHost(deps.kube, ref.namespace, ref.host);
     requireClaim(host, ref, ['Armed']);
     // requireClaim has thrown when there is no host.

@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../crds/claim.ts';
 import { withConditions } from '../crds/conditions.ts';
 import {
@@ -25,11 +26,12 @@ export interface RetireInput {
   readonly nextAttemptInMs: number;
 }
 
-export type RetireResult = { readonly kind: 'retired' } | { readonly kind: 'notDue'; readonly message: string };
+export type RetireResult =
+  { readonly kind: 'off'; readonly secrets: readonly string[] } | { readonly kind: 'notDue'; readonly message: string };
 
 /**
- * The end of a host that is being deleted and that nobody has claimed: its server is switched off and seen off (the only call
- * that is allowed here, rule 3), its Secrets and the host lose our finalizers. `beskar7.io/force-release` skips the BMC.
+ * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call that is allowed
+ * here, rule 3). `beskar7.io/force-release` skips the BMC.
  */
 export async function retireHost(deps: Dependencies, input: RetireInput, signal: AbortSignal): Promise<RetireResult> {
   const { namespace, name, uid } = input.host;
@@ -51,18 +53,38 @@ export async function retireHost(deps: Dependencies, input: RetireInput, signal:
   } else {
     deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${forced.slice(0, 200)}"`);
   }
-  await disownSecrets(deps, host);
-  await patchHost(
-    deps.kube,
-    { namespace, host: name },
-    (live) => {
-      const finalizers = live.metadata.finalizers ?? [];
-      if (!isUnclaimed(live) || !finalizers.includes(FINALIZER_HOST)) return undefined;
-      return { metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_HOST) } };
-    },
-    host,
-  );
-  return { kind: 'retired' };
+  return { kind: 'off', secrets: secretsOf(host) };
+}
+
+export interface LetHostGoInput {
+  readonly host: ObjectRef;
+  /** Names of the Secrets that it used. */
+  readonly secrets: readonly string[];
+}
+
+/**
+ * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them: so the last one to go frees
+ * them, also when all go at once. Can run twice.
+ */
+export async function letHostGo(deps: Dependencies, { host: ref, secrets }: LetHostGoInput): Promise<void> {
+  const { namespace, name, uid } = ref;
+  const host = await readHost(deps.kube, namespace, name);
+  if (host && host.metadata.uid === uid && refusal(host, uid) === undefined) {
+    await patchHost(
+      deps.kube,
+      { namespace, host: name },
+      (live) => {
+        const finalizers = live.metadata.finalizers ?? [];
+        if (live.metadata.uid !== uid || !isUnclaimed(live) || !finalizers.includes(FINALIZER_HOST)) return undefined;
+        return { metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_HOST) } };
+      },
+      host,
+    ).catch((error: unknown) => {
+      // Gone between two steps: that is what was wanted.
+      if (!(error instanceof ApplicationFailure) || error.type !== 'ClaimLost') throw error;
+    });
+  }
+  await disownSecrets(deps, ref, secrets);
 }
 
 function refusal(host: PhysicalHost | undefined, uid: string): string | undefined {
@@ -76,16 +98,13 @@ function refusal(host: PhysicalHost | undefined, uid: string): string | undefine
   return undefined;
 }
 
-/** Takes our finalizer off the host's Secrets, unless another host of the namespace uses them. */
-async function disownSecrets(deps: Dependencies, host: PhysicalHost): Promise<void> {
-  const namespace = host.metadata.namespace ?? '';
-  const { items } = await deps.kube.list(HOSTS, { namespace });
-  const others = items.filter((other) => other.metadata.uid !== host.metadata.uid);
-  const usedByOthers = new Set(others.flatMap(secretsOf));
-  for (const name of secretsOf(host)) {
-    if (usedByOthers.has(name)) continue;
-    await disownSecret(deps, namespace, name);
-  }
+async function disownSecrets(deps: Dependencies, ref: ObjectRef, secrets: readonly string[]): Promise<void> {
+  const { items } = await deps.kube.list(HOSTS, { namespace: ref.namespace });
+  const isHolding = ({ metadata }: PhysicalHost) =>
+    metadata.uid !== ref.uid &&
+    (metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).includes(FINALIZER_HOST));
+  const held = new Set(items.filter(isHolding).flatMap(secretsOf));
+  for (const name of secrets) if (!held.has(name)) await disownSecret(deps, ref.namespace, name);
 }
 
 async function disownSecret(deps: Dependencies, namespace: string, name: string): Promise<void> {

@@ -2,17 +2,17 @@ import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { ObjectMeta } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { slimReport } from '../crds/requirements.ts';
 import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
 
 /** Written by `kubectl apply`: a second copy of the object. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
-/** A host as watch caches keep it: without managedFields and without the inspection report (read that live). */
+/** A host as watch caches keep it: without managedFields, and of the inspection report only what validation needs. */
 export function trimHost(host: PhysicalHost): PhysicalHost {
   const metadata = trimMeta(host.metadata);
   if (host.status?.inspectionReport === undefined) return { ...host, metadata };
-  const { inspectionReport: _large, ...status } = host.status;
-  return { ...host, metadata, status };
+  return { ...host, metadata, status: { ...host.status, inspectionReport: slimReport(host.status.inspectionReport) } };
 }
 
 export function trimMachine(machine: Beskar7Machine): Beskar7Machine {

@@ -26,6 +26,33 @@ export function summarize(report: InspectionReport): HardwareSummary {
   };
 }
 
+/** The part of a report that `summarize` reads, for watch caches, which leave the rest out. */
+export function slimReport({ cpus, memory, disks }: InspectionReport): InspectionReport {
+  const sizes = memory?.modules?.flatMap(({ sizeBytes }) => (sizeBytes === undefined ? [] : [{ sizeBytes }]));
+  return {
+    ...(cpus?.cores === undefined ? {} : { cpus: { cores: cpus.cores } }),
+    ...(memory === undefined
+      ? {}
+      : {
+          memory: {
+            ...(memory.totalBytes === undefined ? {} : { totalBytes: memory.totalBytes }),
+            ...(memory.totalGB === undefined ? {} : { totalGB: memory.totalGB }),
+            ...(sizes === undefined ? {} : { modules: sizes }),
+          },
+        }),
+    ...(disks === undefined
+      ? {}
+      : {
+          disks: disks.map(({ sizeBytes, sizeGB, removable, readOnly }) => ({
+            ...(sizeBytes === undefined ? {} : { sizeBytes }),
+            ...(sizeGB === undefined ? {} : { sizeGB }),
+            ...(removable === undefined ? {} : { removable }),
+            ...(readOnly === undefined ? {} : { readOnly }),
+          })),
+        }),
+  };
+}
+
 /** What is missing, one sentence each, in words for the operator; empty when the hardware is good. */
 export function unmetRequirements(requirements: HardwareRequirements | undefined, found: HardwareSummary): string[] {
   const unmet: string[] = [];

@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import {
-  bundleWorkflowCode,
   Worker,
   type NativeConnection,
   type WorkerOptions,
@@ -16,6 +19,7 @@ import type { Config } from './config.ts';
 const HEARTBEAT_THROTTLE_MS = 500;
 /** After a worker has died. */
 const RESTART_MS = 5_000;
+const BUNDLE_MS = 120_000;
 
 /** The Temporal workers of the roles `worker` and `bmc-worker`, kept running. */
 export class TemporalWorkers {
@@ -38,7 +42,7 @@ export class TemporalWorkers {
       shutdownForceTime: '30 seconds',
     } satisfies Partial<WorkerOptions>;
     if (config.roles.includes('worker')) {
-      const workflowBundle = await bundleWorkflows(this.#logger);
+      const workflowBundle = await bundleWorkflows();
       await this.#keep('worker', {
         ...base,
         taskQueue: TASK_QUEUE,
@@ -108,20 +112,21 @@ export class TemporalWorkers {
   }
 }
 
-/** One bundle for the life of the process; a prebuilt one is taken where BESKAR7_WORKFLOW_BUNDLE names it (container image). */
-async function bundleWorkflows(logger: Logger): Promise<WorkflowBundleWithSourceMap | { codePath: string }> {
+/**
+ * The workflow bundle: a prebuilt one where BESKAR7_WORKFLOW_BUNDLE names it (container image), else made in a process of its own, whose
+ * memory (webpack's, some hundred MiB) goes with it.
+ */
+async function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap | { codePath: string }> {
   const prebuilt = process.env.BESKAR7_WORKFLOW_BUNDLE;
   if (prebuilt !== undefined) return { codePath: prebuilt };
-  const silent = () => undefined;
-  return bundleWorkflowCode({
-    workflowsPath: path.join(import.meta.dirname, '..', 'workflows', 'index.ts'),
-    logger: {
-      log: silent,
-      trace: silent,
-      debug: silent,
-      info: silent,
-      warn: (message) => logger.warn(message),
-      error: (message) => logger.error(message),
-    },
-  });
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'beskar7-bundle-'));
+  const file = path.join(folder, 'workflows.js');
+  try {
+    await promisify(execFile)(process.execPath, [path.join(import.meta.dirname, 'bundle.ts'), file], {
+      timeout: BUNDLE_MS,
+    });
+    return { code: await readFile(file, 'utf8'), sourceMap: '' };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -2,7 +2,7 @@ import { condition, continueAsNew, setHandler, workflowInfo } from '@temporalio/
 import { sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
 import type { HostInput } from './names.ts';
-import { bmc } from './proxies.ts';
+import { bmc, kubernetes } from './proxies.ts';
 import { retryDelayMs } from './release.ts';
 
 const ATTEMPTS = 100;
@@ -18,7 +18,10 @@ export async function retireHost(input: HostInput): Promise<string> {
       const result = await bmc(input.pool).retireHost.executeWithOptions({ summary }, [
         { host: input, attempt, nextAttemptInMs },
       ]);
-      return result.kind === 'retired' ? `host ${input.namespace}/${input.name} was retired` : result.message;
+      if (result.kind === 'notDue') return result.message;
+      const { secrets } = result;
+      await kubernetes.letHostGo.executeWithOptions({ summary: `Lets ${input.name} go` }, [{ host: input, secrets }]);
+      return `host ${input.namespace}/${input.name} was retired`;
     } catch (error) {
       const failed = sortFailure(error);
       if (failed.kind === 'cancelled') throw error;

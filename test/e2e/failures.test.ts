@@ -124,8 +124,9 @@ describe('what an operator does', () => {
     await isFreeAndOff('host-5');
     const off = world.fleet.requests('sim-0005', asked).find(({ body }) => body.includes('ForceOff'));
     expect(off).toBeDefined();
-    const { status } = await world.temporal.workflow.getHandle(`provision/${world.namespace}/stopped`).describe();
-    expect(status.name).toBe('CANCELLED');
+    const handle = world.temporal.workflow.getHandle(`provision/${world.namespace}/stopped`);
+    await expect(handle.result()).rejects.toThrow(/cancel/i);
+    expect((await handle.describe()).status.name).toBe('CANCELLED');
   });
 
   test('reset of the cancelled run is a new attempt with a new claim', async () => {
@@ -182,5 +183,13 @@ describe('what an operator does', () => {
     await world.machineIsGone('stopped');
     await world.hostIsGone('host-5');
     expect(world.serverOf('host-5').server.state.power).toBe('Off');
+  });
+
+  test('the last hosts that go, all at once, free their Secret', async () => {
+    await world.kubectl('delete', 'beskar7machines', '--all', '--wait=false');
+    for (const name of ['greedy']) await world.machineIsGone(name);
+    await world.kubectl('delete', 'physicalhosts', '--all', '--wait=false');
+    for (let index = 1; index <= 5; index += 1) await world.hostIsGone(`host-${index}`);
+    await world.kubectl('delete', 'secret', 'bmc', '--timeout=30s');
   });
 });

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
 import { staleFiles } from '../../crds/generate.ts';
+import { staleDocs } from '../../docs/generate.ts';
 import { ensureTools, ToolMissing } from '../toolchain/index.ts';
 
 /** `npm test`: the checks, then all Jest projects. `npm run test:<project>` runs one; `npm run lint` the checks only. */
@@ -38,7 +39,7 @@ async function runChecks(): Promise<void> {
   await check('import rules', () => run('depcruise', ['--config', '.dependency-cruiser.cjs', ...sourceFolders()]));
   await check('types', () => run('tsc', ['--noEmit', '-p', '.']));
   await check('generated files (mend it with: npm run generate)', async () => {
-    const stale = await staleFiles();
+    const stale = [...(await staleFiles()), ...(await staleDocs())];
     if (stale.length > 0) process.stderr.write(`stale: ${stale.join(', ')}\n`);
     return stale.length === 0;
   });
@@ -51,6 +52,7 @@ function sourceFolders(): string[] {
     'bench',
     'controllers',
     'crds',
+    'docs',
     'kube',
     'redfish',
     'simulator',
