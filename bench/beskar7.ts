@@ -13,6 +13,8 @@ export interface Beskar7Spec {
   readonly logFile: string;
   readonly cpuProfile: string | undefined;
   readonly flags: readonly string[];
+  /** Flags for Node itself. */
+  readonly nodeFlags: readonly string[];
 }
 
 export interface Beskar7Ports {
@@ -45,7 +47,7 @@ export async function freePorts(): Promise<Beskar7Ports> {
 export async function startBeskar7(spec: Beskar7Spec, signal: AbortSignal): Promise<MeasuredChild> {
   const child = await startChild({
     name: 'Beskar7',
-    args: [...profileFlags(spec.cpuProfile), join(spec.root, 'workers/main.ts'), ...flagsOf(spec)],
+    args: [...spec.nodeFlags, ...profileFlags(spec.cpuProfile), join(spec.root, 'workers/main.ts'), ...flagsOf(spec)],
     logFile: spec.logFile,
     cwd: spec.root,
   });

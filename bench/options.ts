@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly timeoutMs: number;
   /** More flags for Beskar7, split at spaces. */
   readonly beskar7Flags: readonly string[];
+  /** Flags for the Node that runs Beskar7, split at spaces. */
+  readonly nodeFlags: readonly string[];
   /** Folder for a V8 CPU profile of Beskar7. */
   readonly cpuProfile: string | undefined;
   /** Folder in which logs are kept; without it they stay in the temporary folder when something was wrong. */
@@ -47,6 +49,7 @@ function command(): Command {
         .argParser((text) => toMs(text)),
     )
     .addOption(option('--beskar7-flags <text>', 'more flags for Beskar7').default([], '').argParser(words))
+    .addOption(option('--node-flags <text>', 'flags for the Node that runs Beskar7').default([], '').argParser(words))
     .addOption(option('--cpu-profile <folder>', 'write a CPU profile of Beskar7 there'))
     .addOption(option('--keep-logs <folder>', 'keep the logs of Beskar7, the simulator and the audit log there'))
     .allowExcessArguments(false)

@@ -120,6 +120,7 @@ async function startProcesses(folder: string, controlPlane: EmbeddedControlPlane
       logFile: join(folder, 'beskar7.log'),
       cpuProfile: options.cpuProfile,
       flags: options.beskar7Flags,
+      nodeFlags: options.nodeFlags,
     },
     signal,
   );
