@@ -3,7 +3,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { request } from 'undici';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { KubeClient } from '../kube/client.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { Connection } from '../kube/connection.ts';
 import { parseRequestTotals, type RequestTotals } from './apiServerMetrics.ts';
 import type { HistoryReader } from './history.ts';
