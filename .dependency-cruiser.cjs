@@ -4,7 +4,11 @@ const only = (name, from, allowed, comment) => ({
   comment,
   severity: 'error',
   from: { path: `^${from}/` },
-  to: { path: '^[a-z]+/', dependencyTypesNot: ['core', 'npm', 'npm-dev'], pathNot: [`^(${[from, ...allowed].join('|')})(/|$)`, '^node_modules/'] },
+  to: {
+    path: '^[a-z]+/',
+    dependencyTypesNot: ['core', 'npm', 'npm-dev'],
+    pathNot: [`^(${[from, ...allowed].join('|')})(/|$)`, '^node_modules/'],
+  },
 });
 
 module.exports = {

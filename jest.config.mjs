@@ -1,6 +1,15 @@
 // One Jest project per kind of test. The names are those of `npm run test:<name>`.
 // ES modules among the dependencies: Jest's CommonJS runtime has to transform them.
-const esm = ['@kubernetes/client-node', 'openid-client', 'oauth4webapi', 'jose', 'jsonpath-plus', 'js-yaml', 'socks-proxy-agent', 'agent-base'];
+const esm = [
+  '@kubernetes/client-node',
+  'openid-client',
+  'oauth4webapi',
+  'jose',
+  'jsonpath-plus',
+  'js-yaml',
+  'socks-proxy-agent',
+  'agent-base',
+];
 
 const project = (name, extra = {}) => ({
   displayName: name,
@@ -17,7 +26,13 @@ export default {
     project('unit'),
     project('workflow'),
     project('replay'),
-    project('integration', { globalSetup: '<rootDir>/test/support/globalSetup.ts', globalTeardown: '<rootDir>/test/support/globalTeardown.ts' }),
-    project('e2e', { globalSetup: '<rootDir>/test/support/globalSetup.ts', globalTeardown: '<rootDir>/test/support/globalTeardown.ts' }),
+    project('integration', {
+      globalSetup: '<rootDir>/test/support/globalSetup.ts',
+      globalTeardown: '<rootDir>/test/support/globalTeardown.ts',
+    }),
+    project('e2e', {
+      globalSetup: '<rootDir>/test/support/globalSetup.ts',
+      globalTeardown: '<rootDir>/test/support/globalTeardown.ts',
+    }),
   ],
 };

@@ -2,7 +2,7 @@ import { claimOf, serializeClaim, type Claim, type ClaimStage } from '../crds/cl
 import { ANNOTATION_CLAIM } from '../crds/names.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isNotFound } from '../kube/error.ts';
+import { isConflict, isNotFound, KubeError } from '../kube/error.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Caches } from './dependencies.ts';
@@ -116,7 +116,10 @@ async function swap(
       return await write(host);
     } catch (error) {
       if (isNotFound(error)) throw claimLost(`host ${key.namespace}/${key.host} is gone`);
-      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
+      // What a cached start made the caller refuse may be the cache's lag: a refusal needs a live read.
+      const isFromCache = host === start && !(error instanceof KubeError);
+      if ((!isFromCache && !isConflict(error)) || conflicts >= CONFLICTS) throw error;
+      start = undefined;
       host = undefined;
     }
   }

@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { request } from 'undici';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../workers/nodeFlags.ts';
 import { startChild, untilUp, type MeasuredChild } from './childProcess.ts';
 
 export interface Beskar7Spec {
@@ -47,9 +48,16 @@ export async function freePorts(): Promise<Beskar7Ports> {
 export async function startBeskar7(spec: Beskar7Spec, signal: AbortSignal): Promise<MeasuredChild> {
   const child = await startChild({
     name: 'Beskar7',
-    args: [...spec.nodeFlags, ...profileFlags(spec.cpuProfile), join(spec.root, 'workers/main.ts'), ...flagsOf(spec)],
+    args: [
+      ...NODE_FLAGS,
+      ...spec.nodeFlags,
+      ...profileFlags(spec.cpuProfile),
+      join(spec.root, 'workers/main.ts'),
+      ...flagsOf(spec),
+    ],
     logFile: spec.logFile,
     cwd: spec.root,
+    env: NODE_ENVIRONMENT,
   });
   const isReady = async (): Promise<true> => {
     const url = `http://127.0.0.1:${spec.ports.health}/readyz`;

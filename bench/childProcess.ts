@@ -21,6 +21,7 @@ export interface ChildSpec {
   readonly args: readonly string[];
   readonly logFile: string;
   readonly cwd: string;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Starts a script under this same Node. Rejects when it cannot be started. */
@@ -28,7 +29,7 @@ export async function startChild(spec: ChildSpec): Promise<MeasuredChild> {
   const log = createWriteStream(spec.logFile, { flags: 'a' });
   const child = spawn(process.execPath, spec.args, {
     cwd: spec.cwd,
-    env: quietEnvironment(process.env),
+    env: { ...quietEnvironment(process.env), ...spec.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   child.stdout.pipe(log, { end: false });

@@ -151,7 +151,8 @@ export class BootOverride {
   async #patch(held: Held, place: Place, wanted: Override, options: MutateOptions): Promise<Attempt> {
     const at = place.settings ?? place.system;
     this.#checkOffered(place, wanted);
-    const sentMode = wanted.enabled === 'Once' && this.#wantsMode(place);
+    // Clearing sends the mode only to a BMC that has refused to do without (newer Supermicro).
+    const sentMode = wanted.enabled === 'Once' ? this.#wantsMode(place) : this.#sendsMode === 'always';
     const boot = {
       BootSourceOverrideTarget: wanted.target,
       BootSourceOverrideEnabled: wanted.enabled,

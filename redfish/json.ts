@@ -2,7 +2,6 @@
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 const MAX_TEXT_LENGTH = 256;
-// eslint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /** `value` when it is a JSON object, else undefined. */

@@ -4,7 +4,8 @@ import type { Faults } from './faults.ts';
 import type { FleetOptions } from './options.ts';
 import type { Profile } from './profiles.ts';
 import { Recorder } from './recorder.ts';
-import { RedfishService, type RedfishAnswer } from './redfishService.ts';
+import type { RedfishAnswer } from './redfishAnswer.ts';
+import { RedfishService } from './redfishService.ts';
 import { SimulatedServer } from './server.ts';
 import { Sessions } from './sessions.ts';
 
@@ -17,7 +18,7 @@ export class Bmc {
   readonly serial: string;
   readonly profile: Profile;
   readonly server: SimulatedServer;
-  readonly recorder = new Recorder();
+  readonly recorder: Recorder;
   readonly sessions: Sessions;
   readonly credentials: { username: string; password: string };
   readonly #options: FleetOptions;
@@ -35,6 +36,7 @@ export class Bmc {
     this.serial = `SN${String(options.seed).padStart(2, '0')}${String(index).padStart(6, '0')}`;
     this.profile = profile;
     this.#options = options;
+    this.recorder = new Recorder(options.hosts);
     this.credentials = { username: options.username, password: options.password };
     this.sessions = new Sessions(profile.sessionSlots);
     const faults = () => this.#faults;

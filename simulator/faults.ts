@@ -32,6 +32,8 @@ export interface Faults {
   provisionFails?: string;
   /** Callbacks are not sent (probability). */
   dropCallbacks?: number;
+  /** Callbacks arrive, and their answers do not (probability). */
+  loseAnswers?: number;
   /** Callbacks are sent twice. */
   duplicateCallbacks?: boolean;
   /** Callbacks are late, in ms. */
@@ -58,6 +60,7 @@ export const FAULT_NAMES: readonly (keyof Faults)[] = [
   'smallHardware',
   'provisionFails',
   'dropCallbacks',
+  'loseAnswers',
   'duplicateCallbacks',
   'delayCallbacksMs',
   'forMs',

@@ -4,6 +4,7 @@ import type { Faults } from './faults.ts';
 import { DEFAULTS, type FleetOptions } from './options.ts';
 import { profileOf } from './profiles.ts';
 import type { RecordedRequest } from './recorder.ts';
+import type { KeptState } from './server.ts';
 
 /** Totals over the fleet, for the benchmark. */
 export interface Summary {
@@ -85,25 +86,19 @@ export class Fleet {
   }
 
   #save(file: string): void {
-    const states = this.hosts.map(({ name, server }) => ({
-      name,
-      power: server.state.power,
-      running: server.state.running,
-    }));
+    const states = this.hosts.map(({ name, server }) => ({ name, ...server.kept() }));
     writeFileSync(`${file}.tmp`, JSON.stringify(states));
     renameSync(`${file}.tmp`, file);
   }
 
   #restore(file: string): void {
-    let states: { name: string; power: string; running: 'os' | 'disk' | 'nothing' }[];
+    let states: (KeptState & { name: string })[];
     try {
       states = JSON.parse(readFileSync(file, 'utf8')) as typeof states;
     } catch {
       return;
     }
-    for (const { name, power, running } of states) {
-      if (power === 'On' || power === 'PoweringOn') this.#byName.get(name)?.server.restore('On', running);
-    }
+    for (const { name, ...state } of states) this.#byName.get(name)?.server.restore(state);
   }
 }
 

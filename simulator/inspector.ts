@@ -11,19 +11,23 @@ export interface InspectorOptions {
   readonly provisionFails: () => string | undefined;
   readonly neverReports: () => boolean;
   readonly dropCallback: () => boolean;
+  readonly loseAnswer: () => boolean;
+  /** The final OS runs from here on. */
+  readonly kexec: (userData: Buffer) => void;
   readonly duplicateCallbacks: () => boolean;
   readonly delayCallbackMs: () => number;
   readonly say: (line: string) => void;
 }
 
 /** How it ended: the final OS runs, or the image gave up and powers off. */
-export type InspectorEnd =
-  { readonly kind: 'kexec'; readonly userData: Buffer } | { readonly kind: 'gaveUp'; readonly why: string };
+export type InspectorEnd = { readonly kind: 'kexec' } | { readonly kind: 'gaveUp'; readonly why: string };
 
 const TRIES = 5;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8_000;
 const CALL_MS = 15_000;
+/** Errors before the connection stood: the request cannot have arrived. */
+const NEVER_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT']);
 
 /** Runs the inspection image: report, bootstrap data, provisioned, kexec. Rejects only when the signal aborts (power off). */
 export async function runInspector(
@@ -38,7 +42,7 @@ export async function runInspector(
   const agent = new Agent({
     keepAliveTimeout: 10_000,
     connections: 1,
-    ...(options.localAddress === undefined ? {} : { connect: { localAddress: options.localAddress } }),
+    ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
   });
   const calls = new Calls({ api, namespace, host, token, agent, options, signal });
   try {
@@ -56,13 +60,14 @@ export async function runInspector(
     }
     const handedOver = await calls.send('POST', 'provisioned', {});
     // After the first sent /provisioned an unclear answer means go on (contract, rule 24).
-    if (handedOver === 401 || handedOver === 409)
-      return { kind: 'gaveUp', why: `provisioned was answered with ${handedOver}` };
+    if (handedOver !== 202 && !calls.wasUnclear)
+      return { kind: 'gaveUp', why: `provisioned was answered with ${handedOver || 'nothing'}` };
+    options.kexec(userData);
     if (options.osReadyAfterMs !== undefined) {
       await wait(options.osReadyAfterMs, signal);
       await calls.send('POST', 'os-ready', {});
     }
-    return { kind: 'kexec', userData };
+    return { kind: 'kexec' };
   } finally {
     await agent.destroy();
   }
@@ -80,6 +85,8 @@ interface CallContext {
 
 class Calls {
   readonly #with: CallContext;
+  /** Whether a try of the last call may have been taken without a clear answer. */
+  wasUnclear = false;
 
   constructor(parts: CallContext) {
     this.#with = parts;
@@ -89,6 +96,7 @@ class Calls {
   async send(method: 'GET' | 'POST', route: string, body: unknown): Promise<number> {
     const { options, signal } = this.#with;
     await wait(options.delayCallbackMs(), signal);
+    this.wasUnclear = false;
     const status = await this.#retried(method, route, body);
     if (options.duplicateCallbacks()) await this.#retried(method, route, body);
     options.say(`${method} ${route}: ${status || 'no answer'}`);
@@ -133,9 +141,14 @@ class Calls {
         signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]),
         ...(method === 'POST' ? { body: JSON.stringify(body) } : {}),
       });
-      return { status: answer.statusCode, content: Buffer.from(await answer.body.arrayBuffer()) };
-    } catch {
+      const content = Buffer.from(await answer.body.arrayBuffer());
+      if (options.loseAnswer()) throw new Error('the answer was lost');
+      // 503 says that nothing was stored; a broken gateway or handler says nothing about it.
+      this.wasUnclear ||= answer.statusCode >= 500 && answer.statusCode !== 503;
+      return { status: answer.statusCode, content };
+    } catch (error) {
       signal.throwIfAborted();
+      this.wasUnclear ||= !NEVER_SENT.has((error as NodeJS.ErrnoException).code ?? '');
       return { status: 0, content: Buffer.alloc(0) };
     }
   }

@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { listenControl } from './control.ts';
 import { startFleet } from './fleet.ts';
 import { DEFAULTS, durationMs } from './options.ts';
@@ -13,33 +13,40 @@ const duration = (text: string) => {
     throw new InvalidArgumentError((error as Error).message);
   }
 };
-const whole = (text: string) => {
+const whole = (least: number, most: number) => (text: string) => {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('give a whole number.');
+  if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most)
+    throw new InvalidArgumentError(`give a whole number from ${least} to ${most}.`);
   return value;
 };
+const port = whole(0, 65_535);
 
 const program = new Command('npm run simulator --')
   .description('A fleet of simulated BMCs with servers behind them: real HTTP, real iPXE scripts, real reports.')
-  .option('--hosts <number>', 'how many', whole, DEFAULTS.hosts)
+  .option('--hosts <number>', 'how many', whole(1, 20_000), DEFAULTS.hosts)
   .option('--latency <duration>', 'how long a BMC takes to answer', duration, DEFAULTS.latencyMs)
   .option('--boot-time <duration>', 'from power-on until the network boot', duration, DEFAULTS.bootTimeMs)
   .option('--power-delay <duration>', 'how long power takes to change', duration, DEFAULTS.powerDelayMs)
   .option('--bind <address>', 'address of the BMCs', DEFAULTS.bind)
-  .option('--base-port <port>', 'BMC i listens on this port + i', whole, DEFAULTS.basePort)
-  .option('--control-port <port>', 'the control route', whole, 17_999)
+  .option('--base-port <port>', 'BMC i listens on this port + i', port, DEFAULTS.basePort)
+  .option('--control-port <port>', 'the control route', port, 17_999)
   .option('--boot-url <url>', 'what DHCP hands out; ${net0/mac} is replaced', DEFAULTS.bootUrl)
   .option('--profile <name>', `mixed, ${Object.keys(PROFILES).join(', ')}`, DEFAULTS.profile)
   .option('--username <name>', 'of every BMC', DEFAULTS.username)
   .option('--password <word>', 'of every BMC', DEFAULTS.password)
   .option('--bootstrap-poll <duration>', 'between two polls of bootstrap data', duration, DEFAULTS.bootstrapPollMs)
   .option('--os-ready-after <duration>', 'the final OS reports in, so long after kexec', duration)
-  .option('--report-form <form>', 'architecture or v4.2', DEFAULTS.reportForm)
+  .addOption(
+    new Option('--report-form <form>', 'of the hardware report')
+      .choices(['architecture', 'v4.2'])
+      .default(DEFAULTS.reportForm),
+  )
   .option('--own-source-addresses', 'each server calls from a loopback address of its own (Linux)', false)
-  .option('--seed <number>', 'of all chance', whole, DEFAULTS.seed)
-  .option('--state-file <file>', 'power states survive a restart in this file')
+  .option('--seed <number>', 'of all chance', whole(0, 2 ** 31), DEFAULTS.seed)
+  .option('--state-file <file>', 'power states and boot overrides survive a restart in this file')
   .allowExcessArguments(false)
   .configureOutput({ writeErr: () => undefined })
+  .showSuggestionAfterError(false)
   .exitOverride();
 
 try {

@@ -17,13 +17,13 @@ export interface FleetOptions {
   readonly password: string;
   /** Between two polls of bootstrap data. */
   readonly bootstrapPollMs: number;
-  /** Each server fetches its script from a loopback address of its own (127.x.y.z; Linux only). */
+  /** Each server fetches its script and calls from a loopback address of its own (127.x.y.z; Linux only). */
   readonly ownSourceAddresses: boolean;
   /** The final OS says that it is up, so long after kexec; absent: it says nothing. */
   readonly osReadyAfterMs?: number;
   readonly reportForm: 'architecture' | 'v4.2';
   readonly seed: number;
-  /** Power states survive a restart in this file. */
+  /** Power states and boot overrides survive a restart in this file. */
   readonly stateFile?: string;
 }
 

@@ -7,8 +7,11 @@ export interface Profile {
   readonly auth: 'basic' | 'session' | 'both';
   /** Sessions at once; the next log-in gets 503. */
   readonly sessionSlots: number;
-  /** PATCH needs If-Match (428 without it, 412 with another one). */
-  readonly etag: 'none' | 'offered' | 'required' | 'weak-only';
+  /**
+   * What If-Match on PATCH does. `required`: 428 without it, 412 with another one; `weak-but-strong`: a weak tag is handed out and
+   * its strong form wanted; `refuses-all`: 412 whatever it says.
+   */
+  readonly etag: 'none' | 'offered' | 'required' | 'weak-only' | 'weak-but-strong' | 'refuses-all';
   readonly resetTypes: readonly string[];
   /** Where the reset types are told. */
   readonly resetTypesIn: 'allowable' | 'actionInfo' | 'nowhere';
@@ -17,6 +20,10 @@ export interface Profile {
   readonly settings: boolean;
   /** Answers 202 with a task to changes. */
   readonly tasks: boolean;
+  /** A new task is 404 for so long (Dell). */
+  readonly taskMissingMs: number;
+  /** A change right after another one gets 400 (iLO). */
+  readonly busyAfterChangeMs: number;
   readonly trailingSlash: boolean;
   /** Targets that `Disabled` may be sent with. */
   readonly clearWith: readonly string[];
@@ -41,6 +48,8 @@ const GENERIC: Profile = {
   bootMode: 'offered',
   settings: false,
   tasks: false,
+  taskMissingMs: 0,
+  busyAfterChangeMs: 0,
   trailingSlash: false,
   clearWith: ['None', 'Pxe', 'Hdd'],
   targetRequired: false,
@@ -59,6 +68,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     sessionSlots: 8,
     etag: 'none',
     tasks: true,
+    taskMissingMs: 300,
   },
   hpe: {
     ...GENERIC,
@@ -69,6 +79,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     etag: 'required',
     bootMode: 'refused',
     clearWith: ['Pxe', 'Hdd'],
+    busyAfterChangeMs: 250,
     resetTypes: ['On', 'ForceOff', 'GracefulShutdown', 'ForceRestart'],
   },
   supermicro: {
@@ -108,10 +119,23 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
     resetTypes: ['On', 'ForceOn', 'ForceOff', 'GracefulShutdown', 'PowerCycle'],
   },
   strict: { ...GENERIC, name: 'strict', clearWith: ['None'], targetRequired: true },
+  'weak-etag': { ...GENERIC, name: 'weak-etag', etag: 'weak-but-strong' },
+  'no-if-match': { ...GENERIC, name: 'no-if-match', etag: 'refuses-all' },
   'several-systems': { ...GENERIC, name: 'several-systems', otherSystems: ['HGX_Baseboard_0'] },
 };
 
-const MIX = ['generic', 'dell', 'hpe', 'supermicro', 'lenovo', 'openbmc', 'supermicro-x10', 'strict'];
+const MIX = [
+  'generic',
+  'dell',
+  'hpe',
+  'supermicro',
+  'lenovo',
+  'openbmc',
+  'supermicro-x10',
+  'strict',
+  'weak-etag',
+  'no-if-match',
+];
 
 /** The profile of the n-th host, from 1; `mixed` deals all of them out. Throws for an unknown name. */
 export function profileOf(name: string, index: number): Profile {

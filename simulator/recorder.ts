@@ -17,20 +17,29 @@ export interface RecordedRequest {
   status: number;
 }
 
-const KEPT = 2_000;
+const MOST_KEPT = 2_000;
+const LEAST_KEPT = 100;
+/** About 300 bytes each: 60 MB. */
+const KEPT_IN_FLEET = 200_000;
 
-/** The requests of one BMC: the last 2,000, and totals that never drop. */
+/** The requests of one BMC: the newest, at most 2,000 and fewer in a large fleet, and totals that never drop. */
 export class Recorder {
-  readonly #kept: RecordedRequest[] = [];
+  readonly #limit: number;
+  #kept: RecordedRequest[] = [];
   requests = 0;
   mutating = 0;
   connections = 0;
+
+  constructor(hostsInFleet = 1) {
+    this.#limit = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.floor(KEPT_IN_FLEET / hostsInFleet)));
+  }
 
   add(entry: RecordedRequest): void {
     this.requests += 1;
     if (entry.mutating) this.mutating += 1;
     this.#kept.push(entry);
-    if (this.#kept.length > KEPT) this.#kept.shift();
+    // Cut rarely, so that a request does not move the whole list.
+    if (this.#kept.length >= this.#limit * 1.25) this.#kept = this.#kept.slice(-this.#limit);
   }
 
   /** Requests since a moment of the monotonic clock. */

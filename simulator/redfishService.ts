@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { applyBootPatch, BOOT_ENABLED, BOOT_MODES, BOOT_TARGETS, refuseBootPatch } from './bootPatch.ts';
 import type { Faults } from './faults.ts';
 import type { Profile } from './profiles.ts';
+import { failure, notFound, ok, type RedfishAnswer } from './redfishAnswer.ts';
 import type { SimulatedServer } from './server.ts';
 import type { Sessions } from './sessions.ts';
+import { Tasks } from './tasks.ts';
 
 export interface RedfishRequest {
   readonly method: string;
@@ -10,12 +13,6 @@ export interface RedfishRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: string;
-}
-
-export interface RedfishAnswer {
-  readonly status: number;
-  readonly body?: unknown;
-  readonly headers?: Record<string, string>;
 }
 
 const ROOT = '/redfish/v1';
@@ -27,7 +24,8 @@ export class RedfishService {
   readonly #sessions: Sessions;
   readonly #credentials: { username: string; password: string };
   readonly #faults: () => Faults;
-  readonly #tasks = new Map<string, number>();
+  readonly #tasks: Tasks;
+  #changedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: {
     profile: Profile;
@@ -41,6 +39,7 @@ export class RedfishService {
     this.#sessions = parts.sessions;
     this.#credentials = parts.credentials;
     this.#faults = parts.faults;
+    this.#tasks = new Tasks(parts.profile.taskMissingMs);
   }
 
   /** The answer to a request. */
@@ -110,7 +109,7 @@ export class RedfishService {
           ? ok({ ...this.#link(path), Id: 'Settings', Boot: this.#boot() }, this.#etagHeader())
           : notFound(path);
       case `${system}/EthernetInterfaces`:
-        return collection('NICs', [`${path}/1`]);
+        return collection('NICs', [`${path}/1`, `${path}/2`]);
       case `${system}/EthernetInterfaces/1`:
         return ok({
           ...this.#link(path),
@@ -118,6 +117,14 @@ export class RedfishService {
           MACAddress: this.#server.hardware.mac,
           IPv4Addresses: [],
           LinkStatus: 'LinkUp',
+        });
+      case `${system}/EthernetInterfaces/2`:
+        return ok({
+          ...this.#link(path),
+          Id: '2',
+          MACAddress: this.#server.hardware.mac.replace(/^02/, '06'),
+          IPv4Addresses: [],
+          LinkStatus: 'NoLink',
         });
       case `${system}/ResetActionInfo`:
         return ok({ Parameters: [{ Name: 'ResetType', Required: true, AllowableValues: this.#profile.resetTypes }] });
@@ -150,6 +157,8 @@ export class RedfishService {
       SerialNumber: hardware.serial,
       BiosVersion: '2.15.0',
       PowerState: state.power,
+      ProcessorSummary: { Count: hardware.packages, CoreCount: hardware.packages * hardware.coresPerPackage },
+      MemorySummary: { TotalSystemMemoryGiB: hardware.memoryGiB },
       Boot: this.#boot(),
       EthernetInterfaces: this.#link(`${this.#system()}/EthernetInterfaces`),
       ...(profile.settings ? { '@Redfish.Settings': { SettingsObject: this.#link(this.#settings()) } } : {}),
@@ -171,13 +180,13 @@ export class RedfishService {
     return {
       BootSourceOverrideTarget: override.target,
       BootSourceOverrideEnabled: override.enabled,
-      'BootSourceOverrideTarget@Redfish.AllowableValues': ['None', 'Pxe', 'Hdd', 'Cd', 'BiosSetup'],
-      'BootSourceOverrideEnabled@Redfish.AllowableValues': ['Once', 'Continuous', 'Disabled'],
+      'BootSourceOverrideTarget@Redfish.AllowableValues': BOOT_TARGETS,
+      'BootSourceOverrideEnabled@Redfish.AllowableValues': BOOT_ENABLED,
       ...(bootMode === 'absent'
         ? {}
         : {
             BootSourceOverrideMode: override.mode,
-            'BootSourceOverrideMode@Redfish.AllowableValues': ['UEFI', 'Legacy'],
+            'BootSourceOverrideMode@Redfish.AllowableValues': BOOT_MODES,
           }),
     };
   }
@@ -185,7 +194,7 @@ export class RedfishService {
   #etag(): string {
     const text = JSON.stringify(this.#server.override) + this.#server.state.power;
     const hash = createHash('sha1').update(text).digest('hex').slice(0, 12);
-    return this.#profile.etag === 'weak-only' ? `W/"${hash}"` : `"${hash}"`;
+    return this.#profile.etag === 'weak-only' || this.#profile.etag === 'weak-but-strong' ? `W/"${hash}"` : `"${hash}"`;
   }
 
   #etagHeader(): Record<string, string> {
@@ -203,16 +212,13 @@ export class RedfishService {
     }
     const precondition = this.#checkEtag(request.headers['if-match']);
     if (precondition) return precondition;
-    const boot = (parse(request.body)?.Boot ?? {}) as Record<string, unknown>;
-    const refused = this.#refusePatch(boot);
+    const body = parse(request.body);
+    if (!body) return failure(400, 'Base.1.8.MalformedJSON', 'The body is no JSON object.');
+    const given = body.Boot;
+    const boot = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : {};
+    const refused = this.#refuseWhileBusy() ?? refuseBootPatch(this.#profile, boot);
     if (refused) return refused;
-    const { override } = this.#server;
-    if (typeof boot.BootSourceOverrideTarget === 'string') override.target = boot.BootSourceOverrideTarget;
-    if (typeof boot.BootSourceOverrideEnabled === 'string') {
-      override.enabled = boot.BootSourceOverrideEnabled as typeof override.enabled;
-      if (override.enabled === 'Disabled') override.target = 'None';
-    }
-    if (typeof boot.BootSourceOverrideMode === 'string') override.mode = boot.BootSourceOverrideMode;
+    applyBootPatch(this.#server.override, boot);
     return this.#accepted();
   }
 
@@ -222,31 +228,11 @@ export class RedfishService {
     if (header === undefined) {
       return etag === 'required' ? failure(428, 'Base.1.8.PreconditionRequired', 'If-Match is required.') : undefined;
     }
-    if (header === '*' || header === this.#etag()) return undefined;
+    const current = this.#etag();
+    // Some hand out a weak tag, and take only the strong form of it.
+    const taken = etag === 'weak-but-strong' ? current.slice(2) : current;
+    if (etag !== 'refuses-all' && (header === '*' || header === taken)) return undefined;
     return failure(412, 'Base.1.8.PreconditionFailed', 'The ETag does not match.');
-  }
-
-  #refusePatch(boot: Record<string, unknown>): RedfishAnswer | undefined {
-    const { bootMode, targetRequired, clearWith } = this.#profile;
-    const target = boot.BootSourceOverrideTarget;
-    const hasMode = 'BootSourceOverrideMode' in boot;
-    if (hasMode && (bootMode === 'refused' || bootMode === 'absent')) {
-      return failure(400, 'Base.1.8.PropertyNotWritable', 'BootSourceOverrideMode is not writable.');
-    }
-    if (!hasMode && bootMode === 'required') {
-      return failure(400, 'Base.1.8.PropertyMissing', 'BootSourceOverrideMode is required.');
-    }
-    if (targetRequired && target === undefined) {
-      return failure(400, 'Base.1.8.PropertyMissing', 'BootSourceOverrideTarget is required.');
-    }
-    if (boot.BootSourceOverrideEnabled === 'Disabled' && typeof target === 'string' && !clearWith.includes(target)) {
-      return failure(
-        400,
-        'Base.1.8.PropertyValueNotInList',
-        `BootSourceOverrideTarget ${target} is not allowed with Disabled.`,
-      );
-    }
-    return undefined;
   }
 
   #reset(request: RedfishRequest): RedfishAnswer {
@@ -254,25 +240,36 @@ export class RedfishService {
     if (typeof type !== 'string' || !this.#profile.resetTypes.includes(type)) {
       return failure(400, 'Base.1.8.ActionParameterNotSupported', `ResetType ${String(type)} is not supported.`);
     }
-    const isOn = this.#server.state.power !== 'Off';
-    if ((type === 'On' || type === 'ForceOn') && isOn)
-      return failure(409, 'Base.1.8.ResourceInUse', 'The server is already on.');
+    const busy = this.#refuseWhileBusy();
+    if (busy) return busy;
+    const { power } = this.#server.state;
+    if ((type === 'On' || type === 'ForceOn') && power !== 'Off') {
+      const why = power === 'PoweringOff' ? 'The server is still powering off.' : 'The server is already on.';
+      return failure(409, 'Base.1.8.ResourceInUse', why);
+    }
     this.#server.reset(type);
     return this.#accepted();
   }
 
+  /** iLO: 400 for a change right after another one, by its MessageId a case for later. */
+  #refuseWhileBusy(): RedfishAnswer | undefined {
+    if (performance.now() - this.#changedAtMs >= this.#profile.busyAfterChangeMs) return undefined;
+    return failure(400, 'iLO.2.14.ResourceNotReadyRetry', 'The resource is not ready. Retry the operation.', {
+      'retry-after': '1',
+    });
+  }
+
   #accepted(): RedfishAnswer {
+    this.#changedAtMs = performance.now();
     if (!this.#profile.tasks) return { status: 204 };
-    const id = `JID_${this.#tasks.size + 1}`;
-    this.#tasks.set(id, Date.now() + 50);
+    const id = this.#tasks.start();
     const location = `${ROOT}/TaskService/Tasks/${id}`;
     return { status: 202, headers: { location }, body: { ...this.#link(location), Id: id, TaskState: 'Running' } };
   }
 
   #task(id: string): RedfishAnswer {
-    const until = this.#tasks.get(id);
-    if (until === undefined) return notFound(`task ${id}`);
-    return ok({ Id: id, TaskState: Date.now() > until ? 'Completed' : 'Running', TaskStatus: 'OK' });
+    const state = this.#tasks.stateOf(id);
+    return state === undefined ? notFound(`task ${id}`) : ok({ Id: id, TaskState: state, TaskStatus: 'OK' });
   }
 
   #logIn(request: RedfishRequest): RedfishAnswer {
@@ -280,15 +277,12 @@ export class RedfishService {
     const { username, password } = this.#credentials;
     if (this.#profile.auth === 'basic')
       return failure(405, 'Base.1.8.ActionNotSupported', 'There are no sessions here.');
-    if (body?.UserName !== username || body.Password !== password) {
+    if (this.#faults().unauthorized || body?.UserName !== username || body.Password !== password) {
       return failure(401, 'Base.1.8.InsufficientPrivilege', 'The credentials are wrong.');
     }
     const session = this.#sessions.create();
     if (!session)
-      return {
-        ...failure(503, 'Base.1.8.SessionLimitExceeded', 'There are no free sessions.'),
-        headers: { 'retry-after': '5' },
-      };
+      return failure(503, 'Base.1.8.SessionLimitExceeded', 'There are no free sessions.', { 'retry-after': '5' });
     const location = `${ROOT}/SessionService/Sessions/${session.id}`;
     return {
       status: 201,
@@ -313,19 +307,6 @@ export class RedfishService {
     const { username, password } = this.#credentials;
     return scheme === 'Basic' && Buffer.from(value, 'base64').toString() === `${username}:${password}`;
   }
-}
-
-function ok(body: object, headers: Record<string, string> = {}): RedfishAnswer {
-  return { status: 200, body, headers };
-}
-
-function notFound(path: string): RedfishAnswer {
-  return failure(404, 'Base.1.8.ResourceMissingAtURI', `There is nothing at ${path}.`);
-}
-
-function failure(status: number, id: string, message: string): RedfishAnswer {
-  const info = [{ MessageId: id, Message: message }];
-  return { status, body: { error: { code: 'Base.1.8.GeneralError', message, '@Message.ExtendedInfo': info } } };
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

@@ -1,4 +1,4 @@
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import type { Faults } from './faults.ts';
 import { architectureReport, NORMAL, SMALL, v42Report, type Hardware } from './hardware.ts';
 import { runInspector, wait } from './inspector.ts';
@@ -27,8 +27,18 @@ export interface ServerState {
   kexecs: number;
 }
 
+/** What survives a restart of the simulator. */
+export interface KeptState {
+  readonly power: Power;
+  readonly running: ServerState['running'];
+  readonly override?: BootOverride;
+  /** It was between power-on and the end of its network boot. */
+  readonly isBootingFromNetwork?: boolean;
+}
+
 const CONSOLE_LINES = 200;
 const CHAIN_LIMIT = 5;
+const SCRIPT_TRIES = 10;
 
 /** A server behind a BMC: power that takes time, and what it does when it boots. */
 export class SimulatedServer {
@@ -54,6 +64,9 @@ export class SimulatedServer {
   readonly #random: () => number;
   #session = new AbortController();
   #changing: NodeJS.Timeout | undefined;
+  #isNetworkBoot = false;
+  /** When the power will be off, while it goes off; a second command may only hasten that. */
+  #offAtMs = Number.POSITIVE_INFINITY;
   #hasDisk = false;
 
   constructor(parts: {
@@ -99,10 +112,21 @@ export class SimulatedServer {
     this.#change(power === 'On' ? 'PoweringOn' : 'PoweringOff', power, 0, 'button');
   }
 
-  /** The power of an earlier process; nothing boots because of it. */
-  restore(power: 'On' | 'Off', running: ServerState['running']): void {
-    this.state.power = power;
-    this.state.running = power === 'On' ? (running === 'os' ? 'os' : 'disk') : 'nothing';
+  kept(): KeptState {
+    const { power, running } = this.state;
+    const isBooting = running === 'firmware' || running === 'inspector';
+    const isBootingFromNetwork = isBooting && this.#isNetworkBoot;
+    return { power, running, override: { ...this.override }, isBootingFromNetwork };
+  }
+
+  /** The state of an earlier process. A server that was in the middle of its network boot does that again. */
+  restore({ power, running, override, isBootingFromNetwork }: KeptState): void {
+    Object.assign(this.override, override);
+    if (power !== 'On' && power !== 'PoweringOn') return;
+    this.#set('On', 'restored');
+    if (running === 'os' || running === 'disk') this.state.running = running;
+    else if (isBootingFromNetwork) this.#start(true);
+    else this.#boot();
   }
 
   stop(): void {
@@ -112,6 +136,9 @@ export class SimulatedServer {
 
   #off(why: string, then?: () => void): void {
     const delayMs = this.#faults().powerOffMs ?? this.#options.powerDelayMs;
+    const offAtMs = performance.now() + delayMs;
+    if (this.state.power === 'PoweringOff' && offAtMs >= this.#offAtMs) return;
+    this.#offAtMs = offAtMs;
     this.#change('PoweringOff', 'Off', delayMs, why, then);
   }
 
@@ -137,17 +164,23 @@ export class SimulatedServer {
   }
 
   #boot(): void {
-    this.#session.abort();
-    this.#session = new AbortController();
-    const { signal } = this.#session;
-    this.state.boots += 1;
-    this.state.running = 'firmware';
     const isNetwork = this.override.enabled !== 'Disabled' && this.override.target === 'Pxe';
     if (this.override.enabled === 'Once') {
       this.override.enabled = 'Disabled';
       this.override.target = 'None';
     }
-    void (isNetwork ? this.#networkBoot(signal) : this.#diskBoot(signal)).catch((error: unknown) => {
+    this.#start(isNetwork);
+  }
+
+  #start(isNetwork: boolean): void {
+    this.#session.abort();
+    this.#session = new AbortController();
+    const { signal } = this.#session;
+    this.state.boots += 1;
+    this.state.running = 'firmware';
+    this.#isNetworkBoot = isNetwork;
+    const booted = isNetwork ? this.#networkBoot(signal) : this.#diskBoot(signal);
+    booted.catch((error: unknown) => {
       if (!signal.aborted) this.say(`boot failed: ${(error as Error).message}`);
     });
   }
@@ -164,15 +197,16 @@ export class SimulatedServer {
     const plan = await this.#fetchPlan(signal);
     this.state.running = 'inspector';
     const end = await runInspector(plan, this.#inspectorOptions(), signal);
-    if (end.kind === 'kexec') {
-      this.userData = end.userData.toString('base64');
-      this.state.kexecs += 1;
-      this.state.running = 'os';
-      this.say('kexec: the final OS runs');
-      return;
-    }
+    if (end.kind === 'kexec') return;
     this.say(`gives up (${end.why}) and powers off`);
     this.#change('PoweringOff', 'Off', 0, 'inspector');
+  }
+
+  #kexec(userData: Buffer): void {
+    this.userData = userData.toString('base64');
+    this.state.kexecs += 1;
+    this.state.running = 'os';
+    this.say('kexec: the final OS runs');
   }
 
   #inspectorOptions() {
@@ -191,6 +225,8 @@ export class SimulatedServer {
       provisionFails: () => faults().provisionFails,
       neverReports: () => faults().neverReports === true,
       dropCallback: () => this.#random() < (faults().dropCallbacks ?? 0),
+      loseAnswer: () => this.#random() < (faults().loseAnswers ?? 0),
+      kexec: (userData: Buffer) => this.#kexec(userData),
       duplicateCallbacks: () => faults().duplicateCallbacks === true,
       delayCallbackMs: () => faults().delayCallbacksMs ?? 0,
       say: (line: string) => this.say(line),
@@ -214,19 +250,38 @@ export class SimulatedServer {
   }
 
   async #fetchScript(url: string, signal: AbortSignal): Promise<string> {
-    for (let tries = 1; ; tries += 1) {
-      const { statusCode, body } = await request(url, {
-        signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]),
-      });
-      const text = await body.text();
-      if (statusCode === 200) {
-        this.state.scriptsFetched += 1;
-        return text;
+    const from = this.#localAddress === undefined ? {} : { localAddress: this.#localAddress };
+    const dispatcher = new Agent({ connections: 1, ...from });
+    try {
+      for (let tries = 1; ; tries += 1) {
+        const answer = await this.#askForScript(url, dispatcher, signal);
+        if (answer.kind === 'script') {
+          this.state.scriptsFetched += 1;
+          return answer.text;
+        }
+        this.say(`boot script: ${answer.why}`);
+        // Firmware tries the network a few times, also while nobody listens.
+        if (tries >= SCRIPT_TRIES) throw new Error(`no boot script (${answer.why})`);
+        await wait(1_000, signal);
       }
-      this.say(`boot script: HTTP ${statusCode}`);
-      // Firmware tries the network a few times.
-      if (tries >= 5) throw new Error(`no boot script (HTTP ${statusCode})`);
-      await wait(1_000, signal);
+    } finally {
+      await dispatcher.destroy();
+    }
+  }
+
+  async #askForScript(
+    url: string,
+    dispatcher: Agent,
+    signal: AbortSignal,
+  ): Promise<{ kind: 'script'; text: string } | { kind: 'none'; why: string }> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
+    try {
+      const { statusCode, body } = await request(url, { dispatcher, signal: limit });
+      const text = await body.text();
+      return statusCode === 200 ? { kind: 'script', text } : { kind: 'none', why: `HTTP ${statusCode}` };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { kind: 'none', why: (error as Error).message };
     }
   }
 

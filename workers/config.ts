@@ -16,7 +16,6 @@ export interface Config {
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
   readonly namespace: string | undefined;
-  readonly watchFilter: string | undefined;
   readonly temporalAddress: string | undefined;
   readonly temporalNamespace: string | undefined;
   readonly callbackBindAddress: BindAddress;
@@ -58,7 +57,6 @@ export function command(): Command {
     .addOption(flag('--kubeconfig <file>', 'kubeconfig; default: in a pod its service account, else as kubectl'))
     .addOption(flag('--context <name>', 'context of the kubeconfig; default: its current one'))
     .addOption(flag('--namespace <name>', 'watch this namespace only; default: all'))
-    .addOption(flag('--watch-filter <value>', 'only objects whose label cluster.x-k8s.io/watch-filter has this value'))
     .addOption(
       flag(
         '--temporal-address <host:port>',
@@ -128,7 +126,7 @@ export function command(): Command {
     )
     .addOption(
       flag('--power-on-rate <number>', 'servers switched on per second, all workers together')
-        .default(20)
+        .default(5)
         .argParser(parsePositive),
     )
     .addOption(
@@ -140,7 +138,12 @@ export function command(): Command {
     .addOption(
       flag('--concurrent-bmc-activities <number>', 'BMC activities at once').default(500).argParser(parsePositive),
     )
-    .addOption(flag('--no-search-attributes', 'do without Temporal search attributes'))
+    .addOption(
+      flag('--search-attributes [boolean]', 'use Temporal search attributes')
+        .preset('true')
+        .default(true)
+        .argParser(parseBoolean),
+    )
     .addOption(
       flag('--log-level <level>', 'how much is logged')
         .choices(['trace', 'debug', 'info', 'warn', 'error'])
@@ -166,7 +169,7 @@ export function parseConfig(args: readonly string[]): Config {
 }
 
 function envOf(flags: string): string {
-  const name = /--(?:no-)?([a-z-]+)/.exec(flags)?.[1] ?? '';
+  const name = /--([a-z-]+)/.exec(flags)?.[1] ?? '';
   return `BESKAR7_${name.replaceAll('-', '_').toUpperCase()}`;
 }
 

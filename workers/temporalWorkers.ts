@@ -20,6 +20,7 @@ const HEARTBEAT_THROTTLE_MS = 500;
 /** After a worker has died. */
 const RESTART_MS = 5_000;
 const BUNDLE_MS = 120_000;
+const CACHED_WORKFLOWS = 400;
 
 /** The Temporal workers of the roles `worker` and `bmc-worker`, kept running. */
 export class TemporalWorkers {
@@ -47,6 +48,8 @@ export class TemporalWorkers {
         ...base,
         taskQueue: TASK_QUEUE,
         workflowBundle,
+        // Said outright: the SDK's own figure follows the heap limit, and a small cache means replays.
+        maxCachedWorkflows: CACHED_WORKFLOWS,
         activities: createKubernetesActivities(deps),
         maxConcurrentActivityTaskExecutions: config.concurrentActivities,
       });

@@ -11,6 +11,7 @@ import type { Component } from '../../tools/controlplane/component.ts';
 import { freePorts } from '../../tools/controlplane/ports.ts';
 import { beskar7Component } from '../../tools/start/processes.ts';
 import { runCommand, type Finished } from '../../tools/toolchain/command.ts';
+import { recordHistories } from './recordHistories.ts';
 import { testControlPlane, type TestControlPlane } from './controlPlane.ts';
 
 /** A namespace of its own with a simulated fleet and Beskar7 as a process, under the shipped ServiceAccount. */
@@ -89,10 +90,14 @@ export class World {
   }
 
   async stop(): Promise<void> {
-    await this.beskar7.stop();
-    await this.fleet.stop();
-    await this.#connection?.close();
-    await this.admin.close();
+    try {
+      await this.beskar7.stop();
+      await recordHistories(this.temporal, this.namespace, (...args) => this.temporalCli(...args));
+    } finally {
+      await this.fleet.stop();
+      await this.#connection?.close();
+      await this.admin.close();
+    }
   }
 
   addHost(name: string, address: string, spec: Partial<PhysicalHost['spec']> = {}): Promise<PhysicalHost> {

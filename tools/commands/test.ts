@@ -83,7 +83,7 @@ async function runTests(projects: readonly string[]): Promise<void> {
     if (light.length > 0) await jest(light, []);
     if (heavy.length > 0) {
       await ensureTools(['etcd', 'kube-apiserver', 'kubectl', 'temporal']);
-      await jest(heavy, ['--runInBand']);
+      await jest(heavy, ['--runInBand', '--forceExit']);
     }
   } catch (error) {
     if (!(error instanceof ToolMissing)) throw error;

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, renameSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { release, watch } from './watchdog.ts';
 
 /** How to start one program of the control plane. */
 export interface ComponentSpec {
@@ -15,12 +17,12 @@ export interface ComponentSpec {
 const READY_MS = 90_000;
 const STOP_MS = 15_000;
 const POLL_MS = 100;
+const LAST_WORDS = 400;
+/** A larger log is put aside at the next start. */
+const LOG_BYTES = 20_000_000;
 
-const alive = new Set<ChildProcess>();
-// Children do not outlive us, whatever ends us but SIGKILL; the watchdog of `start` sees to that one.
-process.on('exit', () => {
-  for (const child of alive) child.kill('SIGKILL');
-});
+/** A program that did not come up: one line that says which, how it ended, and its last words. */
+export class StartFailed extends Error {}
 
 /** One running program, its output in `<folder>/<name>.log`. It can be killed and started again, as chaos tests do. */
 export class Component {
@@ -47,20 +49,23 @@ export class Component {
     this.#onDeath = listener;
   }
 
-  /** Starts the program and waits until it serves. Rejects when it ends before, or after 90 s. */
+  /** Starts the program and waits until it serves. Rejects with StartFailed when it ends before, or after 90 s. */
   async start(): Promise<void> {
+    if ((statSync(this.logFile, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES)
+      renameSync(this.logFile, `${this.logFile}.old`);
     const log = openSync(this.logFile, 'a');
     const env = { ...process.env, ...this.#spec.env };
     const child = spawn(this.#spec.file, this.#spec.args, { stdio: ['ignore', log, log], env, detached: true });
     closeSync(log);
     this.#child = child;
     this.#isStopping = false;
-    alive.add(child);
+    const { pid } = child;
+    if (pid !== undefined) watch(pid);
     let ended: string | undefined;
     this.#exited = new Promise((resolve) => {
       const end = (how: string) => {
         ended ??= how;
-        alive.delete(child);
+        if (pid !== undefined) release(pid);
         if (!this.#isStopping) this.#onDeath?.(this.name, how);
         resolve();
       };
@@ -96,11 +101,21 @@ export class Component {
     const until = Date.now() + READY_MS;
     for (;;) {
       const how = ended();
-      if (how !== undefined) throw new Error(`${this.name} ended while it was starting (${how}); see ${this.logFile}`);
+      if (how !== undefined) throw await this.#startFailed(`ended while it was starting (${how})`);
       if (await this.#spec.isReady().catch(() => false)) return;
-      if (Date.now() > until)
-        throw new Error(`${this.name} did not serve within ${READY_MS / 1000} s; see ${this.logFile}`);
+      if (Date.now() > until) {
+        await this.kill('SIGKILL');
+        throw await this.#startFailed(`did not serve within ${READY_MS / 1000} s`);
+      }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  async #startFailed(what: string): Promise<StartFailed> {
+    const log = await readFile(this.logFile, 'utf8').catch(() => '');
+    const last = log.trimEnd().split('\n').pop()?.slice(-LAST_WORDS) ?? '';
+    return new StartFailed(
+      `beskar7: ${this.name} ${what}; see ${this.logFile}${last ? `; its last line: ${last}` : ''}`,
+    );
   }
 }

@@ -1,8 +1,10 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { ownerOf, takeLock } from '../toolchain/lock.ts';
+import { releaseFolder, watchFolder } from './watchdog.ts';
 
 /** Where `npm start` keeps its data: `$XDG_STATE_HOME/beskar7`, else `~/.local/state/beskar7`. */
 export function defaultDataFolder(environment: NodeJS.ProcessEnv = process.env): string {
@@ -21,11 +23,31 @@ export interface DataFolder {
   close(): Promise<void>;
 }
 
-/** Opens a data folder, or a temporary one that is deleted on close. */
-export async function openDataFolder(folder: string | undefined): Promise<DataFolder> {
+/** What is ours in a data folder. `--fresh` removes these and nothing else, whatever folder it was given. */
+const OURS = [
+  'etcd',
+  'certificates',
+  'logs',
+  'temporal.db',
+  'temporal.db-shm',
+  'temporal.db-wal',
+  'tokens.csv',
+  'service-account.key',
+  'audit-policy.yaml',
+  'admin.kubeconfig',
+  'beskar7.kubeconfig',
+  'fleet.json',
+  'examples.yaml',
+];
+
+/** Opens a data folder, or a temporary one that is deleted on close. Throws DataFolderInUse. */
+export async function openDataFolder(folder: string | undefined, isFresh = false): Promise<DataFolder> {
   const root = folder ?? (await mkdtemp(path.join(os.tmpdir(), 'beskar7-')));
+  if (folder === undefined) watchFolder(root);
   await mkdir(root, { recursive: true, mode: 0o700 });
-  const release = await lock(root);
+  const held = await takeLock(lockOf(root));
+  if (typeof held === 'number') throw new DataFolderInUse(inUse(root, held));
+  if (isFresh) for (const name of OURS) await rm(path.join(root, name), { recursive: true, force: true });
   const tokenFile = path.join(root, 'tokens.csv');
   const serviceAccountKey = path.join(root, 'service-account.key');
   if (!existsSync(tokenFile)) {
@@ -36,6 +58,7 @@ export async function openDataFolder(folder: string | undefined): Promise<DataFo
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await writeFile(serviceAccountKey, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
   }
+  await removeExpiredCertificate(path.join(root, 'certificates'));
   const adminToken = (await readFile(tokenFile, 'utf8')).split(',')[0] ?? '';
   return {
     path: root,
@@ -43,29 +66,32 @@ export async function openDataFolder(folder: string | undefined): Promise<DataFo
     serviceAccountKey,
     tokenFile,
     close: async () => {
-      await release();
-      if (folder === undefined) await rm(root, { recursive: true, force: true, maxRetries: 3 });
+      await held.release();
+      if (folder !== undefined) return;
+      await rm(root, { recursive: true, force: true, maxRetries: 3 });
+      releaseFolder(root);
     },
   };
 }
 
-async function lock(root: string): Promise<() => Promise<void>> {
-  const file = path.join(root, 'pid');
-  const owner = Number(await readFile(file, 'utf8').catch(() => ''));
-  if (owner > 0 && owner !== process.pid && isAlive(owner)) {
-    throw new DataFolderInUse(
-      `beskar7: ${root} is in use by process ${owner}; stop it, or choose another folder with --data-dir`,
-    );
-  }
-  await writeFile(file, String(process.pid));
-  return () => rm(file, { force: true });
+/** Throws DataFolderInUse when another process works on this folder. */
+export async function requireUnused(root: string): Promise<void> {
+  const owner = await ownerOf(lockOf(root));
+  if (owner !== undefined) throw new DataFolderInUse(inUse(root, owner));
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+function lockOf(root: string): string {
+  return path.join(root, 'pid');
+}
+
+function inUse(root: string, owner: number): string {
+  return `beskar7: ${root} is in use by process ${owner}; stop it, or choose another folder with --data-dir`;
+}
+
+/** kube-apiserver makes its certificate once, for a year, and would go on with an expired one. */
+async function removeExpiredCertificate(folder: string): Promise<void> {
+  const file = path.join(folder, 'apiserver.crt');
+  if (!existsSync(file)) return;
+  const isGood = Date.parse(new X509Certificate(await readFile(file)).validTo) - Date.now() > 24 * 3600_000;
+  if (!isGood) await rm(folder, { recursive: true, force: true });
 }

@@ -12,6 +12,8 @@ import { freePorts, type Ports } from './ports.ts';
 export interface ControlPlaneOptions {
   /** Kept there; absent: a temporary folder, no fsync, everything is deleted at the end. */
   readonly dataFolder?: string;
+  /** Begins with an empty control plane: what an earlier one left in the folder is removed. */
+  readonly isFresh?: boolean;
   /** Absent: free ones. */
   readonly ports?: Ports;
   /** Writes an audit log at level Metadata, the only record that knows user agents. */
@@ -43,7 +45,7 @@ const AUDIT_POLICY =
 /** Starts a control plane and waits until it serves. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const tools = await ensureTools(['etcd', 'kube-apiserver', 'kubectl', 'temporal']);
-  const data = await openDataFolder(options.dataFolder);
+  const data = await openDataFolder(options.dataFolder, options.isFresh);
   const ports = options.ports ?? (await somePorts());
   const logs = path.join(data.path, 'logs');
   mkdirSync(logs, { recursive: true });
@@ -56,8 +58,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       name: 'etcd',
       file: tools.etcd,
       args: etcdArguments(data.path, ports, isKept),
-      isReady: async () =>
-        (await request(`http://127.0.0.1:${ports.etcd}/health`, { headersTimeout: 2_000 })).statusCode === 200,
+      isReady: () => isEtcdReady(ports.etcd),
     },
     logs,
   );
@@ -176,6 +177,15 @@ function temporalArguments(folder: string, ports: Ports, isKept: boolean): strin
     '--search-attribute=Beskar7Phase=Keyword',
     ...(isKept ? [`--db-filename=${path.join(folder, 'temporal.db')}`] : []),
   ];
+}
+
+async function isEtcdReady(port: number): Promise<boolean> {
+  const { statusCode, body } = await request(`http://127.0.0.1:${port}/health`, {
+    headersTimeout: 2_000,
+    bodyTimeout: 2_000,
+  });
+  await body.dump();
+  return statusCode === 200;
 }
 
 async function isApiServerReady(url: string, caFile: string, token: string): Promise<boolean> {

@@ -8,16 +8,19 @@ const ROOT = path.join(import.meta.dirname, '..', '..');
 const NAMESPACE = 'beskar7-system';
 const ACCOUNT = 'beskar7';
 
-/** Runs kubectl with every right; throws with its output when it fails. */
+/** A call of kubectl that did not end well. */
+export class KubectlFailed extends Error {}
+
+/** Runs kubectl with every right, and gives its standard output; throws KubectlFailed with both outputs. */
 export async function kubectl(
   plane: Pick<ControlPlane, 'kubectl' | 'adminKubeconfig'>,
   ...args: string[]
 ): Promise<string> {
-  const { code, output } = await runCommand(plane.kubectl, ['--kubeconfig', plane.adminKubeconfig, ...args], {
+  const { code, output, stdout } = await runCommand(plane.kubectl, ['--kubeconfig', plane.adminKubeconfig, ...args], {
     timeoutMs: 120_000,
   });
-  if (code !== 0) throw new Error(`kubectl ${args.join(' ')} failed: ${output.trim()}`);
-  return output;
+  if (code !== 0) throw new KubectlFailed(`beskar7: kubectl ${args.join(' ')} failed: ${output.trim()}`);
+  return stdout;
 }
 
 /**

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { request } from 'undici';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../workers/nodeFlags.ts';
 import { Component } from '../controlplane/component.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -16,8 +17,8 @@ export function beskar7Component(options: {
     {
       name: options.name ?? 'beskar7',
       file: process.execPath,
-      args: [path.join(ROOT, 'workers', 'main.ts'), ...options.args],
-      ...(options.env ? { env: options.env } : {}),
+      args: [...NODE_FLAGS, path.join(ROOT, 'workers', 'main.ts'), ...options.args],
+      env: { ...NODE_ENVIRONMENT, ...options.env },
       isReady: () => answers(`http://127.0.0.1:${options.healthPort}/readyz`),
     },
     options.logFolder,

@@ -1,18 +1,18 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pino } from 'pino';
 import { startControlPlane, TEMPORAL_NAMESPACE, type ControlPlane } from '../controlplane/index.ts';
 import type { Component } from '../controlplane/component.ts';
+import { requireUnused } from '../controlplane/dataFolder.ts';
 import { installBeskar7, kubectl } from '../controlplane/install.ts';
 import { requireFree } from '../controlplane/ports.ts';
 import { Display } from './display.ts';
 import { externalTarget } from './external.ts';
 import { FleetView, type Row } from './fleetView.ts';
-import { moreHosts } from './moreHosts.ts';
+import { fleetObjects } from './fleetObjects.ts';
 import type { StartOptions } from './options.ts';
 import { beskar7Component, simulatorComponent } from './processes.ts';
 
-const EXAMPLES_FOLDER = path.join(import.meta.dirname, '..', '..', 'examples');
 const CREDENTIALS = { username: 'admin', password: 'simulated' };
 
 /** What Beskar7 works with: the embedded control plane, or the user's own. */
@@ -41,16 +41,26 @@ export class Session {
   /** Runs until Ctrl-C, or with --once until all is Provisioned; gives the exit code. */
   async run(): Promise<number> {
     const { signal } = this.#interrupted;
-    const interrupt = () => this.#interrupted.abort();
-    process.once('SIGINT', interrupt);
-    process.once('SIGTERM', interrupt);
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => this.#interrupt());
     try {
-      await this.#setUp();
+      const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      // Set-up may build tools for minutes; who interrupts it does not wait for that. What it began ends with this process.
+      await Promise.race([this.#setUp(), aborted]);
       if (signal.aborted) return 130;
       return await this.#watch();
     } finally {
       await this.#tearDown();
     }
+  }
+
+  #interruptedAt = 0;
+
+  /** The first time: an orderly end. Once more, not at once: npm and the terminal may both pass on one Ctrl-C: an end without order. */
+  #interrupt(): void {
+    if (!this.#interrupted.signal.aborted) {
+      this.#interruptedAt = performance.now();
+      this.#interrupted.abort();
+    } else if (performance.now() - this.#interruptedAt > 1_000) process.exit(130);
   }
 
   get #hasFleet(): boolean {
@@ -60,10 +70,10 @@ export class Session {
 
   async #setUp(): Promise<void> {
     const options = this.#options;
-    if (options.fresh) await rm(options.dataDir, { recursive: true, force: true });
-    await mkdir(this.#logs, { recursive: true });
+    if (!options.external) await requireUnused(options.dataDir);
     await this.#requirePorts();
     const target = options.external ? await externalTarget(options) : await this.#embedded();
+    await mkdir(this.#logs, { recursive: true });
     if (this.#hasFleet) await this.#startFleet();
     await this.#startBeskar7(target);
     if (this.#hasFleet) await this.#applyExamples(target);
@@ -95,6 +105,7 @@ export class Session {
     say('starts etcd, kube-apiserver and Temporal ...');
     const plane = await startControlPlane({
       dataFolder: o.dataDir,
+      isFresh: o.fresh,
       ports: {
         apiServer: o.apiServerPort,
         etcd: o.etcdPort,
@@ -119,7 +130,8 @@ export class Session {
         `Temporal UI:  ${plane.temporalUiUrl}/namespaces/${TEMPORAL_NAMESPACE}/workflows`,
         `kubectl:      ${plane.kubectl} --kubeconfig ${plane.adminKubeconfig} get physicalhosts,beskar7machines -A`,
         `Cancel:       ${cliLine(plane, 'cancel')} -w provision/default/worker-01`,
-        `Retry:        ${plane.kubectl} --kubeconfig ${plane.adminKubeconfig} annotate beskar7machine worker-01 beskar7.io/retry="$(date +%s)" --overwrite`,
+        `Retry:        ${cliLine(plane, 'reset')} --type FirstWorkflowTask --reason retry -w provision/default/worker-01`,
+        `       or:    ${plane.kubectl} --kubeconfig ${plane.adminKubeconfig} annotate beskar7machine worker-01 beskar7.io/retry="$(date +%s)" --overwrite`,
         `Trace:        ${cliLine(plane, 'show')} -w provision/default/worker-01`,
       ],
     };
@@ -173,11 +185,8 @@ export class Session {
   async #applyExamples(target: Target): Promise<void> {
     say('applies examples/ ...');
     const plane = { kubectl: target.kubectl, adminKubeconfig: target.adminKubeconfig };
-    await kubectl(plane, 'apply', '-f', EXAMPLES_FOLDER);
-    const more = moreHosts(this.#options.hosts, this.#options.bmcBasePort);
-    if (more === '') return;
-    const file = path.join(this.#options.dataDir, 'more-hosts.yaml');
-    await writeFile(file, more);
+    const file = path.join(this.#options.dataDir, 'examples.yaml');
+    await writeFile(file, await fleetObjects(this.#options.hosts, this.#options.bmcBasePort));
     await kubectl(plane, 'apply', '-f', file);
   }
 
@@ -206,12 +215,14 @@ export class Session {
         return fail(`not all machines were Provisioned within ${timeoutMinutes} minutes`, rows);
       // Woken by every change, and once a second for the clock of the table; changes are gathered for a moment.
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, 1_000);
-        wake = () => {
+        const end = () => {
           clearTimeout(timer);
-          setTimeout(resolve, 100);
+          signal.removeEventListener('abort', end);
+          resolve();
         };
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        const timer = setTimeout(end, 1_000);
+        wake = () => void setTimeout(end, 100);
+        signal.addEventListener('abort', end);
       });
     }
   }
@@ -222,7 +233,7 @@ export class Session {
 
   async #tearDown(): Promise<void> {
     say('stops ...');
-    await this.#view?.stop();
+    await this.#view?.stop().catch(() => undefined);
     for (const component of this.#running.reverse()) await component.stop();
     await this.#plane?.stop();
   }

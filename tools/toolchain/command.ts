@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 export interface Finished {
   readonly code: number | null;
-  /** Both outputs, the last 20,000 characters. */
+  /** Both outputs, the last 2,000,000 characters. */
   readonly output: string;
+  /** Standard output alone, bounded likewise: warnings do not get into a value that is read from it. */
+  readonly stdout: string;
 }
+
+const KEPT_CHARACTERS = 2_000_000;
 
 /** Runs a command to its end, or kills it at the limit. Rejects only when it cannot be started. */
 export function runCommand(
@@ -17,9 +21,14 @@ export function runCommand(
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, { cwd: options.cwd, env: options.env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
-    const keep = (chunk: Buffer) => void (output = (output + chunk.toString()).slice(-20_000));
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      output = (output + chunk).slice(-KEPT_CHARACTERS);
+      stdout = (stdout + chunk).slice(-KEPT_CHARACTERS);
+    });
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      output = (output + chunk).slice(-KEPT_CHARACTERS);
+    });
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs);
     child.on('error', (error) => {
       clearTimeout(timer);
@@ -27,7 +36,7 @@ export function runCommand(
     });
     child.on('close', (code) => {
       clearTimeout(timer);
-      resolve({ code, output });
+      resolve({ code, output, stdout });
     });
   });
 }
@@ -37,11 +46,17 @@ export async function findOnPath(name: string): Promise<string | undefined> {
   for (const folder of (process.env.PATH ?? '').split(path.delimiter)) {
     if (folder === '') continue;
     const file = path.join(folder, name);
-    const isThere = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return file;
+    if (await isExecutable(file)) return file;
   }
   return undefined;
+}
+
+/** Whether this is a file that can be run. */
+export async function isExecutable(file: string): Promise<boolean> {
+  try {
+    await access(file, constants.X_OK);
+    return (await stat(file)).isFile();
+  } catch {
+    return false;
+  }
 }

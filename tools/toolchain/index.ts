@@ -1,12 +1,12 @@
-import { access, constants, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { cacheFolder, withLock } from './cache.ts';
-import { findOnPath, runCommand } from './command.ts';
+import { findOnPath, isExecutable, runCommand } from './command.ts';
 import { downloadTool, platform } from './download.ts';
 import { buildWithGo } from './goBuild.ts';
 import { PINS, type Pin, type ToolName } from './pins.ts';
 import { withProgress } from './progress.ts';
-import { installTestServer } from './testServer.ts';
+import { downloadNativeTestServer, installTestServer, installTestServerWithMaven } from './testServer.ts';
 
 export type { ToolName } from './pins.ts';
 
@@ -17,27 +17,39 @@ export class ToolMissing extends Error {
   constructor(name: ToolName, pin: Pin, tried: readonly string[]) {
     super(
       `beskar7: ${name} ${pin.version} could not be had.\n${tried.map((line) => `  - ${line}`).join('\n')}\n` +
-        `Install ${pin.install} and put it on PATH, or name it with ${pin.environment}.`,
+        `Install ${pin.install}, or name the program with ${pin.environment}.`,
     );
   }
 }
 
+/** Where to say what is being done; one line each. */
+export type Say = (line: string) => void;
+
+const sayOnStandardError: Say = (line) => void process.stderr.write(`beskar7: ${line}\n`);
+
 /** Paths of the tools, one after the other so that builds do not fight for the machine. Throws ToolMissing. */
-export async function ensureTools<Name extends ToolName>(names: readonly Name[]): Promise<Record<Name, string>> {
+export async function ensureTools<Name extends ToolName>(
+  names: readonly Name[],
+  say: Say = sayOnStandardError,
+): Promise<Record<Name, string>> {
   const paths: Partial<Record<Name, string>> = {};
-  for (const name of names) paths[name] = await ensureTool(name);
+  for (const name of names) paths[name] = await ensureTool(name, PINS[name], say);
   return paths as Record<Name, string>;
 }
 
 /**
  * The path of one tool: named in the environment → a fitting one on PATH → the cache → the official download → a build with Go (for the test
- * server: Maven) → ToolMissing.
+ * server: jars from Maven Central, Maven, the SDK's own download) → ToolMissing.
  */
-export async function ensureTool(name: ToolName, pin: Pin = PINS[name]): Promise<string> {
+export async function ensureTool(
+  name: ToolName,
+  pin: Pin = PINS[name],
+  say: Say = sayOnStandardError,
+): Promise<string> {
   const named = process.env[pin.environment];
   const tried: string[] = [];
   if (named) {
-    if (await isExecutable(named)) return named;
+    if (await isExecutable(named)) return path.resolve(named);
     throw new ToolMissing(name, pin, [`${pin.environment}=${named} is no executable file`]);
   }
   const onPath = await fittingOnPath(name, pin, tried);
@@ -46,55 +58,59 @@ export async function ensureTool(name: ToolName, pin: Pin = PINS[name]): Promise
   const folder = path.join(cacheFolder(), 'tools');
   const target = path.join(folder, `${name}-${pin.version}-${os}-${arch}`);
   if (await isExecutable(target)) return target;
-  tried.push(`${target} is not there yet`);
+  tried.push(`not in the cache, at ${target}`);
   await mkdir(folder, { recursive: true });
-  const say = (line: string) => process.stderr.write(`beskar7: ${line}\n`);
-  return withLock(folder, path.basename(target), () => make(name, pin, target, tried), say);
+  return withLock(folder, path.basename(target), () => make(name, pin, target, tried, say), say);
 }
 
-async function make(name: ToolName, pin: Pin, target: string, tried: string[]): Promise<string> {
+async function make(name: ToolName, pin: Pin, target: string, tried: string[], say: Say): Promise<string> {
   if (await isExecutable(target)) return target;
-  const ways = waysOf(name, pin, target);
-  for (const { what, usually, work } of ways) {
+  for (const { what, usually, work } of waysOf(name, pin, target)) {
     try {
       await withProgress(what, usually, work);
       return target;
     } catch (error) {
-      tried.push(`${what}: ${(error as Error).message}`);
+      const line = `${what}: ${(error as Error).message}`;
+      tried.push(line);
+      say(`${line}; goes on with the next way`);
     }
   }
   throw new ToolMissing(name, pin, tried);
 }
 
-function waysOf(name: ToolName, pin: Pin, target: string) {
-  const ways: { what: string; usually: string; work: () => Promise<void> }[] = [];
+interface Way {
+  readonly what: string;
+  readonly usually: string;
+  work(): Promise<void>;
+}
+
+function waysOf(name: ToolName, pin: Pin, target: string): Way[] {
+  const ways: Way[] = [];
   const { download, goBuild } = pin;
   const label = `${name} ${pin.version}`;
   if (download)
     ways.push({ what: `downloads ${label}`, usually: 'seconds', work: () => downloadTool(download, target) });
   if (goBuild)
     ways.push({ what: `builds ${label} with Go`, usually: goBuild.usually, work: () => buildWithGo(goBuild, target) });
-  if (name === 'temporal-test-server') {
-    ways.push({ what: `fetches ${label} with Maven`, usually: '1 minute', work: () => installTestServer(target) });
-  }
+  if (name === 'temporal-test-server')
+    ways.push(
+      { what: `downloads ${label} from Maven Central`, usually: 'seconds', work: () => installTestServer(target) },
+      { what: `fetches ${label} with Maven`, usually: '1 minute', work: () => installTestServerWithMaven(target) },
+      { what: `downloads a native ${name}`, usually: 'seconds', work: () => downloadNativeTestServer(target) },
+    );
   return ways;
 }
 
 async function fittingOnPath(name: ToolName, pin: Pin, tried: string[]): Promise<string | undefined> {
+  if (pin.onPath === undefined) return undefined;
+  const { versionArguments, fits, fitsText } = pin.onPath;
   const found = await findOnPath(name);
   if (found === undefined) {
     tried.push('not on PATH');
     return undefined;
   }
-  const { output } = await runCommand(found, pin.versionArguments, { timeoutMs: 20_000 }).catch(() => ({ output: '' }));
-  if (pin.fits.test(output)) return found;
-  tried.push(`${found} does not fit: ${pin.fitsText} is needed, it says "${output.trim().split('\n')[0] ?? ''}"`);
+  const { output } = await runCommand(found, versionArguments, { timeoutMs: 20_000 }).catch(() => ({ output: '' }));
+  if (fits.test(output)) return found;
+  tried.push(`${found} does not fit: ${fitsText} is needed, it says "${output.trim().split('\n')[0] ?? ''}"`);
   return undefined;
-}
-
-function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }

@@ -6,10 +6,8 @@ export interface Pin {
   readonly version: string;
   /** Names the file to use, whatever else is there. */
   readonly environment: string;
-  /** Looked for on PATH with these arguments; the output has to match `fits`. */
-  readonly versionArguments: readonly string[];
-  readonly fits: RegExp;
-  readonly fitsText: string;
+  /** One on PATH is taken when its output with these arguments matches `fits`; absent: PATH is not looked at. */
+  readonly onPath?: { readonly versionArguments: readonly string[]; readonly fits: RegExp; readonly fitsText: string };
   readonly download?: Download;
   readonly goBuild?: GoBuild;
   /** For the message when everything failed. */
@@ -49,9 +47,11 @@ function kubernetes(name: 'kube-apiserver' | 'kubectl', environment: string, usu
   return {
     version: KUBERNETES,
     environment,
-    versionArguments: name === 'kubectl' ? ['version', '--client'] : ['--version'],
-    fits: /v1\.(3[3-9]|[4-9]\d)\./,
-    fitsText: '1.33 or newer',
+    onPath: {
+      versionArguments: name === 'kubectl' ? ['version', '--client'] : ['--version'],
+      fits: /v1\.(3[3-9]|[4-9]\d)\./,
+      fitsText: '1.33 or newer',
+    },
     download: {
       url: `https://dl.k8s.io/release/v${KUBERNETES}/bin/{os}/{arch}/${name}`,
       sha256: {},
@@ -64,15 +64,14 @@ function kubernetes(name: 'kube-apiserver' | 'kubectl', environment: string, usu
 
 /**
  * Versions are pinned here; what is built with Go is pinned by go.mod and go.sum under tools/go. The checksums of release files could not be
- * recorded where this was written (no way out but package registries): the publisher's own checksum file is used instead.
+ * recorded where this was written (no way out but package registries): the publisher's own checksum file is used instead, and what it said at
+ * first is remembered (checksums.ts). Add them to `sha256` when they are known.
  */
 export const PINS: Readonly<Record<ToolName, Pin>> = {
   etcd: {
     version: '3.6.16',
     environment: 'BESKAR7_ETCD',
-    versionArguments: ['--version'],
-    fits: /etcd Version: 3\.(5|6|7)\./,
-    fitsText: '3.5 or newer',
+    onPath: { versionArguments: ['--version'], fits: /etcd Version: 3\.(5|6|7)\./, fitsText: '3.5 to 3.7' },
     download: {
       url: 'https://github.com/etcd-io/etcd/releases/download/v3.6.16/etcd-v3.6.16-{os}-{arch}.tar.gz',
       member: 'etcd-v3.6.16-{os}-{arch}/etcd',
@@ -87,9 +86,11 @@ export const PINS: Readonly<Record<ToolName, Pin>> = {
   temporal: {
     version: '1.5.1',
     environment: 'BESKAR7_TEMPORAL',
-    versionArguments: ['--version'],
-    fits: /temporal version (1\.[5-9]|[2-9])/,
-    fitsText: '1.5 or newer',
+    onPath: {
+      versionArguments: ['--version'],
+      fits: /temporal version (1\.([5-9]|\d\d)|[2-9])/,
+      fitsText: '1.5 or newer',
+    },
     download: {
       url: 'https://github.com/temporalio/cli/releases/download/v1.5.1/temporal_cli_1.5.1_{os}_{arch}.tar.gz',
       member: 'temporal',
@@ -102,9 +103,6 @@ export const PINS: Readonly<Record<ToolName, Pin>> = {
   'temporal-test-server': {
     version: '1.38.0',
     environment: 'BESKAR7_TEMPORAL_TEST_SERVER',
-    versionArguments: ['--help'],
-    fits: /(?!)/,
-    fitsText: 'not looked for on PATH',
-    install: 'Java 11 or newer with Maven (Debian: apt-get install default-jre-headless maven)',
+    install: 'Java 11 or newer (Debian: apt-get install default-jre-headless), or a temporal-test-server of your own',
   },
 };

@@ -108,12 +108,13 @@ describe('the pool', () => {
   test('is bounded: the one that was used longest ago goes', async () => {
     const bmc = await fakeBmc();
     const pool = new RedfishPool({ maxClients: 2 });
-    const [first, second] = ['1', '2'].map((systemID) => pool.get({ ...connection(bmc.address), systemID }));
+    const first = pool.get({ ...connection(bmc.address), systemID: '1' });
+    const second = pool.get({ ...connection(bmc.address), systemID: '2' });
     expect(pool.get({ ...connection(bmc.address), systemID: '1' })).toBe(first);
     pool.get({ ...connection(bmc.address), systemID: '3' });
     expect(pool.size).toBe(2);
     expect(pool.get({ ...connection(bmc.address), systemID: '1' })).toBe(first);
-    expect(await failureOf(second!.getPowerState())).toMatchObject({ kind: 'Aborted' });
+    expect(await failureOf(second.getPowerState())).toMatchObject({ kind: 'Aborted' });
     await pool.closeAll();
   });
 

@@ -1,13 +1,19 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Agent, request } from 'undici';
 import { startFleet, type Fleet } from '../../../simulator/index.ts';
 
 let fleet: Fleet;
 let callback: Server;
-const calls: { method: string; url: string; authorization: string | undefined; body: string }[] = [];
+const calls: { method: string; url: string; authorization: string | undefined; body: string; from: string }[] = [];
+/** The status of a route, by the count of its calls so far; 0 cuts the connection. */
+let answers: Record<string, (count: number) => number>;
 let script: (base: string) => string;
+const folder = mkdtempSync(join(tmpdir(), 'fleet-'));
 const agent = new Agent({ keepAliveTimeout: 1_000 });
 const auth = { authorization: `Basic ${Buffer.from('admin:simulated').toString('base64')}` };
 
@@ -62,6 +68,7 @@ const state = () => fleet.host('sim-0001').server.state;
 
 beforeEach(async () => {
   calls.length = 0;
+  answers = {};
   script = (base) =>
     `#!ipxe\nkernel ${base}/vmlinuz beskar7.api=${base} beskar7.namespace=ns beskar7.host=h beskar7.token=t0\ninitrd x\nboot\n`;
   callback = createServer((incoming, response) => {
@@ -69,7 +76,13 @@ beforeEach(async () => {
     incoming.on('data', (chunk: Buffer) => (body += chunk.toString()));
     incoming.on('end', () => {
       const { authorization } = incoming.headers;
-      calls.push({ method: incoming.method ?? '', url: incoming.url ?? '', authorization, body });
+      const from = incoming.socket.remoteAddress ?? '';
+      calls.push({ method: incoming.method ?? '', url: incoming.url ?? '', authorization, body, from });
+      const route = Object.keys(answers).find((name) => incoming.url?.includes(`/${name}`));
+      const count = calls.filter(({ url }) => route !== undefined && url.includes(`/${route}`)).length;
+      const status = route === undefined ? undefined : answers[route]?.(count);
+      if (status === 0) return incoming.socket.destroy();
+      if (status !== undefined && status !== 200) return response.writeHead(status).end();
       const base = `http://127.0.0.1:${(callback.address() as AddressInfo).port}`;
       if (incoming.url?.startsWith('/boot')) return response.end(script(base));
       const polls = calls.filter(({ url }) => url.includes('/bootstrap')).length;
@@ -78,6 +91,11 @@ beforeEach(async () => {
     });
   });
   await new Promise<void>((resolve) => callback.listen(0, '127.0.0.1', resolve));
+});
+
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  await agent.destroy();
 });
 
 afterEach(async () => {
@@ -122,6 +140,84 @@ describe('a server that boots', () => {
   });
 });
 
+describe('a server whose callbacks go wrong', () => {
+  const sent = (route: string) => calls.filter(({ url }) => url.includes(`/${route}`)).length;
+  const boot = async () => {
+    await bmc('PATCH', SYSTEM, pxeOnce);
+    await reset('On');
+  };
+
+  test('asks for its script again while the boot server is away', async () => {
+    await start();
+    answers = { boot: (count) => (count === 1 ? 0 : 200) };
+    await boot();
+    await until(() => state().running === 'os');
+    expect(state()).toMatchObject({ scriptsFetched: 1, boots: 1 });
+  });
+
+  test('goes on when the answer to /provisioned was lost', async () => {
+    await start();
+    answers = { provisioned: (count) => (count === 1 ? 0 : 401) };
+    await boot();
+    await until(() => state().running === 'os');
+    expect(sent('provisioned')).toBe(2);
+  });
+
+  test.each([
+    ['a report that is refused', 'inspection', 400],
+    ['bootstrap data that is refused', 'bootstrap', 401],
+    ['a /provisioned that is refused', 'provisioned', 409],
+  ])('%s ends with the power off, seen by the BMC', async (_what, route, status) => {
+    await start();
+    answers = { [route]: () => status };
+    await boot();
+    await until(() => state().power === 'Off' && state().boots === 1);
+    expect([sent(route), state().kexecs]).toEqual([1, 0]);
+  });
+
+  test('says why it gives up', async () => {
+    await start();
+    await fleet.fault('sim-0001', { provisionFails: 'no disk' });
+    await boot();
+    await until(() => state().power === 'Off' && state().boots === 1);
+    expect(calls.at(-1)).toMatchObject({ url: '/api/v1/provision-failed/ns/h', body: '{"reason":"no disk"}' });
+  });
+
+  test('runs its final OS before that says so', async () => {
+    await start({ osReadyAfterMs: 60_000 });
+    await boot();
+    await until(() => state().running === 'os');
+    expect(state().kexecs).toBe(1);
+    await reset('GracefulShutdown');
+    await until(() => state().power === 'Off');
+    expect(sent('os-ready')).toBe(0);
+  });
+
+  test('fetches its script and calls from one address of its own', async () => {
+    await start({ ownSourceAddresses: true });
+    await boot();
+    await until(() => state().running === 'os');
+    expect([...new Set(calls.map(({ from }) => from))]).toEqual(['127.1.0.1']);
+  });
+});
+
+test('power and boot override outlive a restart; an interrupted network boot begins anew', async () => {
+  const stateFile = join(folder, 'state.json');
+  await start({ stateFile, bootTimeMs: 60_000 });
+  await bmc('PATCH', SYSTEM, pxeOnce);
+  await fleet.stop();
+  await start({ stateFile, bootTimeMs: 60_000 });
+  expect(fleet.host('sim-0001').server.override).toMatchObject({ enabled: 'Once', target: 'Pxe' });
+  await reset('On');
+  await until(() => state().power === 'On');
+  await fleet.stop();
+  await start({ stateFile });
+  await until(() => state().running === 'os');
+  await fleet.stop();
+  await start({ stateFile });
+  expect(state()).toMatchObject({ power: 'On', running: 'os', boots: 0 });
+});
+
 describe('faults', () => {
   test('a command that is lost is accepted and not done', async () => {
     await start();
@@ -151,6 +247,71 @@ describe('faults', () => {
 });
 
 describe('habits', () => {
+  test('a second switch-off may hasten the first, not delay it', async () => {
+    await start();
+    await reset('On');
+    await until(() => state().power === 'On');
+    await fleet.fault('sim-0001', { powerOffMs: 60_000 });
+    await reset('ForceOff');
+    expect((await reset('On')).status).toBe(409);
+    await fleet.heal();
+    await reset('ForceOff');
+    await until(() => state().power === 'Off');
+  });
+
+  test.each([
+    ['an unknown target', { BootSourceOverrideTarget: 'Toaster' }],
+    ['a wrong type', { BootSourceOverrideEnabled: 1 }],
+    ['no boot', undefined],
+  ])('a boot PATCH with %s is refused', async (_what, boot) => {
+    await start();
+    expect((await bmc('PATCH', SYSTEM, { Boot: boot })).status).toBe(400);
+    expect(fleet.host('sim-0001').server.override).toMatchObject({ target: 'None', enabled: 'Disabled' });
+  });
+
+  test('a login is refused, too, while everything gets 401', async () => {
+    await start();
+    await fleet.fault('sim-0001', { unauthorized: true });
+    const login = { UserName: 'admin', Password: 'simulated' };
+    expect((await bmc('POST', '/redfish/v1/SessionService/Sessions', login, {})).status).toBe(401);
+  });
+
+  test('a task is there later than its location', async () => {
+    await start({ profile: 'dell' });
+    const { status, headers } = await bmc(
+      'POST',
+      '/redfish/v1/Systems/System.Embedded.1/Actions/ComputerSystem.Reset',
+      {
+        ResetType: 'On',
+      },
+    );
+    expect(status).toBe(202);
+    const seen: unknown[] = [];
+    while (seen.at(-1) !== 'Completed' && seen.length < 2_000) {
+      const { status: found, json } = await bmc('GET', String(headers.location));
+      seen.push(found === 404 ? 404 : json.TaskState);
+    }
+    expect([...new Set(seen)]).toEqual([404, 'Running', 'Completed']);
+  });
+
+  test.each([
+    ['weak-etag', 'its strong form', (tag: string) => tag.slice(2), 204],
+    ['weak-etag', 'the tag as it is', (tag: string) => tag, 412],
+    ['no-if-match', 'any tag', (tag: string) => tag, 412],
+  ])('%s answers If-Match with %s', async (profile, _what, form, expected) => {
+    await start({ profile });
+    const etag = String((await bmc('GET', SYSTEM)).headers.etag);
+    expect((await bmc('PATCH', SYSTEM, pxeOnce, { ...auth, 'if-match': form(etag) })).status).toBe(expected);
+  });
+
+  test('a change right after another one is for later', async () => {
+    await start({ profile: 'hpe' });
+    const etag = String((await bmc('GET', SYSTEM)).headers.etag);
+    expect((await bmc('PATCH', SYSTEM, pxeOnce, { ...auth, 'if-match': etag })).status).toBe(204);
+    const busy = await reset('On');
+    expect([busy.status, JSON.stringify(busy.json)]).toEqual([400, expect.stringContaining('ResourceNotReadyRetry')]);
+  });
+
   test('wrong credentials get 401 and change nothing', async () => {
     await start();
     const wrong = { authorization: `Basic ${Buffer.from('admin:wrong').toString('base64')}` };

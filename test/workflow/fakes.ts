@@ -1,0 +1,209 @@
+import { TimeoutFailure, ApplicationFailure } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Context } from '@temporalio/activity';
+import type { BmcActivities, KubernetesActivities, PermitActivities } from '../../activities/index.ts';
+import type { ClaimHostResult, Plan } from '../../activities/claimHost.ts';
+import type { ClaimRef, ClaimState } from '../../activities/claimRef.ts';
+import { handoverReported, inspectionReported } from '../../workflows/messages.ts';
+import { POWER_ON_TASK_QUEUE, TASK_QUEUE, workflowId, type ObjectRef } from '../../workflows/names.ts';
+
+export type KubernetesNames = keyof KubernetesActivities;
+/** Every activity, by name; `enrollHost` and the like are on the BMC's queue. */
+export type Activities = KubernetesActivities & BmcActivities & PermitActivities;
+
+const MINUTE_MS = 60_000;
+const KUBERNETES: readonly KubernetesNames[] = [
+  'claimHost',
+  'takeReport',
+  'openProvisioning',
+  'settleHandover',
+  'failMachine',
+  'reportProgress',
+  'markReleasing',
+  'checkDeprovision',
+  'endProvisioning',
+  'findClaim',
+  'findClaims',
+  'awaitClaimEnd',
+  'letHostGo',
+  'removeMachineFinalizer',
+];
+const BMC: readonly (keyof BmcActivities)[] = ['enrollHost', 'prepareBoot', 'bootInspector', 'releaseHost', 'retireHost'];
+
+const PERMITS: readonly (keyof PermitActivities)[] = ['acquirePowerOnPermit'];
+
+export interface Call {
+  readonly name: keyof Activities;
+  readonly input: unknown;
+}
+
+/** Good hardware. */
+export const HARDWARE = { cpuCores: 64, memoryBytes: 256 * 2 ** 30, largestDiskBytes: 2e12 };
+
+/** The activities of one test: what was called, and what they answer. */
+export interface Fakes {
+  readonly machine: ObjectRef;
+  /** Calls in the order of their start. */
+  readonly calls: readonly Call[];
+  /** Names of the calls, and `!<name>` where one ended, in order. */
+  readonly story: readonly string[];
+  readonly implementation: Activities;
+  /** Names of the calls. */
+  names(): string[];
+  /** Inputs of all calls of one activity. */
+  inputs<Name extends keyof Activities>(name: Name): Parameters<Activities[Name]>[0][];
+  /** Resolves when an activity is being called for the `count`-th time. */
+  called(name: keyof Activities, count?: number): Promise<void>;
+}
+
+/** Activities that let everything go well, with some replaced. */
+export function fakeActivities(
+  env: TestWorkflowEnvironment,
+  overrides: Partial<Activities>,
+  machine: ObjectRef,
+): Fakes {
+  const calls: Call[] = [];
+  const story: string[] = [];
+  const waiters: { name: string; count: number; resolve: () => void }[] = [];
+  const implementation: Activities = { ...wellBehaved(env, machine), ...overrides };
+  const count = (name: string) => calls.filter((call) => call.name === name).length;
+  const begun = (name: keyof Activities, input: unknown) => {
+    calls.push({ name, input });
+    story.push(name);
+    for (const waiter of waiters) if (waiter.name === name && count(name) >= waiter.count) waiter.resolve();
+  };
+  const run = (name: keyof Activities) => async (input: unknown) => {
+    begun(name, input);
+    try {
+      return await (implementation[name] as AnyActivity)(input);
+    } finally {
+      story.push(`!${name}`);
+    }
+  };
+  const names: (keyof Activities)[] = [...KUBERNETES, ...BMC, ...PERMITS];
+  const recorded = Object.fromEntries(names.map((name) => [name, run(name)]));
+  return {
+    machine,
+    calls,
+    story,
+    implementation: recorded as unknown as Activities,
+    names: () => calls.map(({ name }) => name),
+    inputs: (name) => calls.filter((call) => call.name === name).map(({ input }) => input) as never,
+    called: (name, wanted = 1) =>
+      new Promise((resolve) => {
+        if (count(name) >= wanted) resolve();
+        else waiters.push({ name, count: wanted, resolve });
+      }),
+  };
+}
+
+/** What a worker of a queue registers: each activity does what the test of the moment says. */
+export function activitiesOn(queue: string, current: () => Fakes): Record<string, (input: unknown) => Promise<unknown>> {
+  const here = queue === TASK_QUEUE ? KUBERNETES : queue === POWER_ON_TASK_QUEUE ? PERMITS : BMC;
+  return Object.fromEntries(
+    here.map((name) => [name, (input: unknown) => (current().implementation[name] as AnyActivity)(input)]),
+  );
+}
+
+type AnyActivity = (input: unknown) => Promise<unknown>;
+
+/** The n-th claim of a machine: host-n, claim-n. */
+export function claimRef(machine: ObjectRef, n = 1): ClaimRef {
+  return { namespace: machine.namespace, host: `host-${machine.name}-${n}`, hostUid: `uid-${n}`, id: `claim-${n}`, machine };
+}
+
+/** A claim as `claimHost` gives it; the server has 10 minutes to be seen on, by the test server's clock. */
+export async function claimState(
+  env: TestWorkflowEnvironment,
+  machine: ObjectRef,
+  parts: Partial<ClaimState> = {},
+): Promise<ClaimState> {
+  const attempt = parts.attempt ?? 1;
+  return {
+    ref: claimRef(machine, attempt),
+    stage: 'Claimed',
+    attempt,
+    isAdopted: false,
+    bootDeadline: await inMs(env, 10 * MINUTE_MS),
+    ...parts,
+  };
+}
+
+export function plan(parts: Partial<Plan> = {}): Plan {
+  return { attempts: 1, readyWhen: 'HandedOver', requirements: undefined, specHash: 'hash', retry: '', ...parts };
+}
+
+/** `claimHost` that gives one host per attempt, with this plan. */
+export function claims(env: TestWorkflowEnvironment, parts: Partial<Plan> = {}, state: Partial<ClaimState> = {}) {
+  return async ({ run, attempt }: Parameters<Activities['claimHost']>[0]): Promise<ClaimHostResult> => ({
+    kind: 'claimed',
+    claim: await claimState(env, run.machine, { attempt, ...state }),
+    plan: plan(parts),
+    machineVersion: '2',
+  });
+}
+
+/** A time by the test server's clock, RFC 3339. */
+export async function inMs(env: TestWorkflowEnvironment, ms: number): Promise<string> {
+  return new Date((await env.currentTimeMs()) + ms).toISOString();
+}
+
+/** The machine's provisioning, for signals and cancels. */
+export function runOf(env: TestWorkflowEnvironment, machine: ObjectRef) {
+  return env.client.workflow.getHandle(workflowId('provision', machine));
+}
+
+/** What a BMC activity does until it is told to end: it beats, and ends as cancelled. */
+export async function untilCancelled(): Promise<never> {
+  const beat = setInterval(() => Context.current().heartbeat(), 50);
+  try {
+    return await Context.current().cancelled;
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+/** What a workflow sees when the worker of an activity was lost. */
+export function lostWorker(type: 'HEARTBEAT' | 'START_TO_CLOSE' = 'HEARTBEAT'): TimeoutFailure {
+  return new TimeoutFailure('the worker was lost', undefined, type);
+}
+
+export function bmcDown(message = 'connection refused'): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: 'BmcFailure' });
+}
+
+export function claimIsLost(message = 'the host is claimed by another run'): ApplicationFailure {
+  return ApplicationFailure.create({ message, type: 'ClaimLost', nonRetryable: true });
+}
+
+function wellBehaved(env: TestWorkflowEnvironment, machine: ObjectRef): Activities {
+  const run = () => runOf(env, machine);
+  return {
+    claimHost: claims(env),
+    prepareBoot: () => Promise.resolve(),
+    acquirePowerOnPermit: () => Promise.resolve(),
+    bootInspector: async ({ claim }) => {
+      await run().signal(inspectionReported, { claim: claim.id });
+      return { inspectionDeadline: await inMs(env, 10 * MINUTE_MS), machineVersion: '3' };
+    },
+    takeReport: () => Promise.resolve({ kind: 'reported', hardware: HARDWARE }),
+    openProvisioning: async ({ claim }) => {
+      await run().signal(handoverReported, { claim: claim.id });
+      return { deadline: await inMs(env, 20 * MINUTE_MS), machineVersion: '4' };
+    },
+    settleHandover: () => Promise.resolve({ kind: 'provisioned' }),
+    failMachine: () => Promise.resolve(),
+    reportProgress: () => Promise.resolve({ machineVersion: '5' }),
+    markReleasing: async () => ({ kind: 'releasing', since: await inMs(env, 0), wasHandedOver: false }),
+    releaseHost: () => Promise.resolve({ kind: 'released' }),
+    checkDeprovision: () => Promise.resolve({ kind: 'due' }),
+    endProvisioning: () => Promise.resolve(),
+    findClaim: () => Promise.resolve(claimRef(machine)),
+    findClaims: () => Promise.resolve([claimRef(machine)]),
+    awaitClaimEnd: () => Promise.resolve(),
+    removeMachineFinalizer: () => Promise.resolve(),
+    enrollHost: () => Promise.resolve({ kind: 'enrolled' }),
+    retireHost: () => Promise.resolve({ kind: 'off', secrets: ['bmc'] }),
+    letHostGo: () => Promise.resolve(),
+  };
+}

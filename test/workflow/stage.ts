@@ -1,0 +1,114 @@
+import path from 'node:path';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  Runtime,
+  Worker,
+  type NativeConnection,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import type { WorkflowHandle } from '@temporalio/client';
+import { ensureTool } from '../../tools/toolchain/index.ts';
+import {
+  bmcTaskQueue,
+  POWER_ON_TASK_QUEUE,
+  TASK_QUEUE,
+  WORKFLOW_TYPES,
+  workflowId,
+  type ObjectRef,
+} from '../../workflows/names.ts';
+import { activitiesOn, fakeActivities, type Activities, type Fakes } from './fakes.ts';
+
+const DAY_MS = 86_400_000;
+
+/** Real workflow code on the test server that skips time; what the activities do is given by each test. */
+export class Stage {
+  readonly env: TestWorkflowEnvironment;
+  readonly #workers: Worker[];
+  readonly #running: Promise<unknown>;
+  #current: Fakes | undefined;
+  #tests = 0;
+
+  private constructor(env: TestWorkflowEnvironment, workers: Worker[]) {
+    this.env = env;
+    this.#workers = workers;
+    this.#running = Promise.all(workers.map((worker) => worker.run()));
+  }
+
+  /** One server and one set of workers for a test file: to start them takes seconds. */
+  static async open(): Promise<Stage> {
+    const logger = new DefaultLogger('WARN');
+    Runtime.install({ logger });
+    const [env, workflowBundle] = await Promise.all([
+      startServer(),
+      bundleWorkflowCode({ workflowsPath: path.join(import.meta.dirname, '../../workflows/index.ts'), logger }),
+    ]);
+    const options = (taskQueue: string): WorkerOptions => ({
+      connection: env.nativeConnection as NativeConnection,
+      ...(env.namespace === undefined ? {} : { namespace: env.namespace }),
+      taskQueue,
+      maxHeartbeatThrottleInterval: 100,
+      defaultHeartbeatThrottleInterval: 100,
+    });
+    const queues = [TASK_QUEUE, POWER_ON_TASK_QUEUE, bmcTaskQueue(undefined), bmcTaskQueue('site-a')];
+    const opened: { stage?: Stage } = {};
+    const current = () => {
+      if (!opened.stage) throw new Error('no test has begun');
+      return opened.stage.fakes;
+    };
+    const workers = await Promise.all(
+      queues.map((queue) =>
+        Worker.create({
+          ...options(queue),
+          activities: activitiesOn(queue, current),
+          ...(queue === TASK_QUEUE ? { workflowBundle } : {}),
+        }),
+      ),
+    );
+    opened.stage = new Stage(env, workers);
+    return opened.stage;
+  }
+
+  get fakes(): Fakes {
+    if (!this.#current) throw new Error('no test has set its activities');
+    return this.#current;
+  }
+
+  async close(): Promise<void> {
+    for (const worker of this.#workers) worker.shutdown();
+    await this.#running;
+    await this.env.teardown();
+  }
+
+  /** A fresh machine whose activities do what the defaults or `overrides` say. */
+  prepare(overrides: Partial<Activities> = {}): Fakes {
+    this.#tests += 1;
+    const name = `m-${this.#tests}`;
+    this.#current = fakeActivities(this.env, overrides, { namespace: 'ns', name, uid: `${name}-uid` });
+    return this.#current;
+  }
+
+  /** Starts a workflow on the machine (or the host) of the test. */
+  start(
+    kind: keyof typeof WORKFLOW_TYPES,
+    object: ObjectRef = this.fakes.machine,
+    more: { args?: unknown[]; searchAttributes?: Record<string, string[]> } = {},
+  ): Promise<WorkflowHandle> {
+    const { args = [object], searchAttributes } = more;
+    return this.env.client.workflow.start(WORKFLOW_TYPES[kind], {
+      workflowId: workflowId(kind, object),
+      taskQueue: TASK_QUEUE,
+      args,
+      memo: { uid: object.uid },
+      workflowRunTimeout: 40 * DAY_MS,
+      ...(searchAttributes ? { searchAttributes } : {}),
+    });
+  }
+}
+
+async function startServer(): Promise<TestWorkflowEnvironment> {
+  const named = process.env.BESKAR7_TEMPORAL_TEST_SERVER;
+  const server = named ?? (await ensureTool('temporal-test-server'));
+  return TestWorkflowEnvironment.createTimeSkipping({ server: { executable: { type: 'existing-path', path: server } } });
+}
