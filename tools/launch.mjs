@@ -2,7 +2,8 @@
 // under the bundled Node 24, which runs the TypeScript of this project as it is.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -38,7 +39,7 @@ function install() {
   const wanted = createHash('sha256')
     .update(readFileSync(path.join(ROOT, 'package-lock.json')))
     .digest('hex');
-  if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === wanted) return;
+  if (existsSync(STAMP) ? readFileSync(STAMP, 'utf8') === wanted : isInstalledByHand()) return;
   process.stderr.write('beskar7: installs the npm dependencies (npm ci; usually 1 to 2 minutes) ...\n');
   const npm = process.env.npm_execpath;
   const words = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
@@ -47,6 +48,13 @@ function install() {
     : spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', words, { cwd: ROOT, stdio: ['ignore', 2, 2] });
   if (done.status !== 0) fail('beskar7: npm ci failed; its output above says why. Is the npm registry reachable?', 1);
   writeFileSync(STAMP, wanted);
+}
+
+/** Whether somebody ran `npm ci` or `npm install` after package-lock.json last changed, with the development dependencies. */
+function isInstalledByHand() {
+  const npmsOwn = path.join(ROOT, 'node_modules', '.package-lock.json');
+  if (!existsSync(npmsOwn) || !existsSync(path.join(ROOT, 'node_modules', 'typescript'))) return false;
+  return statSync(npmsOwn).mtimeMs >= statSync(path.join(ROOT, 'package-lock.json')).mtimeMs;
 }
 
 /** The Node that came with the dependencies; the running one where there is none for this platform and it is new enough. */
@@ -70,7 +78,13 @@ function run(node, words) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     });
   }
-  child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
+  // npm passes a SIGTERM on to its shell only, which ends without telling us: then our parent is another one.
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event)
+    setInterval(() => {
+      if (process.ppid !== parent) child.kill('SIGTERM');
+    }, 500).unref();
+  child.on('exit', (code, signal) => process.exit(signal ? 128 + os.constants.signals[signal] : (code ?? 1)));
   child.on('error', (error) => fail(`beskar7: cannot run ${node}: ${error.message}`, 1));
 }
 

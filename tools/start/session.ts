@@ -232,7 +232,7 @@ export class Session {
   }
 
   async #tearDown(): Promise<void> {
-    say('stops ...');
+    if (this.#plane || this.#running.length > 0) say('stops ...');
     await this.#view?.stop().catch(() => undefined);
     for (const component of this.#running.reverse()) await component.stop();
     await this.#plane?.stop();

@@ -65,14 +65,15 @@ export async function ensureTool(
 
 async function make(name: ToolName, pin: Pin, target: string, tried: string[], say: Say): Promise<string> {
   if (await isExecutable(target)) return target;
-  for (const { what, usually, work } of waysOf(name, pin, target)) {
+  const ways = waysOf(name, pin, target);
+  for (const [index, { what, usually, work }] of ways.entries()) {
     try {
       await withProgress(what, usually, work);
       return target;
     } catch (error) {
       const line = `${what}: ${(error as Error).message}`;
       tried.push(line);
-      say(`${line}; goes on with the next way`);
+      if (index < ways.length - 1) say(`${line}; goes on with the next way`);
     }
   }
   throw new ToolMissing(name, pin, tried);
