@@ -1,0 +1,125 @@
+import { describe, expect, test } from '@jest/globals';
+import type { ClaimRef } from '../../../activities/claimRef.ts';
+import { claimFence, retireFence } from '../../../activities/fence.ts';
+import { HostReservations } from '../../../activities/hostReservations.ts';
+import { fits, unfitReason } from '../../../activities/hostFit.ts';
+import { serializeClaim, type ClaimStage } from '../../../crds/claim.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import type { KubeClient } from '../../../kube/client.ts';
+
+const machine = { namespace: 'ns', name: 'm', uid: 'machine-uid' };
+const ref: ClaimRef = { namespace: 'ns', host: 'h', hostUid: 'host-uid', id: 'c1', machine };
+const signal = new AbortController().signal;
+
+function host(
+  stage: ClaimStage | undefined,
+  changes: { id?: string; uid?: string; consumer?: string; deleted?: boolean } = {},
+): PhysicalHost {
+  const at = '2026-01-01T00:00:00.000Z';
+  const claim = stage && { id: changes.id ?? 'c1', stage, attempt: 1, deadline: at, since: at };
+  return {
+    metadata: {
+      name: 'h',
+      namespace: 'ns',
+      uid: changes.uid ?? 'host-uid',
+      ...(changes.deleted ? { deletionTimestamp: at } : {}),
+      annotations: claim ? { 'beskar7.io/claim': serializeClaim(claim) } : {},
+    },
+    spec: {
+      redfishConnection: { address: 'http://bmc', credentialsSecretRef: 's' },
+      ...(stage
+        ? {
+            consumerRef: {
+              apiVersion: 'v',
+              kind: 'Beskar7Machine',
+              name: 'm',
+              namespace: 'ns',
+              uid: changes.consumer ?? machine.uid,
+            },
+          }
+        : {}),
+    },
+    status: { state: 'Available' },
+  };
+}
+
+const kubeWith = (live: PhysicalHost) => ({ get: () => Promise.resolve(live) }) as unknown as KubeClient;
+const claimLost = expect.objectContaining({ type: 'ClaimLost', nonRetryable: true }) as unknown;
+
+describe('the fence of a claim', () => {
+  test('lets a call through in its stage, at once', async () => {
+    const { fence, userAgent } = claimFence(kubeWith(host('Armed')), ref, ['Armed'], signal);
+    const check = await fence();
+    expect(() => check()).not.toThrow();
+    expect(userAgent).toBe('beskar7 (c1)');
+  });
+
+  test.each([
+    ['another stage', host('HandedOver')],
+    ['another claim', host('Armed', { id: 'c2' })],
+    ['no claim', host(undefined)],
+    ['another host of the name', host('Armed', { uid: 'other' })],
+    ['another machine', host('Armed', { consumer: 'other' })],
+  ])('%s: ClaimLost, and nothing is sent', async (_what, live) => {
+    await expect(claimFence(kubeWith(live), ref, ['Claimed', 'Armed'], signal).fence()).rejects.toEqual(claimLost);
+  });
+
+  test('the last look refuses when more than 2 s have passed since the read began', async () => {
+    const now = performance.now.bind(performance);
+    let later = 0;
+    performance.now = () => now() + later;
+    try {
+      const check = await claimFence(kubeWith(host('Armed')), ref, ['Armed'], signal).fence();
+      later = 2_000;
+      expect(() => check()).toThrow(/more than 2 s passed/);
+    } finally {
+      performance.now = now;
+    }
+  });
+
+  test('the last look refuses after a cancel', async () => {
+    const cancelled = new AbortController();
+    const check = await claimFence(kubeWith(host('Armed')), ref, ['Armed'], cancelled.signal).fence();
+    cancelled.abort(new Error('cancelled'));
+    expect(() => check()).toThrow('cancelled');
+  });
+});
+
+describe('the fence of a retirement', () => {
+  const key = { namespace: 'ns', host: 'h', hostUid: 'host-uid' };
+  test('lets Off through for a deleted host that nobody has claimed', async () => {
+    await expect(retireFence(kubeWith(host(undefined, { deleted: true })), key, signal).fence()).resolves.toBeDefined();
+  });
+  test.each([
+    ['claimed', host('HandedOver', { deleted: true })],
+    ['not deleted', host(undefined)],
+  ])('%s: nothing is sent', async (_what, live) => {
+    await expect(retireFence(kubeWith(live), key, signal).fence()).rejects.toEqual(claimLost);
+  });
+});
+
+describe('choosing', () => {
+  const demand = { selector: undefined, failureDomain: undefined, tried: [] };
+  test('a host that is claimed, deleted, tried, paused or unschedulable is not offered', () => {
+    expect(fits(host(undefined), demand)).toBe(true);
+    expect(unfitReason(host('Claimed'), demand)).toBe('claimed by other machines');
+    expect(unfitReason(host(undefined, { deleted: true }), demand)).toBe('being deleted');
+    expect(unfitReason(host(undefined), { ...demand, tried: ['h'] })).toBe('tried already');
+    expect(unfitReason(host(undefined), { ...demand, failureDomain: 'zone-a' })).toBe('in other zones');
+    for (const mark of ['beskar7.io/unschedulable', 'cluster.x-k8s.io/paused']) {
+      const marked = host(undefined);
+      marked.metadata.annotations = { [mark]: '' };
+      expect(fits(marked, demand)).toBe(false);
+    }
+  });
+
+  test('a reservation holds until it ends by itself or is given back', () => {
+    let now = 0;
+    const reservations = new HostReservations(100, () => now);
+    expect([reservations.tryReserve('a'), reservations.tryReserve('a')]).toEqual([true, false]);
+    now = 101;
+    expect(reservations.tryReserve('a')).toBe(true);
+    reservations.release('a');
+    expect(reservations.isReserved('a')).toBe(false);
+  });
+});
