@@ -5,15 +5,15 @@ import os from 'node:os';
 import path from 'node:path';
 import { staleFiles } from '../../crds/generate.ts';
 import { staleDocs } from '../../docs/generate.ts';
-import { ensureTools, ToolMissing } from '../toolchain/index.ts';
+import { ensureTools, ToolMissing, type ToolName } from '../toolchain/index.ts';
 
 /** `npm test`: the checks, then all Jest projects. `npm run test:<project>` runs one; `npm run lint` the checks only. */
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const BIN = path.join(ROOT, 'node_modules', '.bin');
 const PROJECTS = ['unit', 'workflow', 'replay', 'integration', 'e2e'];
-/** These run alone: each test has the machine, and the control plane, for itself. */
-const NEEDS_CONTROL_PLANE = ['integration', 'e2e'];
+/** Passed on to what is running; nothing more is begun then. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 interface Sums {
   passed: number;
@@ -29,10 +29,11 @@ const sums: Sums = { passed: 0, failed: 0, skipped: 0 };
 
 if (named.length === 0) await runChecks();
 if (!isLintOnly) await runTests(named.length > 0 ? named : PROJECTS);
+if (isLintOnly) process.exit(sums.failed > 0 ? 1 : 0);
 process.stdout.write(`${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped\n`);
-process.exit(sums.failed > 0 || sums.passed + sums.failed === 0 ? 1 : 0);
+process.exit(sums.failed > 0 || sums.passed === 0 ? 1 : 0);
 
-/** Each check counts as one: a failed one is a failed test. */
+/** A failed check counts as a failed test; a good one is no test, and is not counted. */
 async function runChecks(): Promise<void> {
   await check('formatting (mend it with: npm run format)', () => run('prettier', ['--check', '--log-level=warn', '.']));
   await check('lint', () => run('eslint', ['.']));
@@ -66,25 +67,39 @@ function sourceFolders(): string[] {
 
 async function check(what: string, work: () => Promise<boolean>): Promise<void> {
   const began = Date.now();
-  const isGood = await work();
+  const isGood = await work().catch((error: Error) => {
+    process.stderr.write(`${error.stack ?? error.message}\n`);
+    return false;
+  });
   process.stderr.write(`${isGood ? 'good  ' : 'FAILED'} ${what} (${Math.round((Date.now() - began) / 1000)} s)\n`);
-  if (isGood) sums.passed += 1;
-  else sums.failed += 1;
+  if (!isGood) sums.failed += 1;
 }
 
 async function runTests(projects: readonly string[]): Promise<void> {
-  const light = projects.filter((name) => !NEEDS_CONTROL_PLANE.includes(name));
-  const heavy = projects.filter((name) => NEEDS_CONTROL_PLANE.includes(name));
+  await runGroup(projects, ['unit'], []);
+  await runGroup(projects, ['workflow', 'replay'], ['temporal-test-server']);
+  // These run one file after the other: each has the machine, and the control plane, for itself.
+  await runGroup(
+    projects,
+    ['integration', 'e2e'],
+    ['etcd', 'kube-apiserver', 'kubectl', 'temporal'],
+    ['--runInBand', '--forceExit'],
+  );
+}
+
+/** Runs those of `group` that were asked for. A tool that cannot be had is one failure, and does not stop the other groups. */
+async function runGroup(
+  projects: readonly string[],
+  group: readonly string[],
+  tools: readonly ToolName[],
+  words: readonly string[] = [],
+): Promise<void> {
+  const due = group.filter((name) => projects.includes(name));
+  if (due.length === 0) return;
   try {
-    if (light.some((name) => name === 'workflow' || name === 'replay')) {
-      const { 'temporal-test-server': server } = await ensureTools(['temporal-test-server']);
-      process.env.BESKAR7_TEMPORAL_TEST_SERVER = server;
-    }
-    if (light.length > 0) await jest(light, []);
-    if (heavy.length > 0) {
-      await ensureTools(['etcd', 'kube-apiserver', 'kubectl', 'temporal']);
-      await jest(heavy, ['--runInBand', '--forceExit']);
-    }
+    const { 'temporal-test-server': server } = await ensureTools(tools);
+    if (server) process.env.BESKAR7_TEMPORAL_TEST_SERVER = server;
+    await jest(due, words);
   } catch (error) {
     if (!(error instanceof ToolMissing)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -125,7 +140,17 @@ function run(command: string, words: readonly string[]): Promise<boolean> {
       cwd: ROOT,
       stdio: ['ignore', command === 'jest' ? 'ignore' : 2, 2],
     });
+    let isInterrupted = false;
+    const pass = (signal: NodeJS.Signals) => {
+      isInterrupted = true;
+      child.kill(signal);
+    };
+    for (const signal of SIGNALS) process.on(signal, pass);
     child.on('error', reject);
-    child.on('close', (code) => resolve(code === 0));
+    child.on('close', (code) => {
+      for (const signal of SIGNALS) process.off(signal, pass);
+      if (isInterrupted) process.exit(130);
+      resolve(code === 0);
+    });
   });
 }

@@ -1,6 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const GUARD_POLL_MS = 20;
+/** A guard is held for milliseconds: one this old was left by a process that was killed just then. */
+const GUARD_STALE_MS = 5_000;
 
 /** A lock that this process holds. */
 export interface Held {
@@ -13,7 +19,7 @@ export interface Held {
  */
 export async function takeLock(lock: string): Promise<Held | number> {
   await mkdir(path.dirname(lock), { recursive: true });
-  const own = `${lock}.${process.pid}`;
+  const own = `${lock}.${randomUUID()}`;
   await writeFile(own, identityOf(process.pid));
   try {
     for (;;) {
@@ -37,17 +43,23 @@ export async function ownerOf(lock: string): Promise<number | undefined> {
   return livingOwner(await readFile(lock, 'utf8').catch(() => ''));
 }
 
-/** Two may find the same dead owner: what the slower one takes away is then the lock of the quicker one, and is put back. */
+/** Removes a lock whose owner is gone. Two may find that at once: only who has the guard file looks again, and removes. */
 async function removeDead(lock: string): Promise<void> {
-  const aside = `${lock}.${process.pid}.dead`;
+  const guard = `${lock}.guard`;
   try {
-    await rename(lock, aside);
+    await writeFile(guard, '', { flag: 'wx' });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await sleep(GUARD_POLL_MS);
+    const made = await stat(guard).catch(() => undefined);
+    if (made && Date.now() - made.mtimeMs > GUARD_STALE_MS) await rm(guard, { force: true });
+    return;
   }
-  if ((await ownerOf(aside)) !== undefined) await link(aside, lock).catch(() => undefined);
-  await rm(aside, { force: true });
+  try {
+    if ((await ownerOf(lock)) === undefined) await rm(lock, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
 function livingOwner(text: string): number | undefined {
