@@ -67,7 +67,9 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return undefined;
-    throw new WrongUsage(`beskar7: ${error.message.replace(/^error: /, '')} (see npm start -- --help)`);
+    throw new WrongUsage(
+      `beskar7: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')} (see npm start -- --help)`,
+    );
   }
   const options = program.opts<StartOptions>();
   return { ...options, dataDir: path.resolve(options.dataDir) };
