@@ -3,12 +3,14 @@ import {
   CancellationScope,
   CancelledFailure,
   continueAsNew,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ClaimHostResult, Plan } from '../activities/claimHost.ts';
 import type { ClaimState, RunContext } from '../activities/claimRef.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import { Facts } from './facts.ts';
+import { sortFailure } from './failure.ts';
 import type { MachineInput } from './names.ts';
 import { kubernetes } from './proxies.ts';
 import { runClaim, type ClaimEnd } from './runClaim.ts';
@@ -104,7 +106,15 @@ async function waitForHost(
       kubernetes.claimHost.executeWithOptions({ summary: 'Claims a host that fits' }, [
         { run: wait.run(), attempt, tried: wait.tried, isReset },
       ]),
-    );
+    ).catch((error: unknown) => {
+      // A host that vanished while it was being claimed is no reason to end: another one is looked for.
+      if (sortFailure(error).kind === 'claimLost') return undefined;
+      throw error;
+    });
+    if (result === undefined) {
+      await CancellationScope.nonCancellable(() => sleep('1 second', { summary: 'Looks for another host' }));
+      continue;
+    }
     if (result.kind === 'notDue') return result;
     wait.update(versions(result));
     if (result.kind === 'claimed') return result;

@@ -149,7 +149,7 @@ async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
       true,
     );
   }
-  return handOver(context);
+  return handOver(context, inspected.seen);
 }
 
 type Booted = { readonly kind: 'booted'; readonly inspectionDeadline: string };
@@ -231,7 +231,12 @@ async function waitToBootAgain(context: ClaimRun, tries: number, message: string
   await sleep(delayMs, { summary: `Next attempt to boot ${claim.ref.host}: ${message}`.slice(0, 200) });
 }
 
-type Inspected = { readonly kind: 'inspected'; readonly hardware: HardwareSummary };
+type Inspected = {
+  readonly kind: 'inspected';
+  readonly hardware: HardwareSummary;
+  /** How many facts had come in before the report was read: later ones are still to be looked at. */
+  readonly seen: number;
+};
 
 async function inspect(
   context: ClaimRun,
@@ -255,7 +260,7 @@ async function inspect(
         const { hardware, machineVersion, notReadySince } = result;
         update({ ...(machineVersion ? { machineVersion } : {}), ...(notReadySince ? { notReadySince } : {}) });
         story.tell('Validating', { attempt, host: ref.host, claim: ref.id });
-        return { kind: 'inspected', hardware };
+        return { kind: 'inspected', hardware, seen };
       }
       case 'failed':
         return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`, true);
@@ -267,10 +272,10 @@ async function inspect(
   }
 }
 
-async function handOver(context: ClaimRun): Promise<ClaimEnd> {
+async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd> {
   const { claim, plan, facts, story, run, update, attempt } = context;
   const { ref } = claim;
-  let seen = facts.of(ref.id);
+  let seen = factsSeen;
   const opened = await kubernetes.openProvisioning.executeWithOptions(
     { summary: `Lets ${ref.host} fetch its bootstrap data` },
     [{ claim: ref, run: run(), plan }],

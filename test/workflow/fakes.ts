@@ -28,7 +28,13 @@ const KUBERNETES: readonly KubernetesNames[] = [
   'letHostGo',
   'removeMachineFinalizer',
 ];
-const BMC: readonly (keyof BmcActivities)[] = ['enrollHost', 'prepareBoot', 'bootInspector', 'releaseHost', 'retireHost'];
+const BMC: readonly (keyof BmcActivities)[] = [
+  'enrollHost',
+  'prepareBoot',
+  'bootInspector',
+  'releaseHost',
+  'retireHost',
+];
 
 const PERMITS: readonly (keyof PermitActivities)[] = ['acquirePowerOnPermit'];
 
@@ -98,7 +104,10 @@ export function fakeActivities(
 }
 
 /** What a worker of a queue registers: each activity does what the test of the moment says. */
-export function activitiesOn(queue: string, current: () => Fakes): Record<string, (input: unknown) => Promise<unknown>> {
+export function activitiesOn(
+  queue: string,
+  current: () => Fakes,
+): Record<string, (input: unknown) => Promise<unknown>> {
   const here = queue === TASK_QUEUE ? KUBERNETES : queue === POWER_ON_TASK_QUEUE ? PERMITS : BMC;
   return Object.fromEntries(
     here.map((name) => [name, (input: unknown) => (current().implementation[name] as AnyActivity)(input)]),
@@ -109,7 +118,13 @@ type AnyActivity = (input: unknown) => Promise<unknown>;
 
 /** The n-th claim of a machine: host-n, claim-n. */
 export function claimRef(machine: ObjectRef, n = 1): ClaimRef {
-  return { namespace: machine.namespace, host: `host-${machine.name}-${n}`, hostUid: `uid-${n}`, id: `claim-${n}`, machine };
+  return {
+    namespace: machine.namespace,
+    host: `host-${machine.name}-${n}`,
+    hostUid: `uid-${n}`,
+    id: `claim-${n}`,
+    machine,
+  };
 }
 
 /** A claim as `claimHost` gives it; the server has 10 minutes to be seen on, by the test server's clock. */

@@ -1,0 +1,34 @@
+import { expect } from '@jest/globals';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+
+/** The reason with which a run failed; the assertion fails when it ended in another way. */
+export async function failedReason(run: WorkflowHandle): Promise<string> {
+  const { cause } = await failedError(run);
+  expect(cause).toBeInstanceOf(ApplicationFailure);
+  const failure = cause as ApplicationFailure;
+  expect(failure.type).toBe('ProvisioningFailed');
+  return (failure.details?.[0] as { reason: string }).reason;
+}
+
+/** How a run ended, as Temporal shows it: COMPLETED, FAILED, CANCELLED and so on. */
+export async function endStatus(run: WorkflowHandle): Promise<string> {
+  await run.result().catch(() => undefined);
+  return (await run.describe()).status.name;
+}
+
+/** How long a closed run took by the test server's clock. */
+export async function lastedMs(run: WorkflowHandle): Promise<number> {
+  const { startTime, closeTime } = await run.describe();
+  if (!closeTime) throw new Error(`${run.workflowId} is still open`);
+  return closeTime.getTime() - startTime.getTime();
+}
+
+async function failedError(run: WorkflowHandle): Promise<WorkflowFailedError> {
+  const error: unknown = await run.result().then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(WorkflowFailedError);
+  return error as WorkflowFailedError;
+}
