@@ -217,7 +217,9 @@ describe('waitForPowerState', () => {
 
   test('throws when no look succeeded, and at once when the credentials are refused', async () => {
     const away = await fakeBmc((it) => it.on('GET', SYSTEM, { status: 500 }));
-    expect(await failureOf(clientOf(away).waitForPowerState('On', { timeoutMs: 1_000 }))).toMatchObject({ status: 500 });
+    expect(await failureOf(clientOf(away).waitForPowerState('On', { timeoutMs: 1_000 }))).toMatchObject({
+      status: 500,
+    });
     const closed = await fakeBmc((it) => it.habits.push(() => ({ status: 403 })));
     expect(await failureOf(clientOf(closed).waitForPowerState('On', { timeoutMs: 5_000 }))).toMatchObject({
       kind: 'Unauthorized',
