@@ -25,6 +25,11 @@ export function tableLines(rows: readonly Row[], width: number, height: number):
   return [line(COLUMNS), ...cells.map(line), ...more];
 }
 
+/** How many lines of a terminal these take: the long ones are wrapped, not cut, so that a command can be copied. */
+export function screenLines(lines: readonly string[], width: number): number {
+  return lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / width)), 0);
+}
+
 /** Shows the fleet: a live table on a terminal, else a line whenever something changes. */
 export class Display {
   readonly #out: NodeJS.WriteStream;
@@ -44,11 +49,12 @@ export class Display {
   }
 
   #draw(rows: readonly Row[]): void {
-    const height = (this.#out.rows || 24) - this.#footer.length - 4;
-    const lines = [...tableLines(rows, this.#out.columns || 120, height), '', ...this.#footer];
+    const width = this.#out.columns || 120;
+    const height = (this.#out.rows || 24) - screenLines(this.#footer, width) - 4;
+    const lines = [...tableLines(rows, width, height), '', ...this.#footer];
     if (this.#drawn > 0) this.#out.write(`\u001b[${this.#drawn}A\u001b[J`);
     this.#out.write(`${lines.join('\n')}\n`);
-    this.#drawn = lines.length;
+    this.#drawn = screenLines(lines, width);
   }
 
   #tell(rows: readonly Row[]): void {

@@ -100,6 +100,17 @@ describe('the table', () => {
     expect(tableLines(rows, 80, 9)[2]).toBe('h         Available  -          -         7s   ');
   });
 
+  test('is drawn over itself, wrapped lines counted', () => {
+    const texts: string[] = [];
+    const write = (text: string) => texts.push(text) > 0;
+    const out = { isTTY: true, columns: 40, rows: 30, write } as unknown as NodeJS.WriteStream;
+    const display = new Display(out, ['x'.repeat(81), 'y']);
+    display.show([row('rack1-01', 'Available', '', '-')]);
+    display.show([row('rack1-01', 'Available', '', '-')]);
+    // Two lines of table, an empty one, three of the long line, one of the short.
+    expect(texts[1]).toBe('\u001b[7A\u001b[J');
+  });
+
   test('without a terminal it is a line for each change, and for nothing else', () => {
     const lines: string[] = [];
     const out = { isTTY: false, write: (text: string) => lines.push(text) > 0 } as unknown as NodeJS.WriteStream;
