@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Faults } from './faults.ts';
+import { FaultSet, type Faults } from './faults.ts';
 import type { FleetOptions } from './options.ts';
 import type { Profile } from './profiles.ts';
 import { Recorder } from './recorder.ts';
@@ -25,10 +25,13 @@ export class Bmc {
   readonly #service: RedfishService;
   readonly #connectionIds = new WeakMap<Socket, number>();
   readonly #sockets = new Set<Socket>();
-  #faults: Faults = {};
-  #faultsEnd: NodeJS.Timeout | undefined;
+  readonly #faults = new FaultSet(() => {
+    this.#followRefusal().catch((error: Error) => this.server.say(`the BMC stays away: ${error.message}`));
+  });
   #http: Server | undefined;
   #port = 0;
+  #isStopped = false;
+  #portChange: Promise<void> = Promise.resolve();
 
   constructor(index: number, profile: Profile, options: FleetOptions, random: () => number) {
     this.name = `sim-${String(index).padStart(4, '0')}`;
@@ -39,7 +42,7 @@ export class Bmc {
     this.recorder = new Recorder(options.hosts);
     this.credentials = { username: options.username, password: options.password };
     this.sessions = new Sessions(profile.sessionSlots);
-    const faults = () => this.#faults;
+    const faults = this.#faults;
     const localAddress = options.ownSourceAddresses
       ? `127.${1 + (index >> 16)}.${(index >> 8) & 0xff}.${index & 0xff}`
       : undefined;
@@ -65,8 +68,9 @@ export class Bmc {
     return `http://${this.#options.bind}:${this.#port}`;
   }
 
+  /** What holds now. */
   get faults(): Faults {
-    return this.#faults;
+    return this.#faults.current;
   }
 
   /** Opens the port; again on the same one after a refusal. */
@@ -81,7 +85,10 @@ export class Bmc {
     });
     this.#http = http;
     return new Promise((resolve, reject) => {
-      http.once('error', reject);
+      http.once('error', (error) => {
+        this.#http = undefined;
+        reject(error);
+      });
       http.listen(port, this.#options.bind, () => {
         this.#port = (http.address() as AddressInfo).port;
         resolve();
@@ -89,32 +96,42 @@ export class Bmc {
     });
   }
 
-  /** Adds faults to those that hold. */
+  /** Adds faults to those that hold; `false` ends one. */
   async fault(faults: Faults): Promise<void> {
-    this.#faults = { ...this.#faults, ...faults };
-    if (faults.sessionLoss) this.sessions.forgetAll();
+    const { sessionLoss, ...lasting } = faults;
+    this.#faults.add(lasting);
+    if (sessionLoss) this.sessions.forgetAll();
     if (faults.password !== undefined) {
       this.credentials.password = faults.password;
       this.sessions.forgetAll();
     }
-    if (faults.refuse) await this.#close();
-    if (faults.forMs === undefined) return;
-    clearTimeout(this.#faultsEnd);
-    this.#faultsEnd = setTimeout(() => void this.heal(), faults.forMs);
+    await this.#followRefusal();
   }
 
   /** Ends all faults; a changed password stays changed. */
   async heal(): Promise<void> {
-    clearTimeout(this.#faultsEnd);
-    const wasRefusing = this.#faults.refuse === true;
-    this.#faults = {};
-    if (wasRefusing) await this.listen(this.#port);
+    this.#faults.clear();
+    await this.#followRefusal();
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.#faultsEnd);
+    this.#isStopped = true;
+    this.#faults.clear();
     this.server.stop();
+    await this.#portChange;
     await this.#close();
+  }
+
+  /** Closes the port while connections are refused, and opens it again; one change after the other. */
+  #followRefusal(): Promise<void> {
+    const change = async () => {
+      const isRefusing = this.#faults.current.refuse === true;
+      if (isRefusing) await this.#close();
+      else if (!this.#http && !this.#isStopped) await this.listen(this.#port);
+    };
+    const changed = this.#portChange.then(change);
+    this.#portChange = changed.catch(() => undefined);
+    return changed;
   }
 
   #close(): Promise<void> {
@@ -153,24 +170,27 @@ export class Bmc {
       status: 0,
     };
     this.recorder.add(entry);
-    const { hang, unavailable, slowMs = 0 } = this.#faults;
-    if (hang) return;
-    setTimeout(() => {
-      const answer: RedfishAnswer =
-        unavailable === undefined
-          ? this.#service.handle({ method, path, headers: request.headers, body })
-          : { status: 503, headers: { 'retry-after': String(unavailable) }, body: {} };
-      if (entry.mutating && answer.status < 300 && this.#faults.hangAfterAccept) return;
-      entry.status = answer.status;
-      const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
-      response.writeHead(answer.status, {
-        ...(text === '' ? {} : { 'content-type': 'application/json' }),
-        'content-length': Buffer.byteLength(text),
-        'odata-version': '4.0',
-        ...answer.headers,
-      });
-      response.end(text);
-    }, this.#options.latencyMs + slowMs);
+    if (this.#faults.take('hang')) return;
+    const unavailable = this.#faults.take('unavailable');
+    setTimeout(
+      () => {
+        const answer: RedfishAnswer =
+          unavailable === undefined
+            ? this.#service.handle({ method, path, headers: request.headers, body })
+            : { status: 503, headers: { 'retry-after': String(unavailable) }, body: {} };
+        if (entry.mutating && answer.status < 300 && this.#faults.take('hangAfterAccept')) return;
+        entry.status = answer.status;
+        const text = answer.body === undefined ? '' : JSON.stringify(answer.body);
+        response.writeHead(answer.status, {
+          ...(text === '' ? {} : { 'content-type': 'application/json' }),
+          'content-length': Buffer.byteLength(text),
+          'odata-version': '4.0',
+          ...answer.headers,
+        });
+        response.end(text);
+      },
+      this.#options.latencyMs + (this.#faults.take('slowMs') ?? 0),
+    );
   }
 }
 

@@ -1,18 +1,32 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Bmc } from './bmc.ts';
-import { FAULT_NAMES, type Faults } from './faults.ts';
+import { parseFaults } from './faults.ts';
 import type { Fleet } from './fleet.ts';
+
+const BODY_LIMIT = 65_536;
+
+/** A request that the control route refuses, with its HTTP status. */
+class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /**
  * The control route for other processes: GET /summary, /hosts, /hosts/{name}, /requests?host=&since=; POST /hosts/{name}/fault (JSON of `Faults`),
- * /hosts/{name}/heal, /heal, /hosts/{name}/power ({"power":"On"|"Off"}: somebody presses the button).
+ * /hosts/{name}/heal, /heal, /hosts/{name}/power ({"power":"On"|"Off"}: somebody presses the button). Answers 400 to a bad body, 404 to an unknown
+ * host or path, each with `{"error"}`. Rejects when the port cannot be opened.
  */
 export function listenControl(fleet: Fleet, bind: string, port: number): Promise<Server> {
   const server = createServer((request, response) => {
+    const answer = (status: number, body: unknown) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     handle(fleet, request).then(
-      (body) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
-      (error: Error) =>
-        response.writeHead(400, { 'content-type': 'application/json' }).end(JSON.stringify({ error: error.message })),
+      (body) => answer(200, body),
+      (error: Error) => answer(error instanceof Refusal ? error.status : 400, { error: error.message }),
     );
   });
   return new Promise((resolve, reject) => {
@@ -24,36 +38,56 @@ export function listenControl(fleet: Fleet, bind: string, port: number): Promise
 async function handle(fleet: Fleet, request: IncomingMessage): Promise<unknown> {
   const url = new URL(request.url ?? '/', 'http://control');
   const [, first = '', name = '', verb = ''] = url.pathname.split('/');
-  const isPost = request.method === 'POST';
-  if (!isPost) {
-    if (first === 'summary') return fleet.summary();
-    if (first === 'requests')
-      return fleet.requests(url.searchParams.get('host') ?? undefined, Number(url.searchParams.get('since') ?? 0));
-    if (first === 'hosts') return name === '' ? fleet.hosts.map(describe) : describe(fleet.host(name));
-  } else {
-    const body = JSON.parse((await read(request)) || '{}') as Record<string, unknown>;
-    if (first === 'heal') return done(fleet.heal());
-    if (first === 'hosts' && verb === 'heal') return done(fleet.heal(name));
-    if (first === 'hosts' && verb === 'fault') return done(fleet.fault(name, faultsOf(body)));
-    if (first === 'hosts' && verb === 'power')
-      return fleet.host(name).server.press(body.power === 'On' ? 'On' : 'Off') ?? { ok: true };
+  const route = `${request.method ?? ''} /${first}${name === '' ? '' : '/{name}'}${verb === '' ? '' : `/${verb}`}`;
+  switch (route) {
+    case 'GET /summary':
+      return fleet.summary();
+    case 'GET /requests': {
+      const since = Number(url.searchParams.get('since') ?? 0);
+      if (Number.isNaN(since)) throw new Refusal(400, 'since is milliseconds of the monotonic clock');
+      const host = url.searchParams.get('host');
+      return fleet.requests(host === null ? undefined : known(fleet, host).name, since);
+    }
+    case 'GET /hosts':
+      return fleet.hosts.map(describe);
+    case 'GET /hosts/{name}':
+      return describe(known(fleet, name));
+    case 'POST /heal':
+      return done(fleet.heal());
+    case 'POST /hosts/{name}/heal':
+      return done(known(fleet, name).heal());
+    case 'POST /hosts/{name}/fault':
+      return done(known(fleet, name).fault(parseFaults(await read(request))));
+    case 'POST /hosts/{name}/power':
+      return press(known(fleet, name), await read(request));
+    default:
+      throw new Refusal(404, `there is no ${request.method ?? ''} ${url.pathname}`);
   }
-  throw new Error(`there is no ${request.method ?? ''} ${url.pathname}`);
 }
 
-async function done(work: Promise<void>): Promise<object> {
+function known(fleet: Fleet, name: string): Bmc {
+  try {
+    return fleet.host(name);
+  } catch (error) {
+    throw new Refusal(404, (error as Error).message);
+  }
+}
+
+async function done(work: Promise<void>): Promise<{ ok: true }> {
   await work;
   return { ok: true };
 }
 
-function faultsOf(body: Record<string, unknown>): Faults {
-  const unknown = Object.keys(body).find((key) => !FAULT_NAMES.includes(key as keyof Faults));
-  if (unknown !== undefined) throw new Error(`there is no fault "${unknown}"; faults are ${FAULT_NAMES.join(', ')}`);
-  return body;
+function press(host: Bmc, body: unknown): { ok: true } {
+  const power = typeof body === 'object' && body !== null && 'power' in body ? body.power : undefined;
+  if (power !== 'On' && power !== 'Off') throw new Refusal(400, 'power is "On" or "Off"');
+  host.server.press(power);
+  return { ok: true };
 }
 
 function describe(host: Bmc) {
   const { server, recorder } = host;
+  const { faults } = host;
   return {
     name: host.name,
     address: host.address,
@@ -66,14 +100,21 @@ function describe(host: Bmc) {
     powerLog: server.powerLog,
     console: server.console,
     userData: server.userData,
-    faults: { ...host.faults, ...(host.faults.password === undefined ? {} : { password: '(changed)' }) },
+    faults: { ...faults, ...(faults.password === undefined ? {} : { password: '(changed)' }) },
     requests: recorder.requests,
     connections: recorder.connections,
   };
 }
 
-async function read(request: IncomingMessage): Promise<string> {
+/** The JSON of a body; an absent one is an empty object. */
+async function read(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length;
+    if (size > BODY_LIMIT) throw new Refusal(413, `a body has at most ${BODY_LIMIT} bytes`);
+    chunks.push(chunk as Buffer);
+  }
+  const text = Buffer.concat(chunks).toString();
+  return text === '' ? {} : JSON.parse(text);
 }

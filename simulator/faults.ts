@@ -16,6 +16,8 @@ export interface Faults {
   powerLost?: number;
   /** Switching off takes so long, in ms. */
   powerOffMs?: number;
+  /** The BMC says Off whatever the server does. */
+  liesOff?: boolean;
   /** A change is made, but its answer never comes. */
   hangAfterAccept?: boolean;
   /** All sessions are forgotten now. */
@@ -38,30 +40,112 @@ export interface Faults {
   duplicateCallbacks?: boolean;
   /** Callbacks are late, in ms. */
   delayCallbacksMs?: number;
-  /** Ends by itself after so many ms. */
+  /** The faults that are given together with it end by themselves after so many ms. */
   forMs?: number;
+  /** The faults that are given together with it end after each of them bit so many times (`refuse` cannot be counted). */
+  times?: number;
 }
 
-/** The words that a fault may have, for checks of control requests. */
-export const FAULT_NAMES: readonly (keyof Faults)[] = [
-  'refuse',
-  'hang',
-  'unauthorized',
-  'unavailable',
-  'slowMs',
-  'powerStuck',
-  'powerLost',
-  'powerOffMs',
-  'hangAfterAccept',
-  'sessionLoss',
-  'password',
-  'neverReports',
-  'wrongReport',
-  'smallHardware',
-  'provisionFails',
-  'dropCallbacks',
-  'loseAnswers',
-  'duplicateCallbacks',
-  'delayCallbacksMs',
-  'forMs',
-];
+/** The type of each fault's value, for checks of control requests. */
+const TYPES: Readonly<Record<keyof Faults, 'boolean' | 'number' | 'string'>> = {
+  refuse: 'boolean',
+  hang: 'boolean',
+  unauthorized: 'boolean',
+  unavailable: 'number',
+  slowMs: 'number',
+  powerStuck: 'boolean',
+  powerLost: 'number',
+  powerOffMs: 'number',
+  liesOff: 'boolean',
+  hangAfterAccept: 'boolean',
+  sessionLoss: 'boolean',
+  password: 'string',
+  neverReports: 'boolean',
+  wrongReport: 'boolean',
+  smallHardware: 'boolean',
+  provisionFails: 'string',
+  dropCallbacks: 'number',
+  loseAnswers: 'number',
+  duplicateCallbacks: 'boolean',
+  delayCallbacksMs: 'number',
+  forMs: 'number',
+  times: 'number',
+};
+
+type FaultName = Exclude<keyof Faults, 'forMs' | 'times'>;
+type Chance = 'powerLost' | 'dropCallbacks' | 'loseAnswers';
+
+/** Faults from outside. Throws for an unknown name and for a value of the wrong type, naming it. */
+export function parseFaults(body: unknown): Faults {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new Error('faults are a JSON object');
+  for (const [name, value] of Object.entries(body)) {
+    const type = Object.hasOwn(TYPES, name) ? TYPES[name as keyof Faults] : undefined;
+    if (type === undefined) throw new Error(`there is no fault "${name}"; faults are ${Object.keys(TYPES).join(', ')}`);
+    if (typeof value !== type || (typeof value === 'number' && value < 0))
+      throw new Error(`fault ${name} needs a ${type}${type === 'number' ? ' of 0 or more' : ''}`);
+  }
+  return body;
+}
+
+interface Holding {
+  readonly value: boolean | number | string;
+  left: number;
+  readonly timer: NodeJS.Timeout | undefined;
+}
+
+/** The faults that hold at one host, each with its end. */
+export class FaultSet {
+  readonly #holding = new Map<FaultName, Holding>();
+  readonly #ended: () => void;
+
+  /** `ended` is called after a fault ended by time. */
+  constructor(ended: () => void = () => undefined) {
+    this.#ended = ended;
+  }
+
+  /** What holds now. */
+  get current(): Faults {
+    return Object.fromEntries([...this.#holding].map(([name, { value }]) => [name, value]));
+  }
+
+  /** Adds faults to those that hold; one of the same name is replaced, and ended by `false`. */
+  add({ forMs, times, ...faults }: Faults): void {
+    for (const [key, value] of Object.entries(faults) as [FaultName, Holding['value']][]) {
+      this.#end(key);
+      if (value === false) continue;
+      const timer = forMs === undefined ? undefined : setTimeout(() => this.#expire(key), forMs);
+      this.#holding.set(key, { value, left: times ?? Number.POSITIVE_INFINITY, timer });
+    }
+  }
+
+  /** The value of a fault that bites now, which is counted; undefined when it does not hold. */
+  take<N extends FaultName>(name: N): Faults[N] | undefined {
+    const holding = this.#holding.get(name);
+    if (!holding) return undefined;
+    holding.left -= 1;
+    if (holding.left <= 0) this.#end(name);
+    return holding.value as Faults[N];
+  }
+
+  /** Whether a fault of chance bites now. */
+  strikes(name: Chance, random: () => number): boolean {
+    const holding = this.#holding.get(name);
+    if (!holding || random() >= Number(holding.value)) return false;
+    this.take(name);
+    return true;
+  }
+
+  clear(): void {
+    for (const name of [...this.#holding.keys()]) this.#end(name);
+  }
+
+  #expire(name: FaultName): void {
+    this.#end(name);
+    this.#ended();
+  }
+
+  #end(name: FaultName): void {
+    clearTimeout(this.#holding.get(name)?.timer);
+    this.#holding.delete(name);
+  }
+}

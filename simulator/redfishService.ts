@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { applyBootPatch, BOOT_ENABLED, BOOT_MODES, BOOT_TARGETS, refuseBootPatch } from './bootPatch.ts';
-import type { Faults } from './faults.ts';
+import type { FaultSet } from './faults.ts';
 import type { Profile } from './profiles.ts';
 import { failure, notFound, ok, type RedfishAnswer } from './redfishAnswer.ts';
 import type { SimulatedServer } from './server.ts';
@@ -23,7 +23,7 @@ export class RedfishService {
   readonly #server: SimulatedServer;
   readonly #sessions: Sessions;
   readonly #credentials: { username: string; password: string };
-  readonly #faults: () => Faults;
+  readonly #faults: FaultSet;
   readonly #tasks: Tasks;
   #changedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -32,7 +32,7 @@ export class RedfishService {
     server: SimulatedServer;
     sessions: Sessions;
     credentials: { username: string; password: string };
-    faults: () => Faults;
+    faults: FaultSet;
   }) {
     this.#profile = parts.profile;
     this.#server = parts.server;
@@ -156,7 +156,7 @@ export class RedfishService {
       Model: hardware.model,
       SerialNumber: hardware.serial,
       BiosVersion: '2.15.0',
-      PowerState: state.power,
+      PowerState: this.#faults.take('liesOff') ? 'Off' : state.power,
       ProcessorSummary: { Count: hardware.packages, CoreCount: hardware.packages * hardware.coresPerPackage },
       MemorySummary: { TotalSystemMemoryGiB: hardware.memoryGiB },
       Boot: this.#boot(),
@@ -277,7 +277,7 @@ export class RedfishService {
     const { username, password } = this.#credentials;
     if (this.#profile.auth === 'basic')
       return failure(405, 'Base.1.8.ActionNotSupported', 'There are no sessions here.');
-    if (this.#faults().unauthorized || body?.UserName !== username || body.Password !== password) {
+    if (this.#faults.take('unauthorized') || body?.UserName !== username || body.Password !== password) {
       return failure(401, 'Base.1.8.InsufficientPrivilege', 'The credentials are wrong.');
     }
     const session = this.#sessions.create();
@@ -298,7 +298,7 @@ export class RedfishService {
   }
 
   #isAllowed({ headers }: RedfishRequest): boolean {
-    if (this.#faults().unauthorized) return false;
+    if (this.#faults.take('unauthorized')) return false;
     const token = headers['x-auth-token'];
     if (typeof token === 'string') return this.#sessions.isValid(token);
     const { authorization } = headers;

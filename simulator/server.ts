@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici';
-import type { Faults } from './faults.ts';
+import type { FaultSet } from './faults.ts';
 import { architectureReport, NORMAL, SMALL, v42Report, type Hardware } from './hardware.ts';
 import { runInspector, wait } from './inspector.ts';
 import { parseScript, type BootPlan } from './ipxe.ts';
@@ -59,7 +59,7 @@ export class SimulatedServer {
   userData = '';
   readonly hardware: Hardware;
   readonly #options: FleetOptions;
-  readonly #faults: () => Faults;
+  readonly #faults: FaultSet;
   readonly #localAddress: string | undefined;
   readonly #random: () => number;
   #session = new AbortController();
@@ -67,14 +67,13 @@ export class SimulatedServer {
   #isNetworkBoot = false;
   /** When the power will be off, while it goes off; a second command may only hasten that. */
   #offAtMs = Number.POSITIVE_INFINITY;
-  #hasDisk = false;
 
   constructor(parts: {
     mac: string;
     serial: string;
     profile: Profile;
     options: FleetOptions;
-    faults: () => Faults;
+    faults: FaultSet;
     localAddress: string | undefined;
     random: () => number;
   }) {
@@ -88,8 +87,7 @@ export class SimulatedServer {
 
   /** A reset as the BMC takes it; it happens after the power delay. */
   reset(type: string): void {
-    const faults = this.#faults();
-    if (faults.powerStuck || this.#random() < (faults.powerLost ?? 0)) return;
+    if (this.#faults.take('powerStuck') || this.#faults.strikes('powerLost', this.#random)) return;
     switch (type) {
       case 'On':
       case 'ForceOn':
@@ -103,12 +101,15 @@ export class SimulatedServer {
         if (this.state.power !== 'Off') this.#off(type);
         break;
       default:
+        // A restart of a server that is off does nothing.
+        if (this.state.power === 'Off') break;
         this.#off(type, () => this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type));
     }
   }
 
   /** Somebody presses the button: at once. */
   press(power: 'On' | 'Off'): void {
+    if (this.state.power === power) return;
     this.#change(power === 'On' ? 'PoweringOn' : 'PoweringOff', power, 0, 'button');
   }
 
@@ -135,7 +136,7 @@ export class SimulatedServer {
   }
 
   #off(why: string, then?: () => void): void {
-    const delayMs = this.#faults().powerOffMs ?? this.#options.powerDelayMs;
+    const delayMs = this.#faults.take('powerOffMs') ?? this.#options.powerDelayMs;
     const offAtMs = performance.now() + delayMs;
     if (this.state.power === 'PoweringOff' && offAtMs >= this.#offAtMs) return;
     this.#offAtMs = offAtMs;
@@ -188,7 +189,7 @@ export class SimulatedServer {
   async #diskBoot(signal: AbortSignal): Promise<void> {
     await wait(this.#options.bootTimeMs, signal);
     this.state.running = 'disk';
-    this.say(this.#hasDisk ? 'boots from disk' : 'no bootable disk');
+    this.say('boots from disk');
   }
 
   async #networkBoot(signal: AbortSignal): Promise<void> {
@@ -215,20 +216,20 @@ export class SimulatedServer {
     return {
       report: () => {
         this.state.reportsSent += 1;
-        if (faults().wrongReport) return { cpus: 'many', memory: [] };
-        const hardware = faults().smallHardware ? { ...this.hardware, ...SMALL } : this.hardware;
+        if (faults.take('wrongReport')) return { cpus: 'many', memory: [] };
+        const hardware = faults.take('smallHardware') ? { ...this.hardware, ...SMALL } : this.hardware;
         return options.reportForm === 'v4.2' ? v42Report(hardware) : architectureReport(hardware);
       },
       bootstrapPollMs: options.bootstrapPollMs,
       osReadyAfterMs: options.osReadyAfterMs,
       localAddress: this.#localAddress,
-      provisionFails: () => faults().provisionFails,
-      neverReports: () => faults().neverReports === true,
-      dropCallback: () => this.#random() < (faults().dropCallbacks ?? 0),
-      loseAnswer: () => this.#random() < (faults().loseAnswers ?? 0),
+      provisionFails: () => faults.take('provisionFails'),
+      neverReports: () => faults.take('neverReports') === true,
+      dropCallback: () => faults.strikes('dropCallbacks', this.#random),
+      loseAnswer: () => faults.strikes('loseAnswers', this.#random),
       kexec: (userData: Buffer) => this.#kexec(userData),
-      duplicateCallbacks: () => faults().duplicateCallbacks === true,
-      delayCallbackMs: () => faults().delayCallbacksMs ?? 0,
+      duplicateCallbacks: () => faults.take('duplicateCallbacks') === true,
+      delayCallbackMs: () => faults.take('delayCallbacksMs') ?? 0,
       say: (line: string) => this.say(line),
     };
   }
