@@ -23,8 +23,7 @@ export async function deprovisionMachine(input: MachineInput): Promise<string> {
       claim,
       reason: `Beskar7Machine ${machine} is deleted`,
       stages: CLAIM_STAGES,
-      // The provisioning has confirmed its end, or the claim was handed over and nothing was in flight.
-      isUnconfirmed: false,
+      isUnconfirmed: 'unlessHandedOver',
     });
     if (result === 'continuing') {
       setCurrentDetails(`**Waits** for release/${claim.namespace}/${claim.host}: its BMC does not answer.`);

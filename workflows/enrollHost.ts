@@ -5,7 +5,7 @@ import type { HostInput } from './names.ts';
 import { bmc } from './proxies.ts';
 
 const ATTEMPTS = 50;
-/** After a lost or stopping worker. */
+/** After a lost or stopping worker, and after an error that nobody expected: doubled each time it comes again at once. */
 const SOON_MS = 1_000;
 
 /**
@@ -14,6 +14,7 @@ const SOON_MS = 1_000;
  */
 export async function enrollHost(input: HostInput, failures = 0): Promise<string> {
   const host = `${input.namespace}/${input.name}`;
+  let surprises = 0;
   let changedTo: string | undefined;
   setHandler(hostChanged, ({ connectionHash }) => void (changedTo = connectionHash));
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
@@ -25,6 +26,7 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
       if (result.kind === 'enrolled') return `host ${host} is Available`;
       if (result.kind === 'notDue') return result.message;
       failures += 1;
+      surprises = 0;
       usedHash = result.connectionHash;
       waitMs = Math.max(0, Date.parse(result.nextAttemptAt) - Date.now());
       setCurrentDetails(
@@ -33,6 +35,8 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
     } catch (error) {
       const failed = sortFailure(error);
       if (failed.kind === 'cancelled') throw error;
+      waitMs = failed.kind === 'shutdown' ? SOON_MS : SOON_MS * 2 ** Math.min(surprises, 6);
+      surprises += 1;
       setCurrentDetails(`**Tries again soon**: ${failed.message}`);
     }
     await condition(() => changedTo !== undefined && changedTo !== usedHash, waitMs, {

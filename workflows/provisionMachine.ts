@@ -37,6 +37,8 @@ export async function provisionMachine(input: MachineInput): Promise<string> {
     if (got.kind === 'notDue') return got.message;
     if (got.kind === 'cancelled') return endRun(run, plan, cancelledBeforeClaim());
     plan = got.plan;
+    // Attempts of the earlier run that made the claim count (rule 12).
+    attempt = Math.max(attempt, got.claim.attempt);
     tried.push(got.claim.ref.host);
     const end = await runClaim({ claim: got.claim, plan, facts, story, attempt, run: () => run, update });
     if (end.kind === 'provisioned') {
@@ -100,6 +102,8 @@ async function waitForHost(
   const { runId, originalExecutionRunId } = workflowInfo();
   const isReset = runId !== originalExecutionRunId;
   for (;;) {
+    // A first attempt may find the claim of an earlier run, which has to be released even then.
+    if (attempt > 1 && root.consideredCancelled) return { kind: 'cancelled' };
     const wakes = facts.wakes;
     // Not cancellable: a claim of unknown outcome would have to be searched for.
     const result = await CancellationScope.nonCancellable(() =>
@@ -147,16 +151,13 @@ function cancelledBeforeClaim(): NotProvisioned {
   };
 }
 
+/** Not cancellable: after a cancel the run still has its end to write. */
 function tellRetry(run: RunContext, end: NotProvisioned, attempt: number, attempts: number) {
-  return kubernetes.reportProgress.executeWithOptions(
-    { summary: `Attempt ${attempt} of ${attempts} failed: ${end.reason}` },
-    [
-      {
-        run,
-        phase: 'Claiming',
-        reason: 'RetryingOnAnotherHost',
-        message: `Attempt ${attempt} of ${attempts} failed (${end.reason}): ${end.message} Another host is tried.`,
-      },
-    ],
+  const summary = `Attempt ${attempt} of ${attempts} failed: ${end.reason}`;
+  const message = `Attempt ${attempt} of ${attempts} failed (${end.reason}): ${end.message} Another host is tried.`;
+  return CancellationScope.nonCancellable(() =>
+    kubernetes.reportProgress.executeWithOptions({ summary }, [
+      { run, phase: 'Claiming', reason: 'RetryingOnAnotherHost', message },
+    ]),
   );
 }

@@ -15,8 +15,11 @@ export interface Release {
   readonly reason: string;
   /** In which stages the caller may end a claim (rule 3). */
   readonly stages: readonly ClaimStage[];
-  /** An activity on this BMC did not confirm its end. */
-  readonly isUnconfirmed: boolean;
+  /**
+   * An activity on this BMC did not confirm its end. `unlessHandedOver`: it may be so, since a run that comes to its end hands over or
+   * releases; one that left the claim in another stage was terminated or lost.
+   */
+  readonly isUnconfirmed: boolean | 'unlessHandedOver';
 }
 
 /**
@@ -32,7 +35,8 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
     ]);
     if (marked.kind === 'ended') return 'released';
     const until = Date.now() + HERE_MS;
-    const isDone = await tryRelease(release, marked, (delayMs) => Date.now() + delayMs < until);
+    const isUnconfirmed = release.isUnconfirmed === 'unlessHandedOver' ? !marked.wasHandedOver : release.isUnconfirmed;
+    const isDone = await tryRelease({ claim, isUnconfirmed }, marked, (delayMs) => Date.now() + delayMs < until);
     if (isDone) return 'released';
     await goOnElsewhere(claim);
     return 'continuing';
@@ -41,7 +45,7 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
 
 /** Tries until it is done; `mayTryAgain` is asked before each wait. Returns whether it is done. */
 export async function tryRelease(
-  release: Pick<Release, 'claim' | 'isUnconfirmed'>,
+  release: { readonly claim: ClaimRef; readonly isUnconfirmed: boolean },
   marked: { readonly since: string; readonly wasHandedOver: boolean },
   mayTryAgain: (delayMs: number) => boolean,
   wait: (delayMs: number, summary: string) => Promise<unknown> = (delayMs, summary) => sleep(delayMs, { summary }),

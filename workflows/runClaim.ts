@@ -46,25 +46,27 @@ export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
   return CancellationScope.nonCancellable(async () => {
     const watch: Watch = { isUnconfirmed: claim.isAdopted };
     if (claim.stage === 'Releasing') return compensate(context, watch, recordedEnd(claim));
+    if (root.consideredCancelled) return compensate(context, watch, cancelledEnd(claim));
     const work = new CancellationScope();
     const done = work.run(() => steps(context, watch)).catch((error: unknown) => endOf(error));
     const cancelled = root.cancelRequested.then(
       () => 'cancelled' as const,
       () => 'cancelled' as const,
     );
-    const first = root.consideredCancelled ? 'cancelled' : await Promise.race([done, cancelled]);
+    const first = await Promise.race([done, cancelled]);
     if (first !== 'cancelled') return first.kind === 'provisioned' ? first : compensate(context, watch, first);
-    await markCancelled(context);
+    const isMarked = await markCancelled(context);
     work.cancel();
     const end = await done;
     // A hand-over that was quicker than the cancel stands.
-    if (end.kind === 'provisioned') return end;
-    return compensate(context, watch, {
-      kind: 'cancelled',
-      reason: 'Cancelled',
-      message: `Cancelled on host ${claim.ref.host}. To try again: change the spec, or set the annotation beskar7.io/retry to a new value.`,
-    });
+    if (end.kind === 'provisioned' || (!isMarked && (await isHandedOver(context)))) return { kind: 'provisioned' };
+    return compensate(context, watch, cancelledEnd(claim));
   });
+}
+
+function cancelledEnd({ ref }: ClaimState): Extract<ClaimEnd, { kind: 'cancelled' }> {
+  const message = `Cancelled on host ${ref.host}. To try again: change the spec, or set the annotation beskar7.io/retry to a new value.`;
+  return { kind: 'cancelled', reason: 'Cancelled', message };
 }
 
 /** How the earlier run was about to end, as it wrote it into the claim: `<reason>: <message>` (rule 12). */
@@ -76,16 +78,35 @@ function recordedEnd(claim: ClaimState): Exclude<ClaimEnd, { kind: 'provisioned'
   return failed(known ?? 'UnexpectedError', message, false);
 }
 
-async function markCancelled({ claim }: ClaimRun): Promise<void> {
+/** False when the claim cannot be cancelled any more: it was handed over a moment ago, or lost. */
+async function markCancelled({ claim }: ClaimRun): Promise<boolean> {
   try {
     await kubernetes.markReleasing.executeWithOptions(
       { summary: `Cancelled: no call to host ${claim.ref.host} passes any more` },
       [{ claim: claim.ref, reason: 'Cancelled', stages: ['Claimed', 'Armed'] }],
     );
+    return true;
   } catch (error) {
-    // Handed over a moment ago, or lost: the work ends by itself.
     if (sortFailure(error).kind !== 'claimLost') throw error;
+    return false;
   }
+}
+
+/** Finishes a hand-over whose activity was cancelled between its two writes; false when there was none. */
+async function isHandedOver(context: ClaimRun): Promise<boolean> {
+  try {
+    return (await settle(context)).kind === 'provisioned';
+  } catch (error) {
+    if (sortFailure(error).kind !== 'claimLost') throw error;
+    return false;
+  }
+}
+
+function settle({ claim, run, plan }: ClaimRun) {
+  const startedAt = workflowInfo().startTime.toISOString();
+  return kubernetes.settleHandover.executeWithOptions({ summary: `Hands ${claim.ref.host} over` }, [
+    { claim: claim.ref, run: run(), plan, startedAt },
+  ]);
 }
 
 async function compensate(
@@ -159,7 +180,7 @@ async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<C
   const { claim, story, attempt } = context;
   const { ref } = claim;
   const deadline = Date.parse(claim.bootDeadline);
-  if (claim.inspectionDeadline !== undefined) return { kind: 'booted', inspectionDeadline: claim.inspectionDeadline };
+  if (claim.inspectionDeadline !== undefined) return tellBooted(context, claim.inspectionDeadline);
   for (let tries = 1; ; tries += 1) {
     story.tell('Claiming', {
       attempt,
@@ -188,7 +209,8 @@ async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<C
   }
 }
 
-async function bootOnce({ claim, run, update, story, attempt }: ClaimRun, deadline: number): Promise<Booted> {
+async function bootOnce(context: ClaimRun, deadline: number): Promise<Booted> {
+  const { claim, run, update } = context;
   const { ref } = claim;
   const calls = bmc(ref.pool);
   const scheduleToCloseTimeout = Math.max(1_000, deadline - Date.now());
@@ -205,10 +227,14 @@ async function bootOnce({ claim, run, update, story, attempt }: ClaimRun, deadli
   );
   const { inspectionDeadline, ...written } = booted;
   update(written);
+  return tellBooted(context, inspectionDeadline);
+}
+
+function tellBooted({ claim, story, attempt }: ClaimRun, inspectionDeadline: string): Booted {
   story.tell('Inspecting', {
     attempt,
-    host: ref.host,
-    claim: ref.id,
+    host: claim.ref.host,
+    claim: claim.ref.id,
     waitingFor: 'the report of the inspection image',
     deadline: inspectionDeadline,
   });
@@ -285,16 +311,13 @@ async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd>
   const waitingFor =
     plan.readyWhen === 'OSReported' ? 'the final OS to report in' : 'the inspection image to hand over';
   story.tell('Provisioning', { attempt, host: ref.host, claim: ref.id, waitingFor, deadline });
-  const startedAt = workflowInfo().startTime.toISOString();
   let isFirst = claim.isAdopted;
   for (;;) {
     const isTold =
       isFirst || (await facts.next(ref.id, seen, Date.parse(deadline) - Date.now(), 'Provisioning timeout'));
     isFirst = false;
     seen = facts.of(ref.id);
-    const result = await kubernetes.settleHandover.executeWithOptions({ summary: `Hands ${ref.host} over` }, [
-      { claim: ref, run: run(), plan, startedAt },
-    ]);
+    const result = await settle(context);
     if (result.kind === 'provisioned') return { kind: 'provisioned' };
     if (result.kind === 'failed') {
       return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`, true);

@@ -1,4 +1,4 @@
-import { TimeoutFailure, ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Context } from '@temporalio/activity';
 import type { BmcActivities, KubernetesActivities, PermitActivities } from '../../activities/index.ts';
@@ -62,16 +62,16 @@ export interface Fakes {
   called(name: keyof Activities, count?: number): Promise<void>;
 }
 
+/** What a test replaces; as a function it is given those that let everything go well. */
+export type Overrides = Partial<Activities> | ((well: Activities) => Partial<Activities>);
+
 /** Activities that let everything go well, with some replaced. */
-export function fakeActivities(
-  env: TestWorkflowEnvironment,
-  overrides: Partial<Activities>,
-  machine: ObjectRef,
-): Fakes {
+export function fakeActivities(env: TestWorkflowEnvironment, overrides: Overrides, machine: ObjectRef): Fakes {
   const calls: Call[] = [];
   const story: string[] = [];
   const waiters: { name: string; count: number; resolve: () => void }[] = [];
-  const implementation: Activities = { ...wellBehaved(env, machine), ...overrides };
+  const well = wellBehaved(env, machine);
+  const implementation: Activities = { ...well, ...(typeof overrides === 'function' ? overrides(well) : overrides) };
   const count = (name: string) => calls.filter((call) => call.name === name).length;
   const begun = (name: keyof Activities, input: unknown) => {
     calls.push({ name, input });
@@ -178,9 +178,16 @@ export async function untilCancelled(): Promise<never> {
   }
 }
 
-/** What a workflow sees when the worker of an activity was lost. */
-export function lostWorker(type: 'HEARTBEAT' | 'START_TO_CLOSE' = 'HEARTBEAT'): TimeoutFailure {
-  return new TimeoutFailure('the worker was lost', undefined, type);
+/** An activity whose worker is lost: no heartbeat, until the test server's clock has passed its heartbeat timeout. */
+export async function lostWorker(env: TestWorkflowEnvironment): Promise<never> {
+  // Time does not pass while an activity runs, but by such a sleep.
+  await env.connection.testService?.unlockTimeSkipping({});
+  try {
+    await env.sleep('25 seconds');
+  } finally {
+    await env.connection.testService?.lockTimeSkipping({});
+  }
+  throw new Error('nobody hears this any more');
 }
 
 export function bmcDown(message = 'connection refused'): ApplicationFailure {

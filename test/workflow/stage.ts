@@ -19,7 +19,7 @@ import {
   workflowId,
   type ObjectRef,
 } from '../../workflows/names.ts';
-import { activitiesOn, fakeActivities, type Activities, type Fakes } from './fakes.ts';
+import { activitiesOn, fakeActivities, type Fakes, type Overrides } from './fakes.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -83,7 +83,7 @@ export class Stage {
   }
 
   /** A fresh machine whose activities do what the defaults or `overrides` say. */
-  prepare(overrides: Partial<Activities> = {}): Fakes {
+  prepare(overrides: Overrides = {}): Fakes {
     this.#tests += 1;
     const name = `m-${this.#tests}`;
     this.#current = fakeActivities(this.env, overrides, { namespace: 'ns', name, uid: `${name}-uid` });

@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { hostChanged } from '../../workflows/messages.ts';
+import type { HostInput } from '../../workflows/names.ts';
+import { lastedMs } from './ended.ts';
+import { bmcDown, claimIsLost, inMs, type Activities, type Fakes } from './fakes.ts';
+import { Stage } from './stage.ts';
+
+jest.setTimeout(20_000);
+
+let stage: Stage;
+beforeAll(async () => void (stage = await Stage.open()));
+afterAll(() => stage.close());
+
+const MINUTE_MS = 60_000;
+
+function hostOf(fakes: Fakes, pool?: string): HostInput {
+  return { ...fakes.machine, name: `host-${fakes.machine.name}`, ...(pool === undefined ? {} : { pool }) };
+}
+
+type Enroll = Activities['enrollHost'];
+
+/** Fails so often, with the next attempt in so many milliseconds, then enrolls. */
+function failsFirst(times: number, nextInMs: number, connectionHash = 'old'): Enroll {
+  let tries = 0;
+  return async () => {
+    tries += 1;
+    if (tries > times) return { kind: 'enrolled' };
+    const nextAttemptAt = await inMs(stage.env, nextInMs);
+    return { kind: 'failed', message: '401', nextAttemptAt, connectionHash };
+  };
+}
+
+describe('enroll/<ns>/<host>', () => {
+  test('a host that answers is enrolled at once', async () => {
+    const fakes = stage.prepare();
+    const run = await stage.start('enroll', hostOf(fakes));
+    await expect(run.result()).resolves.toContain('is Available');
+    expect(fakes.inputs('enrollHost')).toEqual([{ host: hostOf(fakes), failures: 0 }]);
+  });
+
+  test('is tried again when the activity says, which is told how often it has failed', async () => {
+    const fakes = stage.prepare({ enrollHost: failsFirst(2, MINUTE_MS) });
+    const run = await stage.start('enroll', hostOf(fakes));
+    await run.result();
+    expect(fakes.inputs('enrollHost').map(({ failures }) => failures)).toEqual([0, 1, 2]);
+    const tookMs = await lastedMs(run);
+    expect(tookMs).toBeGreaterThanOrEqual(2 * MINUTE_MS - 1_000);
+    expect(tookMs).toBeLessThan(2.5 * MINUTE_MS);
+  });
+
+  test('a changed host is tried at once, and its failures count anew', async () => {
+    const fakes = stage.prepare({ enrollHost: failsFirst(1, 60 * MINUTE_MS) });
+    const run = await stage.start('enroll', hostOf(fakes));
+    await fakes.called('enrollHost');
+    await stage.env.sleep('5 minutes');
+    await run.signal(hostChanged, { connectionHash: 'new' });
+    await run.result();
+    expect(fakes.inputs('enrollHost').map(({ failures }) => failures)).toEqual([0, 0]);
+    expect(await lastedMs(run)).toBeLessThan(10 * MINUTE_MS);
+  });
+
+  test('a signal about what was tried already changes nothing', async () => {
+    const fakes = stage.prepare({ enrollHost: failsFirst(1, 10 * MINUTE_MS, 'same') });
+    const run = await stage.start('enroll', hostOf(fakes));
+    await fakes.called('enrollHost');
+    await stage.env.sleep('1 minute');
+    await run.signal(hostChanged, { connectionHash: 'same' });
+    await run.result();
+    expect(await lastedMs(run)).toBeGreaterThanOrEqual(10 * MINUTE_MS - 1_000);
+  });
+
+  test('goes on in a fresh history and keeps the count', async () => {
+    const fakes = stage.prepare({ enrollHost: failsFirst(60, MINUTE_MS) });
+    const run = await stage.start('enroll', hostOf(fakes));
+    await expect(run.result()).resolves.toContain('is Available');
+    expect(fakes.inputs('enrollHost').map(({ failures }) => failures)).toEqual(Array.from({ length: 61 }, (_, n) => n));
+  });
+
+  test('an error that nobody expected is tried again, slower each time', async () => {
+    const errors = [bmcDown(), new TypeError('no'), new TypeError('no'), new TypeError('no'), new TypeError('no')];
+    const fakes = stage.prepare({
+      enrollHost: () => {
+        const error = errors.shift();
+        return error ? Promise.reject(error) : Promise.resolve({ kind: 'enrolled' });
+      },
+    });
+    const run = await stage.start('enroll', hostOf(fakes));
+    await expect(run.result()).resolves.toContain('is Available');
+    expect(await lastedMs(run)).toBeGreaterThan(20_000);
+  });
+
+  test('a host that is not due ends the run', async () => {
+    const fakes = stage.prepare({ enrollHost: () => Promise.resolve({ kind: 'notDue', message: 'it is claimed' }) });
+    await expect((await stage.start('enroll', hostOf(fakes))).result()).resolves.toBe('it is claimed');
+  });
+
+  test('a pool of workers of its own', async () => {
+    const fakes = stage.prepare();
+    const run = await stage.start('enroll', hostOf(fakes, 'site-a'));
+    await run.result();
+    const events = (await run.fetchHistory()).events ?? [];
+    const queues = events.flatMap((event) => event.activityTaskScheduledEventAttributes?.taskQueue?.name ?? []);
+    expect(queues).toEqual(['bmc.site-a']);
+  });
+});
+
+describe('retire/<ns>/<host>', () => {
+  test('sees the server off, then lets the host and its Secrets go', async () => {
+    const fakes = stage.prepare();
+    await expect((await stage.start('retire', hostOf(fakes))).result()).resolves.toContain('was retired');
+    expect(fakes.names()).toEqual(['retireHost', 'letHostGo']);
+    expect(fakes.inputs('letHostGo')).toEqual([{ host: hostOf(fakes), secrets: ['bmc'] }]);
+  });
+
+  test('is tried for as long as it takes, at once when the host changes', async () => {
+    let isForced = false;
+    const fakes = stage.prepare({
+      retireHost: () => (isForced ? Promise.resolve({ kind: 'off', secrets: [] }) : Promise.reject(bmcDown())),
+    });
+    const run = await stage.start('retire', hostOf(fakes));
+    await fakes.called('retireHost');
+    await stage.env.sleep('30 minutes');
+    const before = fakes.inputs('retireHost').length;
+    expect(before).toBeGreaterThan(5);
+    isForced = true;
+    await run.signal(hostChanged, { connectionHash: 'any' });
+    await run.result();
+    expect(fakes.inputs('retireHost')).toHaveLength(before + 1);
+  });
+
+  test.each([
+    ['claimed meanwhile', () => Promise.reject(claimIsLost('the host is claimed: it is not retired'))],
+    ['not being deleted', () => Promise.resolve({ kind: 'notDue' as const, message: 'it is not being deleted' })],
+  ])('%s: nothing is let go', async (_name, retireHost) => {
+    const fakes = stage.prepare({ retireHost });
+    await expect((await stage.start('retire', hostOf(fakes))).result()).resolves.toMatch(/is not/);
+    expect(fakes.names()).toEqual(['retireHost']);
+  });
+});
