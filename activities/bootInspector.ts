@@ -125,6 +125,7 @@ async function recordBoot(deps: Dependencies, input: BootInput, armed: PhysicalH
       const current = live.status?.inspection?.claim === ref.id ? live.status.inspection : undefined;
       if (current?.deadline !== undefined) return undefined;
       const hasReport = current?.reportDigest !== undefined;
+      const isInProgress = current !== undefined && live.status?.inspectionPhase === 'InProgress';
       const ready = {
         type: CONDITIONS.ready,
         status: 'True' as const,
@@ -134,7 +135,7 @@ async function recordBoot(deps: Dependencies, input: BootInput, armed: PhysicalH
       return {
         state: 'Inspecting',
         powerState: 'On',
-        ...(hasReport || live.status?.inspectionPhase === 'InProgress' ? {} : { inspectionPhase: 'Booting' as const }),
+        ...(hasReport || isInProgress ? {} : { inspectionPhase: 'Booting' as const }),
         inspection: { ...current, claim: ref.id, deadline, poweredOnAt: new Date(seenOn).toISOString() },
         bootToken: {
           hash: claim.tokenHash ?? '',

@@ -190,7 +190,7 @@ function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling') {
     handover: null,
     ...(isOpen ? { inspectionPhase: 'Failed' as const } : {}),
     conditions: withConditions(
-      live.status?.conditions,
+      live.status?.conditions?.filter(({ type }) => type !== CONDITIONS.failureReported),
       [ready, ...reachable],
       new Date().toISOString(),
       live.metadata.generation,

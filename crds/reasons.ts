@@ -52,5 +52,7 @@ export const CONDITIONS = {
   redfishReachable: 'RedfishReachable',
   deletionBlocked: 'DeletionBlocked',
   consumerMissing: 'ConsumerMissing',
+  /** The inspector said after the hand-over that it had failed (rule 22). */
+  failureReported: 'FailureReported',
   paused: 'Paused',
 } as const;

@@ -2,16 +2,16 @@ import type { RouterContext } from '@koa/router';
 import { claimOf, type Claim } from '../../crds/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { MACHINE_REASONS } from '../../crds/reasons.ts';
-import { hostKeyOf, matchesHash } from '../auth.ts';
+import { hostKeyOf, matchesHash, type HostKey } from '../auth.ts';
 import { bootScript, normalizeMac } from '../bootScript.ts';
-import { bootClosed } from '../claimWindow.ts';
+import { bootClosed, inspectionOf } from '../claimWindow.ts';
 import { notFound } from '../errors.ts';
 import { limitHost, type Exchange, type ExchangeState } from '../exchange.ts';
-import { readHost } from '../hostFacts.ts';
+import { patchStatus, readHost, replacement, type StatusPatch } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { scriptUrls } from '../urls.ts';
 
-/** `GET /boot/{ns}/{host}/{nonce}[?mac=]`: the boot script of an armed host, or the one opaque 404. Writes nothing. */
+/** `GET /boot/{ns}/{host}/{nonce}[?mac=]`: the boot script of an armed host, or the one opaque 404. The first fetch begins the inspection. */
 export function serveBootScript(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
   return async (ctx) => {
     ctx.state.route = '/boot/{ns}/{host}/{nonce}';
@@ -30,7 +30,20 @@ export function serveBootScript(parts: ApiParts): (ctx: RouterContext<ExchangeSt
     // A firmware that sends no usable MAC boots all the same: the one in the spec is as good.
     const known = normalizeMac(typeof mac === 'string' ? mac : undefined) ?? normalizeMac(host.spec.bootMACAddress);
     await answerScript(parts, ctx, host, claim, known);
+    await noteInProgress(parts, key, host, claim);
   };
+}
+
+/** Says that the server runs the inspection image now. The boot does not depend on it: what cannot be written is left. */
+async function noteInProgress(parts: ApiParts, key: HostKey, host: PhysicalHost, claim: Claim): Promise<void> {
+  const current = inspectionOf(host, claim);
+  if (current !== undefined && host.status?.inspectionPhase === 'InProgress') return;
+  const inspection = replacement(host.status?.inspection, { ...current, claim: claim.id });
+  try {
+    await patchStatus(parts.deps.kube, key, host, { inspection, inspectionPhase: 'InProgress' } as StatusPatch);
+  } catch (error) {
+    parts.deps.logger.debug({ err: error, ...key }, 'inspectionPhase InProgress was not written');
+  }
 }
 
 /** Answers with the script of a host that may boot. What the script cannot be made of is told by an event; the answer is the 404. */

@@ -16,7 +16,7 @@ const CONFLICTS = 5;
 
 /**
  * `GET /boot?mac=` (rule 25): the script of the one armed host with this MAC, for DHCP servers that hand out one fixed URL. There
- * is no nonce: the first fetch pins the source address, others get the 404. One PATCH by compare-and-swap both pins and proves that
+ * is no nonce: the first fetch pins the source address (and begins the inspection: `InProgress`), others get the 404. One PATCH by compare-and-swap both pins and proves that
  * the cached host is live, so that no GET is needed.
  */
 export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
@@ -82,7 +82,7 @@ async function tryPin(
   const current = inspectionOf(host, claim);
   const inspection = replacement(host.status?.inspection, { ...current, claim: claim.id, sourceAddress: source });
   try {
-    return await patchStatus(parts.deps.kube, key, host, { inspection } as StatusPatch);
+    return await patchStatus(parts.deps.kube, key, host, { inspection, inspectionPhase: 'InProgress' } as StatusPatch);
   } catch (error) {
     if (isConflict(error) || isNotFound(error)) return undefined;
     throw error;

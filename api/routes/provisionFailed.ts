@@ -1,5 +1,7 @@
 import type { RouterContext } from '@koa/router';
-import { MACHINE_REASONS } from '../../crds/reasons.ts';
+import { findCondition, withConditions } from '../../crds/conditions.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { CONDITIONS, MACHINE_REASONS } from '../../crds/reasons.ts';
 import { hasBody, parseJson, readBody, requireJson } from '../body.ts';
 import { badRequest } from '../errors.ts';
 import { accept, type ExchangeState } from '../exchange.ts';
@@ -14,7 +16,7 @@ const MAX_BYTES = 65_536;
 
 /**
  * `POST /provision-failed/{ns}/{host}` with `{"reason"}`: the inspector gives up. Counts in `Armed`, opened or not, and over an
- * earlier `provisioned` that was not yet acted upon; the first reason stays. After hand-over: 202 and an event, nothing else (rule 22).
+ * earlier `provisioned` that was not yet acted upon; the first reason stays. After hand-over: 202, a condition and an event, nothing else (rule 22).
  */
 export function takeProvisionFailed(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
   return async (ctx) => {
@@ -26,13 +28,8 @@ export function takeProvisionFailed(parts: ApiParts): (ctx: RouterContext<Exchan
     const reason = await readReason(parts, ctx);
     const settled = await storeFact(parts.deps.kube, key, bearer, (claimed) => decide(parts, claimed, reason), start);
     const { host, claim } = settled;
-    if (claim.stage === 'HandedOver') {
-      parts.deps.recorder.event(
-        host,
-        'Warning',
-        MACHINE_REASONS.provisionFailed,
-        `The inspector said after the hand-over that provisioning failed: ${reason}. The server is left alone; look at it, and delete its machine if it does not run.`,
-      );
+    if (claim.stage === 'HandedOver' && settled.isStored) {
+      parts.deps.recorder.event(host, 'Warning', MACHINE_REASONS.provisionFailed, lateMessage(reason));
     }
     ctx.state.outcome = `failed: ${reason}`;
     accept(ctx);
@@ -47,8 +44,25 @@ function decide(parts: ApiParts, claimed: Claimed, reason: string): Decision {
       const said = { outcome: 'Failed', reason, reportedAt: new Date().toISOString() } as const;
       return storeHandover(claimed.host, claimed.claim, said, 'handoverReported');
     },
-    handedOver: () => ({ kind: 'accepted' }),
+    handedOver: () => tellLate(claimed.host, reason),
   });
+}
+
+function tellLate(host: PhysicalHost, reason: string): Decision {
+  const { conditions } = host.status ?? {};
+  if (findCondition(conditions, CONDITIONS.failureReported)?.status === 'True') return { kind: 'accepted' };
+  const told = {
+    type: CONDITIONS.failureReported,
+    status: 'True',
+    reason: MACHINE_REASONS.provisionFailed,
+    message: lateMessage(reason),
+  } as const;
+  const now = new Date().toISOString();
+  return { kind: 'store', status: { conditions: withConditions(conditions, [told], now, host.metadata.generation) } };
+}
+
+function lateMessage(reason: string): string {
+  return `The inspector said after the hand-over that provisioning failed: ${reason}. The server is left alone; look at it, and delete its machine if it does not run.`;
 }
 
 async function readReason(parts: ApiParts, ctx: RouterContext<ExchangeState>): Promise<string> {

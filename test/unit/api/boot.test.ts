@@ -27,7 +27,14 @@ describe('with the nonce', () => {
     expect((await scene.call('GET', PATH, { boot: true })).bytes).toEqual(first.bytes);
     expect(scene.kube.count('get', 'physicalhosts')).toBe(3);
     expect(scene.kube.count('get', 'secrets')).toBe(1);
-    expect(scene.kube.count('patch', 'physicalhosts')).toBe(0);
+    expect(scene.kube.count('patch', 'physicalhosts')).toBe(1);
+    expect(scene.live().status).toMatchObject({ inspectionPhase: 'InProgress', inspection: { claim: CLAIM } });
+  });
+  test('is served also when InProgress cannot be written', async () => {
+    scene.kube.before = ({ verb }) => {
+      if (verb === 'patch') throw new Error('the API server is away');
+    };
+    expect((await scene.call('GET', PATH)).status).toBe(200);
   });
   test.each([
     ['02-B7-00-00-00-99', 'BOOTIF=01-02-b7-00-00-00-99'],
@@ -109,6 +116,8 @@ describe('by MAC', () => {
     expect((await scene.call('GET', BY_MAC)).bytes).toEqual(first.bytes);
     expect(scene.kube.count('patch', 'physicalhosts')).toBe(1);
     expect((await scene.call('GET', PATH)).bytes).toEqual(first.bytes);
+    expect(scene.live().status?.inspectionPhase).toBe('InProgress');
+    expect(scene.kube.count('patch', 'physicalhosts')).toBe(1);
   });
   test('MAC in other letters; a MAC that the BMC told', async () => {
     expect((await scene.call('GET', '/api/v1/boot?mac=02-B7-00-00-00-01')).status).toBe(200);

@@ -181,10 +181,16 @@ describe('what is stored', () => {
     expect(await ask('provision-failed', TOKEN)).toEqual(ACCEPTED);
     expect(scene.live().status?.handover).toMatchObject({ outcome: 'Failed', reason: 'r' });
   });
-  test('provision-failed after hand-over: an event and nothing else', async () => {
+  test('provision-failed after hand-over: one condition, one event, and nothing else', async () => {
     scene.host({ claim: { stage: 'HandedOver' }, status: DONE });
-    await ask('provision-failed', TOKEN, '{"reason":"kexec"}');
-    expect(scene.kube.count('patch', 'physicalhosts')).toBe(0);
+    const { handover } = scene.live().status ?? {};
+    expect(await ask('provision-failed', TOKEN, '{"reason":"kexec"}')).toEqual(ACCEPTED);
+    expect(await ask('provision-failed', TOKEN, '{"reason":"kexec"}')).toEqual(ACCEPTED);
+    expect(scene.kube.count('patch', 'physicalhosts')).toBe(1);
+    expect(scene.live().status).toMatchObject({
+      handover,
+      conditions: [{ type: 'FailureReported', status: 'True', message: expect.stringContaining('failed: kexec.') }],
+    });
     expect(scene.signals).toEqual([]);
     expect(scene.events).toMatchObject([{ object: 'server-01', type: 'Warning', reason: 'ProvisionFailed' }]);
   });
