@@ -15,7 +15,6 @@ const project = (name, extra = {}) => ({
   displayName: name,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
   testEnvironment: 'node',
-  setupFilesAfterEnv: ['<rootDir>/test/support/retries.cjs'],
   transform: { '^.+\\.(t|j|mj)s$': '@swc/jest' },
   transformIgnorePatterns: [`/node_modules/(?!(${esm.join('|')})/)`],
   extensionsToTreatAsEsm: [],
