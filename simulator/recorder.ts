@@ -26,6 +26,7 @@ const KEPT_IN_FLEET = 200_000;
 export class Recorder {
   readonly #limit: number;
   #kept: RecordedRequest[] = [];
+  readonly #listeners = new Set<(entry: RecordedRequest) => void>();
   requests = 0;
   mutating = 0;
   connections = 0;
@@ -38,8 +39,15 @@ export class Recorder {
     this.requests += 1;
     if (entry.mutating) this.mutating += 1;
     this.#kept.push(entry);
+    for (const listener of this.#listeners) listener(entry);
     // Cut rarely, so that a request does not move the whole list.
     if (this.#kept.length >= this.#limit * 1.25) this.#kept = this.#kept.slice(-this.#limit);
+  }
+
+  /** Tells of each request as it comes in, before it is answered; the result ends that. */
+  onRequest(listener: (entry: RecordedRequest) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Requests since a moment of the monotonic clock. */

@@ -16,6 +16,7 @@ export interface Config {
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
   readonly namespace: string | undefined;
+  readonly watchFilter: string | undefined;
   readonly temporalAddress: string | undefined;
   readonly temporalNamespace: string | undefined;
   readonly callbackBindAddress: BindAddress;
@@ -29,6 +30,7 @@ export interface Config {
   readonly inspectionTimeout: number;
   readonly provisioningTimeout: number;
   readonly gracefulShutdownTimeout: number;
+  readonly resync: number;
   readonly powerOnRate: number;
   readonly workerPool: string | undefined;
   readonly concurrentActivities: number;
@@ -57,6 +59,12 @@ export function command(): Command {
     .addOption(flag('--kubeconfig <file>', 'kubeconfig; default: in a pod its service account, else as kubectl'))
     .addOption(flag('--context <name>', 'context of the kubeconfig; default: its current one'))
     .addOption(flag('--namespace <name>', 'watch this namespace only; default: all'))
+    .addOption(
+      flag(
+        '--watch-filter <value>',
+        'look after hosts, machines, clusters and templates with the label cluster.x-k8s.io/watch-filter=<value> only',
+      ).argParser(parseLabelValue),
+    )
     .addOption(
       flag(
         '--temporal-address <host:port>',
@@ -125,6 +133,11 @@ export function command(): Command {
         .argParser(parseDurationMs),
     )
     .addOption(
+      flag('--resync <duration>', 'how often unfinished work is looked at again: finds runs that were terminated')
+        .default(60_000, '60s')
+        .argParser(parseDurationMs),
+    )
+    .addOption(
       flag('--power-on-rate <number>', 'servers switched on per second, all workers together')
         .default(5)
         .argParser(parsePositive),
@@ -187,6 +200,12 @@ function bind(text: string): BindAddress {
   const port = Number(match?.[3]);
   if (!match || port > 65_535) throw new InvalidArgumentError('give host:port, for example 0.0.0.0:8082.');
   return { host: match[1] ?? (match[2] === '' ? '0.0.0.0' : (match[2] ?? '')), port };
+}
+
+function parseLabelValue(text: string): string {
+  if (!/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('give the value of a label: at most 63 letters, digits, "-", "_", ".".');
+  return text;
 }
 
 function parseUrl(text: string): string {

@@ -78,6 +78,7 @@ export class Beskar7 {
     const informers = createInformers(this.#kube, {
       logger,
       ...(config.namespace === undefined ? {} : { namespace: config.namespace }),
+      ...(config.watchFilter === undefined ? {} : { watchFilter: config.watchFilter }),
     });
     const metrics = createMetrics(() => informers.hosts.list());
     await this.#listenMetrics(metrics.registry);
@@ -99,7 +100,14 @@ export class Beskar7 {
       await this.#startWorkers(connection, deps);
     }
     if (this.#has('controllers')) {
-      const controllers = startControllers({ kube: this.#kube, starter, logger, recorder, informers });
+      const controllers = startControllers({
+        kube: this.#kube,
+        starter,
+        logger,
+        recorder,
+        informers,
+        timing: { resyncMs: config.resync },
+      });
       this.#parts.push({ name: 'controllers', stop: () => controllers.stop() });
     }
     logger.info('runs');

@@ -13,6 +13,8 @@ export interface TestControlPlane {
   readonly temporalCli: string;
   readonly apiServerUrl: string;
   readonly dataFolder: string;
+  /** Made once for all processes of the run. */
+  readonly workflowBundle: string;
   readonly apiServerPid: number;
   readonly temporalPid: number;
 }

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { startControlPlane, type ControlPlane } from '../../tools/controlplane/index.ts';
 import { installBeskar7 } from '../../tools/controlplane/install.ts';
 import { HANDOFF, type TestControlPlane } from './controlPlane.ts';
@@ -14,7 +16,8 @@ export default async function globalSetup(): Promise<void> {
   if (globalThis.beskar7ControlPlane) return;
   const plane = await startControlPlane();
   globalThis.beskar7ControlPlane = plane;
-  const serviceAccountKubeconfig = await installBeskar7(plane);
+  const workflowBundle = path.join(plane.dataFolder, 'workflows.js');
+  const [serviceAccountKubeconfig] = await Promise.all([installBeskar7(plane), bundle(workflowBundle)]);
   const { adminKubeconfig, temporalAddress, kubectl, temporalCli, apiServerUrl, dataFolder } = plane;
   const handoff: TestControlPlane = {
     adminKubeconfig,
@@ -24,10 +27,17 @@ export default async function globalSetup(): Promise<void> {
     temporalCli,
     apiServerUrl,
     dataFolder,
+    workflowBundle,
     apiServerPid: plane.components.apiServer.pid ?? 0,
     temporalPid: plane.components.temporal.pid ?? 0,
   };
   const file = path.join(os.tmpdir(), `beskar7-test-${process.pid}.json`);
   writeFileSync(file, JSON.stringify(handoff), { mode: 0o600 });
   process.env[HANDOFF] = file;
+}
+
+/** In a process of its own, as the worker does it: the bundler needs a few hundred MiB. */
+async function bundle(file: string): Promise<void> {
+  const script = path.join(process.cwd(), 'workers', 'bundle.ts');
+  await promisify(execFile)(process.execPath, [script, file], { timeout: 120_000 });
 }

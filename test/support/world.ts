@@ -6,6 +6,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/error.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
+import type { RecordedRequest } from '../../simulator/recorder.ts';
 import { startFleet, type Fleet, type FleetOptions } from '../../simulator/index.ts';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { freePorts } from '../../tools/controlplane/ports.ts';
@@ -27,6 +28,8 @@ export class World {
   metricsUrl = '';
   #connection: Connection | undefined;
   readonly #flags: readonly string[];
+  #healthPort = 0;
+  #temporalNamespace = 'beskar7';
 
   constructor(namespace: string, flags: readonly string[] = []) {
     this.namespace = namespace;
@@ -39,6 +42,7 @@ export class World {
   /** Starts fleet and Beskar7, and enrolls all hosts. */
   async start(fleet: Partial<FleetOptions>): Promise<void> {
     const [callback = 0, boot = 0, metrics = 0, health = 0] = await freePorts(4);
+    this.#healthPort = health;
     this.callbackUrl = `http://127.0.0.1:${callback}`;
     this.bootUrl = `http://127.0.0.1:${boot}`;
     this.metricsUrl = `http://127.0.0.1:${metrics}/metrics`;
@@ -62,31 +66,67 @@ export class World {
       '--from-literal=username=admin',
       '--from-literal=password=simulated',
     );
-    this.beskar7 = beskar7Component({
-      name: `beskar7-${this.namespace}`,
-      healthPort: health,
-      logFolder: path.join(this.plane.dataFolder, 'logs'),
-      args: [
-        '--roles=all',
-        `--namespace=${this.namespace}`,
-        `--kubeconfig=${this.plane.serviceAccountKubeconfig}`,
-        `--temporal-address=${this.plane.temporalAddress}`,
-        '--temporal-namespace=beskar7',
-        `--callback-bind-address=127.0.0.1:${callback}`,
-        `--callback-url=${this.callbackUrl}`,
-        `--boot-bind-address=127.0.0.1:${boot}`,
-        `--metrics-bind-address=127.0.0.1:${metrics}`,
-        `--health-bind-address=127.0.0.1:${health}`,
-        '--boot-by-mac',
-        '--graceful-shutdown-timeout=2s',
-        ...this.#flags,
-      ],
-    });
-    await this.beskar7.start();
+    await this.startBeskar7();
     for (const [index, bmc] of this.fleet.hosts.entries()) {
       await this.addHost(`host-${index + 1}`, bmc.address, { bootMACAddress: bmc.mac });
     }
     for (const index of this.fleet.hosts.keys()) await this.hostIs(`host-${index + 1}`, 'Available');
+  }
+
+  /**
+   * Starts Beskar7 as a new process on the ports of the first; `more` flags win over those of the world. One that runs has to be stopped or
+   * killed before.
+   */
+  async startBeskar7(more: readonly string[] = []): Promise<void> {
+    this.beskar7 = this.#component('', this.#healthPort, more);
+    await this.beskar7.start();
+  }
+
+  /** Starts a further process beside the first, on ports of its own where `more` does not say otherwise. The caller stops it. */
+  async startAnother(name: string, more: readonly string[]): Promise<Component> {
+    const [callback = 0, boot = 0, metrics = 0, health = 0] = await freePorts(4);
+    const ports = [
+      `--callback-bind-address=127.0.0.1:${callback}`,
+      `--boot-bind-address=127.0.0.1:${boot}`,
+      `--metrics-bind-address=127.0.0.1:${metrics}`,
+      `--health-bind-address=127.0.0.1:${health}`,
+    ];
+    const another = this.#component(`-${name}`, health, [...ports, ...more]);
+    await another.start();
+    return another;
+  }
+
+  #component(suffix: string, healthPort: number, more: readonly string[]): Component {
+    const hostOf = (url: string) => new URL(url).host;
+    const flags = [
+      '--roles=all',
+      `--namespace=${this.namespace}`,
+      `--kubeconfig=${this.plane.serviceAccountKubeconfig}`,
+      `--temporal-address=${this.plane.temporalAddress}`,
+      `--temporal-namespace=${this.#temporalNamespace}`,
+      `--callback-bind-address=${hostOf(this.callbackUrl)}`,
+      `--callback-url=${this.callbackUrl}`,
+      `--boot-bind-address=${hostOf(this.bootUrl)}`,
+      `--metrics-bind-address=${hostOf(this.metricsUrl)}`,
+      `--health-bind-address=127.0.0.1:${this.#healthPort}`,
+      '--boot-by-mac',
+      '--graceful-shutdown-timeout=2s',
+      ...this.#flags,
+      ...more,
+    ];
+    return beskar7Component({
+      name: `beskar7-${this.namespace}${suffix}`,
+      healthPort,
+      logFolder: path.join(this.plane.dataFolder, 'logs'),
+      args: flags,
+      env: { BESKAR7_WORKFLOW_BUNDLE: this.plane.workflowBundle },
+    });
+  }
+
+  /** From now on Beskar7 and the test work with an empty Temporal namespace, as after the loss of its database. */
+  forgetTemporal(namespace: string): void {
+    this.#temporalNamespace = namespace;
+    if (this.#connection) this.temporal = new Client({ connection: this.#connection, namespace });
   }
 
   async stop(): Promise<void> {
@@ -126,6 +166,34 @@ export class World {
   serverOf(host: string) {
     const index = Number(host.split('-').at(-1));
     return this.fleet.host(`sim-${String(index).padStart(4, '0')}`);
+  }
+
+  /** What the BMC of a host was asked, since a moment of the monotonic clock. */
+  requestsOf(host: string, sinceMs = 0): RecordedRequest[] {
+    return this.serverOf(host).recorder.list(sinceMs);
+  }
+
+  /** Waits for a request to the BMC of a host; one that came in before counts, unless it came before `sinceMs` of the monotonic clock. */
+  async bmcWasAsked(
+    host: string,
+    isSo: (request: RecordedRequest) => boolean,
+    { sinceMs = 0, boundMs = 30_000 } = {},
+  ): Promise<RecordedRequest> {
+    const { recorder } = this.serverOf(host);
+    const known = recorder.list(sinceMs).find(isSo);
+    if (known) return known;
+    return new Promise((resolve, reject) => {
+      const end = recorder.onRequest((request) => {
+        if (!isSo(request)) return;
+        clearTimeout(timer);
+        end();
+        resolve(request);
+      });
+      const timer = setTimeout(() => {
+        end();
+        reject(new Error(`not within ${boundMs / 1000} s: the BMC of ${host} got the request that was waited for`));
+      }, boundMs);
+    });
   }
 
   hostIs(name: string, state: string, boundMs = 60_000): Promise<PhysicalHost> {
@@ -185,7 +253,7 @@ export class World {
   /** Runs the real temporal command line. */
   async temporalCli(...args: string[]): Promise<string> {
     const { temporalCli, temporalAddress } = this.plane;
-    const words = [...args, '--address', temporalAddress, '-n', 'beskar7'];
+    const words = [...args, '--address', temporalAddress, '-n', this.#temporalNamespace];
     const { code, output } = await runCommand(temporalCli, words, { timeoutMs: 60_000 });
     if (code !== 0) throw new Error(`temporal ${args.join(' ')}: ${output}`);
     return output;

@@ -1,0 +1,30 @@
+import { request } from 'undici';
+import { bootSecretName } from '../../crds/bootSecret.ts';
+import { SECRETS } from '../../kube/resource.ts';
+import type { World } from './world.ts';
+
+/** The bearer token of a claim, out of its Secret, as the inspection image has it. */
+export async function tokenOf(world: World, host: string, claim: string): Promise<string> {
+  const secret = await world.admin.get(SECRETS, world.namespace, bootSecretName(host, claim));
+  return Buffer.from(secret.data?.token ?? '', 'base64').toString('utf8');
+}
+
+/** Calls a route as the inspection image would; gives the status code. `bootstrap` is a GET, the others are POSTs. */
+export async function call(
+  world: World,
+  route: 'inspection' | 'bootstrap' | 'provisioned' | 'provision-failed' | 'os-ready',
+  host: string,
+  token: string,
+  report: object = {},
+): Promise<number> {
+  const isPost = route !== 'bootstrap';
+  const { statusCode, body } = await request(`${world.callbackUrl}/api/v1/${route}/${world.namespace}/${host}`, {
+    method: isPost ? 'POST' : 'GET',
+    headers: { authorization: `Bearer ${token}`, ...(isPost ? { 'content-type': 'application/json' } : {}) },
+    headersTimeout: 10_000,
+    bodyTimeout: 10_000,
+    ...(isPost ? { body: JSON.stringify(report) } : {}),
+  });
+  await body.dump();
+  return statusCode;
+}
