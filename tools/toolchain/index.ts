@@ -10,7 +10,8 @@ import { downloadNativeTestServer, installTestServer, installTestServerWithMaven
 
 export type { ToolName } from './pins.ts';
 
-export const TOOL_NAMES = Object.keys(PINS) as ToolName[];
+/** Of every set-up and test; the tools that only some tests need are asked for by name. */
+export const TOOL_NAMES = (Object.keys(PINS) as ToolName[]).filter((name) => PINS[name].onDemand === undefined);
 
 /** A tool that could not be had: what was tried, and what to install. */
 export class ToolMissing extends Error {

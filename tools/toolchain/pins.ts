@@ -1,5 +1,6 @@
 /** The tools that Beskar7 runs beside itself, and where each comes from. */
-export type ToolName = 'etcd' | 'kube-apiserver' | 'kubectl' | 'temporal' | 'temporal-test-server';
+export type ToolName =
+  'etcd' | 'kube-apiserver' | 'kubectl' | 'temporal' | 'temporal-test-server' | 'cluster-api-manager' | 'clusterctl';
 
 /** How one tool is found, downloaded or built. */
 export interface Pin {
@@ -12,6 +13,8 @@ export interface Pin {
   readonly goBuild?: GoBuild;
   /** For the message when everything failed. */
   readonly install: string;
+  /** Only some tests need it: it is made when they ask for it, not with the others. */
+  readonly onDemand?: true;
 }
 
 export interface Download {
@@ -62,6 +65,28 @@ function kubernetes(name: 'kube-apiserver' | 'kubectl', environment: string, usu
   };
 }
 
+const CLUSTER_API = '1.13.6';
+
+function clusterApi(environment: string, suffix: string): Pin {
+  const versionPackage = 'sigs.k8s.io/cluster-api/version';
+  return {
+    version: CLUSTER_API,
+    environment,
+    goBuild: {
+      module: 'cluster-api',
+      package: `sigs.k8s.io/cluster-api${suffix}`,
+      ldflags: [
+        `-X ${versionPackage}.gitVersion=v${CLUSTER_API}`,
+        `-X ${versionPackage}.gitMajor=1`,
+        `-X ${versionPackage}.gitMinor=13`,
+      ].join(' '),
+      usually: '3 to 5 minutes',
+    },
+    install: `Go 1.25 or newer, which builds it (sigs.k8s.io/cluster-api@v${CLUSTER_API})`,
+    onDemand: true,
+  };
+}
+
 /**
  * Versions are pinned here; what is built with Go is pinned by go.mod and go.sum under tools/go. The checksums of release files could not be
  * recorded where this was written (no way out but package registries): the publisher's own checksum file is used instead, and what it said at
@@ -105,4 +130,6 @@ export const PINS: Readonly<Record<ToolName, Pin>> = {
     environment: 'BESKAR7_TEMPORAL_TEST_SERVER',
     install: 'Java 11 or newer (Debian: apt-get install default-jre-headless), or a temporal-test-server of your own',
   },
+  'cluster-api-manager': clusterApi('BESKAR7_CLUSTER_API_MANAGER', ''),
+  clusterctl: clusterApi('BESKAR7_CLUSTERCTL', '/cmd/clusterctl'),
 };
