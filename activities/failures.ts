@@ -32,6 +32,11 @@ export function bmcFailure(message: string, kind: string): ApplicationFailure {
   return ApplicationFailure.create({ message, type, details: [{ kind }] });
 }
 
+/** Whether it was the BMC, or the way to it, that failed: not the API server, not a shutdown, not a lost claim. */
+export function isBmcFailure(error: unknown): error is ApplicationFailure {
+  return error instanceof ApplicationFailure && (error.type === 'BmcFailure' || error.type === 'BmcCredentials');
+}
+
 /** The failure that a workflow sees for an error of the Redfish client; other errors stay what they are. */
 export function fromRedfish(error: unknown, host: string): unknown {
   if (!(error instanceof RedfishError)) return error;

@@ -15,7 +15,7 @@ import { HOSTS, SECRETS } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
-import { fromRedfish } from './failures.ts';
+import { fromRedfish, isBmcFailure } from './failures.ts';
 import { retireFence } from './fence.ts';
 import { patchHost, patchHostStatus, readHost } from './hostStore.ts';
 import { switchOff } from './power.ts';
@@ -31,7 +31,8 @@ export type RetireResult =
 
 /**
  * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call that is allowed
- * here, rule 3). `beskar7.io/force-release` skips the BMC.
+ * here, rule 3). `beskar7.io/force-release` skips the BMC. A host that was never enrolled goes also when its BMC does not answer: its server
+ * was never switched on by us, and a mistyped address must not hold up its deletion.
  */
 export async function retireHost(deps: Dependencies, input: RetireInput, signal: AbortSignal): Promise<RetireResult> {
   const { namespace, name, uid } = input.host;
@@ -42,13 +43,17 @@ export async function retireHost(deps: Dependencies, input: RetireInput, signal:
   const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
   if (forced === undefined) {
     try {
-      const bmc = await connectBmc(deps, host, input.attempt > 1);
+      const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
       const options = retireFence(deps.kube, { namespace, host: name, hostUid: uid }, signal);
       await switchOff(bmc, name, options, { totalMs: 100_000 });
     } catch (error) {
       const failure = fromRedfish(error, name);
-      if (!signal.aborted) await tellFailure(deps, host, input, failure);
-      throw failure;
+      if (signal.aborted) throw failure;
+      if (!isBmcFailure(failure) || wasEnrolled(host)) {
+        await tellFailure(deps, host, input, failure);
+        throw failure;
+      }
+      deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(name, failure));
     }
   } else {
     deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${forced.slice(0, 200)}"`);
@@ -96,6 +101,15 @@ function refusal(host: PhysicalHost | undefined, uid: string): string | undefine
   if (!finalizers.includes(FINALIZER_HOST)) return 'has no finalizer of ours';
   if (!isUnclaimed(host)) return 'is claimed';
   return undefined;
+}
+
+/** Hardware is written by the first enrolment, and stays. A claim would have survived a lost status (rule 1). */
+function wasEnrolled({ status }: PhysicalHost): boolean {
+  return status?.hardware !== undefined || status?.state === 'Available';
+}
+
+function unseenMessage(name: string, failure: ApplicationFailure): string {
+  return `Host ${name} was never enrolled and is deleted without a call to its server: ${failure.message}`;
 }
 
 async function disownSecrets(deps: Dependencies, ref: ObjectRef, secrets: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
+import { freePorts } from '../../tools/controlplane/ports.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(180_000);
@@ -183,6 +184,24 @@ describe('what an operator does', () => {
     await world.machineIsGone('stopped');
     await world.hostIsGone('host-5');
     expect(world.serverOf('host-5').server.state.power).toBe('Off');
+  });
+
+  test('a host that was never enrolled goes at once, whatever is wrong with its BMC', async () => {
+    const [closed = 0] = await freePorts(1);
+    await world.addHost('mistyped', `http://127.0.0.1:${closed}`);
+    await world.hostIs('mistyped', 'Error');
+    await world.kubectl('delete', 'physicalhost', 'mistyped', '--timeout=50s');
+    expect(await world.kubectl('get', 'events', '--field-selector=reason=DeletedUnseen')).toContain('never enrolled');
+  });
+
+  test('a host that was enrolled is not deleted while its BMC is away, but by force', async () => {
+    await world.fleet.fault('sim-0003', { refuse: true });
+    await world.kubectl('delete', 'physicalhost', 'host-3', '--wait=false');
+    const host = await world.untilHost('host-3', 'waiting', (seen) => messageOf(seen).startsWith('ReleasePending: '));
+    expect(messageOf(host)).toContain('beskar7.io/force-release=');
+    await world.kubectl('annotate', 'physicalhost', 'host-3', 'beskar7.io/force-release=burnt down');
+    await world.hostIsGone('host-3');
+    await world.fleet.heal();
   });
 
   test('the last hosts that go, all at once, free their Secret', async () => {
