@@ -6,12 +6,15 @@ import {
   ANNOTATION_HANDLED,
   ANNOTATION_PAUSED,
   FINALIZER_MACHINE,
+  LABEL_CLUSTER_NAME,
 } from '../crds/names.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
 import type { Dependencies } from './dependencies.ts';
+import { claimedHosts } from './adoptClaim.ts';
 import { readMachine } from './machineStatus.ts';
+import { isClusterPaused } from './owner.ts';
 
 /** Nothing is to be done, and nothing was touched. */
 export interface Refused {
@@ -41,9 +44,10 @@ const CONFLICTS = 8;
 export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: boolean): Promise<Admission> {
   for (let conflicts = 0; ; conflicts += 1) {
     const machine = await readMachine(deps.kube, ref);
-    const refused = machine ? refusal(machine, isReset) : gone(ref);
-    if (refused) return refused;
     if (!machine) return gone(ref);
+    const refused = refusal(machine, isReset) ?? (await pausedWithCluster(deps, machine));
+    if (refused?.reason === 'Paused') await allowMove(deps, machine);
+    if (refused) return refused;
     const finalizers = machine.metadata.finalizers ?? [];
     const mayHaveClaim = finalizers.includes(FINALIZER_MACHINE);
     const hadEnded = handledOf(machine) !== undefined;
@@ -67,6 +71,27 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
       if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
     }
   }
+}
+
+/** The Cluster is read live, like the machine: a run that waited for a host learns here that nothing new is to begin (rule 16). */
+async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): Promise<Refused | undefined> {
+  const { namespace = '', name, labels = {} } = machine.metadata;
+  const cluster = labels[LABEL_CLUSTER_NAME];
+  if (cluster === undefined || !(await isClusterPaused(deps.kube, namespace, cluster))) return undefined;
+  return {
+    kind: 'notDue',
+    reason: 'Paused',
+    message: `Beskar7Machine ${namespace}/${name} is paused with Cluster ${cluster}`,
+  };
+}
+
+/** `clusterctl move` pauses, then waits for `block-move` to go: nothing is under way for a machine without a claim. */
+async function allowMove(deps: Dependencies, machine: Beskar7Machine): Promise<void> {
+  const { namespace = '', name, uid = '', annotations = {}, resourceVersion } = machine.metadata;
+  if (annotations[ANNOTATION_BLOCK_MOVE] === undefined || machine.status?.hostRef !== undefined) return;
+  if ((await claimedHosts(deps, machine)).length > 0) return;
+  const patch = { metadata: { uid, resourceVersion, annotations: { [ANNOTATION_BLOCK_MOVE]: null } } };
+  await deps.kube.mergePatch(MACHINES, namespace, name, patch);
 }
 
 function gone(ref: ObjectRef): Refused {

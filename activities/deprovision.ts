@@ -6,6 +6,7 @@ import {
   ANNOTATION_PAUSED,
   ANNOTATION_BLOCK_MOVE,
   FINALIZER_MACHINE,
+  LABEL_CLUSTER_NAME,
 } from '../crds/names.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
@@ -17,6 +18,7 @@ import { delay } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readHost } from './hostStore.ts';
 import { readMachine } from './machineStatus.ts';
+import { isClusterPaused } from './owner.ts';
 
 export type DeprovisionDue = { readonly kind: 'due' } | { readonly kind: 'notDue'; readonly message: string };
 
@@ -31,6 +33,9 @@ export async function checkDeprovision(deps: Dependencies, ref: ObjectRef): Prom
   if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
     return { kind: 'notDue', message: `${what} is being moved` };
   if (annotations[ANNOTATION_PAUSED] !== undefined) return { kind: 'notDue', message: `${what} is paused` };
+  const cluster = machine.metadata.labels?.[LABEL_CLUSTER_NAME];
+  if (cluster !== undefined && (await isClusterPaused(deps.kube, ref.namespace, cluster)))
+    return { kind: 'notDue', message: `${what} is paused with Cluster ${cluster}` };
   return { kind: 'due' };
 }
 

@@ -1,7 +1,7 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isKindAbsent, isNotFound } from '../kube/error.ts';
-import { CAPI_MACHINES } from '../kube/resource.ts';
+import { CAPI_CLUSTERS, CAPI_MACHINES } from '../kube/resource.ts';
 
 /** What the owner Machine of Cluster API asks for. */
 export interface Owner {
@@ -26,6 +26,16 @@ export async function readOwner(kube: KubeClient, machine: Beskar7Machine): Prom
     };
   } catch (error) {
     if (isNotFound(error) || isKindAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** `Cluster.spec.paused`, read live; false where there is no such Cluster, or no Cluster API. */
+export async function isClusterPaused(kube: KubeClient, namespace: string, name: string): Promise<boolean> {
+  try {
+    return (await kube.get(CAPI_CLUSTERS, namespace, name)).spec.paused === true;
+  } catch (error) {
+    if (isNotFound(error) || isKindAbsent(error)) return false;
     throw error;
   }
 }

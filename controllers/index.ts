@@ -1,11 +1,14 @@
 import type { Logger } from 'pino';
 import type { EventRecorder } from '../kube/events.ts';
 import type { KubeClient } from '../kube/client.ts';
+import type { MonitorSettings } from '../workflows/names.ts';
 import { ClusterWatcher } from './clusterWatcher.ts';
 import { HostWatcher } from './hostWatcher.ts';
 import type { Informers } from './informers.ts';
-import { MachineWatcher, type WatcherTiming } from './machineWatcher.ts';
+import { MachineWatcher, WATCHER_TIMING, type WatcherTiming } from './machineWatcher.ts';
+import { MonitorKeeper } from './monitorKeeper.ts';
 import type { Starter } from './starter.ts';
+import { TemplateWatcher } from './templateWatcher.ts';
 import { Waker } from './waker.ts';
 
 export { createInformers, type Informers } from './informers.ts';
@@ -21,6 +24,8 @@ export interface ControllerDeps {
   /** Started and synced by the caller, who also stops them (after the controllers). */
   readonly informers: Informers;
   readonly timing?: Partial<WatcherTiming>;
+  /** How the hosts of each pool of workers are monitored. */
+  readonly monitor: MonitorSettings;
 }
 
 /** Starts all watchers and the waker. They start, wake and tell workflows; they never call a BMC or wait for a workflow. */
@@ -30,8 +35,11 @@ export function startControllers(deps: ControllerDeps): { stop(): Promise<void> 
   const machines = new MachineWatcher({ kube, informers, starter, logger, recorder, timing });
   const hosts = new HostWatcher({ kube, informers, starter, logger, recorder, timing });
   const clusters = new ClusterWatcher({ kube, informers, logger });
+  const templates = new TemplateWatcher({ kube, informers, logger });
+  const { resyncMs } = { ...WATCHER_TIMING, ...timing };
+  const monitors = new MonitorKeeper({ informers, starter, logger, settings: deps.monitor, resyncMs });
   const waker = new Waker({ informers, starter, logger, onLost: (machine) => machines.lost(machine) });
-  const all = [machines, hosts, clusters, waker];
+  const all = [machines, hosts, clusters, templates, monitors, waker];
   for (const watcher of all) watcher.start();
   return {
     stop: async () => void (await Promise.all(all.map((watcher) => watcher.stop()))),

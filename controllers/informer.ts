@@ -18,6 +18,8 @@ export interface InformerOptions<T extends Identified> {
   readonly logger: Pick<Logger, 'warn' | 'info' | 'debug'>;
   /** Absent: all namespaces. */
   readonly namespace?: string;
+  /** Absent: all objects. One whose labels stop matching counts as deleted. */
+  readonly labelSelector?: string;
   /** Takes away what nobody reads, before the object is kept. */
   readonly trim?: (object: T) => T;
   readonly indexes?: Indexes<T>;
@@ -187,9 +189,10 @@ export class Informer<T extends Identified> {
   }
 
   async #relist(): Promise<void> {
-    const { trim = (object: T) => object, namespace } = this.#options;
+    const { trim = (object: T) => object, namespace, labelSelector } = this.#options;
     const { items, resourceVersion } = await listAll(this.#kube, this.resource, {
       namespace,
+      labelSelector,
       pageSize: this.#timing.pageSize,
       trim,
       signal: this.#stop.signal,
@@ -211,8 +214,10 @@ export class Informer<T extends Identified> {
     const timeoutSeconds = Math.ceil(watchSeconds * (1 + Math.random()));
     const startedAt = performance.now();
     let events = 0;
+    const { namespace, labelSelector } = this.#options;
     const options = {
-      namespace: this.#options.namespace,
+      namespace,
+      ...(labelSelector === undefined ? {} : { labelSelector }),
       resourceVersion: this.#version ?? '',
       timeoutSeconds,
       silenceMs: timeoutSeconds * 1000 + watchMarginMs,

@@ -3,7 +3,8 @@ import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf } from '../crds/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
-import { LABEL_CLUSTER_NAME, LABEL_CONTROL_PLANE } from '../crds/names.ts';
+import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
+import { LABEL_CLUSTER_NAME, LABEL_CONTROL_PLANE, LABEL_WATCH_FILTER } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -13,11 +14,12 @@ import {
   CLUSTERS,
   HOSTS,
   MACHINES,
+  MACHINE_TEMPLATES,
   type CapiCluster,
   type CapiMachine,
 } from '../kube/resource.ts';
 import { Informer } from './informer.ts';
-import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine } from './trim.ts';
+import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine, trimTemplate } from './trim.ts';
 
 /** The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved. */
 export interface Informers {
@@ -27,6 +29,8 @@ export interface Informers {
   readonly machines: Informer<Beskar7Machine>;
   /** By `byNamespace`, `byCluster` (`<namespace>/<Cluster>`). */
   readonly clusters: Informer<Beskar7Cluster>;
+  /** By `byNamespace`. */
+  readonly templates: Informer<Beskar7MachineTemplate>;
   /** Cluster API's; empty where it is not installed. By `byControlPlane` (`<namespace>/<Cluster>`). */
   readonly capiMachines: Informer<CapiMachine>;
   readonly capiClusters: Informer<CapiCluster>;
@@ -39,13 +43,23 @@ export interface Informers {
   problems(longerThanMs: number): string[];
 }
 
+export interface InformersOptions {
+  readonly logger: Logger;
+  /** Absent: all. */
+  readonly namespace?: string;
+  /** Own kinds only with this value of the label `cluster.x-k8s.io/watch-filter`. Cluster API's own objects need not carry it. */
+  readonly watchFilter?: string;
+}
+
 /** Watch caches for one namespace, or for all. They do nothing before `start`. */
-export function createInformers(kube: KubeClient, options: { namespace?: string; logger: Logger }): Informers {
-  const { logger } = options;
-  const common = { logger, ...(options.namespace === undefined ? {} : { namespace: options.namespace }) };
-  const hosts = new Informer(kube, HOSTS, { ...common, trim: trimHost, indexes: hostIndexes });
-  const machines = new Informer(kube, MACHINES, { ...common, trim: trimMachine, indexes: machineIndexes });
-  const clusters = new Informer(kube, CLUSTERS, { ...common, trim: trimCluster, indexes: { byNamespace, byCluster } });
+export function createInformers(kube: KubeClient, options: InformersOptions): Informers {
+  const { logger, namespace, watchFilter } = options;
+  const common = { logger, ...(namespace === undefined ? {} : { namespace }) };
+  const own = watchFilter === undefined ? common : { ...common, labelSelector: `${LABEL_WATCH_FILTER}=${watchFilter}` };
+  const hosts = new Informer(kube, HOSTS, { ...own, trim: trimHost, indexes: hostIndexes });
+  const machines = new Informer(kube, MACHINES, { ...own, trim: trimMachine, indexes: machineIndexes });
+  const clusters = new Informer(kube, CLUSTERS, { ...own, trim: trimCluster, indexes: { byNamespace, byCluster } });
+  const templates = new Informer(kube, MACHINE_TEMPLATES, { ...own, trim: trimTemplate, indexes: { byNamespace } });
   const capiMachines = new Informer(kube, CAPI_MACHINES, {
     ...common,
     optional: true,
@@ -53,11 +67,12 @@ export function createInformers(kube: KubeClient, options: { namespace?: string;
     indexes: { byControlPlane },
   });
   const capiClusters = new Informer(kube, CAPI_CLUSTERS, { ...common, optional: true, trim: trimCapiCluster });
-  const all = [hosts, machines, clusters, capiMachines, capiClusters];
+  const all = [hosts, machines, clusters, templates, capiMachines, capiClusters];
   return {
     hosts,
     machines,
     clusters,
+    templates,
     capiMachines,
     capiClusters,
     start: () => all.forEach((informer) => informer.start()),

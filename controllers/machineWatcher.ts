@@ -2,12 +2,13 @@ import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf } from '../crds/claim.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
+import { ANNOTATION_BLOCK_MOVE } from '../crds/names.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
-import { clusterNameOf, ownerMachineOf, type Informers } from './informers.ts';
+import { clusterNameOf, isWaiting, ownerMachineOf, type Informers } from './informers.ts';
 import { decideMachine, type MachineDecision, type MachineView } from './machineDecision.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from './queue.ts';
@@ -108,6 +109,7 @@ export class MachineWatcher {
     const isCurrent = await this.#tell(machine, decision);
     if (decision.kind !== 'start') {
       this.#forget(machine);
+      if (decision.kind === 'paused' && isHoldingUpMove(machine)) await this.#deps.starter.signalHostAvailable(ref);
       return isCurrent ? { kind: 'done' } : { kind: 'after', ms: BEHIND_MS };
     }
     const outcome = await this.#start(ref, decision);
@@ -205,6 +207,15 @@ export class MachineWatcher {
   #addAll(machines: readonly Beskar7Machine[]): void {
     for (const machine of machines) this.#queue.add(keyOf(machine));
   }
+}
+
+/**
+ * A run waits for a host, and `clusterctl move` for its mark: woken, the run finds that its machine is paused, takes the mark away and
+ * ends; the next one starts when the machine goes on.
+ */
+function isHoldingUpMove(machine: Beskar7Machine): boolean {
+  const isMarked = machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined;
+  return isMarked && machine.metadata.deletionTimestamp === undefined && isWaiting(machine);
 }
 
 /** The conditions that the watcher writes for a decision. */

@@ -1,5 +1,6 @@
 import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
 import type { ObjectMeta } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { slimReport } from '../crds/requirements.ts';
@@ -17,6 +18,10 @@ export function trimHost(host: PhysicalHost): PhysicalHost {
 
 export function trimMachine(machine: Beskar7Machine): Beskar7Machine {
   return { ...machine, metadata: trimMeta(machine.metadata) };
+}
+
+export function trimTemplate(template: Beskar7MachineTemplate): Beskar7MachineTemplate {
+  return { ...template, metadata: trimMeta(template.metadata) };
 }
 
 export function trimCluster(cluster: Beskar7Cluster): Beskar7Cluster {

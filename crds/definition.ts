@@ -23,8 +23,8 @@ export function customResourceDefinition(kind: KindDefinition): Record<string, u
       labels: {
         'cluster.x-k8s.io/provider': 'infrastructure-beskar7',
         'cluster.x-k8s.io/v1beta1': VERSION,
-        // The map form of failureDomains is the v1beta1 contract's: the cluster kinds do not claim v1beta2.
-        ...(kind.kind.startsWith('Beskar7Cluster') ? {} : { 'cluster.x-k8s.io/v1beta2': VERSION }),
+        // The map form of failureDomains is the v1beta1 contract's: Beskar7Cluster does not claim v1beta2.
+        ...(kind.kind === 'Beskar7Cluster' ? {} : { 'cluster.x-k8s.io/v1beta2': VERSION }),
         ...kind.labels,
       },
     },

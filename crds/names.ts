@@ -10,6 +10,8 @@ export const LABEL_CONSUMER_UID = 'beskar7.io/consumer-uid';
 export const LABEL_CLAIM = 'beskar7.io/claim-id';
 export const LABEL_ZONE = 'topology.kubernetes.io/zone';
 export const LABEL_CLUSTER_NAME = 'cluster.x-k8s.io/cluster-name';
+/** With `--watch-filter`: whose objects these are. */
+export const LABEL_WATCH_FILTER = 'cluster.x-k8s.io/watch-filter';
 export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
 
 /** On a host: the claim, see `claim.ts`. Metadata, because it has to survive a lost status. */

@@ -26,11 +26,18 @@ export function summarize(report: InspectionReport): HardwareSummary {
   };
 }
 
-/** The part of a report that `summarize` reads, for watch caches, which leave the rest out. */
+/** The part of a report that `summarize` and the capacity of templates read, for watch caches, which leave the rest out. */
 export function slimReport({ cpus, memory, disks }: InspectionReport): InspectionReport {
   const sizes = memory?.modules?.flatMap(({ sizeBytes }) => (sizeBytes === undefined ? [] : [{ sizeBytes }]));
   return {
-    ...(cpus?.cores === undefined ? {} : { cpus: { cores: cpus.cores } }),
+    ...(cpus?.cores === undefined && cpus?.threads === undefined
+      ? {}
+      : {
+          cpus: {
+            ...(cpus.cores === undefined ? {} : { cores: cpus.cores }),
+            ...(cpus.threads === undefined ? {} : { threads: cpus.threads }),
+          },
+        }),
     ...(memory === undefined
       ? {}
       : {

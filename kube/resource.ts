@@ -1,5 +1,6 @@
 import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
 import { GROUP, VERSION } from '../crds/names.ts';
 import type { KubeObject, ObjectMeta } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
@@ -74,6 +75,11 @@ const capi = { group: 'cluster.x-k8s.io', version: 'v1beta2', namespaced: true }
 export const HOSTS: Resource<PhysicalHost> = { ...own, plural: 'physicalhosts', kind: 'PhysicalHost' };
 export const MACHINES: Resource<Beskar7Machine> = { ...own, plural: 'beskar7machines', kind: 'Beskar7Machine' };
 export const CLUSTERS: Resource<Beskar7Cluster> = { ...own, plural: 'beskar7clusters', kind: 'Beskar7Cluster' };
+export const MACHINE_TEMPLATES: Resource<Beskar7MachineTemplate> = {
+  ...own,
+  plural: 'beskar7machinetemplates',
+  kind: 'Beskar7MachineTemplate',
+};
 export const SECRETS: Resource<Secret> = { ...core, plural: 'secrets', kind: 'Secret' };
 export const EVENTS: Resource<KubeEvent> = { ...core, plural: 'events', kind: 'Event' };
 export const CAPI_MACHINES: Resource<CapiMachine> = { ...capi, plural: 'machines', kind: 'Machine' };

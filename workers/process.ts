@@ -107,6 +107,10 @@ export class Beskar7 {
         recorder,
         informers,
         timing: { resyncMs: config.resync },
+        monitor: {
+          shards: config.monitorInterval > 0 ? config.monitorShards : 0,
+          intervalMs: config.monitorInterval,
+        },
       });
       this.#parts.push({ name: 'controllers', stop: () => controllers.stop() });
     }
@@ -255,6 +259,7 @@ export class Beskar7 {
         provisioningTimeoutMs: config.provisioningTimeout,
         gracefulShutdownMs: config.gracefulShutdownTimeout,
       },
+      stopping: this.#stopping.signal,
     };
   }
 

@@ -53,6 +53,43 @@ describe('what is refused at once, with the name of the field', () => {
   });
 });
 
+describe('what a template says does not change', () => {
+  const kubectl = (...args: string[]) =>
+    runCommand(plane.kubectl, ['--kubeconfig', plane.adminKubeconfig, '-n', 'default', ...args], { timeoutMs: 30_000 });
+  const patch = (kind: string, value: object, ...more: string[]) =>
+    kubectl('patch', kind, 'immutable', '--type=merge', '-p', JSON.stringify(value), ...more);
+  const specOf = { beskar7machinetemplate: { targetOSImage: os_ }, beskar7clustertemplate: {} };
+  const changed = {
+    beskar7machinetemplate: { targetOSImage: `${os_}2` },
+    beskar7clustertemplate: { controlPlaneEndpoint: { port: 7443 } },
+  };
+
+  test.each([['beskar7machinetemplate'], ['beskar7clustertemplate']] as const)('%s', async (kind) => {
+    const file = path.join(folder, `${kind}.yaml`);
+    const names = {
+      beskar7machinetemplate: 'Beskar7MachineTemplate',
+      beskar7clustertemplate: 'Beskar7ClusterTemplate',
+    };
+    const object = { apiVersion: API_VERSION, kind: names[kind], metadata: { name: 'immutable' } };
+    writeFileSync(file, stringify({ ...object, spec: { template: { spec: specOf[kind] } } }));
+    expect((await kubectl('create', '-f', file)).code).toBe(0);
+    try {
+      const change = { spec: { template: { spec: changed[kind] } } };
+      const dryRunMark = { metadata: { annotations: { 'topology.cluster.x-k8s.io/dry-run': '' } } };
+      const refused = await patch(kind, change);
+      expect(refused.output).toMatch(/spec\.template\.spec cannot change: make a new template/);
+      // The dry run of the topology controller, which compares; the mark without a dry run, and a dry run without the mark, change nothing.
+      expect((await patch(kind, { ...change, ...dryRunMark }, '--dry-run=server')).code).toBe(0);
+      expect((await patch(kind, { ...change, ...dryRunMark })).code).not.toBe(0);
+      expect((await patch(kind, change, '--dry-run=server')).code).not.toBe(0);
+      // What is around the spec may change: owners, labels.
+      expect((await patch(kind, { metadata: { labels: { a: 'b' } } })).code).toBe(0);
+    } finally {
+      await kubectl('delete', kind, 'immutable');
+    }
+  });
+});
+
 describe('what is taken', () => {
   test.each([
     ['PhysicalHost', { redfishConnection: connection }],

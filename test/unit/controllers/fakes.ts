@@ -47,12 +47,14 @@ export class FakeInformer<T extends Identified> {
   }
 }
 
-type Fakes = { [K in 'hosts' | 'machines' | 'clusters' | 'capiMachines' | 'capiClusters']: FakeInformer<never> };
+type Fakes = {
+  [K in 'hosts' | 'machines' | 'clusters' | 'templates' | 'capiMachines' | 'capiClusters']: FakeInformer<never>;
+};
 
 /** Caches with the indexes of the real ones. */
 export function fakeInformers() {
   const real = createInformers({} as KubeClient, { logger });
-  const names = ['hosts', 'machines', 'clusters', 'capiMachines', 'capiClusters'] as const;
+  const names = ['hosts', 'machines', 'clusters', 'templates', 'capiMachines', 'capiClusters'] as const;
   const fakes = Object.fromEntries(names.map((name) => [name, new FakeInformer(real[name].indexes as never)])) as Fakes;
   return fakes as unknown as Informers & { [K in keyof Fakes]: FakeInformer<ReturnType<Informers[K]['list']>[number]> };
 }
@@ -87,6 +89,15 @@ export class FakeStarter implements Starter {
   readonly signalHostChanged: Starter['signalHostChanged'] = (kind, { name }) => {
     this.calls.push(`signal hostChanged ${kind} ${name}`);
     return Promise.resolve(this.isHeard);
+  };
+  readonly keepMonitor: Starter['keepMonitor'] = ({ pool, shard, shards, intervalMs }) => {
+    this.calls.push(`keep monitor ${pool ?? 'default'}/${shard} of ${shards} every ${intervalMs}`);
+    return this.failure ? Promise.reject(this.failure) : Promise.resolve();
+  };
+  readonly tellMonitor: Starter['tellMonitor'] = ({ pool, shard, shards }) => {
+    const id = `monitor/${pool ?? 'default'}/${shard}`;
+    if (this.open.has(id)) this.calls.push(`tell ${id} of ${shards}`);
+    return Promise.resolve(this.open.has(id));
   };
   readonly isOpen: Starter['isOpen'] = (kind, { namespace, name }) =>
     Promise.resolve(this.open.has(`${kind}/${namespace}/${name}`));

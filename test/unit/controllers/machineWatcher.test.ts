@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { MachineWatcher } from '../../../controllers/machineWatcher.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { ANNOTATION_RETRY } from '../../../crds/names.ts';
+import { ANNOTATION_BLOCK_MOVE, ANNOTATION_RETRY } from '../../../crds/names.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, handled, machine, OURS, OWNED } from './builders.ts';
 import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
 
@@ -116,6 +116,35 @@ describe('starts', () => {
     informers.capiClusters.put({ ...paused, spec: {} });
     await pass();
     expect(starter.calls).toEqual([START]);
+  });
+});
+
+describe('paused while it waits for a host', () => {
+  const marked = { [ANNOTATION_BLOCK_MOVE]: 'true' };
+  const waiting = (annotations: Record<string, string>) =>
+    machine({
+      metadata: { ...OWNED, ...OURS, annotations },
+      status: {
+        phase: 'Claiming',
+        workflow: { id: 'w', runID: 'r' },
+        conditions: [
+          {
+            type: 'MachineProvisioned',
+            status: 'False',
+            reason: 'NoMatchingHost',
+            message: '',
+            lastTransitionTime: 't',
+          },
+        ],
+      },
+    });
+
+  test('the run is woken, so that it takes the mark away that clusterctl move waits for', async () => {
+    informers.capiClusters.put(capiCluster({ spec: { paused: true }, status: { infrastructureReady: true } }));
+    await put(waiting(marked));
+    expect(starter.calls).toEqual(['wake m']);
+    await put(waiting({}));
+    expect(starter.calls).toEqual(['wake m']);
   });
 });
 
