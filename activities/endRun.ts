@@ -29,9 +29,14 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const other = machine.status?.workflow?.runID;
   const isTakenOver = other !== undefined && other !== run.workflow.runID && input.reason === MACHINE_REASONS.claimLost;
   if (isTakenOver) return;
-  const handled: Handled = { ...(input.plan ?? askOf(machine)), outcome: input.outcome };
-  const ask: Handled = { specHash: handled.specHash, retry: handled.retry, outcome: handled.outcome };
-  const version = await patchMachineEnd(deps, run.machine, ask);
+  const now = askOf(machine);
+  // A spec edit during the run counts for the next one; a retry during the run has been answered by it (rule 9).
+  const handled: Handled = {
+    specHash: input.plan?.specHash ?? now.specHash,
+    retry: now.retry,
+    outcome: input.outcome,
+  };
+  const version = await patchMachineEnd(deps, run.machine, handled);
   if (version === undefined) return;
   await writeMachineStatus(
     deps.kube,
