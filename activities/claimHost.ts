@@ -102,13 +102,12 @@ async function tryHosts(
   attempt: number,
 ): Promise<ClaimState | undefined> {
   for (const host of candidates(deps, machine, demand)) {
-    const uid = host.metadata.uid;
-    if (uid === undefined || !deps.reservations.tryReserve(uid)) continue;
+    if (!deps.reservations.tryReserve(host)) continue;
     try {
       const claim = await tryClaim(deps, machine, host, attempt);
       if (claim) return claim;
     } catch (error) {
-      deps.reservations.release(uid);
+      deps.reservations.release(host);
       throw error;
     }
     // Lost against somebody else: the reservation stays until the cache shows it.
@@ -121,7 +120,7 @@ function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand)
   const namespace = machine.metadata.namespace ?? '';
   const fitting = deps.caches
     .availableHosts(namespace)
-    .hosts.filter((host) => fits(host, demand) && !deps.reservations.isReserved(host.metadata.uid ?? ''));
+    .hosts.filter((host) => fits(host, demand) && !deps.reservations.isReserved(host));
   const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
   const wantedByOlder = older.filter((waiter) =>
     fitting.some((host) => fits(host, demandOf(waiter, [], undefined))),
@@ -208,7 +207,8 @@ function noHostMessage(deps: Dependencies, machine: Beskar7Machine, demand: Dema
   const all = deps.caches.hosts(namespace);
   const why = new Map<string, number>();
   for (const host of all) {
-    const reason = unfitReason(host, demand) ?? 'wanted by a machine that waits longer';
+    const reserved = deps.reservations.isReserved(host) ? 'being claimed by another machine' : undefined;
+    const reason = unfitReason(host, demand) ?? reserved ?? 'wanted by a machine that waits longer';
     why.set(reason, (why.get(reason) ?? 0) + 1);
   }
   const counts = [...why].map(([reason, count]) => `${count} ${reason}`).join(', ');

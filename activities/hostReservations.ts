@@ -1,9 +1,20 @@
+interface Reservation {
+  readonly version: string | undefined;
+  readonly until: number;
+}
+
+/** A host as the watch cache shows it. */
+interface Seen {
+  readonly metadata: { readonly uid?: string; readonly resourceVersion?: string };
+}
+
 /**
  * Hosts that this process is claiming or has just claimed, so that its own activities do not race each other for one host
- * while the watch cache is behind. Only a saving of conflicts: the compare-and-swap decides. Entries end by themselves.
+ * while the watch cache is behind. A reservation is for the host as the cache shows it: it ends when the cache shows a newer one (then
+ * that says who has it), or after `ttlMs`. Only a saving of conflicts: the compare-and-swap decides.
  */
 export class HostReservations {
-  readonly #until = new Map<string, number>();
+  readonly #reserved = new Map<string, Reservation>();
   readonly #ttlMs: number;
   readonly #now: () => number;
 
@@ -12,26 +23,27 @@ export class HostReservations {
     this.#now = now;
   }
 
-  /** Reserves a host by uid; false when it is reserved already. */
-  tryReserve(uid: string): boolean {
-    if (this.isReserved(uid)) return false;
+  /** Reserves a host; false when it is reserved already, or has no uid. */
+  tryReserve(host: Seen): boolean {
+    const { uid, resourceVersion } = host.metadata;
+    if (uid === undefined || this.isReserved(host)) return false;
     this.#prune();
-    this.#until.set(uid, this.#now() + this.#ttlMs);
+    this.#reserved.set(uid, { version: resourceVersion, until: this.#now() + this.#ttlMs });
     return true;
   }
 
-  isReserved(uid: string): boolean {
-    const until = this.#until.get(uid);
-    return until !== undefined && until > this.#now();
+  isReserved({ metadata }: Seen): boolean {
+    const known = this.#reserved.get(metadata.uid ?? '');
+    return known !== undefined && known.version === metadata.resourceVersion && known.until > this.#now();
   }
 
-  release(uid: string): void {
-    this.#until.delete(uid);
+  release({ metadata }: Seen): void {
+    this.#reserved.delete(metadata.uid ?? '');
   }
 
   #prune(): void {
-    if (this.#until.size < 1_000) return;
+    if (this.#reserved.size < 1_000) return;
     const now = this.#now();
-    for (const [uid, until] of this.#until) if (until <= now) this.#until.delete(uid);
+    for (const [uid, { until }] of this.#reserved) if (until <= now) this.#reserved.delete(uid);
   }
 }

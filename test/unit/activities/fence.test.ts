@@ -113,13 +113,16 @@ describe('choosing', () => {
     }
   });
 
-  test('a reservation holds until it ends by itself or is given back', () => {
+  test('a reservation holds until the cache shows a newer host, it ends by itself, or is given back', () => {
     let now = 0;
     const reservations = new HostReservations(100, () => now);
-    expect([reservations.tryReserve('a'), reservations.tryReserve('a')]).toEqual([true, false]);
+    const seen = (resourceVersion: string) => ({ metadata: { uid: 'a', resourceVersion } });
+    expect([reservations.tryReserve(seen('1')), reservations.tryReserve(seen('1'))]).toEqual([true, false]);
+    expect([reservations.tryReserve(seen('2')), reservations.tryReserve(seen('2'))]).toEqual([true, false]);
     now = 101;
-    expect(reservations.tryReserve('a')).toBe(true);
-    reservations.release('a');
-    expect(reservations.isReserved('a')).toBe(false);
+    expect(reservations.tryReserve(seen('2'))).toBe(true);
+    reservations.release(seen('2'));
+    expect(reservations.isReserved(seen('2'))).toBe(false);
+    expect(reservations.tryReserve({ metadata: {} })).toBe(false);
   });
 });
