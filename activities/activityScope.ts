@@ -10,9 +10,12 @@ const HEARTBEAT_EVERY_MS = 1_000;
  * worker's shutdown and at the activity's own deadline. A shutdown of the worker is not an operator's cancel: it ends as the
  * retryable failure `WorkerShutdown`.
  */
-export async function withHeartbeat<T>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withHeartbeat<T>(
+  body: (signal: AbortSignal) => Promise<T>,
+  everyMs = HEARTBEAT_EVERY_MS,
+): Promise<T> {
   const context = Context.current();
-  const beat = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS);
+  const beat = setInterval(() => context.heartbeat(), everyMs);
   try {
     return await body(context.cancellationSignal);
   } catch (error) {

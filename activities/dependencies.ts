@@ -17,6 +17,8 @@ export interface Caches {
   waitingMachines(namespace: string): Beskar7Machine[];
   /** Hosts of a namespace. */
   hosts(namespace: string): PhysicalHost[];
+  /** Hosts of a pool of workers (`redfishConnection.workerPool`; undefined: those without one), in all namespaces that are watched. */
+  poolHosts(pool: string | undefined): PhysicalHost[];
   /** One host; undefined when the cache does not have it (yet). */
   host(namespace: string, name: string): PhysicalHost | undefined;
   machine(namespace: string, name: string): Beskar7Machine | undefined;
@@ -54,4 +56,6 @@ export interface Dependencies {
   readonly logger: Logger;
   readonly metrics: ActivityMetrics;
   readonly options: ActivityOptions;
+  /** Fires as soon as the process is told to end; the signal of an activity follows only after the grace time. */
+  readonly stopping: AbortSignal;
 }

@@ -4,7 +4,7 @@ import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST, FINALIZER_SECRET } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { CONDITIONS, HOST_REASONS, type HostReason } from '../crds/reasons.ts';
+import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import { isConflict } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';
 import type { NetworkAddress, SystemInfo } from '../redfish/index.ts';
@@ -13,6 +13,7 @@ import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
 import { fromRedfish } from './failures.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
+import { reachabilityReason } from './reachability.ts';
 
 export interface EnrollInput {
   readonly host: ObjectRef;
@@ -52,7 +53,7 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
   const usedHash = connectionHash(owned.spec);
   try {
     await ownSecrets(deps, owned);
-    const bmc = await connectBmc(deps, owned, true);
+    const bmc = await connectBmc(deps, owned, 'fresh');
     const info = await bmc.getSystemInfo({ signal });
     const nics = await bmc.getNetworkAddresses({ signal });
     await writeEnrolled(deps, owned, info, nics, usedHash);
@@ -183,7 +184,7 @@ async function tellFailure(
   attempt: number,
   usedHash: string,
 ): Promise<EnrollResult> {
-  const reason = reasonOf(failure);
+  const reason = reachabilityReason(failure);
   const delayMs = reason === HOST_REASONS.unauthorized ? REFUSED_PASSWORD_MS : retryDelayMs(attempt);
   const nextAttemptAt = new Date(Date.now() + delayMs).toISOString();
   const message = `${failure.message}. Attempt ${attempt}; the next one is due at ${nextAttemptAt}, or as soon as the host changes.`;
@@ -208,28 +209,4 @@ async function tellFailure(
 /** 2 s, doubling, at most 10 minutes. */
 export function retryDelayMs(attempt: number): number {
   return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 20));
-}
-
-function reasonOf(failure: ApplicationFailure): HostReason {
-  const detail = failure.details?.[0] as { kind?: string } | undefined;
-  switch (detail?.kind) {
-    case 'Unauthorized':
-      return HOST_REASONS.unauthorized;
-    case 'SecretMissing':
-      return HOST_REASONS.secretMissing;
-    case 'SecretInvalid':
-      return HOST_REASONS.secretInvalid;
-    case 'SystemAmbiguous':
-      return HOST_REASONS.systemAmbiguous;
-    case 'SystemNotFound':
-      return HOST_REASONS.systemNotFound;
-    case 'Tls':
-      return HOST_REASONS.tls;
-    case 'Unreachable':
-    case 'Timeout':
-    case 'Busy':
-      return HOST_REASONS.unreachable;
-    default:
-      return HOST_REASONS.redfishError;
-  }
 }

@@ -17,7 +17,9 @@ import { takeReport, type TakeReportInput } from './inspection.ts';
 import { markReleasing, releaseHost, type MarkReleasingInput, type ReleaseHostInput } from './releaseHost.ts';
 import { letHostGo, retireHost, type LetHostGoInput, type RetireInput } from './retireHost.ts';
 import { withHeartbeat } from './activityScope.ts';
-import type { ObjectRef, ReleaseInput } from '../workflows/names.ts';
+import { FailedPolls } from './failedPolls.ts';
+import { monitorShard } from './monitorShard.ts';
+import type { MonitorInput, ObjectRef, ReleaseInput } from '../workflows/names.ts';
 
 /** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
 export function createKubernetesActivities(deps: Dependencies) {
@@ -39,14 +41,20 @@ export function createKubernetesActivities(deps: Dependencies) {
   };
 }
 
+/** The monitor can hear of a cancel seconds later than the others. */
+const MONITOR_HEARTBEAT_MS = 4_000;
+
 /** Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. */
 export function createBmcActivities(deps: Dependencies) {
+  const failedPolls = new FailedPolls();
   return {
     enrollHost: (input: EnrollInput) => withHeartbeat((signal) => enrollHost(deps, input, signal)),
     prepareBoot: (input: BootInput) => withHeartbeat((signal) => prepareBoot(deps, input, signal)),
     bootInspector: (input: BootInput) => withHeartbeat((signal) => bootInspector(deps, input, signal)),
     releaseHost: (input: ReleaseHostInput) => withHeartbeat((signal) => releaseHost(deps, input, signal)),
     retireHost: (input: RetireInput) => withHeartbeat((signal) => retireHost(deps, input, signal)),
+    monitorShard: (input: MonitorInput) =>
+      withHeartbeat((signal) => monitorShard(deps, failedPolls, input, signal), MONITOR_HEARTBEAT_MS),
   };
 }
 

@@ -117,7 +117,7 @@ async function switchOffAndClear(
   signal: AbortSignal,
 ): Promise<void> {
   const { claim: ref } = input;
-  const bmc = await connectBmc(deps, host, input.attempt > 1);
+  const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
   const options = fenced(deps, ref, ['Releasing'], signal);
   const gracefulMs = input.wasHandedOver && input.attempt === 1 ? deps.options.gracefulShutdownMs : 0;
   await switchOff(bmc, ref.host, options, { totalMs: TOTAL_MS, gracefulMs });

@@ -1,4 +1,11 @@
-import type { HostInput, MachineInput, ObjectRef, ReleaseInput, WORKFLOW_TYPES } from '../workflows/names.ts';
+import type {
+  HostInput,
+  MachineInput,
+  MonitorInput,
+  ObjectRef,
+  ReleaseInput,
+  WORKFLOW_TYPES,
+} from '../workflows/names.ts';
 
 /**
  * How a start ended. `running`: a run for this very object is open already. `otherObject`: the open run of that name is for another
@@ -9,7 +16,8 @@ export type StartResult = 'started' | 'running' | 'otherObject';
 /** Signals that tell a provision run of facts on its host. */
 export type ClaimSignal = 'inspectionReported' | 'handoverReported' | 'osReported';
 
-export type WorkflowKind = keyof typeof WORKFLOW_TYPES;
+/** Runs that are about one object. */
+export type WorkflowKind = Exclude<keyof typeof WORKFLOW_TYPES, 'monitor'>;
 
 /** What watchers ask of Temporal. Nothing here waits for a workflow; each call has a deadline and throws when it fails. */
 export interface Starter {
@@ -24,6 +32,10 @@ export interface Starter {
   signalHostAvailable(machine: ObjectRef): Promise<boolean>;
   /** Tells a run that waits to try a host again that the host has changed. False: none is open. */
   signalHostChanged(kind: 'enroll' | 'release' | 'retire', host: ObjectRef, connectionHash: string): Promise<boolean>;
+  /** Starts the monitor of a shard, or tells the one that is open of other settings; it ends by itself when its shard is none of them. */
+  keepMonitor(input: MonitorInput): Promise<void>;
+  /** Tells the monitor of a shard, if one is open, of other settings. False: none is open. */
+  tellMonitor(input: MonitorInput): Promise<boolean>;
   /** Whether a run of that name is open. */
   isOpen(kind: WorkflowKind, object: { namespace: string; name: string }): Promise<boolean>;
 }

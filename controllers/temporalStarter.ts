@@ -7,8 +7,24 @@ import {
 import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributePair } from '@temporalio/common';
 import type { SignalDefinition } from '@temporalio/common';
 import type { Logger } from 'pino';
-import { handoverReported, hostAvailable, hostChanged, inspectionReported, osReported } from '../workflows/messages.ts';
-import { SEARCH_ATTRIBUTES, TASK_QUEUE, WORKFLOW_TYPES, workflowId, type ObjectRef } from '../workflows/names.ts';
+import {
+  handoverReported,
+  hostAvailable,
+  hostChanged,
+  inspectionReported,
+  monitorSettings,
+  osReported,
+} from '../workflows/messages.ts';
+import {
+  monitorId,
+  SEARCH_ATTRIBUTES,
+  TASK_QUEUE,
+  WORKFLOW_TYPES,
+  workflowId,
+  type MonitorInput,
+  type MonitorSettings,
+  type ObjectRef,
+} from '../workflows/names.ts';
 import type { ClaimSignal, Starter, StartResult, WorkflowKind } from './starter.ts';
 
 const CALL_MS = 10_000;
@@ -51,6 +67,8 @@ export function createStarter(
     signalHostAvailable: (machine) => calls.signal('provision', machine, hostAvailable, []),
     signalHostChanged: (kind, host, connectionHash) => calls.signal(kind, host, hostChanged, [{ connectionHash }]),
     isOpen: (kind, object) => calls.isOpen(kind, object),
+    keepMonitor: (input) => calls.keepMonitor(input),
+    tellMonitor: (input) => calls.tellMonitor(input),
   };
 }
 
@@ -80,13 +98,37 @@ class StarterCalls {
     }
   }
 
-  async signal<Args extends unknown[]>(
+  async keepMonitor(input: MonitorInput): Promise<void> {
+    const id = monitorId(input.pool, input.shard);
+    const settings = settingsOf(input);
+    try {
+      await this.#timely(() => this.#client.workflow.start(WORKFLOW_TYPES.monitor, monitorOptions(id, input)));
+      this.#options.logger.info({ workflow: id }, 'workflow started');
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      if (this.#isBelieved(id, JSON.stringify(settings))) return;
+      const { memo } = await this.#timely(() => this.#client.workflow.getHandle(id).describe());
+      const isSame = memo?.shards === settings.shards && memo.intervalMs === settings.intervalMs;
+      if (!isSame) return void (await this.tellMonitor(input));
+    }
+    this.#believe(id, JSON.stringify(settings));
+  }
+
+  tellMonitor(input: MonitorInput): Promise<boolean> {
+    return this.#signalById(monitorId(input.pool, input.shard), monitorSettings, [settingsOf(input)]);
+  }
+
+  signal<Args extends unknown[]>(
     kind: WorkflowKind,
     object: ObjectRef,
     signal: SignalDefinition<Args>,
     args: Args,
   ): Promise<boolean> {
-    const handle = this.#client.workflow.getHandle(workflowId(kind, object));
+    return this.#signalById(workflowId(kind, object), signal, args);
+  }
+
+  async #signalById<Args extends unknown[]>(id: string, signal: SignalDefinition<Args>, args: Args): Promise<boolean> {
+    const handle = this.#client.workflow.getHandle(id);
     try {
       await this.#timely(() => handle.signal(signal, ...args));
       return true;
@@ -109,14 +151,18 @@ class StarterCalls {
 
   /** Whose the open run is. A look costs a call, so that the answer is believed for a while. */
   async #whose(id: string, uid: string): Promise<StartResult> {
-    const believed = this.#believed.get(id);
-    if (believed?.uid === uid && performance.now() - believed.at < BELIEVED_MS) return 'running';
+    if (this.#isBelieved(id, uid)) return 'running';
     const { memo } = await this.#timely(() => this.#client.workflow.getHandle(id).describe());
     // A run without a uid was started by hand: it is for whatever has the name.
     const openUid = memo?.uid ?? uid;
     if (openUid !== uid) return 'otherObject';
     this.#believe(id, uid);
     return 'running';
+  }
+
+  #isBelieved(id: string, uid: string): boolean {
+    const believed = this.#believed.get(id);
+    return believed?.uid === uid && performance.now() - believed.at < BELIEVED_MS;
   }
 
   #believe(id: string, uid: string): void {
@@ -140,6 +186,22 @@ class StarterCalls {
   #timely<R>(call: () => Promise<R>): Promise<R> {
     return this.#client.withDeadline(Date.now() + (this.#options.timeoutMs ?? CALL_MS), call);
   }
+}
+
+function settingsOf({ shards, intervalMs }: MonitorInput): MonitorSettings {
+  return { shards, intervalMs };
+}
+
+function monitorOptions(id: string, input: MonitorInput): WorkflowStartOptions {
+  return {
+    workflowId: id,
+    taskQueue: TASK_QUEUE,
+    args: [input],
+    memo: { ...settingsOf(input) },
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: 'FAIL',
+    staticSummary: `Monitor shard ${input.shard} of ${input.shards}${input.pool === undefined ? '' : ` of pool ${input.pool}`}`,
+  };
 }
 
 function attributesOf(kind: WorkflowKind, { namespace, name }: ObjectRef): SearchAttributePair[] {

@@ -7,9 +7,10 @@ import { readNetworkAddresses, type NetworkAddress } from './network.ts';
 import { Power, type PowerRequest, type WaitOptions } from './power.ts';
 import { powerStateOf, systemInfoOf, SystemReader, type PowerState, type SystemInfo } from './system.ts';
 
-/** What cancels a read. */
+/** What cancels a read, and how long each of its requests may take with all repeats (default: the hard deadline of a call). */
 export interface CallOptions {
   signal?: AbortSignal;
+  timeoutMs?: number;
 }
 
 /** How long `close` lets running calls finish. */

@@ -33,6 +33,8 @@ export interface Config {
   readonly resync: number;
   readonly powerOnRate: number;
   readonly workerPool: string | undefined;
+  readonly monitorShards: number;
+  readonly monitorInterval: number;
   readonly concurrentActivities: number;
   readonly concurrentBmcActivities: number;
   readonly searchAttributes: boolean;
@@ -146,6 +148,16 @@ export function command(): Command {
       flag('--worker-pool <name>', 'bmc-worker: serve the hosts of this site (redfishConnection.workerPool) only'),
     )
     .addOption(
+      flag('--monitor-interval <duration>', 'controllers: how often the BMC of each host is asked how it is; 0s: never')
+        .default(60_000, '60s')
+        .argParser(parseDurationMs),
+    )
+    .addOption(
+      flag('--monitor-shards <number>', 'controllers: how many workflows share the monitoring of the hosts of a pool')
+        .default(4)
+        .argParser(parseShards),
+    )
+    .addOption(
       flag('--concurrent-activities <number>', 'Kubernetes activities at once').default(100).argParser(parsePositive),
     )
     .addOption(
@@ -217,6 +229,13 @@ function parseUrl(text: string): string {
 function parsePositive(text: string): number {
   const value = Number(text);
   if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('give a number above 0.');
+  return value;
+}
+
+function parseShards(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 256)
+    throw new InvalidArgumentError('give a number from 1 to 256.');
   return value;
 }
 

@@ -1,4 +1,5 @@
 import { defineQuery, defineSignal } from '@temporalio/workflow';
+import type { MonitorSettings } from './names.ts';
 
 /** Signals are hints: what they tell of is stored on the host object, where the workflow reads it (rule 11). */
 
@@ -22,6 +23,9 @@ export const hostAvailable = defineSignal('hostAvailable');
 
 /** The connection of a host that is being enrolled changed: try again at once. */
 export const hostChanged = defineSignal<[{ readonly connectionHash: string }]>('hostChanged');
+
+/** The flags of the controllers changed: a monitor goes on with these, or ends when its shard is no longer there. */
+export const monitorSettings = defineSignal<[MonitorSettings]>('monitorSettings');
 
 /** Where a provisioning is: the answer to the query `progress`. */
 export interface Progress {

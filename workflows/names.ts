@@ -23,6 +23,21 @@ export interface HostInput extends ObjectRef {
 /** Input of `provisionMachine` and `deprovisionMachine`. */
 export type MachineInput = ObjectRef;
 
+/** How the monitoring of all hosts is divided, and how often each is looked at; by flags of the controllers. */
+export interface MonitorSettings {
+  /** Into how many shards the hosts of a pool are divided; 0: there is no monitoring. */
+  readonly shards: number;
+  readonly intervalMs: number;
+}
+
+/** Input of `monitorHosts`. */
+export interface MonitorInput extends MonitorSettings {
+  /** `redfishConnection.workerPool` of the hosts; absent: those without one. */
+  readonly pool?: string;
+  /** From 0. */
+  readonly shard: number;
+}
+
 /** Workflow types, as the Web UI shows them. */
 export const WORKFLOW_TYPES = {
   provision: 'provisionMachine',
@@ -30,11 +45,21 @@ export const WORKFLOW_TYPES = {
   enroll: 'enrollHost',
   release: 'releaseHost',
   retire: 'retireHost',
+  monitor: 'monitorHosts',
 } as const;
 
 /** Workflow ids are stable and readable, so that an operator can type them: `provision/<ns>/<machine>` and so on. */
-export function workflowId(kind: keyof typeof WORKFLOW_TYPES, object: { namespace: string; name: string }): string {
+export function workflowId(
+  kind: Exclude<keyof typeof WORKFLOW_TYPES, 'monitor'>,
+  object: { namespace: string; name: string },
+): string {
   return `${kind}/${object.namespace}/${object.name}`;
+}
+
+/** `monitor/<pool>/<shard>`; hosts without a pool are `default`, and a pool that a user has named so is `bmc.default`. */
+export function monitorId(pool: string | undefined, shard: number): string {
+  const name = pool === 'default' ? bmcTaskQueue(pool) : (pool ?? 'default');
+  return `monitor/${name}/${shard}`;
 }
 
 /** Workflows and activities that talk to Kubernetes. */

@@ -31,6 +31,17 @@ export function bmc(pool: string | undefined) {
   });
 }
 
+/** The watch over a shard of hosts: it lasts long, and moves to another worker 20 s after its own has fallen silent. */
+export function monitoring(pool: string | undefined) {
+  return proxyActivities<BmcActivities>({
+    taskQueue: bmcTaskQueue(pool),
+    startToCloseTimeout: '2 hours',
+    heartbeatTimeout: '20 seconds',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+  });
+}
+
 /** The permit of rule 5. It may wait long in its queue: that is the power budget at work. */
 export const permits = proxyActivities<PermitActivities>({
   taskQueue: POWER_ON_TASK_QUEUE,

@@ -34,6 +34,7 @@ const BMC: readonly (keyof BmcActivities)[] = [
   'bootInspector',
   'releaseHost',
   'retireHost',
+  'monitorShard',
 ];
 
 const PERMITS: readonly (keyof PermitActivities)[] = ['acquirePowerOnPermit'];
@@ -227,5 +228,6 @@ function wellBehaved(env: TestWorkflowEnvironment, machine: ObjectRef): Activiti
     enrollHost: () => Promise.resolve({ kind: 'enrolled' }),
     retireHost: () => Promise.resolve({ kind: 'off', secrets: ['bmc'] }),
     letHostGo: () => Promise.resolve(),
+    monitorShard: () => Promise.resolve({ kind: 'noHosts' }),
   };
 }

@@ -92,7 +92,7 @@ export class Stage {
 
   /** Starts a workflow on the machine (or the host) of the test. */
   start(
-    kind: keyof typeof WORKFLOW_TYPES,
+    kind: Parameters<typeof workflowId>[0],
     object: ObjectRef = this.fakes.machine,
     more: { args?: unknown[]; searchAttributes?: Record<string, string[]> } = {},
   ): Promise<WorkflowHandle> {

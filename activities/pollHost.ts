@@ -1,0 +1,154 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { claimOf } from '../crds/claim.ts';
+import { condition, findCondition, type ConditionPatch } from '../crds/conditions.ts';
+import { API_VERSION } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
+import { isConflict, isNotFound } from '../kube/error.ts';
+import { HOSTS } from '../kube/resource.ts';
+import { RedfishError, type PowerState } from '../redfish/index.ts';
+import { connectBmc } from './bmcConnection.ts';
+import type { Dependencies } from './dependencies.ts';
+import type { FailedPoll } from './failedPolls.ts';
+import { fromRedfish } from './failures.ts';
+import { readHost } from './hostStore.ts';
+import { isMonitored } from './monitored.ts';
+import { reachabilityReason } from './reachability.ts';
+
+/** Owns `powerState` and the condition RedfishReachable while nobody works on the host (rule 19). */
+const FIELD_MANAGER = 'beskar7-monitor';
+/** How long a BMC may take to answer one request. */
+const REQUEST_MS = 20_000;
+/** Repeated log-ins with a wrong password lock accounts. */
+const REFUSED_MS = 60_000;
+/** A BMC that does not answer is asked less and less often, at least once in so many intervals. */
+const MOST_INTERVALS = 5;
+
+export type PollDependencies = Pick<Dependencies, 'kube' | 'redfish' | 'credentials' | 'recorder'>;
+
+/**
+ * One look at the BMC of a host: its power state, by one GET. Writes power state and reachability when they changed, and nothing
+ * else; changes nothing at the BMC. Gives what is to be remembered when the BMC did not answer. Throws when the signal aborts, and on
+ * errors of the API server.
+ */
+export async function pollHost(
+  deps: PollDependencies,
+  host: PhysicalHost,
+  known: FailedPoll | undefined,
+  intervalMs: number,
+  signal: AbortSignal,
+): Promise<FailedPoll | undefined> {
+  try {
+    const powerState = await readPower(deps, host, known, signal);
+    const message = 'The BMC answers.';
+    const reachable = { type: CONDITIONS.redfishReachable, status: 'True', reason: HOST_REASONS.reachable, message };
+    await tell(deps, host, reachable as ConditionPatch, powerState);
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    const failure = fromRedfish(error, host.metadata.name);
+    if (!(failure instanceof ApplicationFailure)) throw failure;
+    const reason = reachabilityReason(failure);
+    const attempts = (known?.attempts ?? 0) + 1;
+    const isRefused = failure.type === 'BmcCredentials';
+    const delayMs = Math.max(
+      isRefused ? REFUSED_MS : 0,
+      intervalMs * Math.min(MOST_INTERVALS, 2 ** Math.min(attempts - 1, 10)),
+    );
+    const nextAt = Date.now() + delayMs;
+    const next = new Date(nextAt).toISOString();
+    const message = `${failure.message}. Attempt ${attempts}; the next one is due at ${next}. ${consequence(host)}`;
+    await tell(deps, host, { type: CONDITIONS.redfishReachable, status: 'False', reason, message }, undefined);
+    return { attempts, nextAt, isRefused };
+  }
+}
+
+/** Refused credentials are read anew at once: when the Secret has changed, they are tried. */
+async function readPower(
+  deps: PollDependencies,
+  host: PhysicalHost,
+  known: FailedPoll | undefined,
+  signal: AbortSignal,
+): Promise<PowerState> {
+  const options = { signal, timeoutMs: REQUEST_MS };
+  const bmc = await connectBmc(deps, host, known?.isRefused ? 'fresh' : 'kept');
+  try {
+    return await bmc.getPowerState(options);
+  } catch (error) {
+    const isRefused = error instanceof RedfishError && error.kind === 'Unauthorized';
+    // The client of other credentials was closed under our hands: they have changed as well.
+    const isReplaced = error instanceof RedfishError && error.kind === 'Aborted' && !signal.aborted;
+    if (!isRefused && !isReplaced) throw error;
+    const renewed = await connectBmc(deps, host, 'fresh');
+    if (renewed === bmc) throw error;
+    return renewed.getPowerState(options);
+  }
+}
+
+function consequence(host: PhysicalHost): string {
+  return host.spec.consumerRef === undefined
+    ? 'The host stays as it is.'
+    : `Its server and Beskar7Machine ${host.spec.consumerRef.name} are not touched.`;
+}
+
+/**
+ * Applies what changed, with the resourceVersion of the host that was polled; of a host that has changed meanwhile only when its claim
+ * is the same and it is still the monitor's.
+ */
+async function tell(
+  deps: PollDependencies,
+  host: PhysicalHost,
+  patch: ConditionPatch,
+  power: PowerState | undefined,
+): Promise<void> {
+  let current = host;
+  for (let conflicts = 0; conflicts < 3; conflicts += 1) {
+    const was = findCondition(current.status?.conditions, patch.type);
+    const powerState = power ?? current.status?.powerState;
+    const isSame = was?.status === patch.status && was.reason === patch.reason && was.message === patch.message;
+    if (isSame && powerState === current.status?.powerState) return;
+    try {
+      await apply(
+        deps,
+        current,
+        condition(patch, new Date().toISOString(), current.metadata.generation, was),
+        powerState,
+      );
+      announce(deps, current, patch, was?.status);
+      return;
+    } catch (error) {
+      if (isNotFound(error)) return;
+      if (!isConflict(error)) throw error;
+    }
+    const live = await readHost(deps.kube, host.metadata.namespace ?? '', host.metadata.name);
+    if (!live || live.metadata.uid !== host.metadata.uid) return;
+    if (claimOf(live)?.id !== claimOf(host)?.id || !isMonitored(live)) return;
+    current = live;
+  }
+}
+
+async function apply(
+  deps: PollDependencies,
+  host: PhysicalHost,
+  reachable: ReturnType<typeof condition>,
+  powerState: string | undefined,
+): Promise<void> {
+  const { namespace = '', name, uid = '', resourceVersion = '' } = host.metadata;
+  await deps.kube.applyStatus(
+    HOSTS,
+    {
+      apiVersion: API_VERSION,
+      kind: HOSTS.kind,
+      metadata: { namespace, name, uid, resourceVersion },
+      // Left out, it would be taken away: it is what the BMC said last.
+      status: { conditions: [reachable], ...(powerState === undefined ? {} : { powerState }) },
+    },
+    { fieldManager: FIELD_MANAGER, force: true },
+  );
+}
+
+function announce(deps: PollDependencies, host: PhysicalHost, patch: ConditionPatch, before: string | undefined): void {
+  if (patch.status === before) return;
+  if (patch.status === 'False') deps.recorder.event(host, 'Warning', 'BmcUnreachable', patch.message);
+  else if (before === 'False') deps.recorder.event(host, 'Normal', 'BmcReachable', 'The BMC answers again.');
+}

@@ -1,0 +1,27 @@
+import type { ApplicationFailure } from '@temporalio/common';
+import { HOST_REASONS, type HostReason } from '../crds/reasons.ts';
+
+/** The reason of the condition RedfishReachable for what went wrong at a BMC, or with its Secret. */
+export function reachabilityReason(failure: ApplicationFailure): HostReason {
+  const detail = failure.details?.[0] as { kind?: string } | undefined;
+  switch (detail?.kind) {
+    case 'Unauthorized':
+      return HOST_REASONS.unauthorized;
+    case 'SecretMissing':
+      return HOST_REASONS.secretMissing;
+    case 'SecretInvalid':
+      return HOST_REASONS.secretInvalid;
+    case 'SystemAmbiguous':
+      return HOST_REASONS.systemAmbiguous;
+    case 'SystemNotFound':
+      return HOST_REASONS.systemNotFound;
+    case 'Tls':
+      return HOST_REASONS.tls;
+    case 'Unreachable':
+    case 'Timeout':
+    case 'Busy':
+      return HOST_REASONS.unreachable;
+    default:
+      return HOST_REASONS.redfishError;
+  }
+}

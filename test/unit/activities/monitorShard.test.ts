@@ -1,0 +1,320 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { Logger } from 'pino';
+import { CredentialCache } from '../../../activities/credentialCache.ts';
+import { FailedPolls } from '../../../activities/failedPolls.ts';
+import { isMonitored, placeOf } from '../../../activities/monitored.ts';
+import { monitorShard, type MonitorDependencies } from '../../../activities/monitorShard.ts';
+import { serializeClaim, type ClaimStage } from '../../../crds/claim.ts';
+import { findCondition } from '../../../crds/conditions.ts';
+import { connectionHash } from '../../../crds/connection.ts';
+import type { PhysicalHost, PhysicalHostSpec } from '../../../crds/physicalHost.ts';
+import type { KubeClient } from '../../../kube/client.ts';
+import { KubeError } from '../../../kube/error.ts';
+import { SECRETS, type Resource } from '../../../kube/resource.ts';
+import { RedfishPool } from '../../../redfish/index.ts';
+import { startFleet, type Fleet } from '../../../simulator/index.ts';
+
+jest.setTimeout(30_000);
+
+const CLAIM = {
+  id: 'c',
+  attempt: 1,
+  deadline: '2026-01-01T00:00:00Z',
+  since: '2026-01-01T00:00:00Z',
+};
+
+/** A host that is enrolled, or claimed in a stage, with the address of a simulated BMC. */
+function hostAt(name: string, address: string, stage?: ClaimStage): PhysicalHost {
+  const spec: PhysicalHostSpec = {
+    redfishConnection: { address, credentialsSecretRef: 'bmc' },
+    ...(stage
+      ? { consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid: 'm-uid' } }
+      : {}),
+  };
+  const annotations = stage ? { 'beskar7.io/claim': serializeClaim({ ...CLAIM, stage }) } : {};
+  return {
+    metadata: { namespace: 'ns', name, uid: `${name}-uid`, resourceVersion: '1', annotations },
+    spec,
+    status: {
+      state: stage ? 'Ready' : 'Available',
+      powerState: 'Off',
+      enrollment: { connectionHash: connectionHash(spec), attempt: 0 },
+    },
+  };
+}
+
+/** An API server with hosts and one Secret, which compares resourceVersions and tells when something was written. */
+class Scene {
+  readonly hosts = new Map<string, PhysicalHost>();
+  readonly writes: PhysicalHost[] = [];
+  readonly events: string[] = [];
+  password = 'simulated';
+  secretReads = 0;
+  readonly #waiters = new Set<() => void>();
+
+  put(host: PhysicalHost): void {
+    this.hosts.set(host.metadata.name, host);
+  }
+
+  get(name: string): PhysicalHost {
+    const host = this.hosts.get(name);
+    if (!host) throw new Error(`no host ${name}`);
+    return host;
+  }
+
+  reachable(name: string) {
+    return findCondition(this.get(name).status?.conditions, 'RedfishReachable');
+  }
+
+  /** Waits until something is so; looked at after each write and each request. */
+  async until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 20);
+        this.#waiters.add(() => (clearTimeout(timer), resolve()));
+      });
+    }
+  }
+
+  readonly kube = {
+    get: (resource: Resource, _namespace: string, name: string) => {
+      if (resource !== SECRETS) return Promise.resolve(this.get(name));
+      this.secretReads += 1;
+      const base64 = (text: string) => Buffer.from(text).toString('base64');
+      return Promise.resolve({
+        metadata: { name },
+        data: { username: base64('admin'), password: base64(this.password) },
+      });
+    },
+    applyStatus: (_resource: Resource, object: PhysicalHost) => {
+      const { name, resourceVersion } = object.metadata;
+      const host = this.get(name);
+      if (host.metadata.resourceVersion !== resourceVersion) {
+        const failure = { status: 409, reason: 'Conflict', message: 'changed' };
+        return Promise.reject(new KubeError({ verb: 'apply', resource: 'x' }, failure));
+      }
+      this.writes.push(object);
+      const version = String(Number(resourceVersion) + 1);
+      this.put({
+        ...host,
+        metadata: { ...host.metadata, resourceVersion: version },
+        status: { ...host.status, ...object.status },
+      });
+      for (const wake of this.#waiters) wake();
+      this.#waiters.clear();
+      return Promise.resolve(this.get(name));
+    },
+  } as unknown as KubeClient;
+}
+
+let scene: Scene;
+let fleet: Fleet;
+let redfish: RedfishPool;
+let stopping: AbortController;
+let cancel: AbortController;
+let running: Promise<unknown> | undefined;
+
+beforeEach(() => {
+  scene = new Scene();
+  redfish = new RedfishPool();
+  stopping = new AbortController();
+  cancel = new AbortController();
+  running = undefined;
+});
+afterEach(async () => {
+  cancel.abort(new Error('the test is over'));
+  await running?.catch(() => undefined);
+  await redfish.closeAll();
+  await fleet?.stop();
+});
+
+const silent = { warn: () => undefined } as unknown as Logger;
+
+/** Monitors all hosts in one shard, every so often. */
+function monitor(intervalMs: number, shards = 1): Promise<unknown> {
+  const deps: MonitorDependencies = {
+    kube: scene.kube,
+    redfish,
+    credentials: new CredentialCache(scene.kube),
+    recorder: { event: (_host: object, _type: string, reason: string) => void scene.events.push(reason) } as never,
+    caches: {
+      poolHosts: () => [...scene.hosts.values()],
+      host: (_namespace, name) => scene.hosts.get(name),
+    },
+    logger: silent,
+    stopping: stopping.signal,
+  };
+  const input = { shard: 0, shards, intervalMs };
+  running = monitorShard(deps, new FailedPolls(), input, cancel.signal);
+  running.catch(() => undefined);
+  return running;
+}
+
+const polls = (name: string) =>
+  fleet.requests(name).filter(({ method, path }) => method === 'GET' && /\/Systems\/[^/]+$/.test(path)).length;
+
+describe('what the monitor does at a BMC and writes', () => {
+  test('one GET per interval over one connection, and nothing is written while nothing changes', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
+    scene.put(hostAt('h', fleet.host('sim-0001').address));
+    void monitor(100);
+    await scene.until(() => polls('sim-0001') >= 3);
+    // The system was found with the first poll; from now on it is one request each.
+    const before = { requests: fleet.requests('sim-0001').length, polls: polls('sim-0001') };
+    await scene.until(() => polls('sim-0001') >= before.polls + 5);
+    const requests = fleet.requests('sim-0001');
+    expect(requests.length - before.requests).toBe(polls('sim-0001') - before.polls);
+    expect(requests.filter(({ mutating }) => mutating)).toEqual([]);
+    expect(fleet.summary()).toMatchObject({ connections: 1, sessions: 0 });
+    expect(scene.secretReads).toBe(1);
+    // The condition was not there before.
+    expect(scene.writes).toHaveLength(1);
+    expect(scene.reachable('h')).toMatchObject({ status: 'True', reason: 'Reachable' });
+  });
+
+  test('a BMC that wants sessions: one session is kept, and it is one request per poll too', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'openbmc' });
+    scene.put(hostAt('h', fleet.host('sim-0001').address));
+    void monitor(100);
+    await scene.until(() => polls('sim-0001') >= 4);
+    const before = { requests: fleet.requests('sim-0001').length, polls: polls('sim-0001') };
+    await scene.until(() => polls('sim-0001') >= before.polls + 4);
+    expect(fleet.requests('sim-0001').length - before.requests).toBe(polls('sim-0001') - before.polls);
+    expect(fleet.summary().sessions).toBe(1);
+  });
+
+  test('an outage is a condition with error, attempt and next time; its end is told; state and server are left alone', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
+    scene.put(hostAt('h', fleet.host('sim-0001').address, 'HandedOver'));
+    await fleet.fault('sim-0001', { refuse: true });
+    void monitor(50);
+    await scene.until(() => /Attempt 2/.test(scene.reachable('h')?.message ?? ''));
+    const told = scene.reachable('h');
+    expect(told).toMatchObject({ status: 'False', reason: 'Unreachable' });
+    expect(told?.message).toMatch(/it cannot be reached \(ECONNREFUSED\).*Attempt 2; the next one is due at 20.*Z\./);
+    expect(told?.message).toMatch(/Beskar7Machine m are not touched/);
+    await fleet.heal();
+    await scene.until(() => scene.events.length === 2);
+    expect(scene.events).toEqual(['BmcUnreachable', 'BmcReachable']);
+    expect(scene.reachable('h')?.status).toBe('True');
+    for (const { status } of scene.writes)
+      expect(Object.keys(status ?? {}).sort()).toEqual(['conditions', 'powerState']);
+    expect(scene.get('h').status).toMatchObject({ state: 'Ready', powerState: 'Off' });
+  });
+
+  test('a changed power state is written', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
+    const host = hostAt('h', fleet.host('sim-0001').address, 'HandedOver');
+    scene.put({ ...host, status: { ...host.status, powerState: 'On' } });
+    void monitor(50);
+    await scene.until(() => scene.get('h').status?.powerState === 'Off');
+    expect(scene.writes).toHaveLength(1);
+  });
+
+  test('a password that was changed at the BMC, then in the Secret', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
+    scene.put(hostAt('h', fleet.host('sim-0001').address, 'HandedOver'));
+    void monitor(50);
+    await scene.until(() => polls('sim-0001') >= 2);
+    // Both at once: refused credentials are read anew, and the new ones are tried.
+    scene.password = 'rotated';
+    await fleet.fault('sim-0001', { password: 'rotated' });
+    const before = polls('sim-0001');
+    await scene.until(() => fleet.requests('sim-0001').filter(({ status }) => status === 401).length > 0);
+    await scene.until(() => polls('sim-0001') >= before + 4);
+    expect(scene.reachable('h')).toMatchObject({ status: 'True' });
+    expect(scene.events).toEqual([]);
+    expect(JSON.stringify(scene.writes)).not.toMatch(/rotated|simulated/);
+  });
+
+  test('a refused password is told in words that help, and not tried again at once', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
+    scene.put(hostAt('h', fleet.host('sim-0001').address));
+    await fleet.fault('sim-0001', { password: 'other' });
+    void monitor(30);
+    await scene.until(() => scene.reachable('h')?.status === 'False');
+    expect(scene.reachable('h')).toMatchObject({ status: 'False', reason: 'Unauthorized' });
+    expect(scene.reachable('h')?.message).toMatch(/check username and password.*Attempt 1; the next one is due at /);
+    const due = Date.parse(/due at (\S+Z)/.exec(scene.reachable('h')?.message ?? '')?.[1] ?? '');
+    expect(due - Date.now()).toBeGreaterThan(50_000);
+  });
+
+  test('ten BMCs that hang hold up none of the others', async () => {
+    fleet = await startFleet({ hosts: 30, basePort: 0, latencyMs: 1, profile: 'generic' });
+    for (const [index, bmc] of fleet.hosts.entries()) scene.put(hostAt(`h-${index}`, bmc.address));
+    for (const bmc of fleet.hosts.slice(0, 10)) await bmc.fault({ hang: true });
+    void monitor(300);
+    const others = fleet.hosts.slice(10).map(({ name }) => name);
+    await scene.until(() => others.every((name) => polls(name) >= 3));
+    // The hanging ones are asked once, and waited for.
+    for (const bmc of fleet.hosts.slice(0, 10)) expect(fleet.requests(bmc.name)).toHaveLength(1);
+  });
+
+  test('a host that was claimed while its BMC was asked is not written to', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
+    const { address } = fleet.host('sim-0001');
+    scene.put(hostAt('h', address));
+    await fleet.fault('sim-0001', { slowMs: 100 });
+    void monitor(20);
+    await scene.until(() => fleet.requests('sim-0001').length > 0);
+    const claimed = hostAt('h', address, 'Armed');
+    scene.put({ ...claimed, metadata: { ...claimed.metadata, resourceVersion: '5' } });
+    await scene.until(() => polls('sim-0001') >= 1 && fleet.requests('sim-0001').every(({ status }) => status > 0));
+    await scene.until(() => redfish.size === 1);
+    const before = fleet.requests('sim-0001').length;
+    cancel.abort(new Error('over'));
+    await expect(running).rejects.toThrow();
+    expect(scene.writes).toEqual([]);
+    expect(fleet.requests('sim-0001')).toHaveLength(before);
+  });
+});
+
+describe('when it ends', () => {
+  test('at once when the process is told to end, so that another worker goes on', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0 });
+    scene.put(hostAt('h', fleet.host('sim-0001').address));
+    const ended = monitor(60_000);
+    stopping.abort(new Error('stops'));
+    await expect(ended).rejects.toMatchObject({ type: 'WorkerShutdown' });
+  });
+
+  test('when the pool has no hosts any more', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0 });
+    await expect(monitor(20)).resolves.toEqual({ kind: 'noHosts' });
+  });
+});
+
+describe('which hosts are monitored', () => {
+  const free = hostAt('h', 'http://bmc');
+  const edit = (host: PhysicalHost, change: Partial<PhysicalHost['metadata']>) => ({
+    ...host,
+    metadata: { ...host.metadata, ...change },
+  });
+  test.each([
+    ['enrolled and free', free, true],
+    ['handed over', hostAt('h', 'http://bmc', 'HandedOver'), true],
+    ['claimed', hostAt('h', 'http://bmc', 'Claimed'), false],
+    ['armed', hostAt('h', 'http://bmc', 'Armed'), false],
+    ['being released', hostAt('h', 'http://bmc', 'Releasing'), false],
+    ['not yet enrolled', { ...free, status: { state: 'Error' as const } }, false],
+    ['to be enrolled anew', { ...free, status: { state: 'Available' as const } }, false],
+    ['paused', edit(free, { annotations: { 'cluster.x-k8s.io/paused': '' } }), false],
+    ['being moved', edit(free, { annotations: { 'clusterctl.cluster.x-k8s.io/delete-for-move': '' } }), false],
+    ['being retired', edit(free, { deletionTimestamp: '2026-01-01T00:00:00Z' }), false],
+  ])('%s: %#', (_what, host, expected) => {
+    expect(isMonitored(host)).toBe(expected);
+  });
+
+  test('shards share the hosts about evenly, and each host has one', () => {
+    const shards = [0, 0, 0, 0];
+    const thirds = [0, 0, 0];
+    for (let index = 0; index < 4_000; index += 1) {
+      const { shard, phase } = placeOf({ namespace: 'ns', name: `rack-${index}` }, 4);
+      shards[shard] = (shards[shard] ?? 0) + 1;
+      const third = Math.floor(phase * 3);
+      thirds[third] = (thirds[third] ?? 0) + 1;
+    }
+    for (const count of shards) expect(Math.abs(count - 1_000)).toBeLessThan(150);
+    for (const count of thirds) expect(Math.abs(count - 1_333)).toBeLessThan(200);
+  });
+});

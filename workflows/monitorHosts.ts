@@ -1,0 +1,47 @@
+import {
+  CancellationScope,
+  condition,
+  isCancellation,
+  makeContinueAsNewFunc,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { monitorSettings } from './messages.ts';
+import type { MonitorInput, MonitorSettings } from './names.ts';
+import { monitoring } from './proxies.ts';
+
+/** The activity ends by itself about each hour: a run goes on in a fresh history once a day. */
+const ACTIVITIES = 24;
+
+/**
+ * Watches over the BMCs of one shard of a pool of workers, for as long as the pool has hosts. All that happens is in one long
+ * activity: there is no timer and no event per host. Result: a sentence for the operator.
+ */
+export async function monitorHosts(input: MonitorInput): Promise<string> {
+  const { pool, shard, shards, intervalMs } = input;
+  let settings: MonitorSettings = { shards, intervalMs };
+  setHandler(monitorSettings, (told) => void (settings = told));
+  const isChanged = () => settings.shards !== shards || settings.intervalMs !== intervalMs;
+  const where = pool === undefined ? 'the hosts without a worker pool' : `the hosts of the worker pool ${pool}`;
+  setCurrentDetails(`**Watches** over shard ${shard} of ${shards} of ${where}, each every ${intervalMs / 1000} s.`);
+  for (let count = 0; count < ACTIVITIES && !isChanged() && !workflowInfo().continueAsNewSuggested; count += 1) {
+    const scope = new CancellationScope();
+    const summary = `Watches over shard ${shard} of ${shards} of ${where}`;
+    const watching = scope.run(() => monitoring(pool).monitorShard.executeWithOptions({ summary }, [input]));
+    const ended = watching.then(
+      ({ kind }) => kind,
+      (error: unknown) => {
+        if (!isCancellation(error) || !isChanged()) throw error;
+        return 'changed' as const;
+      },
+    );
+    await Promise.race([ended, condition(isChanged)]);
+    if (isChanged()) scope.cancel();
+    if ((await ended) === 'noHosts') return `${where} are gone: nothing is left to watch over`;
+  }
+  if (shard >= settings.shards) return `there is no shard ${shard} any more: there are ${settings.shards}`;
+  const next: MonitorInput = { ...input, ...settings };
+  const goOn = makeContinueAsNewFunc<typeof monitorHosts>({ memo: { ...settings } });
+  return goOn(next);
+}
