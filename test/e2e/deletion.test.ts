@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../../crds/names.ts';
+import { MACHINES } from '../../kube/resource.ts';
+import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { told } from '../support/conditions.ts';
+import { World } from '../support/world.ts';
+
+jest.setTimeout(60_000);
+
+const HOSTS = 8;
+const world = new World('e2e-deletion', ['--inspection-timeout=30s']);
+const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
+const remove = (machine: string) => world.kubectl('delete', 'beskar7machine', machine, '--wait=false');
+const runOf = async (machine: string) =>
+  (await world.temporal.workflow.getHandle(`provision/${world.namespace}/${machine}`).describe()).status.name;
+
+beforeAll(async () => {
+  await world.start({ hosts: HOSTS, profile: 'mixed' });
+  for (let index = 1; index <= HOSTS; index += 1)
+    await world.kubectl('label', 'physicalhost', `host-${index}`, `only=host-${index}`);
+});
+afterAll(() => world.stop());
+
+describe('kubectl delete of a machine, in every phase', () => {
+  test('before anything was begun: it is gone at once, and left no finalizer', async () => {
+    await world.admin.create(MACHINES, {
+      metadata: { name: 'paused', namespace: world.namespace, annotations: { [ANNOTATION_PAUSED]: '' } },
+      spec: { targetOSImage: 'http://images.example/os.tar.gz' },
+    });
+    const machine = await world.machineIs('paused', 'Pending');
+    expect(machine.metadata.finalizers ?? []).not.toContain(FINALIZER_MACHINE);
+    await remove('paused');
+    await world.machineIsGone('paused', 5_000);
+  });
+
+  test('while it waits for a host: the run is cancelled, no BMC was asked', async () => {
+    const before = world.fleet.requests().length;
+    await world.addMachine('waits', on('nowhere'));
+    await world.untilMachine('waits', 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
+    await remove('waits');
+    await world.machineIsGone('waits');
+    expect(await runOf('waits')).toBe('CANCELLED');
+    expect(world.fleet.requests()).toHaveLength(before);
+  });
+
+  test('while its server is switched off: it is not switched on any more', async () => {
+    world.serverOf('host-1').server.press('On');
+    await world.fleet.fault('sim-0001', { powerOffMs: 2_000 });
+    await world.addMachine('goes-off', on('host-1'));
+    await world.bmcWasAsked('host-1', ({ body }) => body.includes('ForceOff'));
+    await remove('goes-off');
+    await world.machineIsGone('goes-off');
+    await isFreeAndOff(world, 'host-1');
+    expect(resets(world, 'host-1')).not.toContain('On');
+    await world.fleet.heal();
+  });
+
+  test('between power-on and seen on', async () => {
+    await world.fleet.fault('sim-0002', { powerStuck: true });
+    await world.addMachine('stuck', on('host-2'));
+    await world.bmcWasAsked('host-2', ({ body }) => body.includes('"On"'));
+    await remove('stuck');
+    await world.machineIsGone('stuck');
+    await isFreeAndOff(world, 'host-2');
+    await world.fleet.heal();
+  });
+
+  test('while the final OS starts, and after a failure', async () => {
+    await world.addMachine('starts', { ...on('host-3'), readyWhen: 'OSReported' });
+    await world.fleet.fault('sim-0004', { smallHardware: true });
+    await world.addMachine('failed', { ...on('host-4'), hardwareRequirements: { minCPUCores: 8 } });
+    await world.untilHost('host-3', 'handed to its OS', ({ status }) => status?.handover?.outcome === 'Provisioned');
+    await world.machineIs('failed', 'Failed');
+    const before = changes(world, 'host-4');
+    await Promise.all([remove('starts'), remove('failed')]);
+    await Promise.all([world.machineIsGone('starts'), world.machineIsGone('failed')]);
+    await isFreeAndOff(world, 'host-3');
+    expect(await runOf('starts')).toBe('CANCELLED');
+    expect(changes(world, 'host-4')).toBe(before);
+    await world.fleet.heal();
+  });
+
+  test('at its n-th change, that is between any two activities: gone, its host off and free, no token left', async () => {
+    const names = Array.from({ length: HOSTS }, (_, index) => `step-${index + 1}`);
+    const deleteAtChange = async (name: string, count: number) => {
+      let seen = 0;
+      await world.untilMachine(name, `changed ${count} times`, () => (seen += 1) >= count);
+      await world.admin.delete(MACHINES, world.namespace, name);
+      await world.machineIsGone(name);
+    };
+    for (const [index, name] of names.entries()) await world.addMachine(name, on(`host-${index + 1}`));
+    await Promise.all(names.map((name, index) => deleteAtChange(name, index + 1)));
+    for (let index = 1; index <= HOSTS; index += 1) {
+      await isFreeAndOff(world, `host-${index}`);
+      expect(await runOf(`step-${index}`).catch(() => 'NEVER')).toMatch(/^(CANCELLED|COMPLETED|NEVER)$/);
+    }
+    expect(await world.kubectl('get', 'secrets', '-o', 'name')).not.toContain('-boot-');
+  });
+
+  test('and made again under its name at once: another claim, not the host of the one before', async () => {
+    await world.addMachine('twin', { hostSelector: { matchExpressions: [{ key: 'only', operator: 'Exists' }] } });
+    const first = await world.machineIs('twin', 'Provisioned');
+    const host = first.status?.hostRef?.name ?? '';
+    await world.kubectl('delete', 'beskar7machine', 'twin', '--timeout=30s');
+    const second = await world.addMachine('twin');
+    const machine = await world.machineIs('twin', 'Provisioned');
+    expect(second.metadata.uid).not.toBe(first.metadata.uid);
+    const object = await world.host(machine.status?.hostRef?.name ?? '');
+    expect(object?.spec.consumerRef?.uid).toBe(second.metadata.uid);
+    if (machine.status?.hostRef?.name !== host) await isFreeAndOff(world, host);
+    expect(resets(world, machine.status?.hostRef?.name ?? '').at(-1)).toBe('On');
+  });
+});
