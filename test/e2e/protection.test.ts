@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { FINALIZER_SECRET } from '../../crds/names.ts';
+import { SECRETS } from '../../kube/resource.ts';
+import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { isSaid, told } from '../support/conditions.ts';
+import { World } from '../support/world.ts';
+
+jest.setTimeout(60_000);
+
+const world = new World('e2e-protection');
+const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
+const remove = (...what: string[]) => world.kubectl('delete', ...what, '--wait=false');
+const bmcSecret = () => world.admin.get(SECRETS, world.namespace, 'bmc');
+
+beforeAll(async () => {
+  await world.start({ hosts: 4, profile: 'generic' });
+  for (let index = 1; index <= 4; index += 1)
+    await world.kubectl('label', 'physicalhost', `host-${index}`, `only=host-${index}`);
+});
+afterAll(() => world.stop());
+
+describe('what is in use is not deleted from under a machine', () => {
+  test('a PhysicalHost, claimed and booting: it waits and says so, its server is not touched', async () => {
+    await world.fleet.fault('sim-0001', { delayCallbacksMs: 2_000, times: 1 });
+    await world.addMachine('one', on('host-1'));
+    await world.hostIs('host-1', 'Inspecting');
+    await remove('physicalhost', 'host-1');
+    const host = await world.untilHost('host-1', 'blocked', (object) => isSaid(object, 'DeletionBlocked'));
+    expect(told(host, 'DeletionBlocked')).toMatch(
+      /Beskar7Machine e2e-protection\/one .*kubectl delete beskar7machine one/,
+    );
+    await world.machineIs('one', 'Provisioned');
+    expect(resets(world, 'host-1')).toEqual(['On']);
+  });
+
+  test('it goes as soon as its machine has gone, and only after it was seen off', async () => {
+    await remove('beskar7machine', 'one');
+    await world.machineIsGone('one');
+    await world.hostIsGone('host-1');
+    expect(world.serverOf('host-1').server.state.power).toBe('Off');
+    expect(resets(world, 'host-1').at(-1)).toBe('GracefulShutdown');
+  });
+
+  test('the Secret of BMCs: it stays while hosts need it, and they go on working', async () => {
+    expect((await bmcSecret()).metadata.finalizers).toEqual([FINALIZER_SECRET]);
+    await remove('secret', 'bmc');
+    await world.addMachine('two', on('host-2'));
+    await world.machineIs('two', 'Provisioned');
+    expect((await bmcSecret()).metadata.deletionTimestamp).toBeDefined();
+    await remove('beskar7machine', 'two');
+    await world.machineIsGone('two');
+    await isFreeAndOff(world, 'host-2');
+  });
+});
+
+describe('kubectl delete namespace', () => {
+  /** The part of the namespace controller, which this control plane has not got: every object is deleted, in no order. */
+  const deleteAll = () =>
+    Promise.all(
+      ['beskar7machines', 'physicalhosts', 'secrets'].map((kind) => remove(kind, '--all', '--ignore-not-found')),
+    );
+
+  test('with a machine in each of its phases: servers off, everything gone, nothing was created', async () => {
+    await world.addMachine('runs', on('host-2'));
+    await world.fleet.fault('sim-0003', { neverReports: true });
+    await world.addMachine('inspects', on('host-3'));
+    await world.fleet.fault('sim-0004', { powerStuck: true });
+    await world.addMachine('boots', on('host-4'));
+    await world.addMachine('waits', on('nowhere'));
+    await world.machineIs('runs', 'Provisioned');
+    await world.hostIs('host-3', 'Inspecting');
+    await world.bmcWasAsked('host-4', ({ body }) => body.includes('"On"'));
+    await world.untilMachine('waits', 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
+
+    await remove('namespace', world.namespace);
+    await deleteAll();
+    for (const name of ['runs', 'inspects', 'boots', 'waits']) await world.machineIsGone(name);
+    for (let index = 2; index <= 4; index += 1) await world.hostIsGone(`host-${index}`);
+    await world.kubectl('wait', '--for=delete', 'secret/bmc', '--timeout=30s');
+    expect(await world.kubectl('get', 'secrets', '-o', 'name')).toBe('');
+    for (let index = 2; index <= 4; index += 1) {
+      expect(world.serverOf(`host-${index}`).server.state.power).toBe('Off');
+    }
+  });
+
+  test('and then nothing is sent to any BMC any more', async () => {
+    const before = [1, 2, 3, 4].map((index) => changes(world, `host-${index}`));
+    await world.beskar7.restart();
+    expect([1, 2, 3, 4].map((index) => changes(world, `host-${index}`))).toEqual(before);
+  });
+});
