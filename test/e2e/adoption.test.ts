@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { claimOf } from '../../crds/claim.ts';
+import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { HOSTS, MACHINES } from '../../kube/resource.ts';
+import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { World } from '../support/world.ts';
+
+jest.setTimeout(60_000);
+
+const world = new World('e2e-adoption');
+const hosts = ['host-1', 'host-2', 'host-3', 'host-4'];
+const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
+const allChanges = () => hosts.map((host) => changes(world, host));
+const claim = async (host: string) => {
+  const object = await world.host(host);
+  return object && claimOf(object);
+};
+
+/** Everything that `status` holds is gone, as after a restore or a clusterctl move. */
+async function stripStatus(): Promise<void> {
+  const { namespace } = world;
+  const [lost, options] = [{ status: null }, { subresource: 'status' }] as const;
+  for (const { metadata } of (await world.admin.list(HOSTS, { namespace })).items)
+    await world.admin.mergePatch(HOSTS, namespace, metadata.name, lost, options);
+  for (const { metadata } of (await world.admin.list(MACHINES, { namespace })).items)
+    await world.admin.mergePatch(MACHINES, namespace, metadata.name, lost, options);
+}
+
+beforeAll(async () => {
+  await world.start({ hosts: 4, profile: 'generic' });
+  for (const host of hosts) await world.kubectl('label', 'physicalhost', host, `only=${host}`);
+  await Promise.all(['host-1', 'host-2'].map((host) => world.addMachine(`on-${host}`, on(host))));
+  for (const host of ['host-1', 'host-2']) await world.machineIs(`on-${host}`, 'Provisioned');
+});
+afterAll(() => world.stop());
+
+describe('status of all objects lost, Beskar7 restarted', () => {
+  test('provisioned machines are recognised, free hosts offered again, nothing is changed at any BMC', async () => {
+    const before = allChanges();
+    await world.beskar7.stop();
+    await stripStatus();
+    await world.startBeskar7();
+    for (const host of ['host-1', 'host-2']) {
+      const machine = await world.machineIs(`on-${host}`, 'Provisioned');
+      expect(machine.status).toMatchObject({
+        ready: true,
+        initialization: { provisioned: true },
+        hostRef: { name: host },
+      });
+      await world.hostIs(host, 'Ready');
+      expect(world.serverOf(host).server.state.running).toBe('os');
+    }
+    for (const host of ['host-3', 'host-4']) await world.hostIs(host, 'Available');
+    expect(allChanges()).toEqual(before);
+  });
+
+  test('an unfinished machine goes on with its claim: the token stays, the server is not booted again', async () => {
+    await world.fleet.fault('sim-0003', { delayCallbacksMs: 8_000, times: 1 });
+    await world.addMachine('half', on('host-3'));
+    await world.hostIs('host-3', 'Inspecting');
+    const before = await claim('host-3');
+    await world.beskar7.stop();
+    await stripStatus();
+    await world.startBeskar7();
+    await world.machineIs('half', 'Provisioned');
+    expect(await claim('host-3')).toMatchObject({ id: before?.id, tokenHash: before?.tokenHash });
+    expect(resets(world, 'host-3')).toEqual(['On']);
+  });
+});
+
+describe('Temporal’s database wiped', () => {
+  test('unfinished work goes on, finished work is not touched, a deletion that was under way is finished', async () => {
+    await world.fleet.fault('sim-0004', { delayCallbacksMs: 8_000, times: 1 });
+    await world.addMachine('unfinished', on('host-4'));
+    await world.hostIs('host-4', 'Inspecting');
+    const before = await claim('host-4');
+    const untouched = ['host-1', 'host-2'].map((host) => changes(world, host));
+    await world.beskar7.stop();
+    await world.kubectl('delete', 'beskar7machine', 'half', '--wait=false');
+    world.forgetTemporal('e2e-adoption-wiped');
+    await world.startBeskar7();
+    await world.machineIs('unfinished', 'Provisioned');
+    expect((await claim('host-4'))?.id).toBe(before?.id);
+    expect(resets(world, 'host-4')).toEqual(['On']);
+    await world.machineIsGone('half');
+    await isFreeAndOff(world, 'host-3');
+    expect(['host-1', 'host-2'].map((host) => changes(world, host))).toEqual(untouched);
+  });
+});
+
+describe('restored from a backup: other uids, no status', () => {
+  /** What a backup holds of an object, and a restore writes: neither uid, version nor status. */
+  const backedUp = <T extends PhysicalHost | Beskar7Machine>({ metadata, spec, ...rest }: T) => {
+    const { name, namespace, labels, annotations, finalizers } = metadata;
+    return {
+      apiVersion: rest.apiVersion,
+      kind: rest.kind,
+      metadata: { name, namespace, labels, annotations, finalizers },
+      spec,
+    };
+  };
+
+  test('provisioned machines are recognised by their providerID, the uid is rewritten, nothing is changed at any BMC', async () => {
+    const { namespace } = world;
+    const before = allChanges();
+    await world.beskar7.stop();
+    const oldHosts = (await world.admin.list(HOSTS, { namespace })).items;
+    const oldMachines = (await world.admin.list(MACHINES, { namespace })).items;
+    const noFinalizers = { metadata: { finalizers: null } };
+    for (const { metadata } of oldHosts) await world.admin.mergePatch(HOSTS, namespace, metadata.name, noFinalizers);
+    for (const { metadata } of oldMachines)
+      await world.admin.mergePatch(MACHINES, namespace, metadata.name, noFinalizers);
+    await world.kubectl('delete', 'physicalhosts,beskar7machines', '--all', '--timeout=20s');
+    for (const host of oldHosts) await world.admin.create(HOSTS, backedUp(host) as PhysicalHost);
+    for (const machine of oldMachines) await world.admin.create(MACHINES, backedUp(machine) as Beskar7Machine);
+    await world.startBeskar7();
+    for (const { metadata, spec } of oldMachines) {
+      const machine = await world.machineIs(metadata.name, 'Provisioned');
+      expect(machine.metadata.uid).not.toBe(metadata.uid);
+      expect(machine.spec.providerID).toBe(spec.providerID);
+      const host = await world.hostIs(machine.status?.hostRef?.name ?? '', 'Ready');
+      expect(host.spec.consumerRef?.uid).toBe(machine.metadata.uid);
+      expect(host.metadata.labels?.[LABEL_CONSUMER_UID]).toBe(machine.metadata.uid);
+      expect(world.serverOf(host.metadata.name).server.state.running).toBe('os');
+    }
+    await world.hostIs('host-3', 'Available');
+    expect(allChanges()).toEqual(before);
+  });
+
+  test('and they are released like any other', async () => {
+    await world.kubectl('delete', 'beskar7machine', 'on-host-1', '--wait=false');
+    await world.machineIsGone('on-host-1');
+    await isFreeAndOff(world, 'host-1');
+  });
+});
