@@ -41,6 +41,7 @@ module.exports = {
       ['crds', 'kube', 'workflows/(names|messages)\\.ts'],
       'api/ imports crds/, kube/ and message types',
     ),
+    only('webhooks', 'webhooks', ['crds', 'kube'], 'webhooks/ imports crds/ and kube/'),
     only('simulator', 'simulator', ['crds'], 'simulator/ never imports the code under test'),
     {
       name: 'simulator-imports-types-of-crds',

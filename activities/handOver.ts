@@ -110,6 +110,11 @@ export async function settleHandover(
       },
       live,
     );
+  } else if (host === cached) {
+    // An earlier try came this far; caches leave out the network cards of the report.
+    const read = await readHost(deps.kube, ref.namespace, ref.host);
+    requireClaim(read, ref, ['HandedOver']);
+    live = read as PhysicalHost;
   }
   await finish(deps, input, live);
   return { kind: 'provisioned' };
@@ -208,7 +213,15 @@ function addressesOf(host: PhysicalHost): MachineAddress[] {
   const all: MachineAddress[] = [
     { type: 'Hostname', address: host.metadata.name },
     ...known,
-    ...reported.map((address) => ({ type: 'InternalIP' as const, address: address.split('/')[0] ?? address })),
+    ...reported
+      .map((address) => address.split('/')[0] ?? address)
+      .filter(isReachable)
+      .map((address) => ({ type: 'InternalIP' as const, address })),
   ];
   return [...new Map(all.map((entry) => [`${entry.type} ${entry.address}`, entry])).values()].slice(0, 128);
+}
+
+/** Loopback and link-local addresses lead nobody to the server, and would become the endpoint of a control plane. */
+function isReachable(address: string): boolean {
+  return !/^(127\.|169\.254\.|::1$|fe[89ab][0-9a-f]:)/i.test(address);
 }

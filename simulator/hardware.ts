@@ -41,7 +41,14 @@ export function architectureReport(hardware: Hardware): object {
       serial: `${hardware.serial}-D${index}`,
     })),
     nics: [
-      { interface: 'eth0', macAddress: hardware.mac, linkStatus: 'up', speedMbps: 10_000, driver: 'ixgbe' },
+      {
+        interface: 'eth0',
+        macAddress: hardware.mac,
+        linkStatus: 'up',
+        speedMbps: 10_000,
+        driver: 'ixgbe',
+        ipAddresses: addressesOf(hardware.mac),
+      },
       {
         interface: 'eth1',
         macAddress: hardware.mac.replace(/^02/, '06'),
@@ -84,6 +91,23 @@ export function v42Report(hardware: Hardware): object {
       type: index === 0 ? 'SSD' : 'HDD',
       serialNumber: `${hardware.serial}-D${index}`,
     })),
-    nics: [{ name: 'eth0', macAddress: hardware.mac, driver: 'ixgbe', speed: '10Gbps', ipAddresses: [] }],
+    nics: [
+      {
+        name: 'eth0',
+        macAddress: hardware.mac,
+        driver: 'ixgbe',
+        speed: '10Gbps',
+        ipAddresses: addressesOf(hardware.mac),
+      },
+    ],
   };
+}
+
+/** What DHCP gave the server, and the link-local address that every interface makes for itself. */
+function addressesOf(mac: string): string[] {
+  const [high = 0, low = 0] = mac
+    .split(':')
+    .slice(-2)
+    .map((byte) => parseInt(byte, 16));
+  return [`fe80::b7:${high.toString(16)}:${low.toString(16)}`, `10.7.${high}.${low}`];
 }

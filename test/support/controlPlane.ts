@@ -17,6 +17,8 @@ export interface TestControlPlane {
   readonly workflowBundle: string;
   readonly apiServerPid: number;
   readonly temporalPid: number;
+  /** Every request to the API server, one JSON event a line, where the set-up asked for it. */
+  readonly auditLog?: string;
 }
 
 /** The control plane that the global set-up started. */

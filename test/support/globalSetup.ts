@@ -3,21 +3,30 @@ import { writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { Component } from '../../tools/controlplane/component.ts';
 import { startControlPlane, type ControlPlane } from '../../tools/controlplane/index.ts';
 import { installBeskar7 } from '../../tools/controlplane/install.ts';
 import { HANDOFF, type TestControlPlane } from './controlPlane.ts';
 
 declare global {
   var beskar7ControlPlane: ControlPlane | undefined;
+  var beskar7CoreManager: Component | undefined;
 }
 
 /** One control plane for the projects integration and e2e of a run. */
 export default async function globalSetup(): Promise<void> {
-  if (globalThis.beskar7ControlPlane) return;
-  const plane = await startControlPlane();
+  if (!globalThis.beskar7ControlPlane) await startTestControlPlane();
+}
+
+/** Starts a control plane with Beskar7's manifests, and whatever `more` adds; leaves the addresses for the tests. */
+export async function startTestControlPlane(
+  { auditLog }: { auditLog?: string } = {},
+  more: (plane: ControlPlane) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const plane = await startControlPlane(auditLog === undefined ? {} : { auditLogPath: auditLog });
   globalThis.beskar7ControlPlane = plane;
   const workflowBundle = path.join(plane.dataFolder, 'workflows.js');
-  const [serviceAccountKubeconfig] = await Promise.all([installBeskar7(plane), bundle(workflowBundle)]);
+  const [serviceAccountKubeconfig] = await Promise.all([installBeskar7(plane), bundle(workflowBundle), more(plane)]);
   const { adminKubeconfig, temporalAddress, kubectl, temporalCli, apiServerUrl, dataFolder } = plane;
   const handoff: TestControlPlane = {
     adminKubeconfig,
@@ -29,6 +38,7 @@ export default async function globalSetup(): Promise<void> {
     dataFolder,
     workflowBundle,
     apiServerPid: plane.components.apiServer.pid ?? 0,
+    ...(auditLog === undefined ? {} : { auditLog }),
     temporalPid: plane.components.temporal.pid ?? 0,
   };
   const file = path.join(os.tmpdir(), `beskar7-test-${process.pid}.json`);

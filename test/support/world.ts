@@ -210,7 +210,7 @@ export class World {
     isSo: (host: PhysicalHost) => boolean,
     boundMs = 60_000,
   ): Promise<PhysicalHost> {
-    const found = await this.#until(
+    const found = await this.until(
       HOSTS,
       name,
       (host) => host !== undefined && isSo(host),
@@ -227,15 +227,15 @@ export class World {
     boundMs = 60_000,
   ): Promise<Beskar7Machine> {
     const so = (machine: Beskar7Machine | undefined) => machine !== undefined && isSo(machine);
-    return (await this.#until(MACHINES, name, so, boundMs, `machine ${name} ${what}`)) as Beskar7Machine;
+    return (await this.until(MACHINES, name, so, boundMs, `machine ${name} ${what}`)) as Beskar7Machine;
   }
 
   async machineIsGone(name: string, boundMs = 60_000): Promise<void> {
-    await this.#until(MACHINES, name, (machine) => machine === undefined, boundMs, `machine ${name} gone`);
+    await this.until(MACHINES, name, (machine) => machine === undefined, boundMs, `machine ${name} gone`);
   }
 
   async hostIsGone(name: string, boundMs = 60_000): Promise<void> {
-    await this.#until(HOSTS, name, (host) => host === undefined, boundMs, `host ${name} gone`);
+    await this.until(HOSTS, name, (host) => host === undefined, boundMs, `host ${name} gone`);
   }
 
   /** Runs the real kubectl in the namespace; gives its output, throws when it fails. */
@@ -269,7 +269,7 @@ export class World {
   }
 
   /** Waits, by a watch, until an object is as wanted (undefined: it is gone). */
-  async #until<T extends Identified>(
+  async until<T extends Identified>(
     resource: Resource<T>,
     name: string,
     isSo: (object: T | undefined) => boolean,

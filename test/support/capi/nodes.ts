@@ -1,0 +1,68 @@
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import type { KubeClient } from '../../../kube/client.ts';
+import { isAlreadyExists } from '../../../kube/error.ts';
+import { MACHINES } from '../../../kube/resource.ts';
+import { NODES } from './kinds.ts';
+
+/**
+ * Plays the final OS of every server of a namespace: when its machine is provisioned, the kubelet registers a Node with the machine's providerID,
+ * in the same API server. Cluster API deletes the Node with the Machine.
+ */
+export class Kubelets {
+  readonly #kube: KubeClient;
+  readonly #namespace: string;
+  readonly #stop = new AbortController();
+  readonly #registered = new Set<string>();
+  #running: Promise<void> | undefined;
+
+  constructor(kube: KubeClient, namespace: string) {
+    this.#kube = kube;
+    this.#namespace = namespace;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('the test ends'));
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        const { items, resourceVersion } = await this.#kube.list(MACHINES, { namespace: this.#namespace, signal });
+        for (const machine of items) await this.#register(machine);
+        const watch = { namespace: this.#namespace, resourceVersion, signal, timeoutSeconds: 300 };
+        for await (const { type, object } of this.#kube.watch(MACHINES, watch)) {
+          if (type !== 'BOOKMARK' && type !== 'DELETED') await this.#register(object);
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      }
+    }
+  }
+
+  async #register({ metadata, spec, status }: Beskar7Machine): Promise<void> {
+    const { uid = '' } = metadata;
+    if (spec.providerID === undefined || status?.phase !== 'Provisioned' || this.#registered.has(uid)) return;
+    this.#registered.add(uid);
+    const conditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'].map((type) => ({
+      type,
+      status: type === 'Ready' ? 'True' : 'False',
+      reason: 'KubeletReady',
+      message: 'the kubelet says so',
+    }));
+    try {
+      await this.#kube.create(NODES, {
+        metadata: { name: `${metadata.name}` },
+        spec: { providerID: spec.providerID },
+        status: { conditions },
+      });
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+  }
+}
