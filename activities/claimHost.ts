@@ -1,14 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { log } from '@temporalio/activity';
-import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import type { Beskar7Machine, Beskar7MachineStatus } from '../crds/beskar7Machine.ts';
 import { serializeClaim, type Claim } from '../crds/claim.ts';
 import { askOf } from '../crds/handled.ts';
-import { ANNOTATION_CLAIM, API_VERSION, LABEL_CONSUMER_UID } from '../crds/names.ts';
+import { ANNOTATION_BLOCK_MOVE, ANNOTATION_CLAIM, API_VERSION, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { selectorText } from '../crds/selector.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
-import { HOSTS } from '../kube/resource.ts';
+import { HOSTS, MACHINES } from '../kube/resource.ts';
 import { adoptClaim } from './adoptClaim.ts';
 import { admitMachine, type Refused } from './admitMachine.ts';
 import type { ClaimState, RunContext } from './claimRef.ts';
@@ -27,6 +27,9 @@ export interface ClaimHostInput {
   /** The run was made by `temporal workflow reset`. */
   readonly isReset: boolean;
 }
+
+/** How many tried hosts the status names; `spec.attempts` is at most as many. */
+const MAX_TOLD = 10;
 
 /** What the user asks for, as far as the workflow decides on it. */
 export interface Plan {
@@ -53,7 +56,8 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   const { machine } = admitted;
   const plan = planOf(machine);
   const run = { ...input.run, ...sinceOf(machine) };
-  if (admitted.mayHaveClaim || input.attempt > 1) {
+  const { providerID } = machine.spec;
+  if (admitted.mayHaveClaim || input.attempt > 1 || providerID !== undefined) {
     const isFresh = admitted.hadEnded || input.attempt > 1;
     const adopted = await adoptClaim(deps, machine, { attempt: input.attempt, ignoreReleasing: isFresh });
     if (adopted?.kind === 'provisioned')
@@ -63,6 +67,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
       return { kind: 'claimed', claim: adopted.claim, plan, ...written };
     }
   }
+  if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
   const demand = demandOf(machine, input.tried, (await readOwner(deps.kube, machine))?.failureDomain);
   const first = await tryHosts(deps, machine, demand, input.attempt);
   if (first) return claimed(deps, run, first, plan);
@@ -71,11 +76,30 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     phase: 'Claiming',
     reason: MACHINE_REASONS.noMatchingHost,
     message,
+    waitingFor: waitingForOf(demand),
   });
   // A host may have become free between the look and the write, when nobody would have woken this run.
   const second = await tryHosts(deps, machine, demand, input.attempt);
   if (second) return claimed(deps, { ...run, ...written }, second, plan);
   return { kind: 'noMatchingHost', message, ...written };
+}
+
+/** A machine that runs somewhere gets no second server (rule 13): it says so, and is looked at again with the next resync. */
+async function withoutItsHost(deps: Dependencies, run: RunContext, providerID: string): Promise<Refused> {
+  const message =
+    `Its providerID is ${providerID}, but there is no such PhysicalHost with this machine as its consumer (yet): nothing was claimed or touched. ` +
+    'Restore the host, or delete this machine to replace it.';
+  const { namespace, name, uid } = run.machine;
+  const metadata = { uid, annotations: { [ANNOTATION_BLOCK_MOVE]: null } };
+  try {
+    const { resourceVersion = '' } = (await deps.kube.mergePatch(MACHINES, namespace, name, { metadata })).metadata;
+    const current = { ...run, machineVersion: resourceVersion };
+    await writeMachineStatus(deps.kube, current, { phase: 'Pending', reason: MACHINE_REASONS.hostMissing, message });
+  } catch (error) {
+    // Gone, or another one of its name: that is for the next run to see.
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+  return { kind: 'notDue', reason: 'HostMissing', message };
 }
 
 async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {
@@ -122,9 +146,7 @@ function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand)
     .availableHosts(namespace)
     .hosts.filter((host) => fits(host, demand) && !deps.reservations.isReserved(host));
   const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
-  const wantedByOlder = older.filter((waiter) =>
-    fitting.some((host) => fits(host, demandOf(waiter, [], undefined))),
-  ).length;
+  const wantedByOlder = older.filter((waiter) => fitting.some((host) => fits(host, waiterDemand(waiter)))).length;
   if (fitting.length <= wantedByOlder) return [];
   return fitting
     .map((host) => ({ host, rank: rank(machine.metadata.uid ?? '', host.metadata.uid ?? '') }))
@@ -182,6 +204,19 @@ async function tryClaim(
 
 function demandOf(machine: Beskar7Machine, tried: readonly string[], failureDomain: string | undefined): Demand {
   return { selector: machine.spec.hostSelector, failureDomain, tried };
+}
+
+/** What a waiting machine said that it asks for: it stands in nobody's way at a host that it cannot take. */
+function waiterDemand({ spec, status }: Beskar7Machine): Demand {
+  const { triedHosts = [], failureDomain } = status?.waitingFor ?? {};
+  return { selector: spec.hostSelector, failureDomain, tried: triedHosts };
+}
+
+function waitingForOf({ failureDomain, tried }: Demand): NonNullable<Beskar7MachineStatus['waitingFor']> {
+  return {
+    ...(failureDomain === undefined ? {} : { failureDomain }),
+    ...(tried.length === 0 ? {} : { triedHosts: tried.slice(-MAX_TOLD) }),
+  };
 }
 
 function planOf(machine: Beskar7Machine): Plan {

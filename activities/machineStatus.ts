@@ -19,6 +19,7 @@ export interface MachineReport {
   readonly host?: string;
   readonly addresses?: Beskar7MachineStatus['addresses'];
   readonly failureDomain?: string | undefined;
+  readonly waitingFor?: Beskar7MachineStatus['waitingFor'];
 }
 
 /** After a write: what the next one needs. */
@@ -110,6 +111,7 @@ function statusObject(
       ...(report.host === undefined ? {} : { hostRef: { name: report.host, namespace: run.machine.namespace } }),
       ...(report.addresses === undefined ? {} : { addresses: report.addresses }),
       ...(report.failureDomain === undefined ? {} : { failureDomain: report.failureDomain }),
+      ...(report.waitingFor === undefined ? {} : { waitingFor: report.waitingFor }),
     },
   };
 }

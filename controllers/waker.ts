@@ -21,7 +21,7 @@ interface WakerTiming {
   readonly coalesceMs: number;
   /** How often it is looked while there are both free hosts and waiters. */
   readonly repeatMs: number;
-  /** How long a woken waiter may take to claim before it is woken again. */
+  /** How long a woken waiter may take to claim before it is woken again; doubled each time, up to `repeatMs`. */
   readonly claimingMs: number;
 }
 
@@ -35,24 +35,20 @@ export interface Waiter {
 }
 
 /**
- * Which waiters to wake: the oldest that fit, each for a free host of its own, so that never more are woken than hosts are free
- * (rule 15). Those in `busy` have been woken just now: they take up a host and are not woken again. Pure.
+ * The waiters that free hosts are there for: the oldest that fit, each with a free host of its own, so that never more are woken than
+ * hosts are free (rule 15). Pure.
  */
-export function chooseWaiters(
-  free: readonly PhysicalHost[],
-  waiters: readonly Waiter[],
-  busy: ReadonlySet<string>,
-): Beskar7Machine[] {
+export function matchWaiters(free: readonly PhysicalHost[], waiters: readonly Waiter[]): Beskar7Machine[] {
   const left = new Set(free);
-  const chosen: Beskar7Machine[] = [];
+  const matched: Beskar7Machine[] = [];
   for (const waiter of [...waiters].sort(byAge)) {
     if (left.size === 0) break;
     const host = firstFitting(left, waiter);
     if (!host) continue;
     left.delete(host);
-    if (!busy.has(waiter.machine.metadata.uid ?? '')) chosen.push(waiter.machine);
+    matched.push(waiter.machine);
   }
-  return chosen;
+  return matched;
 }
 
 /** Whether a host is free for anybody. */
@@ -73,6 +69,7 @@ function firstFitting(hosts: Iterable<PhysicalHost>, waiter: Waiter): PhysicalHo
 }
 
 function fits(host: PhysicalHost, { machine, failureDomain }: Waiter): boolean {
+  if (machine.status?.waitingFor?.triedHosts?.includes(host.metadata.name)) return false;
   if (failureDomain !== undefined && host.metadata.labels?.[LABEL_ZONE] !== failureDomain) return false;
   return matchesSelector(machine.spec.hostSelector, host.metadata.labels);
 }
@@ -92,6 +89,7 @@ export class Waker {
   readonly #woken = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #followUp: NodeJS.Timeout | undefined;
+  #followUpMs: number;
   #repeat: NodeJS.Timeout | undefined;
   #ends: (() => void)[] = [];
   #looking: Promise<void> = Promise.resolve();
@@ -100,6 +98,7 @@ export class Waker {
   constructor(deps: WakerDeps) {
     this.#deps = deps;
     this.#timing = { ...TIMING, ...deps.timing };
+    this.#followUpMs = this.#timing.claimingMs;
   }
 
   start(): void {
@@ -134,6 +133,7 @@ export class Waker {
 
   #mark(object: { metadata: { namespace?: string } }): void {
     this.#due.add(object.metadata.namespace ?? '');
+    this.#followUpMs = this.#timing.claimingMs;
     if (this.#timer || this.#isStopped) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
@@ -145,28 +145,31 @@ export class Waker {
 
   async #lookAt(namespaces: readonly string[]): Promise<void> {
     const now = performance.now();
-    for (const [uid, at] of this.#woken) if (now - at > this.#timing.claimingMs) this.#woken.delete(uid);
-    const chosen = namespaces.flatMap((namespace) => this.#choose(namespace));
+    for (const [uid, at] of this.#woken) if (now - at >= this.#timing.claimingMs) this.#woken.delete(uid);
+    const matched = namespaces.flatMap((namespace) => this.#match(namespace));
+    // Those that were woken just now take up a host and are not woken again.
+    const chosen = matched.filter(({ metadata }) => !this.#woken.has(metadata.uid ?? ''));
     for (const { metadata } of chosen) this.#woken.set(metadata.uid ?? '', now);
     for (let at = 0; at < chosen.length && !this.#isStopped; at += SIGNALS_AT_ONCE) {
       await Promise.all(chosen.slice(at, at + SIGNALS_AT_ONCE).map((machine) => this.#wake(machine)));
     }
-    if (chosen.length > 0) this.#lookOnceMore();
+    if (matched.length > 0) this.#lookOnceMore();
   }
 
-  /** A woken waiter may have lost its host to another one while a second was free. */
+  /** A woken waiter may have lost its host to another one while a second was free: it is looked again until no waiter fits a free host. */
   #lookOnceMore(): void {
     if (this.#followUp || this.#isStopped) return;
     this.#followUp = setTimeout(() => {
-      this.#looking = this.#looking.then(async () => {
+      this.#followUp = undefined;
+      this.#followUpMs = Math.min(this.#timing.repeatMs, this.#followUpMs * 2);
+      this.#looking = this.#looking.then(() => {
         const waiting = this.#deps.informers.machines.list().filter(isWaiting);
-        await this.#lookAt([...new Set(waiting.map(({ metadata }) => metadata.namespace ?? ''))]);
-        this.#followUp = undefined;
+        return this.#lookAt([...new Set(waiting.map(({ metadata }) => metadata.namespace ?? ''))]);
       });
-    }, this.#timing.claimingMs + this.#timing.coalesceMs);
+    }, this.#followUpMs + this.#timing.coalesceMs);
   }
 
-  #choose(namespace: string): Beskar7Machine[] {
+  #match(namespace: string): Beskar7Machine[] {
     const { hosts, machines, capiClusters, capiMachines } = this.#deps.informers;
     const free = hosts.byIndex('byState', `${namespace}/Available`).filter(isFree);
     if (free.length === 0) return [];
@@ -179,7 +182,7 @@ export class Waker {
       const failureDomain = owner === undefined ? undefined : capiMachines.get(namespace, owner)?.spec.failureDomain;
       waiters.push({ machine, failureDomain });
     }
-    return chooseWaiters(free, waiters, new Set(this.#woken.keys()));
+    return matchWaiters(free, waiters);
   }
 
   async #wake(machine: Beskar7Machine): Promise<void> {

@@ -107,6 +107,17 @@ export const Beskar7MachineStatus = Type.Object({
   hostRef: Type.Optional(
     Type.Object({ name: text(253), namespace: text(63) }, { description: 'The host that this machine runs on.' }),
   ),
+  waitingFor: Type.Optional(
+    Type.Object(
+      {
+        failureDomain: Type.Optional(text(256, { description: 'The zone that the owner Machine asks for.' })),
+        triedHosts: Type.Optional(
+          list(text(253), 10, { description: 'Hosts that this provisioning has tried already.' }),
+        ),
+      },
+      { description: 'While no host fits: what is asked for beside hostSelector.' },
+    ),
+  ),
   workflow: Type.Optional(
     Type.Object(
       { id: text(1000), runID: text(64) },

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { chooseWaiters, isFree, Waker, type Waiter } from '../../../controllers/waker.ts';
+import { matchWaiters, isFree, Waker, type Waiter } from '../../../controllers/waker.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import { ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../../crds/names.ts';
 import { claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
@@ -32,21 +32,21 @@ const gpu = { hostSelector: { matchLabels: { gpu: 'yes' } } };
 describe('who is woken', () => {
   test('the oldest that fit, at most as many as hosts are free', () => {
     const waiters = [wants(waiter('young', 3)), wants(waiter('old', 1)), wants(waiter('middle', 2))];
-    expect(names(chooseWaiters([freeHost('a'), freeHost('b')], waiters, new Set()))).toEqual(['old', 'middle']);
+    expect(names(matchWaiters([freeHost('a'), freeHost('b')], waiters))).toEqual(['old', 'middle']);
   });
 
   test('an old one that does not fit does not stand in the way', () => {
     const waiters = [wants(waiter('old', 1, gpu)), wants(waiter('young', 2)), wants(waiter('zoned', 0), 'z1')];
-    expect(names(chooseWaiters([freeHost('a')], waiters, new Set()))).toEqual(['young']);
-    expect(names(chooseWaiters([freeHost('a', { gpu: 'yes', [LABEL_ZONE]: 'z1' })], waiters, new Set()))).toEqual([
-      'zoned',
-    ]);
+    expect(names(matchWaiters([freeHost('a')], waiters))).toEqual(['young']);
+    expect(names(matchWaiters([freeHost('a', { gpu: 'yes', [LABEL_ZONE]: 'z1' })], waiters))).toEqual(['zoned']);
   });
 
-  test('one that was woken just now takes up a host and is not woken again', () => {
-    const waiters = [wants(waiter('old', 1)), wants(waiter('young', 2))];
-    expect(names(chooseWaiters([freeHost('a')], waiters, new Set(['old-uid'])))).toEqual([]);
-    expect(names(chooseWaiters([freeHost('a'), freeHost('b')], waiters, new Set(['old-uid'])))).toEqual(['young']);
+  test('one that has tried a host already leaves it to the next', () => {
+    const tried = waiter('old', 1);
+    tried.status = { ...tried.status, waitingFor: { triedHosts: ['a'] } };
+    const waiters = [wants(tried), wants(waiter('young', 2))];
+    expect(names(matchWaiters([freeHost('a')], waiters))).toEqual(['young']);
+    expect(names(matchWaiters([freeHost('a'), freeHost('b')], waiters))).toEqual(['old', 'young']);
   });
 
   test('never more than fit, whatever is asked for', () => {
@@ -58,7 +58,7 @@ describe('who is woken', () => {
         const waiters = wishes.map((value, n) =>
           wants(waiter(`m${n}`, n, value === undefined ? {} : { hostSelector: { matchLabels: labelsOf(value) } })),
         );
-        const chosen = chooseWaiters(free, waiters, new Set());
+        const chosen = matchWaiters(free, waiters);
         expect(chosen.length).toBeLessThanOrEqual(Math.min(free.length, waiters.length));
         expect(new Set(chosen).size).toBe(chosen.length);
         for (const value of ['x', 'y']) {
@@ -124,6 +124,25 @@ describe('the waker', () => {
     for (let n = 0; n < 5; n += 1) informers.hosts.put(freeHost('a'));
     await pass(60_000);
     expect(starter.calls).toEqual(['wake m1']);
+  });
+
+  test('one that was woken just now takes up a host; whoever stays without one is woken soon, then ever later', async () => {
+    informers.machines.put(waiter('m1', 1), waiter('m2', 2));
+    informers.hosts.put(freeHost('a'));
+    await pass(100);
+    // Its sibling's change two seconds later finds m1 busy.
+    await pass(2_000);
+    informers.machines.put(waiter('m3', 3));
+    await pass(100);
+    expect(starter.calls).toEqual(['wake m1']);
+    await pass(1_100);
+    expect(starter.calls).toEqual(['wake m1', 'wake m1']);
+    // Had it been taken by m0 meanwhile, this would be for the next in line.
+    informers.machines.put(machine({ metadata: { name: 'm1', uid: 'm1-uid' }, status: { phase: 'Claiming' } }));
+    await pass(6_200);
+    expect(starter.calls).toEqual(['wake m1', 'wake m1', 'wake m2']);
+    await pass(12_200);
+    expect(starter.calls).toEqual(['wake m1', 'wake m1', 'wake m2', 'wake m2']);
   });
 
   test('looks again every 30 s while both are there', async () => {
