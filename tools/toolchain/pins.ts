@@ -1,6 +1,13 @@
 /** The tools that Beskar7 runs beside itself, and where each comes from. */
 export type ToolName =
-  'etcd' | 'kube-apiserver' | 'kubectl' | 'temporal' | 'temporal-test-server' | 'cluster-api-manager' | 'clusterctl';
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kubectl'
+  | 'temporal'
+  | 'temporal-test-server'
+  | 'cluster-api-manager'
+  | 'clusterctl'
+  | 'helm';
 
 /** How one tool is found, downloaded or built. */
 export interface Pin {
@@ -132,4 +139,32 @@ export const PINS: Readonly<Record<ToolName, Pin>> = {
   },
   'cluster-api-manager': clusterApi('BESKAR7_CLUSTER_API_MANAGER', ''),
   clusterctl: clusterApi('BESKAR7_CLUSTERCTL', '/cmd/clusterctl'),
+  helm: {
+    version: '3.22.0',
+    environment: 'BESKAR7_HELM',
+    onPath: {
+      versionArguments: ['version', '--short'],
+      fits: /^v(3\.(1[6-9]|[2-9]\d)|4)\./m,
+      fitsText: '3.16 or newer',
+    },
+    download: {
+      url: 'https://get.helm.sh/helm-v3.22.0-{os}-{arch}.tar.gz',
+      member: '{os}-{arch}/helm',
+      sha256: {},
+      checksumUrl: 'https://get.helm.sh/helm-v3.22.0-{os}-{arch}.tar.gz.sha256sum',
+    },
+    goBuild: {
+      module: 'helm',
+      package: 'helm.sh/helm/v3/cmd/helm',
+      // The last two as its Makefile sets them, from the version of client-go: else charts are rendered for Kubernetes 1.20.
+      ldflags: [
+        '-X helm.sh/helm/v3/internal/version.version=v3.22.0',
+        '-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1',
+        '-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37',
+      ].join(' '),
+      usually: '2 to 4 minutes',
+    },
+    install: 'helm 3.16 or newer (https://helm.sh/docs/intro/install/)',
+    onDemand: true,
+  },
 };
