@@ -38,12 +38,12 @@ export async function measure(world: World, bmc: { username: string; password: s
   const enrollSeconds = await enrollHosts(world, bmc);
   say(`all hosts are enrolled after ${round(enrollSeconds, 1)} s; provisioning`);
 
+  for (const { name } of (await world.simulator.hosts()).slice(0, options.hanging)) await world.simulator.hang(name);
   const before = await takeSnapshot(world);
   const provisioning = await provisionMachines(world);
-  const machines = [...world.machines.objects.values()].map(({ metadata }) => ({
-    namespace: metadata.namespace ?? '',
-    name: metadata.name,
-  }));
+  const machines = [...world.machines.objects.values()]
+    .filter(({ status }) => status?.phase === 'Provisioned')
+    .map(({ metadata }) => ({ namespace: metadata.namespace ?? '', name: metadata.name }));
   const bounds = { timeoutMs: provisioning.notReady === 0 ? CLOSE_MS : 0, signal: world.signal };
   const historyLengths = await world.history.provisionHistoryLengths(machines, bounds);
   const after = await takeSnapshot(world);
@@ -51,6 +51,7 @@ export async function measure(world: World, bmc: { username: string; password: s
     `${provisioning.readySeconds.length} machines are Provisioned after ${round(provisioning.seconds, 1)} s; releasing`,
   );
 
+  if (options.hanging > 0) await world.simulator.heal();
   const release = await releaseHosts(world);
   const end = await takeSnapshot(world);
   say(`all is released after ${round(release.seconds, 1)} s`);

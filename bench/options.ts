@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly profile: string;
   readonly json: string | undefined;
   readonly repeat: number;
+  /** How many of the BMCs hang once their hosts are enrolled; each run is then compared with one without them. */
+  readonly hanging: number;
   /** Objects created or deleted at once. */
   readonly concurrency: number;
   /** Bound of one run, the start of the control plane included. */
@@ -42,6 +44,11 @@ function command(): Command {
     .addOption(option('--profile <name>', "the simulator's BMC profile").default('generic'))
     .addOption(option('--json <file>', 'write the result to this file'))
     .addOption(option('--repeat <number>', 'runs; the result is the one of median rate').default(1).argParser(count))
+    .addOption(
+      option('--hanging <number>', 'so many BMCs hang once enrolled; compares with a run without them')
+        .default(0)
+        .argParser(count),
+    )
     .addOption(option('--concurrency <number>', 'objects created or deleted at once').default(16).argParser(count))
     .addOption(
       option('--timeout <duration>', 'bound of one run')
@@ -68,6 +75,9 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     throw new UsageError(`bench: ${error.message.replace(/^error: /, '')} (see --help)`);
   }
   const { timeout, ...rest } = program.opts<Omit<BenchOptions, 'timeoutMs'> & { timeout: number }>();
+  if (rest.hanging >= rest.machines) {
+    throw new UsageError(`bench: --hanging ${rest.hanging} leaves none of ${rest.machines} machines (see --help)`);
+  }
   return { ...rest, timeoutMs: timeout, json: rest.json, cpuProfile: rest.cpuProfile, keepLogs: rest.keepLogs };
 }
 

@@ -17,7 +17,10 @@ export interface Provisioning {
 
 const FINDINGS_MAX = 10;
 
-/** Creates all machines and waits, by watch, until all are Provisioned or the stage's share of the time is over. */
+/**
+ * Creates all machines and waits, by watch, until as many are Provisioned as there are BMCs that answer, or the stage's share of the time is
+ * over.
+ */
 export async function provisionMachines(world: World): Promise<Provisioning> {
   const { kube, options, machines, signal } = world;
   const createdMs = new Map<string, number>();
@@ -31,14 +34,15 @@ export async function provisionMachines(world: World): Promise<Provisioning> {
     createdMs.set(machine.metadata.name, performance.now());
     await kube.create(MACHINES, machine, { signal });
   });
-  const isComplete = await machines.until(() => readyMs.size === wanted.length, (options.timeoutMs * 3) / 8, signal);
+  const expected = wanted.length - options.hanging;
+  const isComplete = await machines.until(() => readyMs.size >= expected, (options.timeoutMs * 3) / 8, signal);
   const endedMs = isComplete ? Math.max(...readyMs.values()) : performance.now();
   const missing = [...machines.objects.values()].filter((machine) => !readyMs.has(machine.metadata.name));
   return {
     readySeconds: [...readyMs].map(([name, at]) => (at - (createdMs.get(name) ?? startedMs)) / 1000),
     seconds: (endedMs - startedMs) / 1000,
-    notReady: wanted.length - readyMs.size,
-    findings: missing.slice(0, FINDINGS_MAX).map(reasonOf),
+    notReady: Math.max(0, expected - readyMs.size),
+    findings: (isComplete ? [] : missing).slice(0, FINDINGS_MAX).map(reasonOf),
   };
 }
 

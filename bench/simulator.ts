@@ -82,8 +82,25 @@ export class Simulator {
     return { requests: body.requests, connections: body.connections };
   }
 
+  /** From now on the BMC accepts connections and answers nothing. */
+  async hang(name: string): Promise<void> {
+    await this.#post(`/hosts/${name}/fault`, { hang: true });
+  }
+
+  /** Ends all faults. */
+  async heal(): Promise<void> {
+    await this.#post('/heal', {});
+  }
+
   async #isComplete(hosts: number): Promise<true | undefined> {
     return (await this.hosts()).length === hosts ? true : undefined;
+  }
+
+  async #post(path: string, body: object): Promise<void> {
+    const signal = AbortSignal.timeout(CALL_MS);
+    const answer = await request(`${this.#control}${path}`, { method: 'POST', body: JSON.stringify(body), signal });
+    await answer.body.dump();
+    if (answer.statusCode !== 200) throw new Error(`the simulator answered ${answer.statusCode} to POST ${path}`);
   }
 
   async #get(path: string): Promise<unknown> {

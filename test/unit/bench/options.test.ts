@@ -8,6 +8,7 @@ describe('options', () => {
       latency: '20ms',
       bootTime: '1s',
       repeat: 1,
+      hanging: 0,
       timeoutMs: 900_000,
       beskar7Flags: [],
       json: undefined,
@@ -22,6 +23,7 @@ describe('options', () => {
       bootTime: '2s',
       json: 'out.json',
       repeat: 3,
+      hanging: 0,
       timeoutMs: 300_000,
       beskar7Flags: ['--log-level', 'debug'],
     });
@@ -32,6 +34,7 @@ describe('options', () => {
     [['--machines', '1.5'], '--machines'],
     [['--latency', '20'], '--latency'],
     [['--timeout', 'soon'], '--timeout'],
+    [['--machines', '10', '--hanging', '10'], '--hanging'],
     [['--nonsense'], '--nonsense'],
     [['more'], 'arguments'],
   ])('%j is refused in one line that names it', (args, named) => {
