@@ -46,8 +46,13 @@ export interface ApiOptions {
   readonly bootUrl?: string;
   /** Serve boot scripts by MAC address alone (rule 25). */
   readonly bootByMac?: boolean;
-  /** CA of the callback listener in PEM; goes onto the kernel command line, so it has to be small (P-256). */
-  readonly callbackCaPem?: string;
+  /**
+   * Folder with `tls.crt`, `tls.key` and perhaps `ca.crt`: the callback listener speaks HTTPS. The CA goes onto the kernel command line, so it
+   * has to be small (P-256).
+   */
+  readonly tlsCertDir?: string;
+  /** Proxies whose X-Forwarded-For is believed; addresses or CIDR blocks. */
+  readonly trustedProxies?: readonly string[];
   /** Folder served under `/images/`. */
   readonly imagesFolder?: string;
   /** Wait for the report from seen on; 10 min. */

@@ -4,7 +4,7 @@ import { KubeError } from '../kube/error.ts';
 import type { HostKey } from './auth.ts';
 import { ApiError, notFound, tooManyRequests, unavailable } from './errors.ts';
 import type { ApiParts } from './parts.ts';
-import { sourceOf } from './urls.ts';
+import { sourceOf } from './source.ts';
 
 /** What a request's middlewares tell each other and the log line. */
 export interface ExchangeState {
@@ -29,7 +29,7 @@ export function exchange(parts: ApiParts): Middleware<ExchangeState> {
     const startedAt = performance.now();
     const { state } = ctx;
     state.requestId = randomUUID();
-    state.source = sourceOf(ctx.req.socket);
+    state.source = sourceOf(ctx.req, parts.trustedProxies);
     state.route = 'unknown';
     ctx.set('X-Request-Id', state.requestId);
     let failure: ApiError | undefined;

@@ -3,14 +3,14 @@ import { createBootApp, createCallbackApp } from './app.ts';
 import type { ApiDependencies, ApiOptions, BindAddress } from './dependencies.ts';
 import { listen } from './listener.ts';
 import { createParts } from './parts.ts';
+import { CallbackTls } from './tls.ts';
 
 export type { ApiDependencies, ApiOptions, BindAddress, MachineRef, SignalKind, Timeouts } from './dependencies.ts';
 export { ListenError } from './listener.ts';
+export { TlsError } from './tls.ts';
 export { normalizeMac } from './bootScript.ts';
 
 const MAX_CONNECTIONS = 4096;
-/** What a CA may take of the 2,048 bytes of kernel arguments, in base64; a P-256 one has about 900. */
-const MAX_CA_BYTES = 1200;
 const DRAIN_MS = 5_000;
 
 /** The running API. */
@@ -22,30 +22,36 @@ export interface Api {
 }
 
 /**
- * Opens both listeners of the contract. Throws ListenError for a port that cannot be opened, and an Error for a CA that does not
- * fit on a kernel command line.
+ * Opens both listeners of the contract. Throws ListenError for a port that cannot be opened, and TlsError for certificate files that
+ * cannot be used.
  */
 export async function startApi(deps: ApiDependencies, options: ApiOptions): Promise<Api> {
-  requireSmallCa(options.callbackCaPem);
-  const parts = createParts(deps, options);
+  const { tlsCertDir } = options;
+  const tls = tlsCertDir === undefined ? undefined : await CallbackTls.open(tlsCertDir, deps.logger);
+  const parts = createParts(deps, options, tls);
   const common = { timeouts: parts.timeouts, maxConnections: options.maxConnections ?? MAX_CONNECTIONS };
   const callback = await listen(handlerOf(createCallbackApp(parts)), {
     ...common,
     flag: 'callback-bind-address',
     address: options.callbackBindAddress,
+    tls,
+  }).catch((error: unknown) => {
+    tls?.stop();
+    throw error;
   });
   const boot = await listen(handlerOf(createBootApp(parts)), {
     ...common,
     flag: 'boot-bind-address',
     address: options.bootBindAddress,
   }).catch(async (error: unknown) => {
+    tls?.stop();
     await callback.stop();
     throw error;
   });
   parts.ports.callback = callback.address.port;
   parts.ports.boot = boot.address.port;
   deps.logger.info(
-    { callback: callback.address, boot: boot.address, bootByMac: options.bootByMac ?? false },
+    { callback: callback.address, tls: tls !== undefined, boot: boot.address, bootByMac: options.bootByMac ?? false },
     'listens',
   );
   return {
@@ -53,6 +59,7 @@ export async function startApi(deps: ApiDependencies, options: ApiOptions): Prom
     bootAddress: boot.address,
     async stop() {
       parts.isStopping = true;
+      tls?.stop();
       await Promise.all([callback.stop(), boot.stop()]);
       await parts.signals.drain(DRAIN_MS);
     },
@@ -63,14 +70,4 @@ export async function startApi(deps: ApiDependencies, options: ApiOptions): Prom
 function handlerOf(app: ReturnType<typeof createCallbackApp>): RequestListener {
   const handle = app.callback();
   return (request, response) => void handle(request, response);
-}
-
-function requireSmallCa(pem: string | undefined): void {
-  if (pem === undefined) return;
-  const bytes = Buffer.from(pem).toString('base64').length;
-  if (bytes <= MAX_CA_BYTES) return;
-  throw new Error(
-    `beskar7: the CA of the callback listener has ${bytes} bytes in base64, but only ${MAX_CA_BYTES} fit on a kernel command ` +
-      'line (2,048 in all); use a P-256 CA, and only one certificate',
-  );
 }

@@ -1,6 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { BindAddress, Timeouts } from './dependencies.ts';
+import type { CallbackTls } from './tls.ts';
 
 /** A port that cannot be opened: one line that says which, why, and how to mend it. */
 export class ListenError extends Error {
@@ -26,21 +28,14 @@ export interface ListenOptions {
   readonly address: BindAddress;
   readonly timeouts: Timeouts;
   readonly maxConnections: number;
+  /** HTTPS with these files, and with newer ones as they come. */
+  readonly tls?: CallbackTls | undefined;
 }
 
-/** Opens an HTTP listener with the contract's timeouts: slow senders and slow readers are cut off. Throws ListenError. */
+/** Opens an HTTP or HTTPS listener with the contract's timeouts: slow senders and slow readers are cut off. Throws ListenError. */
 export async function listen(handler: RequestListener, options: ListenOptions): Promise<Listener> {
   const { timeouts, address } = options;
-  const server = createServer(
-    {
-      headersTimeout: timeouts.headersMs,
-      requestTimeout: timeouts.requestMs,
-      keepAliveTimeout: timeouts.idleMs,
-      // Node looks every 30 s unless told otherwise: too seldom for these.
-      connectionsCheckingInterval: timeouts.checkMs,
-    },
-    handler,
-  );
+  const server = createServerOf(handler, options);
   server.maxConnections = options.maxConnections;
   // No byte in either direction for this long, such as a reader that stopped reading.
   server.timeout = timeouts.requestMs;
@@ -49,7 +44,23 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
   return { address: { host: address.host, port }, stop: () => close(server, timeouts.stopMs) };
 }
 
-function open(server: Server, { address, flag }: ListenOptions): Promise<void> {
+function createServerOf(handler: RequestListener, { timeouts, tls }: ListenOptions): Server | TlsServer {
+  const limits = {
+    headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.idleMs,
+    // Node looks every 30 s unless told otherwise: too seldom for these.
+    connectionsCheckingInterval: timeouts.checkMs,
+  };
+  if (tls === undefined) return createServer(limits, handler);
+  const { cert, key } = tls.files;
+  const handshakeTimeout = timeouts.headersMs;
+  const server = createTlsServer({ ...limits, cert, key, handshakeTimeout, minVersion: 'TLSv1.2' }, handler);
+  tls.onChange((files) => server.setSecureContext({ cert: files.cert, key: files.key, minVersion: 'TLSv1.2' }));
+  return server;
+}
+
+function open(server: Server | TlsServer, { address, flag }: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => reject(new ListenError(flag, address, error));
     server.once('error', onError);
@@ -60,7 +71,7 @@ function open(server: Server, { address, flag }: ListenOptions): Promise<void> {
   });
 }
 
-function close(server: Server, stopMs: number): Promise<void> {
+function close(server: Server | TlsServer, stopMs: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => server.closeAllConnections(), stopMs);
     // Closes idle connections at once; those in use are closed with their answer.

@@ -1,8 +1,11 @@
+import type { BlockList } from 'node:net';
 import { BootTokens } from './bootTokens.ts';
 import type { Waits } from './claimWindow.ts';
 import { DEFAULT_TIMEOUTS, type ApiDependencies, type ApiOptions, type Timeouts } from './dependencies.ts';
 import { DEFAULT_RATES, RateLimit } from './rateLimit.ts';
 import { RunSignals } from './runSignals.ts';
+import { blockListOf } from './source.ts';
+import type { CallbackTls } from './tls.ts';
 
 /** What both listeners share. */
 export interface ApiParts {
@@ -10,6 +13,9 @@ export interface ApiParts {
   readonly options: ApiOptions;
   readonly waits: Waits;
   readonly timeouts: Timeouts;
+  /** Of the callback listener; undefined: plain HTTP. */
+  readonly tls: CallbackTls | undefined;
+  readonly trustedProxies: BlockList;
   readonly tokens: BootTokens;
   readonly signals: RunSignals;
   readonly perSource: RateLimit;
@@ -21,7 +27,7 @@ export interface ApiParts {
 }
 
 /** Makes them, with the contract's figures where the options have none. */
-export function createParts(deps: ApiDependencies, options: ApiOptions): ApiParts {
+export function createParts(deps: ApiDependencies, options: ApiOptions, tls?: CallbackTls): ApiParts {
   return {
     deps,
     options,
@@ -30,6 +36,8 @@ export function createParts(deps: ApiDependencies, options: ApiOptions): ApiPart
       provisioningTimeoutMs: options.provisioningTimeoutMs ?? 1_200_000,
     },
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+    tls,
+    trustedProxies: blockListOf(options.trustedProxies ?? []),
     tokens: new BootTokens(deps.kube),
     signals: new RunSignals(deps),
     perSource: new RateLimit(options.rates?.perSource ?? DEFAULT_RATES.perSource),

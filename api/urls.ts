@@ -5,6 +5,8 @@ import type { ApiOptions } from './dependencies.ts';
 /** Addresses that stand for all of a machine's own: nobody can call them. */
 const WILDCARDS = new Set(['0.0.0.0', '[::]']);
 
+type Configured = Pick<ApiOptions, 'callbackUrl' | 'bootUrl' | 'tlsCertDir' | 'callbackBindAddress'>;
+
 /** The base URLs that a server gets in its boot script. */
 export interface ScriptUrls {
   readonly apiUrl: string;
@@ -16,17 +18,21 @@ export interface ScriptUrls {
  * that it can reach again; the `Host` header is not believed.
  */
 export function scriptUrls(
-  options: Pick<ApiOptions, 'callbackUrl' | 'bootUrl'>,
+  options: Configured,
   ports: { readonly callback: number; readonly boot: number },
   socket: Pick<Socket, 'localAddress'>,
 ): ScriptUrls {
-  const apiUrl = reachable(options.callbackUrl, ports.callback, socket);
+  const { callbackUrl = ownUrl(options, ports.callback) } = options;
+  const apiUrl = reachable(callbackUrl, ports.callback, socket);
   const bootUrl = options.bootUrl ?? `http://${new URL(apiUrl).hostname}:${ports.boot}`;
   return { apiUrl, inspectorUrl: `${reachable(bootUrl, ports.boot, socket)}/images/inspector` };
 }
 
-function reachable(configured: string | undefined, port: number, socket: Pick<Socket, 'localAddress'>): string {
-  if (configured === undefined) return `http://${ownAddress(socket)}:${port}`;
+function ownUrl({ tlsCertDir, callbackBindAddress: { host } }: Configured, port: number): string {
+  return `${tlsCertDir === undefined ? 'http' : 'https'}://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+function reachable(configured: string, port: number, socket: Pick<Socket, 'localAddress'>): string {
   const url = URL.canParse(configured) ? new URL(configured) : undefined;
   if (url === undefined || !WILDCARDS.has(url.hostname)) return configured.replace(/\/+$/, '');
   return `${url.protocol}//${ownAddress(socket)}:${port}`;
@@ -35,9 +41,4 @@ function reachable(configured: string | undefined, port: number, socket: Pick<So
 function ownAddress(socket: Pick<Socket, 'localAddress'>): string {
   const address = (socket.localAddress ?? '127.0.0.1').replace(/^::ffff:/, '');
   return isIPv6(address) ? `[${address}]` : address;
-}
-
-/** The address that a request came from, without the IPv6 form of an IPv4 address. No header is believed. */
-export function sourceOf(socket: Pick<Socket, 'remoteAddress'>): string {
-  return (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '');
 }

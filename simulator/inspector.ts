@@ -39,9 +39,12 @@ export async function runInspector(
   const [api, namespace, host, token] = ['api', 'namespace', 'host', 'token'].map((name) => parameters.get(name));
   if (!api || !namespace || !host || !token)
     return { kind: 'gaveUp', why: 'parameters are missing on the kernel command line' };
+  const ca = parameters.get('ca');
   const agent = new Agent({
     keepAliveTimeout: 10_000,
     connections: 1,
+    // Certificates are checked against the CA of the kernel command line, and nothing else.
+    ...(ca === undefined ? {} : { connect: { ca: Buffer.from(ca, 'base64').toString() } }),
     ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
   });
   const calls = new Calls({ api, namespace, host, token, agent, options, signal });

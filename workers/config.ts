@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { blockListOf } from '../api/source.ts';
 import { parseDurationMs } from './duration.ts';
 
 /** What a process does. `all` is every role in one process. */
@@ -21,6 +22,8 @@ export interface Config {
   readonly temporalNamespace: string | undefined;
   readonly callbackBindAddress: BindAddress;
   readonly callbackUrl: string | undefined;
+  readonly tlsCertDir: string | undefined;
+  readonly trustedProxies: readonly string[];
   readonly bootBindAddress: BindAddress;
   readonly metricsBindAddress: BindAddress;
   readonly healthBindAddress: BindAddress;
@@ -90,6 +93,17 @@ export function command(): Command {
       ),
     )
     .addOption(
+    .addOption(
+      flag(
+        '--tls-cert-dir <folder>',
+        'callbacks by HTTPS with its tls.crt and tls.key; ca.crt (P-256, one certificate) goes to the servers; read again when they change',
+      ),
+    )
+    .addOption(
+      flag('--trusted-proxies <list>', 'addresses or CIDR blocks, comma separated, whose X-Forwarded-For is believed')
+        .default([], '')
+        .argParser(parseProxies),
+    )
       flag('--boot-bind-address <host:port>', 'boot scripts and images, plain HTTP')
         .default(bind('0.0.0.0:8083'), '0.0.0.0:8083')
         .argParser(bind),
@@ -190,7 +204,13 @@ export function parseConfig(args: readonly string[]): Config {
     if (error.exitCode === 0) throw new HelpPrinted();
     throw new UsageError(`beskar7: ${error.message.replace(/^error: /, '')} (see --help)`);
   }
-  return program.opts<Config>();
+  const config = program.opts<Config>();
+  if (config.tlsCertDir !== undefined && config.callbackUrl?.startsWith('http://')) {
+    throw new UsageError(
+      'beskar7: --callback-url begins with http://, but with --tls-cert-dir the callbacks speak HTTPS (see --help)',
+    );
+  }
+  return config;
 }
 
 function envOf(flags: string): string {
@@ -235,6 +255,17 @@ function parsePositive(text: string): number {
 function parseShards(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 256)
+function parseProxies(text: string): string[] {
+  const entries = text.split(',').map((entry) => entry.trim());
+  const given = entries.filter((entry) => entry !== '');
+  try {
+    blockListOf(given);
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+  return given;
+}
+
     throw new InvalidArgumentError('give a number from 1 to 256.');
   return value;
 }

@@ -1,5 +1,5 @@
 import { HelpPrinted, parseConfig, UsageError, type Config } from './config.ts';
-import { ListenError as CallbackListenError } from '../api/index.ts';
+import { ListenError as CallbackListenError, TlsError } from '../api/index.ts';
 import { ListenError } from './health.ts';
 import { Beskar7 } from './process.ts';
 
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
 
 /** What the user can mend: one line, no stack. */
 function isPlain(error: unknown): error is Error {
-  return [UsageError, ListenError, CallbackListenError].some((kind) => error instanceof kind);
+  return [UsageError, ListenError, CallbackListenError, TlsError].some((kind) => error instanceof kind);
 }
 
 function exit(code: number, message: string): void {

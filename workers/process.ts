@@ -217,9 +217,11 @@ export class Beskar7 {
       {
         callbackBindAddress: config.callbackBindAddress,
         bootBindAddress: config.bootBindAddress,
-        callbackUrl:
-          config.callbackUrl ?? `http://${config.callbackBindAddress.host}:${config.callbackBindAddress.port}`,
+        ...(config.callbackUrl === undefined ? {} : { callbackUrl: config.callbackUrl }),
+        ...(config.tlsCertDir === undefined ? {} : { tlsCertDir: config.tlsCertDir }),
+        trustedProxies: config.trustedProxies,
         bootByMac: config.bootByMac,
+        inspectionTimeoutMs: config.inspectionTimeout,
         provisioningTimeoutMs: config.provisioningTimeout,
         ...(config.imagesFolder === undefined ? {} : { imagesFolder: config.imagesFolder }),
       },

@@ -72,7 +72,7 @@ export async function answerScript(
   }
   const { namespace = '', name } = host.metadata;
   const urls = scriptUrls(parts.options, parts.ports, ctx.req.socket);
-  const caPem = parts.options.callbackCaPem;
+  const caPem = parts.tls?.files.ca;
   const script = bootScript({ namespace, host: name, token, mac, machine: machine.spec, ...urls, caPem });
   if (script.kind === 'invalid') {
     const what = script.problems.join('; ');
