@@ -3,8 +3,14 @@ import { blockListOf } from '../api/source.ts';
 import { parseDurationMs } from './duration.ts';
 
 /** What a process does. `all` is every role in one process. */
-export const ROLES = ['controllers', 'worker', 'bmc-worker', 'api'] as const;
+export const ROLES = ['controllers', 'worker', 'bmc-worker', 'api', 'webhook'] as const;
 export type Role = (typeof ROLES)[number];
+
+/** A Service in the cluster. */
+export interface ServiceName {
+  readonly namespace: string;
+  readonly name: string;
+}
 
 export interface BindAddress {
   readonly host: string;
@@ -25,6 +31,10 @@ export interface Config {
   readonly tlsCertDir: string | undefined;
   readonly trustedProxies: readonly string[];
   readonly bootBindAddress: BindAddress;
+  readonly webhookBindAddress: BindAddress;
+  readonly webhookService: ServiceName;
+  readonly webhookUrl: string | undefined;
+  readonly webhookCertDir: string | undefined;
   readonly metricsBindAddress: BindAddress;
   readonly healthBindAddress: BindAddress;
   readonly bootByMac: boolean;
@@ -93,7 +103,6 @@ export function command(): Command {
       ),
     )
     .addOption(
-    .addOption(
       flag(
         '--tls-cert-dir <folder>',
         'callbacks by HTTPS with its tls.crt and tls.key; ca.crt (P-256, one certificate) goes to the servers; read again when they change',
@@ -104,9 +113,35 @@ export function command(): Command {
         .default([], '')
         .argParser(parseProxies),
     )
+    .addOption(
       flag('--boot-bind-address <host:port>', 'boot scripts and images, plain HTTP')
         .default(bind('0.0.0.0:8083'), '0.0.0.0:8083')
         .argParser(bind),
+    )
+    .addOption(
+      flag('--webhook-bind-address <host:port>', 'webhook: conversion of Beskar7Cluster, HTTPS')
+        .default(bind('0.0.0.0:9443'), '0.0.0.0:9443')
+        .argParser(bind),
+    )
+    .addOption(
+      flag(
+        '--webhook-service <namespace/name>',
+        'webhook: the Service by which the API server calls it; its certificate is kept in the Secret <name>-certificate there',
+      )
+        .default({ namespace: 'beskar7-system', name: 'beskar7-webhook' }, 'beskar7-system/beskar7-webhook')
+        .argParser(parseService),
+    )
+    .addOption(
+      flag(
+        '--webhook-url <url>',
+        'webhook: how the API server calls it instead, e.g. https://10.0.0.1:9443; needed outside of the cluster',
+      ).argParser(parseHttpsUrl),
+    )
+    .addOption(
+      flag(
+        '--webhook-cert-dir <folder>',
+        'webhook: tls.crt, tls.key and ca.crt that somebody else makes (cert-manager); default: made and renewed by itself',
+      ),
     )
     .addOption(
       flag('--metrics-bind-address <host:port>', 'GET /metrics')
@@ -246,15 +281,6 @@ function parseUrl(text: string): string {
   return text.replace(/\/$/, '');
 }
 
-function parsePositive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('give a number above 0.');
-  return value;
-}
-
-function parseShards(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 256)
 function parseProxies(text: string): string[] {
   const entries = text.split(',').map((entry) => entry.trim());
   const given = entries.filter((entry) => entry !== '');
@@ -266,6 +292,29 @@ function parseProxies(text: string): string[] {
   return given;
 }
 
+function parseHttpsUrl(text: string): string {
+  if (!text.startsWith('https://'))
+    throw new InvalidArgumentError('give an https:// URL: the API server calls no other.');
+  return parseUrl(text);
+}
+
+function parseService(text: string): ServiceName {
+  const name = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
+  const [namespace, service] = text.split('/');
+  if (!new RegExp(`^${name}/${name}$`).test(text) || namespace === undefined || service === undefined)
+    throw new InvalidArgumentError('give <namespace>/<name>, for example beskar7-system/beskar7-webhook.');
+  return { namespace, name: service };
+}
+
+function parsePositive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('give a number above 0.');
+  return value;
+}
+
+function parseShards(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 256)
     throw new InvalidArgumentError('give a number from 1 to 256.');
   return value;
 }
