@@ -81,11 +81,13 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   return { ...rest, timeoutMs: timeout, json: rest.json, cpuProfile: rest.cpuProfile, keepLogs: rest.keepLogs };
 }
 
-function option(flags: string, description: string): Option {
+/** A flag. */
+export function option(flags: string, description: string): Option {
   return new Option(flags, description);
 }
 
-function count(text: string): number {
+/** Parses a whole number from 1 to 10000. */
+export function count(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 10_000) {
     throw new InvalidArgumentError('give a whole number from 1 to 10000.');
@@ -95,7 +97,8 @@ function count(text: string): number {
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 };
 
-function toMs(text: string): number {
+/** Parses a duration such as `30s` into milliseconds. */
+export function toMs(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text.trim()) ?? [];
   const factor = UNITS_MS[unit ?? ''];
   if (factor === undefined) throw new InvalidArgumentError('give a number with a unit: ms, s or m, for example 30s.');

@@ -17,6 +17,7 @@ const COMMANDS = {
   test: 'tools/commands/test.ts',
   lint: 'tools/commands/test.ts',
   bench: 'bench/main.ts',
+  'bench:callbacks': 'bench/callbacks/main.ts',
   simulator: 'simulator/main.ts',
   beskar7: 'workers/main.ts',
   toolchain: 'tools/commands/toolchain.ts',
