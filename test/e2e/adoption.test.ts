@@ -32,7 +32,10 @@ beforeAll(async () => {
   await world.start({ hosts: 4, profile: 'generic' });
   for (const host of hosts) await world.kubectl('label', 'physicalhost', host, `only=${host}`);
   await Promise.all(['host-1', 'host-2'].map((host) => world.addMachine(`on-${host}`, on(host))));
-  for (const host of ['host-1', 'host-2']) await world.machineIs(`on-${host}`, 'Provisioned');
+  for (const host of ['host-1', 'host-2']) {
+    await world.machineIs(`on-${host}`, 'Provisioned');
+    await world.temporal.workflow.getHandle(`provision/${world.namespace}/on-${host}`).result();
+  }
 });
 afterAll(() => world.stop());
 
