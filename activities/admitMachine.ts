@@ -19,7 +19,7 @@ import { isClusterPaused } from './owner.ts';
 /** Nothing is to be done, and nothing was touched. */
 export interface Refused {
   readonly kind: 'notDue';
-  readonly reason: 'Gone' | 'Deleting' | 'Paused' | 'Moving' | 'AlreadyHandled' | 'AlreadyProvisioned';
+  readonly reason: 'Gone' | 'Deleting' | 'Paused' | 'Moving' | 'AlreadyHandled' | 'AlreadyProvisioned' | 'HostMissing';
   /** For the operator, as the result of the run. */
   readonly message: string;
 }

@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf } from '../crds/claim.ts';
-import { LABEL_CONSUMER_UID } from '../crds/names.ts';
+import { claimOf, consumerUidPatch, isMovedConsumer } from '../crds/claim.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { parseProviderID } from '../crds/providerID.ts';
 import { HOSTS } from '../kube/resource.ts';
@@ -56,31 +56,26 @@ export async function claimedHosts(deps: Dependencies, machine: Beskar7Machine):
 }
 
 /**
- * The host that a moved or restored machine's providerID names: same kind, namespace and name of the consumer, so that the
- * uid is rewritten by compare-and-swap (rule 13).
+ * The host that a moved or restored machine's providerID names. A new uid of the machine is written to it by compare-and-swap, without
+ * a call to its BMC (rule 13).
  */
-async function adoptMoved(deps: Dependencies, machine: Beskar7Machine): Promise<PhysicalHost | undefined> {
+export async function adoptMoved(deps: Dependencies, machine: Beskar7Machine): Promise<PhysicalHost | undefined> {
   const named = parseProviderID(machine.spec.providerID);
   if (!named || named.namespace !== machine.metadata.namespace) return undefined;
   const host = await readHost(deps.kube, named.namespace, named.host);
-  const consumer = host?.spec.consumerRef;
-  if (!host || !consumer) return undefined;
-  const isSame =
-    consumer.kind === 'Beskar7Machine' &&
-    consumer.namespace === machine.metadata.namespace &&
-    consumer.name === machine.metadata.name;
-  if (!isSame) return undefined;
+  if (!host || !isMovedConsumer(machine, host) || isBeingMoved(host)) return undefined;
   const uid = machine.metadata.uid ?? '';
-  if (consumer.uid === uid && host.metadata.labels?.[LABEL_CONSUMER_UID] === uid) return host;
+  if (host.spec.consumerRef?.uid === uid && host.metadata.labels?.[LABEL_CONSUMER_UID] === uid) return host;
   return patchHost(
     deps.kube,
     { namespace: named.namespace, host: named.host },
-    (live) =>
-      live.spec.consumerRef?.name === consumer.name
-        ? { metadata: { labels: { [LABEL_CONSUMER_UID]: uid } }, spec: { consumerRef: { uid } } }
-        : undefined,
+    (live) => (isMovedConsumer(machine, live) && !isBeingMoved(live) ? consumerUidPatch(uid) : undefined),
     host,
   );
+}
+
+function isBeingMoved({ metadata }: PhysicalHost): boolean {
+  return metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined;
 }
 
 function order(stage: string | undefined): number {

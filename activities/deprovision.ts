@@ -11,7 +11,7 @@ import {
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
 import { workflowId, type ObjectRef, type ReleaseInput } from '../workflows/names.ts';
-import { claimedHosts } from './adoptClaim.ts';
+import { adoptMoved, claimedHosts } from './adoptClaim.ts';
 import type { ClaimRef } from './claimRef.ts';
 import { stateOf } from './claimState.ts';
 import { delay } from './activityScope.ts';
@@ -77,8 +77,10 @@ async function untilAborted(signal: AbortSignal): Promise<never> {
   for (;;) await delay(60_000, signal);
 }
 
-/** The claims of a machine, out of a live list on the label. */
+/** The claims of a machine, out of a live list on the label; that of a moved or restored one is given its new uid first (rule 13). */
 export async function findClaims(deps: Dependencies, ref: ObjectRef): Promise<ClaimRef[]> {
+  const machine = await readMachine(deps.kube, ref);
+  if (machine) await adoptMoved(deps, machine);
   const hosts = await claimedHosts(deps, { metadata: ref, spec: { targetOSImage: '' } });
   return hosts.flatMap((host) => {
     const claim = claimOf(host);

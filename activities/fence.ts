@@ -1,5 +1,6 @@
 import type { ClaimStage } from '../crds/claim.ts';
 import { isUnclaimed } from '../crds/claim.ts';
+import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { MutateOptions } from '../redfish/index.ts';
@@ -25,7 +26,10 @@ export function claimFence(
   return {
     signal,
     userAgent: `beskar7 (${ref.id})`,
-    fence: fence(kube, ref, signal, (host) => void requireClaim(host, ref, stages)),
+    fence: fence(kube, ref, signal, (host) => {
+      requireClaim(host, ref, stages);
+      refuseMoved(host);
+    }),
   };
 }
 
@@ -43,8 +47,15 @@ export function retireFence(
       if (live === undefined || live.metadata.uid !== host.hostUid) throw claimLost(`host ${name} is gone`);
       if (live.metadata.deletionTimestamp === undefined) throw claimLost(`host ${name} is not being deleted`);
       if (!isUnclaimed(live)) throw claimLost(`host ${name} is claimed: it is not retired`);
+      refuseMoved(live);
     }),
   };
+}
+
+/** What `clusterctl move` is about to delete lives on elsewhere: it gets no BMC call (rule 13). */
+export function refuseMoved(host: PhysicalHost | undefined): void {
+  if (host?.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] === undefined) return;
+  throw claimLost(`host ${host.metadata.namespace ?? ''}/${host.metadata.name} is being moved to another cluster`);
 }
 
 function fence(

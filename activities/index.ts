@@ -18,6 +18,7 @@ import { markReleasing, releaseHost, type MarkReleasingInput, type ReleaseHostIn
 import { letHostGo, retireHost, type LetHostGoInput, type RetireInput } from './retireHost.ts';
 import { withHeartbeat } from './activityScope.ts';
 import { FailedPolls } from './failedPolls.ts';
+import { lookForConsumer, type LookForConsumerInput } from './orphan.ts';
 import { monitorShard } from './monitorShard.ts';
 import type { MonitorInput, ObjectRef, ReleaseInput } from '../workflows/names.ts';
 
@@ -35,6 +36,7 @@ export function createKubernetesActivities(deps: Dependencies) {
     endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)),
     findClaim: (input: ReleaseInput) => findClaim(deps, input),
     findClaims: (ref: ObjectRef) => findClaims(deps, ref),
+    lookForConsumer: (input: LookForConsumerInput) => lookForConsumer(deps, input),
     awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal)),
     letHostGo: (input: LetHostGoInput) => letHostGo(deps, input),
     removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),

@@ -16,7 +16,7 @@ import type { ClaimRef } from './claimRef.ts';
 import { delay } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
 import { claimLost, fromRedfish } from './failures.ts';
-import { BMC_CALL_MS, FENCE_MS } from './fence.ts';
+import { BMC_CALL_MS, FENCE_MS, refuseMoved } from './fence.ts';
 import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { fenced, switchOff } from './power.ts';
 
@@ -90,6 +90,7 @@ export async function releaseHost(
   const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
   if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
   requireClaim(host, ref, ['Releasing']);
+  refuseMoved(host);
   const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
   if (forced !== undefined) return forceRelease(deps, input, host, forced);
   try {

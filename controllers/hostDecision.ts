@@ -1,6 +1,7 @@
 import { claimOf, isUnclaimed, type Claim } from '../crds/claim.ts';
 import { connectionHash } from '../crds/connection.ts';
 import {
+  ANNOTATION_CLAIM,
   ANNOTATION_DELETE_FOR_MOVE,
   ANNOTATION_FORCE_RELEASE,
   ANNOTATION_PAUSED,
@@ -14,6 +15,13 @@ export interface HostView {
   readonly host: PhysicalHost;
   /** The Cluster of the machine that holds it, where Cluster API is there. */
   readonly cluster?: CapiCluster | undefined;
+  /**
+   * The machine that holds it: in the cache with its uid, not there (yet), or read live and found to be gone (404, or another machine
+   * has its name now).
+   */
+  readonly consumer: 'seen' | 'unseen' | 'gone';
+  /** How long a machine has to be gone before its host is released. */
+  readonly orphanReleaseMs: number;
 }
 
 /** What a watcher does about a host. It only guesses: each run decides for itself by a live read. */
@@ -22,6 +30,16 @@ export type HostDecision =
   | { readonly kind: 'paused'; readonly message: string }
   | { readonly kind: 'settled' }
   | { readonly kind: 'deletionBlocked'; readonly message: string }
+  /** The machine that holds the host is not in the cache: it has to be looked for live. */
+  | { readonly kind: 'lookForConsumer' }
+  | {
+      readonly kind: 'orphaned';
+      readonly message: string;
+      /** Its release may begin: once the machine has been gone for a while, or at once by force (rule 13). */
+      readonly release?: { readonly claim: Claim; readonly occasion: string };
+      /** What to say when the host is to be deleted. */
+      readonly deletionMessage?: string;
+    }
   | {
       readonly kind: 'start';
       readonly run: 'enroll' | 'retire';
@@ -48,7 +66,7 @@ export function decideHost(view: HostView): HostDecision {
     return { kind: 'nothing', why: 'deleted without our finalizer' };
   const paused = pausedBy(view);
   if (paused !== undefined) return { kind: 'paused', message: paused };
-  if (!isUnclaimed(host)) return decideClaimed(host, isDeleted);
+  if (!isUnclaimed(host)) return decideClaimed(view, isDeleted);
   const occasion = occasionOf(host);
   if (isDeleted) return { kind: 'start', run: 'retire', occasion: `retire ${occasion}`, isPatient: false };
   return decideEnroll(host, `enroll ${occasion}`);
@@ -64,14 +82,43 @@ function pausedBy({ host, cluster }: HostView): string | undefined {
   return undefined;
 }
 
-function decideClaimed(host: PhysicalHost, isDeleted: boolean): HostDecision {
+function decideClaimed(view: HostView, isDeleted: boolean): HostDecision {
+  const { host, consumer } = view;
   const claim = claimOf(host);
   const message = blockedMessage(host, claim);
   if (claim?.stage === 'Releasing') {
     const occasion = `release ${claim.id} ${occasionOf(host)}`;
     return { kind: 'release', claim, occasion, ...(isDeleted ? { deletionMessage: message } : {}) };
   }
+  if (consumer === 'unseen') return { kind: 'lookForConsumer' };
+  if (consumer === 'gone') return decideOrphan(view, claim, isDeleted);
   return isDeleted ? { kind: 'deletionBlocked', message } : { kind: 'settled' };
+}
+
+/** A missing consumer alone never leads to a power call (rule 13). */
+function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefined, isDeleted: boolean): HostDecision {
+  const { namespace = '', name, annotations = {} } = host.metadata;
+  const { consumerRef } = host.spec;
+  const machine = consumerRef
+    ? `Beskar7Machine ${consumerRef.namespace}/${consumerRef.name}`
+    : 'a machine that is not named';
+  const uid = consumerRef?.uid === undefined ? '' : ` (uid ${consumerRef.uid})`;
+  const gone = `The host is claimed by ${machine}${uid}, which does not exist.`;
+  const force = `kubectl annotate physicalhost ${name} -n ${namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
+  const isForced = annotations[ANNOTATION_FORCE_RELEASE] !== undefined;
+  const isAutomatic = claim !== undefined && claim.stage !== 'HandedOver';
+  const message = claim
+    ? isAutomatic
+      ? `${gone} Its server was never handed over: it is switched off and freed when the machine is still missing after ${orphanReleaseMs / 60_000} minutes. At once, and without switching it off: ${force}`
+      : `${gone} Its server was handed over and goes on running; nothing is done about it. Restore the machine; or switch the server off, then: ${force}`
+    : `${gone} Its claim (annotation ${ANNOTATION_CLAIM}) is lost or cannot be read, so that nothing is done about it. Restore the machine; or switch the server off, then clear spec.consumerRef and the annotation by hand.`;
+  const occasion = `orphan ${claim?.id ?? ''} ${occasionOf(host)}`;
+  return {
+    kind: 'orphaned',
+    message,
+    ...(claim && (isAutomatic || isForced) ? { release: { claim, occasion } } : {}),
+    ...(isDeleted ? { deletionMessage: message } : {}),
+  };
 }
 
 function blockedMessage(host: PhysicalHost, claim: Claim | undefined): string {

@@ -1,3 +1,4 @@
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf, type Claim } from '../crds/claim.ts';
 import type { ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
@@ -6,6 +7,7 @@ import { CONDITIONS } from '../crds/reasons.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../workflows/names.ts';
 import { clusterNameOf } from './informers.ts';
+import { isHeldBy, lookForConsumer } from './consumer.ts';
 import { decideHost, type HostDecision } from './hostDecision.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
 import { Occasions } from './occasions.ts';
@@ -44,6 +46,10 @@ export class HostWatcher {
   start(): void {
     const { hosts, machines, capiClusters } = this.#deps.informers;
     this.#ends = [
+      machines.onChange(({ object, previous, type }) => {
+        if (type === 'updated' && isSameConsumer(previous, object)) return;
+        for (const host of hosts.byIndex('byConsumer', keyOf(object))) this.#queue.add(keyOf(host));
+      }),
       hosts.onChange(({ object, type }) => {
         if (type === 'deleted') this.#forget(object);
         else this.#queue.add(keyOf(object));
@@ -69,16 +75,26 @@ export class HostWatcher {
     if (!host?.metadata.uid) return { kind: 'done' };
     const pool = host.spec.redfishConnection.workerPool;
     const input: HostInput = { namespace, name, uid: host.metadata.uid, ...(pool === undefined ? {} : { pool }) };
-    const decision = decideHost({ host, cluster: this.#clusterOf(host) });
+    const view = { host, cluster: this.#clusterOf(host), orphanReleaseMs: this.#timing.orphanReleaseMs };
+    let decision = decideHost({ ...view, consumer: this.#isConsumerSeen(host) ? 'seen' : 'unseen' });
+    let settledFor: Outcome = { kind: 'done' };
+    if (decision.kind === 'lookForConsumer') {
+      const consumer = await lookForConsumer(this.#deps.kube, host);
+      decision = decideHost({ ...view, consumer: consumer === 'gone' ? 'gone' : 'seen' });
+      // The cache shows it soon, which leads here again; or never, where it watches a part of the machines only.
+      settledFor = { kind: 'after', ms: this.#timing.resyncMs };
+    }
     const isCurrent = await this.#tell(host, decision);
     switch (decision.kind) {
       case 'start':
         return this.#start(host, input, decision);
       case 'release':
         return this.#release(host, input, decision);
+      case 'orphaned':
+        return this.#orphaned(host, input, decision);
       default:
         this.#forget(host);
-        return isCurrent ? { kind: 'done' } : { kind: 'after', ms: BEHIND_MS };
+        return isCurrent ? settledFor : { kind: 'after', ms: BEHIND_MS };
     }
   }
 
@@ -132,6 +148,37 @@ export class HostWatcher {
     return { kind: 'after', ms: this.#timing.resyncMs };
   }
 
+  /** The run makes sure itself that the machine is gone, twice (rule 13). */
+  async #orphaned(
+    host: PhysicalHost,
+    input: HostInput,
+    { release }: Extract<HostDecision, { kind: 'orphaned' }>,
+  ): Promise<Outcome> {
+    if (release === undefined) {
+      this.#forget(host);
+      return { kind: 'after', ms: this.#timing.resyncMs };
+    }
+    const { claim, occasion } = release;
+    if (this.#occasions.dueInMs(input.uid, occasion) === 0) {
+      const { starter } = this.#deps;
+      const isNews = this.#occasions.last(input.uid) !== occasion;
+      const orphanAfterMs = this.#timing.orphanReleaseMs;
+      const result = await starter.startRelease({ ...input, claim: claim.id, orphanAfterMs });
+      if (result === 'otherObject') {
+        return { kind: 'retry', why: `release/${input.namespace}/${input.name} works on an earlier host of this name` };
+      }
+      if (result === 'running' && isNews) await starter.signalHostChanged('release', input, connectionHash(host.spec));
+      this.#occasions.note(input.uid, occasion);
+    }
+    return { kind: 'after', ms: Math.max(1, this.#occasions.dueInMs(input.uid, occasion)) };
+  }
+
+  #isConsumerSeen(host: PhysicalHost): boolean {
+    const { consumerRef } = host.spec;
+    const machine = consumerRef && this.#deps.informers.machines.get(consumerRef.namespace, consumerRef.name);
+    return consumerRef !== undefined && isHeldBy(consumerRef, machine);
+  }
+
   async #isLookedAfter(host: PhysicalHost, claim: Claim): Promise<boolean> {
     const ageMs = Date.now() - Date.parse(claim.since);
     const consumer = host.spec.consumerRef;
@@ -153,11 +200,15 @@ export class HostWatcher {
 
   async #tell(host: PhysicalHost, decision: HostDecision): Promise<boolean> {
     const wanted = wantedConditions(decision);
-    const types = [CONDITIONS.paused, CONDITIONS.deletionBlocked];
-    if (decision.kind === 'nothing' || isTold(host.status?.conditions, wanted, types)) return true;
+    const types = [CONDITIONS.paused, CONDITIONS.deletionBlocked, CONDITIONS.consumerMissing];
+    if (decision.kind === 'nothing' || decision.kind === 'lookForConsumer') return true;
+    if (isTold(host.status?.conditions, wanted, types)) return true;
     const isWritten = await tell(this.#deps.kube, HOSTS, host, wanted);
     if (isWritten && decision.kind === 'deletionBlocked') {
       this.#deps.recorder.event(host, 'Warning', 'DeletionBlocked', decision.message);
+    }
+    if (isWritten && decision.kind === 'orphaned') {
+      this.#deps.recorder.event(host, 'Warning', 'ConsumerMissing', decision.message);
     }
     return isWritten;
   }
@@ -190,9 +241,20 @@ export function wantedConditions(decision: HostDecision): ConditionPatch[] {
       return blocked(decision.message);
     case 'release':
       return decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage);
+    case 'orphaned':
+      return [
+        { type: CONDITIONS.consumerMissing, status: 'True', reason: 'MachineNotFound', message: decision.message },
+        ...(decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage)),
+      ];
     case 'start':
     case 'settled':
     case 'nothing':
+    case 'lookForConsumer':
       return [];
   }
+}
+
+/** Nothing changed by which a host knows its machine. */
+function isSameConsumer(before: Beskar7Machine, after: Beskar7Machine): boolean {
+  return before.metadata.uid === after.metadata.uid && before.spec.providerID === after.spec.providerID;
 }

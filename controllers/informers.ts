@@ -23,7 +23,8 @@ import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine, t
 
 /** The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved. */
 export interface Informers {
-  /** By `byNamespace`, `byState` (`<namespace>/<state>`, '' is no state), `byConsumerUid`, `byMac` (lower case). */
+  /** By `byNamespace`, `byState` (`<namespace>/<state>`, '' is no state), `byConsumerUid`, `byConsumer` (`<namespace>/<machine>`),
+   * `byMac` (lower case). */
   readonly hosts: Informer<PhysicalHost>;
   /** By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster` (`<namespace>/<Cluster>`). */
   readonly machines: Informer<Beskar7Machine>;
@@ -127,6 +128,8 @@ const hostIndexes = {
     const uid = consumerUidOf(host);
     return uid === undefined ? [] : [uid];
   },
+  byConsumer: ({ spec: { consumerRef } }: PhysicalHost) =>
+    consumerRef === undefined ? [] : [`${consumerRef.namespace}/${consumerRef.name}`],
   byMac: (host: PhysicalHost) => {
     const { bootMACAddress } = host.spec;
     const all = [...(bootMACAddress === undefined ? [] : [bootMACAddress]), ...(host.status?.macAddresses ?? [])];

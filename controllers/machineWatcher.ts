@@ -34,6 +34,8 @@ export interface WatcherTiming {
   readonly signalEveryMs: number;
   /** How long a host may look as if nobody looked after it: a release writes claim and status one after the other. */
   readonly graceMs: number;
+  /** How long a machine has to be gone before its host, never handed over, is released (rule 13). */
+  readonly orphanReleaseMs: number;
 }
 
 export const WATCHER_TIMING: WatcherTiming = {
@@ -41,6 +43,7 @@ export const WATCHER_TIMING: WatcherTiming = {
   signalAfterMs: 3_000,
   signalEveryMs: 10_000,
   graceMs: 5_000,
+  orphanReleaseMs: 600_000,
 };
 
 /** While the API server shows an older object than the one that was written. */

@@ -1,5 +1,6 @@
 import { ANNOTATION_CLAIM, LABEL_CONSUMER_UID } from './names.ts';
 import type { PhysicalHost } from './physicalHost.ts';
+import { providerIDOf } from './providerID.ts';
 
 /**
  * The stages of a claim, in order. `Claimed` and `Armed` belong to a provision run, `HandedOver` to nobody until the
@@ -51,6 +52,30 @@ export function serializeClaim(claim: Claim): string {
 /** The uid of the machine that holds the host, by label first (it survives a rewritten reference), else by reference. */
 export function consumerUidOf(host: PhysicalHost): string | undefined {
   return host.spec.consumerRef?.uid ?? host.metadata.labels?.[LABEL_CONSUMER_UID];
+}
+
+/**
+ * Whether a machine of another uid is the consumer of a host all the same: moved or restored objects have new uids, so kind,
+ * namespace and name count, and that the machine's providerID names this host (rule 13).
+ */
+export function isMovedConsumer(
+  machine: { metadata: { namespace?: string; name: string }; spec: { providerID?: string } },
+  host: PhysicalHost,
+): boolean {
+  const consumer = host.spec.consumerRef;
+  const { namespace = '', name } = machine.metadata;
+  return (
+    consumer?.kind === 'Beskar7Machine' &&
+    consumer.namespace === namespace &&
+    consumer.name === name &&
+    host.metadata.namespace === namespace &&
+    machine.spec.providerID === providerIDOf(namespace, host.metadata.name)
+  );
+}
+
+/** The merge patch that gives a host's consumer its new uid; resourceVersion and uid of the host make it a compare-and-swap. */
+export function consumerUidPatch(uid: string): { metadata: object; spec: object } {
+  return { metadata: { labels: { [LABEL_CONSUMER_UID]: uid } }, spec: { consumerRef: { uid } } };
 }
 
 /** A host that nobody holds and nobody is about to hold. */

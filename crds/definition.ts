@@ -3,28 +3,16 @@ import { GROUP, VERSION } from './names.ts';
 
 /** The CustomResourceDefinition of a kind, as the API server takes it (apiextensions.k8s.io/v1). */
 export function customResourceDefinition(kind: KindDefinition): Record<string, unknown> {
-  const schema = {
-    type: 'object',
-    description: kind.description,
-    required: ['spec'],
-    properties: {
-      apiVersion: { type: 'string' },
-      kind: { type: 'string' },
-      metadata: { type: 'object' },
-      spec: plain(kind.spec),
-      ...(kind.status ? { status: plain(kind.status) } : {}),
-    },
-  };
+  const others = kind.otherVersions ?? [];
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     metadata: {
-      name: `${kind.plural}.${GROUP}`,
+      name: definitionName(kind.plural),
       labels: {
         'cluster.x-k8s.io/provider': 'infrastructure-beskar7',
         'cluster.x-k8s.io/v1beta1': VERSION,
-        // The map form of failureDomains is the v1beta1 contract's: Beskar7Cluster does not claim v1beta2.
-        ...(kind.kind === 'Beskar7Cluster' ? {} : { 'cluster.x-k8s.io/v1beta2': VERSION }),
+        'cluster.x-k8s.io/v1beta2': VERSION,
         ...kind.labels,
       },
     },
@@ -39,17 +27,40 @@ export function customResourceDefinition(kind: KindDefinition): Record<string, u
         categories: ['cluster-api'],
       },
       scope: 'Namespaced',
+      // Where there is more than one, the webhook's address and CA come from the process that serves it (webhooks/).
       versions: [
-        {
-          name: VERSION,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          additionalPrinterColumns: kind.columns,
-          schema: { openAPIV3Schema: schema },
-        },
+        version(kind, { name: VERSION, status: kind.status }, true),
+        ...others.map((other) => version(kind, other, false)),
       ],
     },
+  };
+}
+
+/** The name of a kind's CustomResourceDefinition. */
+export function definitionName(plural: string): string {
+  return `${plural}.${GROUP}`;
+}
+
+function version(kind: KindDefinition, { name, status }: { name: string; status: unknown }, isStored: boolean): object {
+  const schema = {
+    type: 'object',
+    description: kind.description,
+    required: ['spec'],
+    properties: {
+      apiVersion: { type: 'string' },
+      kind: { type: 'string' },
+      metadata: { type: 'object' },
+      spec: plain(kind.spec),
+      ...(status === undefined ? {} : { status: plain(status) }),
+    },
+  };
+  return {
+    name,
+    served: true,
+    storage: isStored,
+    subresources: { status: {} },
+    additionalPrinterColumns: kind.columns,
+    schema: { openAPIV3Schema: schema },
   };
 }
 

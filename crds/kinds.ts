@@ -1,6 +1,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import { Type } from '@sinclair/typebox';
 import { Beskar7ClusterSpec, Beskar7ClusterStatus } from './beskar7Cluster.ts';
+import { Beskar7ClusterStatusV1beta2, VERSION_V1BETA2 } from './beskar7ClusterV1beta2.ts';
 import { Beskar7ClusterTemplateSpec } from './beskar7ClusterTemplate.ts';
 import { Beskar7MachineSpec, Beskar7MachineStatus } from './beskar7Machine.ts';
 import { Beskar7MachineTemplateSpec, Beskar7MachineTemplateStatus } from './beskar7MachineTemplate.ts';
@@ -25,6 +26,14 @@ export interface KindDefinition {
   readonly status?: TSchema;
   readonly columns: readonly PrinterColumn[];
   readonly labels?: Readonly<Record<string, string>>;
+  /** Further versions that are served, converted by the webhook; v1beta1 is the one that is stored, for good. */
+  readonly otherVersions?: readonly KindVersion[];
+}
+
+/** One more version of a kind: what is not named is as in v1beta1. */
+export interface KindVersion {
+  readonly name: string;
+  readonly status: TSchema;
 }
 
 const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
@@ -89,6 +98,8 @@ export const KINDS: readonly KindDefinition[] = [
     description: 'Beskar7Cluster is the infrastructure that the machines of one cluster share.',
     spec: Beskar7ClusterSpec,
     status: Beskar7ClusterStatus,
+    labels: { 'cluster.x-k8s.io/v1beta2': VERSION_V1BETA2 },
+    otherVersions: [{ name: VERSION_V1BETA2, status: Beskar7ClusterStatusV1beta2 }],
     columns: [
       { name: 'Cluster', type: 'string', jsonPath: '.metadata.labels.cluster\\.x-k8s\\.io/cluster-name' },
       { name: 'Ready', type: 'string', jsonPath: '.status.ready' },

@@ -8,6 +8,8 @@ export const MACHINE_REASONS = {
   waitingForHandover: 'WaitingForHandover',
   retryingOnAnotherHost: 'RetryingOnAnotherHost',
   releasing: 'ReleasingHost',
+  /** It has a providerID whose host is not there, or is another machine's. */
+  hostMissing: 'HostMissing',
   // Good
   inspectionComplete: 'InspectionComplete',
   // Failed

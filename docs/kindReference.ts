@@ -32,6 +32,10 @@ export function kindSection(kind: KindDefinition): string {
     kind.description,
     '',
     `\`${GROUP}/${VERSION}\`, \`kubectl get ${kind.plural}\`, short: ${kind.shortNames.map((name) => `\`${name}\``).join(', ')}.`,
+    ...(kind.otherVersions ?? []).flatMap(({ name }) => [
+      '',
+      `Also served as \`${GROUP}/${name}\`, where \`status.failureDomains\` is a list of \`{name, controlPlane, attributes}\` (contract v1beta2).`,
+    ]),
     ...section('spec', spec),
     ...(status?.properties && Object.keys(status.properties).length > 0 ? section('status', status) : []),
   ].join('\n');

@@ -68,6 +68,23 @@ export type CapiCluster = KubeObject<
   { infrastructureReady?: boolean; initialization?: { infrastructureProvisioned?: boolean } }
 >;
 
+/** A CustomResourceDefinition, as far as Beskar7 reads and writes it. */
+export interface Definition extends Identified {
+  spec: {
+    conversion?: {
+      strategy?: string;
+      webhook?: {
+        conversionReviewVersions?: string[];
+        clientConfig?: {
+          url?: string | null;
+          caBundle?: string;
+          service?: { namespace: string; name: string; path?: string; port?: number } | null;
+        };
+      };
+    };
+  };
+}
+
 const own = { group: GROUP, version: VERSION, namespaced: true };
 const core = { group: '', version: 'v1', namespaced: true };
 const capi = { group: 'cluster.x-k8s.io', version: 'v1beta2', namespaced: true };
@@ -82,6 +99,13 @@ export const MACHINE_TEMPLATES: Resource<Beskar7MachineTemplate> = {
 };
 export const SECRETS: Resource<Secret> = { ...core, plural: 'secrets', kind: 'Secret' };
 export const EVENTS: Resource<KubeEvent> = { ...core, plural: 'events', kind: 'Event' };
+export const DEFINITIONS: Resource<Definition> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
 export const CAPI_MACHINES: Resource<CapiMachine> = { ...capi, plural: 'machines', kind: 'Machine' };
 export const CAPI_CLUSTERS: Resource<CapiCluster> = { ...capi, plural: 'clusters', kind: 'Cluster' };
 

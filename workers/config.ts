@@ -46,6 +46,7 @@ export interface Config {
   readonly resync: number;
   readonly powerOnRate: number;
   readonly workerPool: string | undefined;
+  readonly orphanReleaseAfter: number;
   readonly monitorShards: number;
   readonly monitorInterval: number;
   readonly concurrentActivities: number;
@@ -195,6 +196,14 @@ export function command(): Command {
     )
     .addOption(
       flag('--worker-pool <name>', 'bmc-worker: serve the hosts of this site (redfishConnection.workerPool) only'),
+    )
+    .addOption(
+      flag(
+        '--orphan-release-after <duration>',
+        'controllers: how long a machine is missing before its host, never handed over, is released',
+      )
+        .default(600_000, '10m')
+        .argParser(parseDurationMs),
     )
     .addOption(
       flag('--monitor-interval <duration>', 'controllers: how often the BMC of each host is asked how it is; 0s: never')

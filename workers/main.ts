@@ -2,6 +2,7 @@ import { HelpPrinted, parseConfig, UsageError, type Config } from './config.ts';
 import { ListenError as CallbackListenError, TlsError } from '../api/index.ts';
 import { ListenError } from './health.ts';
 import { Beskar7 } from './process.ts';
+import { WebhookListenError } from '../webhooks/index.ts';
 
 /** After this long a shutdown is cut off. */
 const SHUTDOWN_MS = 45_000;
@@ -43,7 +44,9 @@ async function main(): Promise<void> {
 
 /** What the user can mend: one line, no stack. */
 function isPlain(error: unknown): error is Error {
-  return [UsageError, ListenError, CallbackListenError, TlsError].some((kind) => error instanceof kind);
+  return [UsageError, ListenError, CallbackListenError, TlsError, WebhookListenError].some(
+    (kind) => error instanceof kind,
+  );
 }
 
 function exit(code: number, message: string): void {

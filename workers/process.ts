@@ -25,6 +25,7 @@ import { createMetrics } from './metrics.ts';
 import { connectTemporal, prepareTemporal, temporalTarget, type TemporalTarget } from './temporal.ts';
 import { TemporalWorkers } from './temporalWorkers.ts';
 import { VERSION } from './version.ts';
+import { Webhook } from '../webhooks/index.ts';
 
 /** A watch that has not worked for so long makes the process not ready. */
 const CACHE_LAG_MS = 60_000;
@@ -87,6 +88,8 @@ export class Beskar7 {
       if (!informers.synced()) return 'the watch caches are not filled yet';
       return informers.problems(CACHE_LAG_MS)[0];
     });
+    // Before everything that may wait: clients of other versions wait for it.
+    if (this.#has('webhook')) await this.#startWebhook();
     informers.start();
     this.#parts.push({ name: 'informers', stop: () => informers.stop() });
     const recorder = new EventRecorder(this.#kube, { component: 'beskar7', logger });
@@ -106,7 +109,7 @@ export class Beskar7 {
         logger,
         recorder,
         informers,
-        timing: { resyncMs: config.resync },
+        timing: { resyncMs: config.resync, orphanReleaseMs: config.orphanReleaseAfter },
         monitor: {
           shards: config.monitorInterval > 0 ? config.monitorShards : 0,
           intervalMs: config.monitorInterval,
@@ -227,6 +230,27 @@ export class Beskar7 {
       },
     );
     this.#parts.push({ name: 'api', stop: () => api.stop() });
+  }
+
+  /** Out of the cluster the API server needs an address of its own for the process: without one nothing is registered. */
+  async #startWebhook(): Promise<void> {
+    const { webhookBindAddress, webhookService, webhookUrl, webhookCertDir } = this.#config;
+    if (webhookUrl === undefined && process.env.KUBERNETES_SERVICE_HOST === undefined) {
+      this.logger.info('the conversion webhook is not served: outside of a cluster it needs --webhook-url');
+      return;
+    }
+    const webhook = new Webhook(
+      { kube: this.#kube, logger: this.logger },
+      {
+        bindAddress: webhookBindAddress,
+        service: webhookService,
+        ...(webhookUrl === undefined ? {} : { url: webhookUrl }),
+        ...(webhookCertDir === undefined ? {} : { certificateFolder: webhookCertDir }),
+      },
+    );
+    this.#health.set('webhook', () => webhook.problem());
+    this.#parts.push({ name: 'webhook', stop: () => webhook.stop() });
+    await webhook.start();
   }
 
   async #startWorkers(connection: NativeConnection, deps: Dependencies): Promise<void> {

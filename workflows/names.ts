@@ -12,6 +12,8 @@ export interface ReleaseInput extends ObjectRef {
   /** The claim that is to end; another claim on the host ends the run without effect. */
   readonly claim: string;
   readonly pool?: string;
+  /** The machine that holds the host is missing. It is released when it is missing still after so long, or at once by force (rule 13). */
+  readonly orphanAfterMs?: number;
 }
 
 /** Input of `enrollHost` and `retireHost`. */

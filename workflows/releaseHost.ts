@@ -9,11 +9,16 @@ const ATTEMPTS = 100;
 
 /**
  * Goes on with a release that did not succeed at once: the host stays claimed and in Error, and is tried for as long as it takes,
- * at once when the host changes (a force-release, other credentials). Result: a sentence for the operator.
+ * at once when the host changes (a force-release, other credentials). With `orphanAfterMs` it first makes sure that the machine is gone.
+ * Result: a sentence for the operator.
  */
 export async function releaseHost(input: ReleaseInput): Promise<string> {
   let changes = 0;
   setHandler(hostChanged, () => void (changes += 1));
+  if (input.orphanAfterMs !== undefined) {
+    const held = await awaitOrphaned(input, input.orphanAfterMs, () => changes);
+    if (held !== undefined) return held;
+  }
   const claim = await kubernetes.findClaim(input);
   if (!claim) return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
   const marked = await kubernetes.markReleasing({ claim, reason: 'release goes on', stages: [] });
@@ -31,4 +36,28 @@ export async function releaseHost(input: ReleaseInput): Promise<string> {
   );
   if (!isDone) await continueAsNew<typeof releaseHost>(input);
   return `host ${input.namespace}/${input.name} was released`;
+}
+
+/** Two looks for the machine, so far apart; more of them when the host changes meanwhile. Gives why nothing is to be released. */
+async function awaitOrphaned(
+  input: ReleaseInput,
+  orphanAfterMs: number,
+  changes: () => number,
+): Promise<string | undefined> {
+  let missingSince: number | undefined;
+  for (;;) {
+    const seen = changes();
+    const isSecondLook = missingSince !== undefined && Date.now() - missingSince >= orphanAfterMs;
+    const look = await kubernetes.lookForConsumer.executeWithOptions(
+      { summary: `Looks whether the machine that holds ${input.name} is gone` },
+      [{ host: input, isSecondLook }],
+    );
+    if (look.kind === 'held') return look.message;
+    if (look.kind === 'releasing') return undefined;
+    missingSince ??= Date.now();
+    const leftMs = Math.max(1, missingSince + orphanAfterMs - Date.now());
+    await condition(() => changes() > seen, leftMs, {
+      summary: `Second look for the machine that holds ${input.name}`,
+    });
+  }
 }

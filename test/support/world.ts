@@ -27,13 +27,14 @@ export class World {
   bootUrl = '';
   metricsUrl = '';
   #connection: Connection | undefined;
-  readonly #flags: readonly string[];
+  /** For every process of Beskar7 in this world. */
+  readonly flags: string[];
   #healthPort = 0;
   #temporalNamespace = 'beskar7';
 
   constructor(namespace: string, flags: readonly string[] = []) {
     this.namespace = namespace;
-    this.#flags = flags;
+    this.flags = [...flags];
     const config = new KubeConfig();
     config.loadFromFile(this.plane.adminKubeconfig);
     this.admin = KubeClient.fromConfig(config, { userAgent: 'beskar7-test' });
@@ -111,7 +112,7 @@ export class World {
       `--health-bind-address=127.0.0.1:${this.#healthPort}`,
       '--boot-by-mac',
       '--graceful-shutdown-timeout=2s',
-      ...this.#flags,
+      ...this.flags,
       ...more,
     ];
     return beskar7Component({

@@ -1,5 +1,7 @@
 import { generate } from '../../crds/generate.ts';
 import { generateDocs } from '../../docs/generate.ts';
+import { generateChartFiles } from '../release/chartFiles.ts';
 
 await generate();
 await generateDocs();
+await generateChartFiles();

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { staleFiles } from '../../crds/generate.ts';
 import { staleDocs } from '../../docs/generate.ts';
+import { staleChartFiles } from '../release/chartFiles.ts';
 import { ensureTools, ToolMissing, type ToolName } from '../toolchain/index.ts';
 
 /** `npm test`: the checks, then all Jest projects. `npm run test:<project>` runs one; `npm run lint` the checks only. */
@@ -40,7 +41,7 @@ async function runChecks(): Promise<void> {
   await check('import rules', () => run('depcruise', ['--config', '.dependency-cruiser.cjs', ...sourceFolders()]));
   await check('types', () => run('tsc', ['--noEmit', '-p', '.']));
   await check('generated files (mend it with: npm run generate)', async () => {
-    const stale = [...(await staleFiles()), ...(await staleDocs())];
+    const stale = [...(await staleFiles()), ...(await staleDocs()), ...(await staleChartFiles())];
     if (stale.length > 0) process.stderr.write(`stale: ${stale.join(', ')}\n`);
     return stale.length === 0;
   });
@@ -77,7 +78,8 @@ async function check(what: string, work: () => Promise<boolean>): Promise<void> 
 }
 
 async function runTests(projects: readonly string[]): Promise<void> {
-  await runGroup(projects, ['unit'], []);
+  // Many of them wait for a timer or a socket: one worker more than there are cores, where Jest would take one less.
+  await runGroup(projects, ['unit'], [], [`--maxWorkers=${os.availableParallelism() + 1}`]);
   await runGroup(projects, ['workflow', 'replay'], ['temporal-test-server']);
   // These run one file after the other: each has the machine, and the control plane, for itself.
   await runGroup(

@@ -5,6 +5,7 @@ import { expect } from '@jest/globals';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { Faults, FleetOptions } from '../../../simulator/index.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
+import { freePorts } from '../../../tools/controlplane/ports.ts';
 import { World } from '../world.ts';
 import {
   MACHINE_DEPLOYMENTS,
@@ -25,6 +26,8 @@ export class CapiWorld extends World {
   #files = 0;
 
   override async start(fleet: Partial<FleetOptions>): Promise<void> {
+    const [port = 0] = await freePorts(1);
+    this.flags.push(`--webhook-bind-address=127.0.0.1:${port}`, `--webhook-url=https://127.0.0.1:${port}`);
     await super.start(fleet);
     this.#kubelets = new Kubelets(this.admin, this.namespace);
     this.#kubelets.start();

@@ -38,6 +38,11 @@ export class FakeInformer<T extends Identified> {
     return () => this.#handlers.delete(handler);
   }
 
+  remove(key: string): void {
+    const object = this.store.delete(key);
+    if (object) for (const handler of this.#handlers) handler({ type: 'deleted', object });
+  }
+
   put(...objects: T[]): void {
     for (const object of objects) {
       const previous = this.store.set(object);
@@ -76,7 +81,13 @@ export class FakeStarter implements Starter {
   readonly startDeprovision: Starter['startDeprovision'] = (object) => this.#start('deprovision', object);
   readonly startEnroll: Starter['startEnroll'] = (object) => this.#start('enroll', object);
   readonly startRetire: Starter['startRetire'] = (object) => this.#start('retire', object);
-  readonly startRelease: Starter['startRelease'] = (object) => this.#start(`release(${object.claim})`, object);
+  readonly startRelease: Starter['startRelease'] = (object) => {
+    const { claim, orphanAfterMs } = object;
+    return this.#start(
+      `release(${claim}${orphanAfterMs === undefined ? '' : `, orphan after ${orphanAfterMs}`})`,
+      object,
+    );
+  };
 
   readonly signalClaim: Starter['signalClaim'] = ({ name }, signal, claim) => {
     this.calls.push(`signal ${signal} ${name} ${claim}`);
@@ -108,12 +119,25 @@ interface Applied {
   status: { phase?: string; conditions: { type: string; reason: string }[] };
 }
 
-/** A Kubernetes client that notes what is applied to a status. */
+/** A Kubernetes client that notes what is applied to a status and patched, and has the machines that a test puts there. */
 export class FakeKube {
   readonly applied: Applied[] = [];
+  readonly patched: object[] = [];
+  /** What a live GET finds, by name. */
+  readonly live = new Map<string, object>();
   conflicts = 0;
 
   readonly client = {
+    get: (resource: { plural: string }, namespace: string, name: string) => {
+      const found = this.live.get(name);
+      const failure = { status: 404, reason: 'NotFound', message: 'not found' };
+      const subject = { verb: 'get', resource: resource.plural, namespace, name };
+      return found ? Promise.resolve(found) : Promise.reject(new KubeError(subject, failure));
+    },
+    mergePatch: (_resource: unknown, _namespace: string, _name: string, patch: object) => {
+      this.patched.push(patch);
+      return Promise.resolve(patch);
+    },
     applyStatus: (_resource: unknown, object: Applied) => {
       if (this.conflicts > 0) {
         this.conflicts -= 1;

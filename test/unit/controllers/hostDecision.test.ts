@@ -22,6 +22,11 @@ function words(decision: HostDecision): string {
   }
 }
 
+const view = (given: HostView['host'], consumer: HostView['consumer'] = 'seen'): HostView => ({
+  host: given,
+  consumer,
+  orphanReleaseMs: 600_000,
+});
 const inState = (state: NonNullable<PhysicalHostStatus['state']>) => host({ status: { state } });
 const free = freeHost('h');
 const otherAddress = { redfishConnection: { address: 'https://10.0.0.6', credentialsSecretRef: 'bmc' } };
@@ -65,27 +70,70 @@ describe('what is done about a host', () => {
     ['paused', host({ metadata: { annotations: { [ANNOTATION_PAUSED]: '' } } }), 'paused'],
     ['paused and deleted', freeHost('h', {}, { ...DELETED, annotations: { [ANNOTATION_PAUSED]: '' } }), 'paused'],
   ])('%s', (_name, given, expected) => {
-    expect(words(decideHost({ host: given }))).toBe(expected);
+    expect(words(decideHost(view(given)))).toBe(expected);
   });
 
   test('follows the pause of its consumer’s Cluster', () => {
     const cluster = capiCluster({ spec: { paused: true } });
-    expect(words(decideHost({ host: claimedHost('Releasing'), cluster }))).toBe('paused');
+    expect(words(decideHost({ ...view(claimedHost('Releasing')), cluster }))).toBe('paused');
   });
 
   test('a blocked deletion says what to do', () => {
-    expect(decideHost({ host: claimedHost('HandedOver', {}, DELETED) })).toMatchObject({
+    expect(decideHost(view(claimedHost('HandedOver', {}, DELETED)))).toMatchObject({
       message: expect.stringContaining('kubectl delete beskar7machine m -n ns'),
     });
-    expect(decideHost({ host: claimedHost('Releasing', {}, DELETED) })).toMatchObject({
+    expect(decideHost(view(claimedHost('Releasing', {}, DELETED)))).toMatchObject({
       deletionMessage: expect.stringContaining('beskar7.io/force-release='),
     });
   });
 });
 
+describe('a host whose machine is missing (rule 13)', () => {
+  const forced = { annotations: { [ANNOTATION_FORCE_RELEASE]: 'scrapped' } };
+
+  test.each([
+    ['claimed', claimedHost('Claimed')],
+    ['handed over', claimedHost('HandedOver')],
+    ['handed over and deleted', claimedHost('HandedOver', {}, DELETED)],
+  ])('%s: not in the cache, it is looked for live', (_what, given) => {
+    expect(decideHost(view(given, 'unseen'))).toEqual({ kind: 'lookForConsumer' });
+  });
+
+  test('while it is being released, the release goes on', () => {
+    expect(words(decideHost(view(claimedHost('Releasing'), 'gone')))).toBe('release');
+  });
+
+  test.each([
+    ['claimed', claimedHost('Claimed'), true, /switched off and freed when the machine is still missing after 10 min/],
+    ['armed', claimedHost('Armed'), true, /never handed over/],
+    ['handed over', claimedHost('HandedOver'), false, /nothing is done about it\. .*beskar7\.io\/force-release/],
+    ['handed over, by force', claimedHost('HandedOver', {}, forced), true, /handed over/],
+    [
+      'without a claim that can be read',
+      host({ metadata: { annotations: { [ANNOTATION_CLAIM]: '{', ...forced.annotations } } }),
+      false,
+      /is lost or cannot be read/,
+    ],
+  ])('%s', (_what, given, isReleased, message) => {
+    const decision = decideHost(view(given, 'gone'));
+    expect(decision).toMatchObject({ kind: 'orphaned', message: expect.stringMatching(message) });
+    expect(decision.kind === 'orphaned' && decision.release !== undefined).toBe(isReleased);
+  });
+
+  test('deleted: says what blocks it', () => {
+    const decision = decideHost(view(claimedHost('HandedOver', {}, DELETED), 'gone'));
+    expect(decision).toMatchObject({ deletionMessage: expect.stringContaining('beskar7.io/force-release=') });
+  });
+
+  test('being moved: nothing at all', () => {
+    const moved = claimedHost('Armed', {}, { annotations: { [ANNOTATION_DELETE_FOR_MOVE]: '' } });
+    expect(words(decideHost(view(moved, 'gone')))).toBe('nothing: is being moved');
+  });
+});
+
 test('the occasion changes with the connection and with a force-release, and with nothing else', () => {
   const occasion = (given: HostView['host']) => {
-    const decision = decideHost({ host: given });
+    const decision = decideHost(view(given));
     return decision.kind === 'start' || decision.kind === 'release' ? decision.occasion : decision.kind;
   };
   const first = occasion(inState('Error'));

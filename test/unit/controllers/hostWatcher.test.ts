@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { HostWatcher } from '../../../controllers/hostWatcher.ts';
 import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import { CLAIM, claimedHost, DELETED, freeHost, host } from './builders.ts';
+import { CLAIM, claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
 import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
 
 let informers: ReturnType<typeof fakeInformers>;
@@ -84,6 +84,7 @@ test('a deleted free host is retired', async () => {
 });
 
 test('a deleted claimed host says what blocks it, and no workflow is started', async () => {
+  informers.machines.put(machine());
   await put(claimedHost('HandedOver', {}, DELETED), 200_000);
   expect(starter.calls).toEqual([]);
   expect(kube.applied).toMatchObject([{ status: { conditions: [{ type: 'DeletionBlocked', reason: 'Claimed' }] } }]);
@@ -111,4 +112,92 @@ test('a release hears at once that it is to be forced', async () => {
   await put(claimedHost('Releasing'), 1000);
   await put(claimedHost('Releasing', {}, { annotations: { [ANNOTATION_FORCE_RELEASE]: 'scrapped' } }));
   expect(starter.calls).toEqual(['signal hostChanged release h']);
+});
+
+describe('a host whose machine is missing (rule 13)', () => {
+  const forced = { annotations: { [ANNOTATION_FORCE_RELEASE]: 'scrapped' } };
+  const missing = { status: { conditions: [{ type: 'ConsumerMissing', status: 'True', reason: 'MachineNotFound' }] } };
+
+  test('that the cache does not have it says nothing: the machine is there', async () => {
+    kube.live.set('m', machine());
+    await put(claimedHost('HandedOver'), 1000);
+    expect([kube.applied, kube.patched, starter.calls]).toEqual([[], [], []]);
+  });
+
+  test('handed over: a condition and an event, no workflow', async () => {
+    await put(claimedHost('HandedOver'), 200_000);
+    expect(kube.applied[0]).toMatchObject(missing);
+    expect(events[0]).toBe('ConsumerMissing');
+    expect(starter.calls).toEqual([]);
+  });
+
+  test('the condition goes when the machine is there again', async () => {
+    const conditions = [
+      {
+        type: 'ConsumerMissing',
+        status: 'True',
+        reason: 'x',
+        message: 'y',
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+      },
+    ] as NonNullable<PhysicalHost['status']>['conditions'];
+    informers.machines.put(machine());
+    await put(claimedHost('HandedOver', { conditions: conditions ?? [] }));
+    expect(kube.applied).toMatchObject([{ status: { conditions: [] } }]);
+  });
+
+  test('never handed over: the run that looks twice is started, and seen to', async () => {
+    await put(claimedHost('Armed'), 1000);
+    expect(kube.applied[0]).toMatchObject(missing);
+    expect(starter.calls).toEqual([`start release(${CLAIM}, orphan after 600000) ns/h`]);
+    starter.result = 'running';
+    await pass(61_000);
+    expect(starter.calls).toHaveLength(2);
+  });
+
+  test('handed over, by force: the run is started; one that is open hears of it', async () => {
+    await put(claimedHost('HandedOver'));
+    await put(claimedHost('HandedOver', {}, forced));
+    expect(starter.calls).toEqual([`start release(${CLAIM}, orphan after 600000) ns/h`]);
+    starter.calls.length = 0;
+    await put(claimedHost('Armed'));
+    starter.result = 'running';
+    await put(claimedHost('Armed', {}, forced));
+    expect(starter.calls.at(-1)).toBe('signal hostChanged release h');
+  });
+
+  test('a machine that was moved or restored: its new uid is written, and nothing is started', async () => {
+    const restored = machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/h' } });
+    kube.live.set('m', restored);
+    informers.machines.put(restored);
+    await put(claimedHost('HandedOver'));
+    const { resourceVersion, uid } = claimedHost('HandedOver').metadata;
+    expect(kube.patched).toEqual([
+      {
+        metadata: { resourceVersion, uid, labels: { 'beskar7.io/consumer-uid': 'new-uid' } },
+        spec: { consumerRef: { uid: 'new-uid' } },
+      },
+    ]);
+    expect(starter.calls).toEqual([]);
+  });
+
+  test.each([
+    ['another one of the name', machine({ metadata: { uid: 'new-uid' } })],
+    ['one that runs elsewhere', machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/other' } })],
+  ])('%s is not its machine', async (_what, other) => {
+    kube.live.set('m', other);
+    informers.machines.put(other);
+    await put(claimedHost('HandedOver'));
+    expect(kube.patched).toEqual([]);
+    expect(kube.applied[0]).toMatchObject(missing);
+  });
+
+  test('a machine that goes is noticed at once', async () => {
+    informers.machines.put(machine());
+    await put(claimedHost('HandedOver'), 1000);
+    expect(kube.applied).toEqual([]);
+    informers.machines.remove('ns/m');
+    await pass();
+    expect(kube.applied[0]).toMatchObject(missing);
+  });
 });

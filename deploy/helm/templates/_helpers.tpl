@@ -1,0 +1,61 @@
+{{- define "beskar7.name" -}}
+{{- if contains "beskar7" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-beskar7" (.Release.Name | trunc 32 | trimSuffix "-") }}{{ end }}
+{{- end }}
+
+{{/* Labels of everything. */}}
+{{- define "beskar7.labels" -}}
+app.kubernetes.io/name: beskar7
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+cluster.x-k8s.io/provider: infrastructure-beskar7
+{{- end }}
+
+{{/* What pods are found by; never changes. */}}
+{{- define "beskar7.selector" -}}
+app.kubernetes.io/name: beskar7
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "beskar7.image" -}}
+{{- if .Values.image.digest }}{{ .Values.image.repository }}@{{ .Values.image.digest }}{{ else }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{- define "beskar7.temporalAddress" -}}
+{{- if .Values.temporal.address }}{{ .Values.temporal.address }}
+{{- else if .Values.temporalServer.enabled }}{{ printf "%s-temporal" .Release.Name | trunc 63 | trimSuffix "-" }}.{{ .Release.Namespace }}.svc:7233
+{{- else }}{{ required "temporal.address is required: host:port of Temporal's frontend, or temporalServer.enabled=true to try Beskar7 out" .Values.temporal.address }}
+{{- end }}
+{{- end }}
+
+{{/* The Deployments, as a YAML list of {name, role, spec, pool?}. */}}
+{{- define "beskar7.deployments" -}}
+{{- if .Values.separateRoles }}
+{{- range $role := list "controllers" "worker" "bmc-worker" "api" }}
+- name: {{ include "beskar7.name" $ }}-{{ $role }}
+  role: {{ $role }}
+  spec: {{- toYaml (index $.Values.roles $role) | nindent 4 }}
+{{- end }}
+{{- else }}
+- name: {{ include "beskar7.name" . }}
+  role: all
+  spec: {{- toYaml .Values.roles.all | nindent 4 }}
+{{- end }}
+{{- range $pool := .Values.workerPools }}
+- name: {{ include "beskar7.name" $ }}-bmc-worker-{{ $pool.name }}
+  role: bmc-worker
+  pool: {{ $pool.name }}
+  managementCIDRs: {{- toYaml ($pool.managementCIDRs | default list) | nindent 4 }}
+  spec: {{- toYaml (mergeOverwrite (deepCopy (index $.Values.roles "bmc-worker")) (omit $pool "name" "managementCIDRs")) | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{/* `from` or `to` of CIDRs; nothing for an empty list, which is anywhere. Arguments: dict "key" "from" "cidrs" list */}}
+{{- define "beskar7.peers" -}}
+{{- if .cidrs }}
+{{ .key }}:
+{{- range .cidrs }}
+  - ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { claimOf } from '../../crds/claim.ts';
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { HOSTS, MACHINES } from '../../kube/resource.ts';
+import { changes, isFreeAndOff } from '../support/atTheBmc.ts';
+import { isSaid, told } from '../support/conditions.ts';
+import { World } from '../support/world.ts';
+
+jest.setTimeout(120_000);
+
+const ORPHAN_MS = 3_000;
+const world = new World('e2e-orphans', [
+  `--orphan-release-after=${ORPHAN_MS}ms`,
+  '--resync=2s',
+  '--inspection-timeout=60s',
+]);
+const HOSTS_COUNT = 6;
+const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
+
+beforeAll(async () => {
+  await world.start({ hosts: HOSTS_COUNT, profile: 'generic' });
+  for (let index = 1; index <= HOSTS_COUNT; index += 1)
+    await world.kubectl('label', 'physicalhost', `host-${index}`, `only=host-${index}`);
+});
+afterAll(() => world.stop());
+
+/** Provisions a machine on a host. */
+async function provision(name: string, host: string): Promise<Beskar7Machine> {
+  await world.addMachine(name, on(host));
+  return world.machineIs(name, 'Provisioned');
+}
+
+/** Takes a machine away as a restore or a careless person does: without its deprovision. Beskar7 is stopped meanwhile. */
+async function vanish(name: string): Promise<void> {
+  await world.kubectl('patch', 'beskar7machine', name, '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
+  await world.kubectl('delete', 'beskar7machine', name, '--wait=true');
+}
+
+/** The object as a backup tool brings it back: another uid, no status. */
+async function restore(machine: Beskar7Machine, change: Partial<Beskar7Machine['metadata']> = {}): Promise<void> {
+  const { name, namespace = '', labels, annotations, finalizers } = machine.metadata;
+  const kept = {
+    ...(labels ? { labels } : {}),
+    ...(annotations ? { annotations } : {}),
+    ...(finalizers ? { finalizers } : {}),
+  };
+  await world.admin.create(MACHINES, { metadata: { name, namespace, ...kept, ...change }, spec: machine.spec });
+}
+
+/** A host whose claim was never handed over, and whose machine is gone. */
+async function makeOrphan(machine: string, host: string): Promise<void> {
+  await world.fleet.fault(`sim-000${host.at(-1)}`, { neverReports: true });
+  await world.addMachine(machine, on(host));
+  await world.untilHost(host, 'armed', (found) => claimOf(found)?.stage === 'Armed');
+  await world.beskar7.kill('SIGKILL');
+  await vanish(machine);
+  await world.temporalCli('workflow', 'terminate', '-w', `provision/${world.namespace}/${machine}`);
+  await world.startBeskar7();
+}
+
+const isMissing = (name: string) =>
+  world.untilHost(name, 'with ConsumerMissing', (host) => isSaid(host, 'ConsumerMissing'));
+const forceRelease = (host: string) =>
+  world.kubectl('annotate', 'physicalhost', host, 'beskar7.io/force-release=scrapped, ticket 4711');
+
+describe('a handed-over host whose machine is gone', () => {
+  test('keeps running: a condition, no call to its BMC, no workflow; and stays when the time is over', async () => {
+    await provision('gone', 'host-1');
+    const sent = changes(world, 'host-1');
+    await vanish('gone');
+    const host = await isMissing('host-1');
+    expect(told(host, 'ConsumerMissing')).toMatch(
+      /^MachineNotFound: .*gone.* goes on running; nothing is done about it/,
+    );
+    // Another host, never handed over, is released in the same time and later: that much has passed.
+    await makeOrphan('armed', 'host-2');
+    const since = performance.now();
+    const orphan = await isMissing('host-2');
+    expect(told(orphan, 'ConsumerMissing')).toMatch(/never handed over/);
+    await isFreeAndOff(world, 'host-2', 100_000);
+    expect(performance.now() - since).toBeGreaterThan(ORPHAN_MS);
+    expect(isSaid(await world.host('host-2'), 'ConsumerMissing')).toBe(false);
+    await world.fleet.heal();
+    const still = await world.host('host-1');
+    expect(still && claimOf(still)?.stage).toBe('HandedOver');
+    expect(changes(world, 'host-1')).toBe(sent);
+    expect(world.serverOf('host-1').server.state).toMatchObject({ power: 'On', running: 'os' });
+    await expect(
+      world.temporal.workflow.getHandle(`release/${world.namespace}/host-1`).describe(),
+    ).rejects.toMatchObject({ name: 'WorkflowNotFoundError' });
+  });
+
+  test('is freed by force-release, without a call to its BMC, and enrolled again', async () => {
+    const sent = changes(world, 'host-1');
+    await forceRelease('host-1');
+    const host = await world.hostIs('host-1', 'Available');
+    expect([host.spec.consumerRef, claimOf(host), host.metadata.annotations?.['beskar7.io/force-release']]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(isSaid(host, 'ConsumerMissing')).toBe(false);
+    expect(changes(world, 'host-1')).toBe(sent);
+    const events = await world.kubectl('get', 'events', '--field-selector=involvedObject.name=host-1', '-o', 'json');
+    expect(events).toMatch(/ForceReleased/);
+    expect(events).toMatch(/ticket 4711/);
+  });
+});
+
+describe('moved and restored objects', () => {
+  test('a provisioned machine with another uid and no status is recognised, and its server is not touched', async () => {
+    const machine = await provision('moved', 'host-3');
+    const sent = changes(world, 'host-3');
+    await world.beskar7.stop();
+    await vanish('moved');
+    await restore(machine);
+    await world.startBeskar7();
+    const back = await world.machineIs('moved', 'Provisioned');
+    expect(back.metadata.uid).not.toBe(machine.metadata.uid);
+    const host = await world.untilHost('host-3', 'with the new uid', (found) => {
+      const uid = back.metadata.uid ?? '';
+      return found.spec.consumerRef?.uid === uid && found.metadata.labels?.['beskar7.io/consumer-uid'] === uid;
+    });
+    expect(claimOf(host)?.stage).toBe('HandedOver');
+    expect(changes(world, 'host-3')).toBe(sent);
+    expect(world.serverOf('host-3').server.state).toMatchObject({ power: 'On', running: 'os' });
+  });
+
+  test('one that is deleted as soon as it was restored frees its host all the same', async () => {
+    const machine = await world.machine('moved');
+    await world.beskar7.stop();
+    await vanish('moved');
+    await restore(machine as Beskar7Machine);
+    await world.kubectl('delete', 'beskar7machine', 'moved', '--wait=false');
+    await world.startBeskar7();
+    await world.machineIsGone('moved');
+    await isFreeAndOff(world, 'host-3');
+  });
+
+  test('a machine that runs on a host that is not there gets no second server', async () => {
+    const machine = await provision('homeless', 'host-4');
+    await vanish('homeless');
+    await isMissing('host-4');
+    await restore(
+      { ...machine, spec: { ...machine.spec, hostSelector: {}, providerID: `b7://${world.namespace}/elsewhere` } },
+      { name: 'homeless' },
+    );
+    const back = await world.untilMachine('homeless', 'told', (found) => told(found).startsWith('HostMissing'));
+    expect(back.metadata.annotations?.['clusterctl.cluster.x-k8s.io/block-move']).toBeUndefined();
+    const { items } = await world.admin.list(HOSTS, { namespace: world.namespace });
+    expect(items.filter(({ spec }) => spec.consumerRef?.uid === back.metadata.uid)).toEqual([]);
+    // Restored once more, as it was: the host that its providerID names is its own.
+    await vanish('homeless');
+    await restore(machine);
+    await world.machineIs('homeless', 'Provisioned');
+    await world.untilHost('host-4', 'with its machine', (host) => !isSaid(host, 'ConsumerMissing'));
+  });
+});
+
+describe('delete-for-move', () => {
+  test('objects that clusterctl has moved away go without a BMC call and without a workflow', async () => {
+    await provision('leaving', 'host-5');
+    const sent = world.requestsOf('host-5').length;
+    const mark = 'clusterctl.cluster.x-k8s.io/delete-for-move=';
+    await world.kubectl('annotate', 'physicalhost', 'host-5', mark);
+    await world.kubectl('annotate', 'beskar7machine', 'leaving', mark);
+    await world.kubectl('delete', 'beskar7machine', 'leaving', '--wait=false');
+    await world.kubectl('delete', 'physicalhost', 'host-5', '--wait=false');
+    // What clusterctl does to the source objects.
+    await world.kubectl('patch', 'beskar7machine', 'leaving', '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
+    // Time for a watcher that would act on it: another machine comes and goes.
+    await provision('witness', 'host-6');
+    await world.kubectl('delete', 'beskar7machine', 'witness', '--wait=false');
+    await world.machineIsGone('witness');
+    await world.kubectl('patch', 'physicalhost', 'host-5', '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
+    await world.hostIsGone('host-5');
+    expect(world.requestsOf('host-5')).toHaveLength(sent);
+    expect(world.serverOf('host-5').server.state).toMatchObject({ power: 'On', running: 'os' });
+    for (const id of [
+      `deprovision/${world.namespace}/leaving`,
+      `retire/${world.namespace}/host-5`,
+      `release/${world.namespace}/host-5`,
+    ]) {
+      await expect(world.temporal.workflow.getHandle(id).describe()).rejects.toMatchObject({
+        name: 'WorkflowNotFoundError',
+      });
+    }
+  });
+});
+
+describe('a release whose BMC is dead', () => {
+  test('its open run is woken by force-release, and does not wait for its next attempt', async () => {
+    await makeOrphan('dead', 'host-6');
+    await world.fleet.fault('sim-0006', { refuse: true });
+    const host = await world.untilHost('host-6', 'tried four times', (found) => /attempt 4/.test(told(found)), 100_000);
+    expect(host.status?.state).toBe('Error');
+    const next = Date.parse(/next attempt at (\S+Z)/.exec(told(host))?.[1] ?? '');
+    expect(next - Date.now()).toBeGreaterThan(10_000);
+    await forceRelease('host-6');
+    await world.untilHost('host-6', 'released', ({ spec }) => spec.consumerRef === undefined);
+    expect(Date.now()).toBeLessThan(next);
+    const run = world.temporal.workflow.getHandle(`release/${world.namespace}/host-6`);
+    await expect(run.result()).resolves.toMatch(/was released/);
+    await world.fleet.heal();
+    await world.hostIs('host-6', 'Available');
+  });
+});
