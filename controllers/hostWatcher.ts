@@ -17,6 +17,8 @@ import { isTold, tell } from './watcherStatus.ts';
 
 const BEHIND_MS = 1_000;
 const WORKERS = 16;
+/** How many hosts of one MAC address are looked at again when one of them changes. */
+const NEIGHBOURS = 32;
 /** A run releases a host itself for 2 minutes and one attempt (rule 4); after this nobody does. */
 const RELEASED_BY_RUN_MS = 5 * 60_000;
 
@@ -50,7 +52,9 @@ export class HostWatcher {
         if (type === 'updated' && isSameConsumer(previous, object)) return;
         for (const host of hosts.byIndex('byConsumer', keyOf(object))) this.#queue.add(keyOf(host));
       }),
-      hosts.onChange(({ object, type }) => {
+      hosts.onChange(({ object, previous, type }) => {
+        const isSameMac = previous !== undefined && macsOf(previous).join() === macsOf(object).join();
+        if (!isSameMac) for (const changed of previous ? [previous, object] : [object]) this.#addNeighbours(changed);
         if (type === 'deleted') this.#forget(object);
         else this.#queue.add(keyOf(object));
       }),
@@ -199,18 +203,48 @@ export class HostWatcher {
   }
 
   async #tell(host: PhysicalHost, decision: HostDecision): Promise<boolean> {
-    const wanted = wantedConditions(decision);
-    const types = [CONDITIONS.paused, CONDITIONS.deletionBlocked, CONDITIONS.consumerMissing];
+    const wanted = [...wantedConditions(decision), ...this.#duplicateMac(host)];
+    const types = [CONDITIONS.paused, CONDITIONS.deletionBlocked, CONDITIONS.consumerMissing, CONDITIONS.duplicateMAC];
     if (decision.kind === 'nothing' || decision.kind === 'lookForConsumer') return true;
     if (isTold(host.status?.conditions, wanted, types)) return true;
     const isWritten = await tell(this.#deps.kube, HOSTS, host, wanted);
     if (isWritten && decision.kind === 'deletionBlocked') {
       this.#deps.recorder.event(host, 'Warning', 'DeletionBlocked', decision.message);
     }
+    const duplicate = wanted.find(({ type }) => type === CONDITIONS.duplicateMAC);
+    if (isWritten && duplicate && !isTold(host.status?.conditions, [duplicate], [duplicate.type])) {
+      this.#deps.recorder.event(host, 'Warning', 'DuplicateMAC', duplicate.message);
+    }
     if (isWritten && decision.kind === 'orphaned') {
       this.#deps.recorder.event(host, 'Warning', 'ConsumerMissing', decision.message);
     }
     return isWritten;
+  }
+
+  /** A MAC address of two hosts is served to none (rule 25). */
+  #duplicateMac(host: PhysicalHost): ConditionPatch[] {
+    for (const mac of macsOf(host)) {
+      const others = this.#deps.informers.hosts
+        .byIndex('byMac', mac)
+        .map(keyOf)
+        .filter((key) => key !== keyOf(host));
+      const [other] = others.sort();
+      if (other === undefined) continue;
+      const message =
+        `MAC address ${mac} is also that of PhysicalHost ${other}: boot by MAC address serves neither. ` +
+        'Correct bootMACAddress, or delete the host that stands for the same server.';
+      return [{ type: CONDITIONS.duplicateMAC, status: 'True', reason: 'SharedMAC', message }];
+    }
+    return [];
+  }
+
+  /** Hosts that share a MAC address with one that came, went or changed; of very many only some, since they have been told. */
+  #addNeighbours(host: PhysicalHost): void {
+    for (const mac of macsOf(host)) {
+      const { hosts } = this.#deps.informers;
+      for (const other of hosts.byIndex('byMac', mac).slice(0, NEIGHBOURS))
+        if (keyOf(other) !== keyOf(host)) this.#queue.add(keyOf(other));
+    }
   }
 
   #clusterOf(host: PhysicalHost) {
@@ -257,4 +291,10 @@ export function wantedConditions(decision: HostDecision): ConditionPatch[] {
 /** Nothing changed by which a host knows its machine. */
 function isSameConsumer(before: Beskar7Machine, after: Beskar7Machine): boolean {
   return before.metadata.uid === after.metadata.uid && before.spec.providerID === after.spec.providerID;
+}
+
+/** The MAC addresses of a host, lower case, as the index `byMac` has them. */
+function macsOf({ spec, status }: PhysicalHost): string[] {
+  const all = [...(spec.bootMACAddress === undefined ? [] : [spec.bootMACAddress]), ...(status?.macAddresses ?? [])];
+  return [...new Set(all.map((mac) => mac.toLowerCase()))];
 }

@@ -54,6 +54,8 @@ export const CONDITIONS = {
   redfishReachable: 'RedfishReachable',
   deletionBlocked: 'DeletionBlocked',
   consumerMissing: 'ConsumerMissing',
+  /** Another host has the same MAC address: boot by MAC serves neither (rule 25). */
+  duplicateMAC: 'DuplicateMAC',
   /** The inspector said after the hand-over that it had failed (rule 22). */
   failureReported: 'FailureReported',
   paused: 'Paused',

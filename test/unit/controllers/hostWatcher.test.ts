@@ -201,3 +201,22 @@ describe('a host whose machine is missing (rule 13)', () => {
     expect(kube.applied[0]).toMatchObject(missing);
   });
 });
+
+test('hosts that share a MAC address say so, with an event, and no longer when one has changed (rule 25)', async () => {
+  const withMac = (name: string, mac: string): PhysicalHost => {
+    const made = freeHost(name);
+    return { ...made, status: { ...made.status, macAddresses: [mac] } };
+  };
+  await put(withMac('a', '02:00:00:00:00:01'));
+  expect(kube.applied).toEqual([]);
+  await put(withMac('b', '02:00:00:00:00:01'));
+  expect(kube.applied).toHaveLength(2);
+  expect(kube.applied[0]).toMatchObject({ status: { conditions: [{ type: 'DuplicateMAC', reason: 'SharedMAC' }] } });
+  expect(events).toEqual(['DuplicateMAC', 'DuplicateMAC']);
+  const { conditions } = kube.applied[0]?.status as NonNullable<PhysicalHost['status']>;
+  const told = withMac('a', '02:00:00:00:00:01');
+  await put({ ...told, status: { ...told.status, conditions: conditions ?? [] } });
+  kube.applied.length = 0;
+  await put(withMac('b', '02:00:00:00:00:02'));
+  expect(kube.applied).toMatchObject([{ metadata: { name: 'a' }, status: { conditions: [] } }]);
+});
