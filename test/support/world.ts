@@ -57,7 +57,7 @@ export class World {
       ...fleet,
     });
     this.#connection = await Connection.connect({ address: this.plane.temporalAddress });
-    this.temporal = new Client({ connection: this.#connection, namespace: 'beskar7' });
+    this.temporal = new Client({ connection: this.#connection, namespace: this.#temporalNamespace });
     await this.kubectl('create', 'namespace', this.namespace);
     await this.kubectl(
       'create',

@@ -6,7 +6,7 @@ import { endStatus, failedReason, lastedMs } from './ended.ts';
 import { claims, inMs, type Activities, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
-jest.setTimeout(20_000);
+jest.setTimeout(60_000);
 
 let stage: Stage;
 beforeAll(async () => void (stage = await Stage.open()));

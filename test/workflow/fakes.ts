@@ -105,14 +105,20 @@ export function fakeActivities(env: TestWorkflowEnvironment, overrides: Override
   };
 }
 
-/** What a worker of a queue registers: each activity does what the test of the moment says. */
+/** What a worker of a queue registers: each activity does what the test says whose workflow calls it. */
 export function activitiesOn(
   queue: string,
-  current: () => Fakes,
+  fakesOf: (workflowId: string) => Fakes,
 ): Record<string, (input: unknown) => Promise<unknown>> {
   const here = queue === TASK_QUEUE ? KUBERNETES : queue === POWER_ON_TASK_QUEUE ? PERMITS : BMC;
   return Object.fromEntries(
-    here.map((name) => [name, (input: unknown) => (current().implementation[name] as AnyActivity)(input)]),
+    here.map((name) => [
+      name,
+      (input: unknown) => {
+        const { workflowId: caller } = Context.current().info.workflowExecution ?? {};
+        return (fakesOf(caller ?? '').implementation[name] as AnyActivity)(input);
+      },
+    ]),
   );
 }
 

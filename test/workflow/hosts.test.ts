@@ -5,7 +5,7 @@ import { lastedMs } from './ended.ts';
 import { bmcDown, claimIsLost, inMs, type Activities, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
-jest.setTimeout(20_000);
+jest.setTimeout(60_000);
 
 let stage: Stage;
 beforeAll(async () => void (stage = await Stage.open()));

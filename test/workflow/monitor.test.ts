@@ -5,7 +5,7 @@ import { monitorId, TASK_QUEUE, WORKFLOW_TYPES, type MonitorInput } from '../../
 import { lostWorker, untilCancelled, type Fakes, type Overrides } from './fakes.ts';
 import { Stage } from './stage.ts';
 
-jest.setTimeout(20_000);
+jest.setTimeout(60_000);
 
 let stage: Stage;
 beforeAll(async () => void (stage = await Stage.open()));

@@ -4,7 +4,7 @@ import { failedReason, lastedMs } from './ended.ts';
 import { claims, HARDWARE, inMs, runOf } from './fakes.ts';
 import { Stage } from './stage.ts';
 
-jest.setTimeout(20_000);
+jest.setTimeout(60_000);
 
 let stage: Stage;
 beforeAll(async () => void (stage = await Stage.open()));

@@ -28,6 +28,7 @@ export class Stage {
   readonly env: TestWorkflowEnvironment;
   readonly #workers: Worker[];
   readonly #running: Promise<unknown>;
+  readonly #all = new Map<string, Fakes>();
   #current: Fakes | undefined;
   #tests = 0;
 
@@ -54,15 +55,15 @@ export class Stage {
     });
     const queues = [TASK_QUEUE, POWER_ON_TASK_QUEUE, bmcTaskQueue(undefined), bmcTaskQueue('site-a')];
     const opened: { stage?: Stage } = {};
-    const current = () => {
+    const fakesOf = (caller: string) => {
       if (!opened.stage) throw new Error('no test has begun');
-      return opened.stage.fakes;
+      return opened.stage.fakesOf(caller);
     };
     const workers = await Promise.all(
       queues.map((queue) =>
         Worker.create({
           ...options(queue),
-          activities: activitiesOn(queue, current),
+          activities: activitiesOn(queue, fakesOf),
           ...(queue === TASK_QUEUE ? { workflowBundle } : {}),
         }),
       ),
@@ -76,6 +77,11 @@ export class Stage {
     return this.#current;
   }
 
+  /** The activities of the test whose machine, or whose machine's host, a workflow is about; else of the test of the moment. */
+  fakesOf(id: string): Fakes {
+    return this.#all.get(/m-\d+/.exec(id)?.[0] ?? '') ?? this.fakes;
+  }
+
   async close(): Promise<void> {
     for (const worker of this.#workers) worker.shutdown();
     await this.#running;
@@ -86,8 +92,10 @@ export class Stage {
   prepare(overrides: Overrides = {}): Fakes {
     this.#tests += 1;
     const name = `m-${this.#tests}`;
-    this.#current = fakeActivities(this.env, overrides, { namespace: 'ns', name, uid: `${name}-uid` });
-    return this.#current;
+    const fakes = fakeActivities(this.env, overrides, { namespace: 'ns', name, uid: `${name}-uid` });
+    this.#all.set(name, fakes);
+    this.#current = fakes;
+    return fakes;
   }
 
   /** Starts a workflow on the machine (or the host) of the test. */

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { hostChanged } from '../../workflows/messages.ts';
+import type { ReleaseInput } from '../../workflows/names.ts';
+import { failedReason } from './ended.ts';
+import { bmcDown, claimIsLost, claimRef, inMs, type Fakes } from './fakes.ts';
+import { Stage } from './stage.ts';
+
+jest.setTimeout(60_000);
+
+let stage: Stage;
+beforeAll(async () => void (stage = await Stage.open()));
+afterAll(() => stage.close());
+
+function releaseInput(fakes: Fakes): ReleaseInput {
+  const claim = claimRef(fakes.machine);
+  return { namespace: claim.namespace, name: claim.host, uid: claim.hostUid, claim: claim.id };
+}
+
+describe('a release that does not succeed', () => {
+  test('a release run that is open already is left to it', async () => {
+    let isBack = false;
+    const fakes = stage.prepare({
+      takeReport: () => Promise.resolve({ kind: 'timedOut' }),
+      releaseHost: () => (isBack ? Promise.resolve({ kind: 'released' }) : Promise.reject(bmcDown())),
+    });
+    const release = await stage.start('release', releaseInput(fakes));
+    await fakes.called('releaseHost');
+    expect(await failedReason(await stage.start('provision'))).toBe('InspectionTimeout');
+    isBack = true;
+    await expect(release.result()).resolves.toContain('was released');
+  });
+
+  test('a claim that ended meanwhile is as good as released', async () => {
+    const fakes = stage.prepare({
+      takeReport: () => Promise.resolve({ kind: 'timedOut' }),
+      markReleasing: () => Promise.resolve({ kind: 'ended' }),
+    });
+    expect(await failedReason(await stage.start('provision'))).toBe('InspectionTimeout');
+    expect(fakes.names()).not.toContain('releaseHost');
+  });
+});
+
+describe('release/<ns>/<host>', () => {
+  test('goes on for days, and at once when the host changes', async () => {
+    const fakes = stage.prepare({
+      releaseHost: () =>
+        fakes.inputs('releaseHost').length > 40 ? Promise.resolve({ kind: 'forced' }) : Promise.reject(bmcDown()),
+    });
+    const release = await stage.start('release', releaseInput(fakes));
+    await fakes.called('releaseHost');
+    await stage.env.sleep('1 hour');
+    const before = fakes.inputs('releaseHost').length;
+    expect(before).toBeGreaterThan(10);
+    await release.signal(hostChanged, { connectionHash: 'new' });
+    await fakes.called('releaseHost', before + 1);
+    await expect(release.result()).resolves.toContain('was released');
+  });
+
+  test('goes on in a fresh history', async () => {
+    const fakes = stage.prepare({
+      releaseHost: () =>
+        fakes.inputs('releaseHost').length > 120 ? Promise.resolve({ kind: 'released' }) : Promise.reject(bmcDown()),
+    });
+    const release = await stage.start('release', releaseInput(fakes));
+    await expect(release.result()).resolves.toContain('was released');
+    expect(fakes.inputs('findClaim').length).toBe(2);
+  });
+
+  test('of a claim that has ended does nothing', async () => {
+    const fakes = stage.prepare({ findClaim: () => Promise.resolve(undefined) });
+    await expect((await stage.start('release', releaseInput(fakes))).result()).resolves.toContain('has ended');
+    expect(fakes.names()).toEqual(['findClaim']);
+  });
+});
+
+describe('deprovision/<ns>/<machine>', () => {
+  test('ends the provisioning, releases the host, and lets the machine go last', async () => {
+    const fakes = stage.prepare({
+      markReleasing: async () => ({ kind: 'releasing', since: await inMs(stage.env, 0), wasHandedOver: true }),
+    });
+    await expect((await stage.start('deprovision')).result()).resolves.toContain('1 host released');
+    expect(fakes.names()).toEqual([
+      'checkDeprovision',
+      'endProvisioning',
+      'findClaims',
+      'markReleasing',
+      'releaseHost',
+      'removeMachineFinalizer',
+    ]);
+    expect(fakes.inputs('markReleasing')[0]?.stages).toEqual(['Claimed', 'Armed', 'HandedOver', 'Releasing']);
+    expect(fakes.inputs('releaseHost')[0]).toMatchObject({ wasHandedOver: true, isUnconfirmed: false });
+  });
+
+  test('a claim that no run has handed over was left by one that cannot have confirmed its end', async () => {
+    const fakes = stage.prepare();
+    await (await stage.start('deprovision')).result();
+    expect(fakes.inputs('releaseHost')[0]).toMatchObject({ wasHandedOver: false, isUnconfirmed: true });
+  });
+
+  test('a machine without a host just goes', async () => {
+    const fakes = stage.prepare({ findClaims: () => Promise.resolve([]) });
+    await expect((await stage.start('deprovision')).result()).resolves.toContain('0 hosts released');
+    expect(fakes.names()).not.toContain('releaseHost');
+  });
+
+  test('nothing is touched when it is not due', async () => {
+    const fakes = stage.prepare({
+      checkDeprovision: () => Promise.resolve({ kind: 'notDue', message: 'it is paused' }),
+    });
+    await expect((await stage.start('deprovision')).result()).resolves.toBe('it is paused');
+    expect(fakes.names()).toEqual(['checkDeprovision']);
+  });
+
+  test('a claim that is lost to somebody else does not let the machine go', async () => {
+    const fakes = stage.prepare({ markReleasing: () => Promise.reject(claimIsLost()) });
+    await expect((await stage.start('deprovision')).result()).rejects.toThrow();
+    expect(fakes.names()).not.toContain('removeMachineFinalizer');
+  });
+});
