@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { log } from '@temporalio/activity';
 import type { Beskar7Machine, Beskar7MachineStatus } from '../crds/beskar7Machine.ts';
 import { serializeClaim, type Claim } from '../crds/claim.ts';
@@ -14,7 +14,7 @@ import { admitMachine, type Refused } from './admitMachine.ts';
 import type { ClaimState, RunContext } from './claimRef.ts';
 import { markInUse, stateOf } from './claimState.ts';
 import type { Dependencies } from './dependencies.ts';
-import { fits, unfitReason, type Demand } from './hostFit.ts';
+import { byPreference, fits, unfitReason, type Demand } from './hostFit.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
 
@@ -139,7 +139,7 @@ async function tryHosts(
   return undefined;
 }
 
-/** Fitting free hosts in the order of a rendezvous hash, less those that older waiting machines will want. */
+/** Fitting free hosts, the best first, less those that older waiting machines will want. */
 function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand): PhysicalHost[] {
   const namespace = machine.metadata.namespace ?? '';
   const fitting = deps.caches
@@ -148,20 +148,13 @@ function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand)
   const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
   const wantedByOlder = older.filter((waiter) => fitting.some((host) => fits(host, waiterDemand(waiter)))).length;
   if (fitting.length <= wantedByOlder) return [];
-  return fitting
-    .map((host) => ({ host, rank: rank(machine.metadata.uid ?? '', host.metadata.uid ?? '') }))
-    .sort((a, b) => (a.rank < b.rank ? 1 : -1))
-    .map(({ host }) => host);
+  return byPreference(fitting, machine.metadata.uid ?? '');
 }
 
 function isOlder(waiter: Beskar7Machine, machine: Beskar7Machine): boolean {
   if (waiter.metadata.uid === machine.metadata.uid) return false;
   const [a, b] = [waiter.metadata.creationTimestamp ?? '', machine.metadata.creationTimestamp ?? ''];
   return a < b || (a === b && waiter.metadata.name < machine.metadata.name);
-}
-
-function rank(machineUid: string, hostUid: string): string {
-  return createHash('sha1').update(`${machineUid}/${hostUid}`).digest('hex');
 }
 
 /** One compare-and-swap with the cached resourceVersion: it succeeds only when the cache was live. */

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import type { LabelSelector } from '../crds/beskar7Machine.ts';
 import { isUnclaimed } from '../crds/claim.ts';
+import { findCondition } from '../crds/conditions.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS } from '../crds/reasons.ts';
 import { matchesSelector } from '../crds/selector.ts';
 
 /** What a machine asks of a host before it is inspected. */
@@ -16,6 +19,21 @@ export interface Demand {
 /** Whether a host may be claimed for the demand. */
 export function fits(host: PhysicalHost, demand: Demand): boolean {
   return unfitReason(host, demand) === undefined;
+}
+
+/**
+ * Hosts in the order in which a machine tries them: those whose BMC answers before those whose BMC is known not to, and within each by
+ * rendezvous hash, so that many machines spread over them (rule 8).
+ */
+export function byPreference(hosts: readonly PhysicalHost[], machineUid: string): PhysicalHost[] {
+  const ranked = hosts.map((host) => {
+    const isAway = findCondition(host.status?.conditions, CONDITIONS.redfishReachable)?.status === 'False';
+    const hash = createHash('sha1')
+      .update(`${machineUid}/${host.metadata.uid ?? ''}`)
+      .digest('hex');
+    return { host, rank: `${isAway ? 0 : 1}${hash}` };
+  });
+  return ranked.sort((a, b) => (a.rank < b.rank ? 1 : -1)).map(({ host }) => host);
 }
 
 /** Why a host is not claimed, in words that follow a count ("3 not Available"); undefined when it fits. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { ClaimRef } from '../../../activities/claimRef.ts';
 import { claimFence, retireFence } from '../../../activities/fence.ts';
 import { HostReservations } from '../../../activities/hostReservations.ts';
-import { fits, unfitReason } from '../../../activities/hostFit.ts';
+import { byPreference, fits, unfitReason } from '../../../activities/hostFit.ts';
 import { serializeClaim, type ClaimStage } from '../../../crds/claim.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import type { KubeClient } from '../../../kube/client.ts';
@@ -111,6 +111,23 @@ describe('choosing', () => {
       marked.metadata.annotations = { [mark]: '' };
       expect(fits(marked, demand)).toBe(false);
     }
+  });
+
+  test('hosts whose BMC is away come last; the rest is spread by machine', () => {
+    const hosts = ['a', 'b', 'c', 'd'].map((uid) => {
+      const free = host(undefined);
+      free.metadata.uid = uid;
+      return free;
+    });
+    const order = (machine: string) => byPreference(hosts, machine).map(({ metadata }) => metadata.uid);
+    const before = order('m1');
+    expect([...before].sort()).toEqual(['a', 'b', 'c', 'd']);
+    expect(new Set(['m1', 'm2', 'm3', 'm4', 'm5'].map((machine) => order(machine)[0])).size).toBeGreaterThan(1);
+    const [first] = byPreference(hosts, 'm1');
+    if (!first) throw new Error('there is a first');
+    const away = { type: 'RedfishReachable', status: 'False' as const, reason: 'Unreachable', message: '' };
+    first.status = { ...first.status, conditions: [{ ...away, lastTransitionTime: '2026-01-01T00:00:00Z' }] };
+    expect(order('m1')).toEqual([...before.slice(1), before[0]]);
   });
 
   test('a reservation holds until the cache shows a newer host, it ends by itself, or is given back', () => {
