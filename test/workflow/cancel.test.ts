@@ -171,20 +171,6 @@ describe('a cancel', () => {
 });
 
 describe('a cancel that comes too late', () => {
-  test('the hand-over has been written: the machine is provisioned and its server left alone', async () => {
-    const fakes: Fakes = stage.prepare({
-      settleHandover: async () => {
-        await cancel(() => fakes);
-        await fakes.called('markReleasing');
-        return { kind: 'provisioned' };
-      },
-      markReleasing: () => Promise.reject(claimIsLost('the claim is in stage HandedOver')),
-    });
-    expect(await endStatus(await stage.start('provision'))).toBe('COMPLETED');
-    expect(fakes.names()).not.toContain('releaseHost');
-    expect(fakes.names()).not.toContain('failMachine');
-  });
-
   test('the hand-over was written by an attempt that then failed: it is finished, not undone', async () => {
     let tries = 0;
     const fakes: Fakes = stage.prepare({

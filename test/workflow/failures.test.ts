@@ -131,6 +131,14 @@ describe('timeouts', () => {
   });
 });
 
+describe('the end of an activity', () => {
+  test('of a BMC that refused is confirmed', async () => {
+    const fakes = stage.prepare({ bootInspector: () => Promise.reject(bmcDown()) });
+    await failedReason(await stage.start('provision'));
+    expect(fakes.inputs('releaseHost')[0]).toMatchObject({ isUnconfirmed: false });
+  });
+});
+
 describe('a lost claim', () => {
   const losses: (keyof Activities)[] = [
     'prepareBoot',
