@@ -95,7 +95,7 @@ test('an unknown command of the launcher is one line, exit code 2', () => {
   const { status, stderr } = spawnSync(process.execPath, [launch, 'strat'], { encoding: 'utf8', timeout: LIMIT_MS });
   expect(status).toBe(2);
   expect(stderr).toBe(
-    'beskar7: there is no command "strat"; commands are start, up, test, lint, bench, simulator, beskar7, toolchain, generate\n',
+    'beskar7: there is no command "strat"; commands are start, up, test, lint, bench, bench:callbacks, simulator, beskar7, toolchain, generate\n',
   );
 });
 
