@@ -55,6 +55,11 @@ export class Kubelets {
       reason: 'KubeletReady',
       message: 'the kubelet says so',
     }));
+    // A server that runs another OS now is no longer the Node that it was: Cluster API refuses two of one providerID.
+    const { items } = await this.#kube.list(NODES, {});
+    for (const { metadata: old, spec: was } of items)
+      if (was.providerID === spec.providerID && old.name !== metadata.name)
+        await this.#kube.delete(NODES, '', old.name);
     try {
       await this.#kube.create(NODES, {
         metadata: { name: `${metadata.name}` },
