@@ -186,6 +186,11 @@ export async function untilCancelled(): Promise<never> {
   }
 }
 
+/** Resolves when the activity was told to end; it may then end as it likes. */
+export async function told(): Promise<void> {
+  await untilCancelled().catch(() => undefined);
+}
+
 /** An activity whose worker is lost: no heartbeat, until the test server's clock has passed its heartbeat timeout. */
 export async function lostWorker(env: TestWorkflowEnvironment): Promise<never> {
   await env.sleep('25 seconds');
