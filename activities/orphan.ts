@@ -1,4 +1,4 @@
-import { claimOf, isMovedConsumer } from '../crds/claim.ts';
+import { claimOf, isMovedConsumer, releasingClaim } from '../crds/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED } from '../crds/names.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
@@ -55,7 +55,7 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
     (live) => {
       // What was found out is about this very claim and consumer: anything else is looked at anew.
       if (live.metadata.resourceVersion !== host.metadata.resourceVersion) throw retryable(`${what} has changed`);
-      return claimPatch({ ...claim, stage: 'Releasing', since: new Date().toISOString(), reason });
+      return claimPatch(releasingClaim(claim, reason));
     },
     host,
   );

@@ -1,6 +1,6 @@
 import { log } from '@temporalio/activity';
 import { bootSecretName } from '../crds/bootSecret.ts';
-import { claimOf, type ClaimStage } from '../crds/claim.ts';
+import { claimOf, releasingClaim, type ClaimStage } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import {
   ANNOTATION_CLAIM,
@@ -45,19 +45,19 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
   const host = await readHost(deps.kube, ref.namespace, ref.host);
   if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
   if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'ended' };
-  let wasHandedOver = false;
   const marked = await patchHost(
     deps.kube,
     ref,
     (live) => {
       const claim = requireClaim(live, ref, [...input.stages, 'Releasing']);
       if (claim.stage === 'Releasing') return undefined;
-      wasHandedOver = claim.stage === 'HandedOver';
-      return claimPatch({ ...claim, stage: 'Releasing', since: new Date().toISOString(), reason: input.reason });
+      return claimPatch(releasingClaim(claim, input.reason));
     },
     host,
   );
-  return { kind: 'releasing', since: claimOf(marked)?.since ?? new Date().toISOString(), wasHandedOver };
+  const { since, releasedFrom } = requireClaim(marked, ref, ['Releasing']);
+  // From the claim, not from this call: one that is repeated because its answer was lost says the same.
+  return { kind: 'releasing', since, wasHandedOver: releasedFrom === 'HandedOver' };
 }
 
 export interface ReleaseHostInput {

@@ -80,10 +80,11 @@ function recordedEnd(claim: ClaimState): Exclude<ClaimEnd, { kind: 'provisioned'
 
 /** False when the claim cannot be cancelled any more: it was handed over a moment ago, or lost. */
 async function markCancelled({ claim }: ClaimRun): Promise<boolean> {
+  const { reason, message } = cancelledEnd(claim);
   try {
     await kubernetes.markReleasing.executeWithOptions(
       { summary: `Cancelled: no call to host ${claim.ref.host} passes any more` },
-      [{ claim: claim.ref, reason: 'Cancelled', stages: ['Claimed', 'Armed'] }],
+      [{ claim: claim.ref, reason: `${reason}: ${message}`, stages: ['Claimed', 'Armed'] }],
     );
     return true;
   } catch (error) {
