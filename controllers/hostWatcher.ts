@@ -2,6 +2,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf, type Claim } from '../crds/claim.ts';
 import type { ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
+import { ANNOTATION_FORCE_RELEASE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import { HOSTS } from '../kube/resource.ts';
@@ -141,7 +142,10 @@ export class HostWatcher {
     const { starter } = this.#deps;
     this.#since.delete(input.uid);
     const told = this.#occasions.last(input.uid);
-    if (told !== undefined && told !== occasion && told.startsWith(`release ${claim.id} `)) {
+    const isChanged = told !== undefined && told !== occasion && told.startsWith(`release ${claim.id} `);
+    // A release by force is told at first sight as well: after a restart it would wait for the next attempt.
+    const isForced = told === undefined && host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE] !== undefined;
+    if (isChanged || isForced) {
       await starter.signalHostChanged('release', input, connectionHash(host.spec));
     }
     if (told !== occasion) this.#occasions.note(input.uid, occasion);

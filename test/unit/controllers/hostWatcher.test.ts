@@ -114,6 +114,11 @@ test('a release hears at once that it is to be forced', async () => {
   expect(starter.calls).toEqual(['signal hostChanged release h']);
 });
 
+test('a release that is to be forced is told so after a restart, too', async () => {
+  await put(claimedHost('Releasing', {}, { annotations: { [ANNOTATION_FORCE_RELEASE]: 'scrapped' } }), 1000);
+  expect(starter.calls).toEqual(['signal hostChanged release h']);
+});
+
 describe('a host whose machine is missing (rule 13)', () => {
   const forced = { annotations: { [ANNOTATION_FORCE_RELEASE]: 'scrapped' } };
   const missing = { status: { conditions: [{ type: 'ConsumerMissing', status: 'True', reason: 'MachineNotFound' }] } };
