@@ -24,14 +24,16 @@ export async function releaseHost(input: ReleaseInput): Promise<string> {
   const marked = await kubernetes.markReleasing({ claim, reason: 'release goes on', stages: [] });
   if (marked.kind === 'ended') return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
   let attempts = 0;
+  let heard = changes;
   // Whether the run before confirmed its end is not known here: what it sent may still arrive.
   const isDone = await tryRelease(
     { claim, isUnconfirmed: true },
     marked,
     () => (attempts += 1) < ATTEMPTS && !workflowInfo().continueAsNewSuggested,
-    (delayMs, summary) => {
-      const seen = changes;
-      return condition(() => changes > seen, delayMs, { summary });
+    async (delayMs, summary) => {
+      // What was told while the attempt ran counts: it may have come after the attempt had read the host.
+      await condition(() => changes > heard, delayMs, { summary });
+      heard = changes;
     },
   );
   if (!isDone) await continueAsNew<typeof releaseHost>(input);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { hostChanged } from '../../workflows/messages.ts';
-import type { ReleaseInput } from '../../workflows/names.ts';
+import { workflowId, type ReleaseInput } from '../../workflows/names.ts';
 import { failedReason } from './ended.ts';
 import { bmcDown, claimIsLost, claimRef, inMs, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
@@ -54,6 +54,26 @@ describe('release/<ns>/<host>', () => {
     await release.signal(hostChanged, { connectionHash: 'new' });
     await fakes.called('releaseHost', before + 1);
     await expect(release.result()).resolves.toContain('was released');
+  });
+
+  test('hears a change of the host while an attempt runs: the next one follows at once', async () => {
+    const at: number[] = [];
+    const fakes: Fakes = stage.prepare({
+      releaseHost: async () => {
+        at.push(await stage.env.currentTimeMs());
+        if (at.length === 12) return { kind: 'forced' };
+        if (at.length === 11) {
+          const { host } = claimRef(fakes.machine);
+          const id = workflowId('release', { namespace: 'ns', name: host });
+          await stage.env.client.workflow.getHandle(id).signal(hostChanged, { connectionHash: 'new' });
+        }
+        throw bmcDown();
+      },
+    });
+    await expect((await stage.start('release', releaseInput(fakes))).result()).resolves.toContain('was released');
+    const waits = at.map((ms, index) => ms - (at[index - 1] ?? ms));
+    expect(waits.at(-2)).toBeGreaterThan(200_000);
+    expect(waits.at(-1)).toBeLessThan(60_000);
   });
 
   test('goes on in a fresh history', async () => {
