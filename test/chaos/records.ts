@@ -9,8 +9,8 @@ export interface KubernetesRecord {
   readonly source: 'kubernetes';
   /** When it was received: never before it was written. */
   readonly at: Ms;
-  /** When it was last written, by the newest `managedFields` time (whole seconds), where known. */
-  readonly writtenSecond?: Ms;
+  /** It was not written before: 2 s before `at`, or when the watch had broken off, if that is earlier. */
+  readonly notBefore: Ms;
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly kind: 'PhysicalHost' | 'Beskar7Machine';
   readonly object: PhysicalHost | Beskar7Machine;
@@ -23,7 +23,7 @@ export interface RelistRecord {
   readonly kind: 'PhysicalHost' | 'Beskar7Machine';
 }
 
-/** A request as the BMC received it, whatever it answered. */
+/** A request that changes power, boot or anything else, as the BMC received it, whatever it answered. */
 export interface BmcRequestRecord {
   readonly source: 'bmc';
   readonly at: Ms;
@@ -32,8 +32,6 @@ export interface BmcRequestRecord {
   readonly method: string;
   readonly path: string;
   readonly body: string;
-  /** Of the answer; 0 without one. */
-  readonly status: number;
   /** `beskar7 (<claim id>)` where a claim acts. */
   readonly userAgent: string;
 }
@@ -43,7 +41,7 @@ export interface PowerRecord {
   readonly source: 'power';
   readonly at: Ms;
   readonly host: string;
-  readonly power: 'On' | 'Off';
+  readonly power: 'On' | 'Off' | 'PoweringOn' | 'PoweringOff';
   readonly why: string;
 }
 
@@ -53,6 +51,14 @@ export interface OverrideRecord {
   readonly at: Ms;
   readonly host: string;
   readonly enabled: 'Disabled' | 'Once' | 'Continuous';
+}
+
+/** The Secret with token and nonce of a claim, by its name. */
+export interface BootSecretRecord {
+  readonly source: 'secret';
+  readonly at: Ms;
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly name: string;
 }
 
 /** A workflow run as Temporal tells it, at its start and at its end. */
@@ -74,6 +80,8 @@ export interface CallbackRecord {
   readonly status: number;
   /** False: the gateway answered by itself (a fault) and no API process saw it. */
   readonly isForwarded: boolean;
+  /** SHA-256 in hex of the bearer token: the claim's own hash says whose it was. */
+  readonly tokenHash?: string;
 }
 
 /** What the chaos driver did: a fault, its end, or what an operator does. */
@@ -91,6 +99,7 @@ export type ChaosRecord =
   | BmcRequestRecord
   | PowerRecord
   | OverrideRecord
+  | BootSecretRecord
   | RunRecord
   | CallbackRecord
   | DriverRecord;

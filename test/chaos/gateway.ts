@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Agent, request, type Dispatcher } from 'undici';
+import type { CallbackRecord } from './records.ts';
+import type { Random } from './random.ts';
+
+/** What the network does to callbacks, as probabilities per call. */
+export interface CallbackFaults {
+  /** Neither forwarded nor answered: the connection breaks. */
+  drop: number;
+  /** Forwarded, its answer lost. */
+  loseAnswer: number;
+  /** Forwarded twice, to two processes. */
+  duplicate: number;
+  /** Forwarded up to 5 s later, so that callbacks overtake each other. */
+  delay: number;
+}
+
+export const NO_CALLBACK_FAULTS: CallbackFaults = { drop: 0, loseAnswer: 0, duplicate: 0, delay: 0 };
+
+/** What a seeded bug answers in place of the API processes. */
+export type CallbackHook = (route: string, host: string) => number | undefined;
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: Buffer;
+}
+
+/** The address that servers know, in front of two API processes; it keeps a record of every callback. */
+export class Gateway {
+  readonly counts = new Map<string, number>();
+  /** Bearer tokens that were seen, for the scan for secrets; by their SHA-256. */
+  readonly tokens = new Map<string, string>();
+  faults: CallbackFaults = NO_CALLBACK_FAULTS;
+  hook: CallbackHook | undefined;
+  readonly #targets: readonly string[];
+  readonly #random: Random;
+  readonly #record: (record: CallbackRecord) => void;
+  readonly #agent = new Agent({ headersTimeout: 20_000, bodyTimeout: 20_000, connect: { timeout: 2_000 } });
+  #server: Server | undefined;
+
+  constructor(targets: readonly string[], random: Random, record: (record: CallbackRecord) => void) {
+    this.#targets = targets;
+    this.#random = random;
+    this.#record = record;
+  }
+
+  async listen(port: number): Promise<void> {
+    const server = createServer((incoming, answer) => {
+      this.#serve(incoming, answer).catch(() => answer.destroy());
+    });
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', resolve);
+    });
+  }
+
+  get port(): number {
+    return (this.#server?.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    this.#server?.closeAllConnections();
+    await new Promise((resolve) => (this.#server ? this.#server.close(resolve) : resolve(undefined)));
+    await this.#agent.destroy();
+  }
+
+  async #serve(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
+    const path = incoming.url ?? '/';
+    const [, route = 'boot', host = ''] = /^\/api\/v1\/([a-z-]+)\/[^/]+\/([^/?]+)/.exec(path) ?? [];
+    const token = /^Bearer (.+)$/.exec(incoming.headers.authorization ?? '')?.[1];
+    const tokenHash = token === undefined ? undefined : createHash('sha256').update(token).digest('hex');
+    if (token !== undefined && tokenHash !== undefined) this.tokens.set(tokenHash, token);
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const note = (status: number, isForwarded: boolean) =>
+      this.#record({
+        source: 'callback',
+        at: Date.now(),
+        host,
+        route,
+        status,
+        isForwarded,
+        ...(tokenHash ? { tokenHash } : {}),
+      });
+    if (route !== 'boot' && this.#strikes('drop')) {
+      note(0, false);
+      return void answer.destroy();
+    }
+    const hooked = this.hook?.(route, host);
+    if (hooked !== undefined) {
+      note(hooked, false);
+      return void answer.writeHead(hooked).end();
+    }
+    if (this.#strikes('delay')) await delay(this.#random.between(200, 5_000));
+    const forwarded = await this.#forward(incoming, path, body);
+    if (route !== 'boot' && this.#strikes('duplicate')) await this.#forward(incoming, path, body);
+    const isLost = route !== 'boot' && this.#strikes('loseAnswer');
+    // What the API answered is recorded also where the inspector does not learn of it.
+    note(forwarded.status, true);
+    if (isLost) return void answer.destroy();
+    answer.writeHead(forwarded.status, forwarded.headers).end(forwarded.body);
+  }
+
+  /** To one of the processes; to another one when that does not listen. 502 when none does. */
+  async #forward(incoming: IncomingMessage, path: string, body: Buffer): Promise<Answer> {
+    const first = Math.floor(this.#random.next() * this.#targets.length);
+    for (let n = 0; n < this.#targets.length; n += 1) {
+      const target = this.#targets[(first + n) % this.#targets.length] ?? '';
+      const { host: _host, connection: _connection, 'content-length': _length, ...headers } = incoming.headers;
+      try {
+        const upstream = await request(target + path, {
+          method: (incoming.method ?? 'GET') as Dispatcher.HttpMethod,
+          headers: headers as Record<string, string>,
+          ...(body.length > 0 ? { body } : {}),
+          dispatcher: this.#agent,
+        });
+        const { 'transfer-encoding': _encoding, connection: _kept, ...answered } = upstream.headers;
+        const bytes = Buffer.from(await upstream.body.arrayBuffer());
+        return { status: upstream.statusCode, headers: answered as Record<string, string>, body: bytes };
+      } catch (error) {
+        const isAway = (error as { code?: string }).code === 'ECONNREFUSED';
+        if (!isAway) return { status: 504, headers: {}, body: Buffer.alloc(0) };
+      }
+    }
+    return { status: 502, headers: {}, body: Buffer.alloc(0) };
+  }
+
+  #strikes(fault: keyof CallbackFaults): boolean {
+    if (this.faults[fault] === 0 || !this.#random.chance(this.faults[fault])) return false;
+    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
+    return true;
+  }
+}

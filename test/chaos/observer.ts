@@ -1,0 +1,208 @@
+import type { Client } from '@temporalio/client';
+import type { KubeClient } from '../../kube/client.ts';
+import { HOSTS, MACHINES, SECRETS, type Identified, type Resource } from '../../kube/resource.ts';
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { LABEL_CLAIM } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import type { Fleet } from '../../simulator/index.ts';
+import type { ChaosRecord } from './records.ts';
+
+/** An open watch tells within this time. */
+const LAG_MS = 2_000;
+const RETRY_MS = 250;
+const TEMPORAL_EVERY_MS = 5_000;
+
+type Recorder = (record: ChaosRecord) => void;
+
+/** Watches the API server from outside of Beskar7, past the proxy: a broken watch goes on where it was, so that no state is missed. */
+export class KubernetesObserver {
+  readonly hosts = new Map<string, PhysicalHost>();
+  readonly machines = new Map<string, Beskar7Machine>();
+  readonly secrets = new Set<string>();
+  readonly #kube: KubeClient;
+  readonly #namespace: string;
+  readonly #record: Recorder;
+  readonly #stop = new AbortController();
+  readonly #connectedAt = new Map<string, number>();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(kube: KubeClient, namespace: string, record: Recorder) {
+    this.#kube = kube;
+    this.#namespace = namespace;
+    this.#record = record;
+  }
+
+  start(): void {
+    this.#running = Promise.all([
+      this.#follow('PhysicalHost', HOSTS, this.hosts),
+      this.#follow('Beskar7Machine', MACHINES, this.machines),
+      this.#followSecrets(),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  /** Up to when everything that happened has been told. */
+  get horizon(): number {
+    const lost = [...this.#connectedAt.values()].filter((at) => at > 0);
+    return Math.min(Date.now() - LAG_MS, ...lost);
+  }
+
+  /** A list, then watches from its resourceVersion; another list only when that is too old. */
+  async #follow<T extends PhysicalHost | Beskar7Machine>(
+    kind: 'PhysicalHost' | 'Beskar7Machine',
+    resource: Resource<T>,
+    cache: Map<string, T>,
+  ): Promise<void> {
+    await this.#loop(
+      resource,
+      {},
+      (items) => {
+        const now = Date.now();
+        this.#record({ source: 'relist', at: now, kind });
+        cache.clear();
+        for (const object of items) {
+          cache.set(object.metadata.name, object);
+          this.#record({ source: 'kubernetes', at: now, notBefore: 0, type: 'ADDED', kind, object });
+        }
+      },
+      (type, object, notBefore) => {
+        if (type === 'DELETED') cache.delete(object.metadata.name);
+        else cache.set(object.metadata.name, object);
+        this.#record({ source: 'kubernetes', at: Date.now(), notBefore, type, kind, object });
+      },
+    );
+  }
+
+  async #followSecrets(): Promise<void> {
+    await this.#loop(
+      SECRETS,
+      { labelSelector: LABEL_CLAIM },
+      (items) => {
+        this.secrets.clear();
+        for (const { metadata } of items) this.secrets.add(metadata.name);
+      },
+      (type, { metadata: { name } }) => {
+        if (type === 'DELETED') this.secrets.delete(name);
+        else this.secrets.add(name);
+        this.#record({ source: 'secret', at: Date.now(), type, name });
+      },
+    );
+  }
+
+  async #loop<T extends Identified>(
+    resource: Resource<T>,
+    filter: { labelSelector?: string },
+    onList: (items: T[]) => void,
+    onEvent: (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T, notBefore: number) => void,
+  ): Promise<void> {
+    const signal = this.#stop.signal;
+    const key = resource.plural;
+    const namespace = this.#namespace;
+    let version: string | undefined;
+    let brokeAt = 0;
+    while (!signal.aborted) {
+      try {
+        if (version === undefined) {
+          const { items, resourceVersion } = await this.#kube.list(resource, { namespace, signal, ...filter });
+          onList(items);
+          version = resourceVersion;
+        }
+        this.#connectedAt.set(key, 0);
+        const watch = this.#kube.watch(resource, {
+          namespace,
+          resourceVersion: version,
+          signal,
+          timeoutSeconds: 300,
+          ...filter,
+        });
+        const openedAt = Date.now();
+        for await (const { type, object } of watch) {
+          version = object.metadata.resourceVersion ?? version;
+          if (type === 'BOOKMARK') continue;
+          const isLate = brokeAt > 0 && Date.now() - openedAt < 10_000;
+          onEvent(type, object, Math.min(Date.now() - LAG_MS, isLate ? brokeAt - LAG_MS : Number.POSITIVE_INFINITY));
+        }
+      } catch (error) {
+        if ((error as { status?: number }).status === 410) version = undefined;
+      }
+      brokeAt = Date.now();
+      if (this.#connectedAt.get(key) === 0) this.#connectedAt.set(key, brokeAt);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+/** The truth about the servers: requests, power and boot override, as they happen in the simulator. */
+export function observeFleet(fleet: Fleet, hostOf: (index: number) => string, record: Recorder): void {
+  for (const [index, bmc] of fleet.hosts.entries()) {
+    const host = hostOf(index);
+    bmc.recorder.onRequest((entry) => {
+      if (!entry.mutating) return;
+      const { method, path, body, userAgent } = entry;
+      record({ source: 'bmc', at: Date.now(), host, method, path, body, userAgent });
+    });
+    const { powerLog, override } = bmc.server;
+    const push = powerLog.push.bind(powerLog);
+    powerLog.push = (...entries) => {
+      for (const { power, why } of entries) record({ source: 'power', at: Date.now(), host, power, why });
+      return push(...entries);
+    };
+    let { enabled } = override;
+    Object.defineProperty(override, 'enabled', {
+      enumerable: true,
+      get: () => enabled,
+      set: (value: typeof enabled) => {
+        if (value !== enabled) record({ source: 'override', at: Date.now(), host, enabled: value });
+        enabled = value;
+      },
+    });
+  }
+}
+
+/** Asks Temporal for the runs of the last moments; one record at its start and one at its end. */
+export class TemporalObserver {
+  readonly #client: Client;
+  readonly #record: Recorder;
+  readonly #known = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+  #asking: Promise<void> = Promise.resolve();
+
+  constructor(client: Client, record: Recorder) {
+    this.#client = client;
+    this.#record = record;
+  }
+
+  start(): void {
+    this.#timer = setInterval(
+      () => void (this.#asking = this.#asking.then(() => this.ask()).catch(() => undefined)),
+      TEMPORAL_EVERY_MS,
+    );
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#asking;
+  }
+
+  async ask(): Promise<void> {
+    for await (const run of this.#client.workflow.list({ pageSize: 500 })) {
+      const status = run.status.name;
+      if (this.#known.get(run.runId) === status) continue;
+      this.#known.set(run.runId, status);
+      const { workflowId, runId } = run;
+      this.#record({ source: 'temporal', at: Date.now(), workflowId, runId, status: status as 'RUNNING' });
+    }
+  }
+
+  /** Workflow ids that are open now. */
+  async open(): Promise<string[]> {
+    const ids: string[] = [];
+    for await (const { workflowId } of this.#client.workflow.list({ query: 'ExecutionStatus="Running"' }))
+      ids.push(workflowId);
+    return ids;
+  }
+}
