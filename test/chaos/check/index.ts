@@ -1,0 +1,170 @@
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import type { CallbackRecord, ChaosRecord, KubernetesRecord, Violation } from '../records.ts';
+import {
+  changeAllowed,
+  handedOverUntouched,
+  HostRecord,
+  oneHostPerMachine,
+  requestAllowed,
+  tokenEnded,
+} from './hostRules.ts';
+import { bmcRequest } from './request.ts';
+import { Timeline } from './timeline.ts';
+import { hostView, machineView, type HostView, type MachineView } from './view.ts';
+
+/** A report that was answered 202 stands on its host after this long. */
+const REPORT_LAG_MS = 20_000;
+
+/**
+ * Checks the rules of design section 8 while a chaos run goes on, out of records from outside of Beskar7. A rule is only found
+ * broken where that is certain: states come late, and may be missing after a watch that broke off for good. Rule 8 is `leaks`;
+ * rule 10 (deadlines and bounds) cannot be seen from outside.
+ */
+export class Checker {
+  readonly #hosts = new Map<string, HostRecord>();
+  readonly #machines = new Map<string, MachineView>();
+  readonly #timeline = new Timeline();
+  readonly #found: Violation[] = [];
+  readonly #gaps = new Map<string, number>();
+  /** Waiting until everything up to their time is known. */
+  #pending: { at: number; check: (until: number) => Violation[] }[] = [];
+  readonly #tokens = new Map<string, { host: string; claim: string }>();
+
+  /** In the order in which the records come in. */
+  add(record: ChaosRecord): void {
+    this.#timeline.add(record);
+    switch (record.source) {
+      case 'kubernetes':
+        return record.kind === 'PhysicalHost' ? this.#addHost(record) : this.#addMachine(record);
+      case 'relist':
+        return void this.#gaps.set(record.kind, record.at);
+      case 'bmc': {
+        const request = bmcRequest(record);
+        const host = this.#host(record.host);
+        this.#later(record.at, () => [...requestAllowed(host, request), ...handedOverUntouched(host, request)]);
+        return;
+      }
+      case 'power':
+        return this.#host(record.host).power.set(record.at, record.power);
+      case 'override':
+        return this.#host(record.host).override.set(record.at, record.enabled);
+      case 'secret': {
+        const host = /^(.+)-boot-[0-9a-f-]{36}$/.exec(record.name)?.[1];
+        if (host !== undefined)
+          this.#host(host)
+            .secret(record.name)
+            .set(record.at, record.type !== 'DELETED');
+        return;
+      }
+      case 'callback':
+        return this.#addCallback(record);
+      case 'temporal':
+        if (record.status === 'TIMED_OUT')
+          this.#found.push({ rule: 6, at: record.at, what: `${record.workflowId} has timed out` });
+        return;
+      case 'driver':
+        return;
+    }
+  }
+
+  /** What was broken up to a time until which every record is here; each violation is told once. */
+  violations(until: number): Violation[] {
+    const due = this.#pending.filter(({ at }) => at <= until);
+    this.#pending = this.#pending.filter(({ at }) => at > until);
+    const found = [...this.#found.splice(0), ...due.flatMap(({ check }) => check(until))];
+    return found;
+  }
+
+  /** Every record about a host, merged: one line each. */
+  timeline(host: string): string {
+    return this.#timeline.text(host);
+  }
+
+  #addHost({ at, notBefore, type, object }: KubernetesRecord): void {
+    const host = this.#host(object.metadata.name);
+    const isAfterGap = this.#gaps.get('PhysicalHost') === at;
+    const view = hostView(object as PhysicalHost, { at, notBefore, isGone: type === 'DELETED', isAfterGap });
+    const index = host.views.push(view) - 1;
+    if (view.claim?.tokenHash !== undefined) this.#addToken(view.claim.tokenHash, host, view.claim.id, at);
+    this.#later(at, () => changeAllowed(host, index));
+    this.#later(at + 10_000, (until) => tokenEnded(host, index, until));
+    this.#later(at, () => hostSaysWhy(host.name, view));
+    // A batch of a list shows mixed moments until it is complete.
+    if (!isAfterGap && view.claim?.id !== host.views[index - 1]?.claim?.id)
+      this.#found.push(...oneHostPerMachine(this.#hosts.values()));
+    if (view.timeoutOf !== undefined && view.reportOf === view.timeoutOf)
+      this.#found.push({
+        rule: 5,
+        host: host.name,
+        at,
+        what: `claim ${view.timeoutOf} timed out although its report is there`,
+      });
+  }
+
+  #addToken(hash: string, host: HostRecord, claim: string, at: number): void {
+    const known = this.#tokens.get(hash);
+    if (known && known.claim !== claim)
+      this.#found.push({
+        rule: 7,
+        host: host.name,
+        at,
+        what: `claims ${known.claim} and ${claim} have the same token`,
+      });
+    this.#tokens.set(hash, { host: host.name, claim });
+  }
+
+  #addMachine({ at, type, object }: KubernetesRecord): void {
+    const { name } = object.metadata;
+    if (type === 'DELETED') return void this.#machines.delete(name);
+    const view = machineView(object as Beskar7Machine, at);
+    this.#machines.set(name, view);
+    if (view.phase === 'Failed' && !isWhy(view.ready))
+      this.#found.push({ rule: 9, machine: name, at, what: 'the machine is Failed and does not say why' });
+  }
+
+  /** Rule 5: what was answered 202 stands on the host; rule 7: an old token opens nothing. */
+  #addCallback({ at, host, route, status, tokenHash }: CallbackRecord): void {
+    if (route.startsWith('replay ') && status >= 200 && status < 300)
+      this.#found.push({
+        rule: 7,
+        host,
+        at,
+        what: `${route}: the token of a claim that has ended was answered ${status}`,
+      });
+    if (route !== 'inspection' || status !== 202 || tokenHash === undefined) return;
+    this.#later(at + REPORT_LAG_MS, () => {
+      const token = this.#tokens.get(tokenHash);
+      const { views } = this.#host(host);
+      if (token && views.some(({ reportOf }) => reportOf === token.claim)) return [];
+      return [
+        {
+          rule: 5,
+          host,
+          at,
+          what: `a report of claim ${token?.claim ?? 'unknown'} was answered 202 and is not on the host`,
+        },
+      ];
+    });
+  }
+
+  #host(name: string): HostRecord {
+    const known = this.#hosts.get(name) ?? new HostRecord(name);
+    this.#hosts.set(name, known);
+    return known;
+  }
+
+  #later(at: number, check: (until: number) => Violation[]): void {
+    this.#pending.push({ at, check });
+  }
+}
+
+/** Rule 9: a host in Error says why. */
+function hostSaysWhy(host: string, view: HostView): Violation[] {
+  if (view.state !== 'Error' || isWhy(view.ready)) return [];
+  return [{ rule: 9, host, at: view.at, what: 'the host is in Error and does not say why' }];
+}
+
+function isWhy(ready: { reason: string; message: string } | undefined): boolean {
+  return ready !== undefined && ready.reason.trim() !== '' && ready.message.trim() !== '';
+}

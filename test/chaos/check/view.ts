@@ -1,0 +1,84 @@
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
+import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { CONDITIONS } from '../../../crds/reasons.ts';
+
+/** A host as one write left it, as far as the rules ask. Times in milliseconds since the epoch. */
+export interface HostView {
+  /** It was written after `notBefore` and before `at`. */
+  readonly at: number;
+  readonly notBefore: number;
+  readonly uid: string;
+  readonly claim?: {
+    readonly id: string;
+    readonly stage: ClaimStage;
+    readonly since: number;
+    readonly tokenHash?: string;
+  };
+  readonly consumer?: { readonly name: string; readonly uid: string };
+  readonly isDeleting: boolean;
+  readonly isForced: boolean;
+  readonly isGone: boolean;
+  /** States between this one and the one before may be missing. */
+  readonly isAfterGap: boolean;
+  readonly state: string;
+  readonly ready: { readonly reason: string; readonly message: string } | undefined;
+  /** The claim whose report stands on the host, and whose inspection has timed out. */
+  readonly reportOf?: string;
+  readonly timeoutOf?: string;
+}
+
+export function hostView(
+  host: PhysicalHost,
+  times: { at: number; notBefore: number; isGone: boolean; isAfterGap: boolean },
+): HostView {
+  const claim = claimOf(host);
+  const { consumerRef } = host.spec;
+  const { inspection, inspectionPhase, state = '' } = host.status ?? {};
+  return {
+    ...times,
+    uid: host.metadata.uid ?? '',
+    isDeleting: host.metadata.deletionTimestamp !== undefined,
+    isForced: host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE] !== undefined,
+    state,
+    ready: readyOf(host.status?.conditions),
+    ...(claim
+      ? {
+          claim: {
+            id: claim.id,
+            stage: claim.stage,
+            since: Date.parse(claim.since),
+            ...(claim.tokenHash === undefined ? {} : { tokenHash: claim.tokenHash }),
+          },
+        }
+      : {}),
+    ...(consumerRef ? { consumer: { name: consumerRef.name, uid: consumerRef.uid ?? '' } } : {}),
+    ...(inspection?.claim !== undefined && inspection.reportDigest !== undefined ? { reportOf: inspection.claim } : {}),
+    ...(inspection?.claim !== undefined && inspectionPhase === 'Timeout' ? { timeoutOf: inspection.claim } : {}),
+  };
+}
+
+/** A machine as one write left it. */
+export interface MachineView {
+  readonly at: number;
+  readonly uid: string;
+  readonly phase: string;
+  readonly ready: { readonly reason: string; readonly message: string } | undefined;
+  readonly isDeleting: boolean;
+}
+
+export function machineView(machine: Beskar7Machine, at: number): MachineView {
+  return {
+    at,
+    uid: machine.metadata.uid ?? '',
+    phase: machine.status?.phase ?? '',
+    ready: readyOf(machine.status?.conditions),
+    isDeleting: machine.metadata.deletionTimestamp !== undefined,
+  };
+}
+
+function readyOf(conditions: readonly { type: string; reason?: string; message?: string }[] | undefined) {
+  const ready = conditions?.find(({ type }) => type === CONDITIONS.ready);
+  return ready && { reason: ready.reason ?? '', message: ready.message ?? '' };
+}
