@@ -22,6 +22,7 @@ const COMMANDS = {
   beskar7: 'workers/main.ts',
   toolchain: 'tools/commands/toolchain.ts',
   generate: 'tools/commands/generate.ts',
+  release: 'tools/commands/release.ts',
 };
 
 const [command = '', ...args] = process.argv.slice(2);

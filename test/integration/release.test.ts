@@ -1,0 +1,195 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { parse, parseAllDocuments } from 'yaml';
+import { KINDS } from '../../crds/kinds.ts';
+import { writeRelease } from '../../tools/release/index.ts';
+import { kubectl } from '../../tools/controlplane/install.ts';
+import { ensureTools } from '../../tools/toolchain/index.ts';
+import { testControlPlane } from '../support/controlPlane.ts';
+
+jest.setTimeout(600_000);
+
+interface Manifest {
+  kind: string;
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
+  spec?: { template?: { spec: { containers: { name: string; image: string; args: string[] }[] } } };
+}
+
+const VERSION = 'v0.1.7';
+const PROVIDER = 'infrastructure-beskar7';
+const folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-release-'));
+const read = (name: string) => readFileSync(path.join(folder, name), 'utf8');
+const manifests = (name: string) => parseAllDocuments(read(name)).map((document) => document.toJS() as Manifest);
+const variables = (name: string) =>
+  [...new Set([...read(name).matchAll(/\$\{(\w+)/g)].map(([, found]) => found))].sort();
+const needed = (name: string) =>
+  [...new Set([...read(name).matchAll(/\$\{(\w+)\}/g)].map(([, found]) => found))].sort();
+
+let helm = '';
+let names: string[] = [];
+beforeAll(async () => {
+  ({ helm } = await ensureTools(['helm']));
+  names = await writeRelease({ helm, version: VERSION, folder });
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test('a release has the files that clusterctl asks for, the chart and the SBOM', () => {
+  expect(names).toEqual([
+    'beskar7-0.1.7-sbom.cdx.json',
+    'beskar7-0.1.7.tgz',
+    'cluster-template-topology.yaml',
+    'cluster-template.yaml',
+    'clusterclass-beskar7.yaml',
+    'infrastructure-components.yaml',
+    'metadata.yaml',
+  ]);
+  expect(readdirSync(folder).sort()).toEqual(names);
+});
+
+test.each(['v1', '0.1.0', 'latest'])('%s is refused as a version', async (version) => {
+  await expect(writeRelease({ helm, version, folder })).rejects.toThrow(/is no version/);
+});
+
+test('a version without a series in metadata.yaml is refused: clusterctl would not take it', async () => {
+  await expect(writeRelease({ helm, version: 'v9.9.0', folder })).rejects.toThrow(/has no releaseSeries 9\.9/);
+  expect(parse(read('metadata.yaml'))).toMatchObject({
+    apiVersion: 'clusterctl.cluster.x-k8s.io/v1alpha3',
+    kind: 'Metadata',
+    releaseSeries: [{ major: 0, minor: 1, contract: 'v1beta2' }],
+  });
+});
+
+describe('infrastructure-components.yaml', () => {
+  test('everything carries the label of the provider, nothing that of helm', () => {
+    const all = manifests('infrastructure-components.yaml');
+    expect(all.length).toBeGreaterThan(15);
+    for (const { kind, metadata } of all)
+      expect({ kind, label: metadata.labels?.['cluster.x-k8s.io/provider'] }).toEqual({ kind, label: PROVIDER });
+    expect(read('infrastructure-components.yaml')).not.toMatch(/managed-by: Helm|helm\.sh/);
+  });
+
+  test('exactly one Namespace, and what is namespaced is in it', () => {
+    const all = manifests('infrastructure-components.yaml');
+    expect(all.filter(({ kind }) => kind === 'Namespace').map(({ metadata }) => metadata.name)).toEqual([
+      'beskar7-system',
+    ]);
+    for (const { metadata } of all) expect([undefined, 'beskar7-system']).toContain(metadata.namespace);
+  });
+
+  test('all kinds, with the contracts that they keep', () => {
+    const kinds = manifests('infrastructure-components.yaml').filter(({ kind }) => kind === 'CustomResourceDefinition');
+    expect(kinds.map(({ metadata }) => metadata.name.split('.')[0]).sort()).toEqual(
+      KINDS.map(({ plural }) => plural).sort(),
+    );
+    for (const { metadata } of kinds) {
+      expect(metadata.labels?.['cluster.x-k8s.io/v1beta1']).toMatch(/^v1beta1$/);
+      expect(metadata.labels?.['cluster.x-k8s.io/v1beta2']).toMatch(/^v1beta[12]$/);
+    }
+  });
+
+  test('the process with its account, its rights, its webhook and the rule for templates', () => {
+    const all = manifests('infrastructure-components.yaml').map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+    expect(all).toEqual(
+      expect.arrayContaining([
+        'ServiceAccount/beskar7',
+        'ClusterRole/beskar7',
+        'ClusterRoleBinding/beskar7',
+        'Deployment/beskar7',
+        'Service/beskar7-callbacks',
+        'Service/beskar7-webhook',
+        'ValidatingAdmissionPolicy/beskar7-templates',
+        'ValidatingAdmissionPolicyBinding/beskar7-templates',
+      ]),
+    );
+    const deployment = manifests('infrastructure-components.yaml').find(({ kind }) => kind === 'Deployment');
+    const containers = deployment?.spec?.template?.spec.containers ?? [];
+    expect(containers.map(({ name }) => name)).toEqual(['manager']);
+    expect(containers[0]?.image).toBe('${BESKAR7_IMAGE:=beskar7}:${BESKAR7_IMAGE_TAG:=0.1.7}');
+    expect(containers[0]?.args).toContain('--temporal-address=${TEMPORAL_ADDRESS}');
+  });
+
+  test('asks for two variables, the others have defaults', () => {
+    expect(needed('infrastructure-components.yaml')).toEqual(['BESKAR7_CALLBACK_URL', 'TEMPORAL_ADDRESS']);
+    expect(variables('infrastructure-components.yaml')).toEqual([
+      'BESKAR7_CALLBACK_URL',
+      'BESKAR7_IMAGE',
+      'BESKAR7_IMAGE_TAG',
+      'BESKAR7_LOG_LEVEL',
+      'BESKAR7_POWER_ON_RATE',
+      'BESKAR7_REPLICAS',
+      'TEMPORAL_ADDRESS',
+      'TEMPORAL_NAMESPACE',
+      'TEMPORAL_PORT',
+    ]);
+    // A number that stood for a variable and was left behind would be one.
+    expect(read('infrastructure-components.yaml')).not.toMatch(/\b6400[0-9]\b/);
+  });
+});
+
+test.each(['cluster-template.yaml', 'cluster-template-topology.yaml'])(
+  '%s takes the variables of clusterctl',
+  (name) => {
+    expect(variables(name)).toEqual(
+      expect.arrayContaining([
+        'CLUSTER_NAME',
+        'CONTROL_PLANE_MACHINE_COUNT',
+        'KUBERNETES_VERSION',
+        'NAMESPACE',
+        'WORKER_MACHINE_COUNT',
+      ]),
+    );
+    expect(needed(name)).toEqual([
+      'CLUSTER_NAME',
+      'CONTROL_PLANE_ENDPOINT_HOST',
+      'KUBERNETES_VERSION',
+      'NAMESPACE',
+      'TARGET_OS_IMAGE',
+    ]);
+  },
+);
+
+test('a real API server takes infrastructure-components.yaml as clusterctl fills it in', async () => {
+  const file = path.join(folder, 'filled.yaml');
+  const values: Record<string, string> = {
+    BESKAR7_CALLBACK_URL: 'http://10.0.0.1:8082',
+    TEMPORAL_ADDRESS: 'temporal:7233',
+  };
+  const text = read('infrastructure-components.yaml').replace(
+    /\$\{(\w+)(?::=([^}]*))?\}/g,
+    (_, name: string, otherwise?: string) => values[name] ?? otherwise ?? '',
+  );
+  writeFileSync(file, text);
+  const answer = await kubectl(
+    testControlPlane(),
+    'apply',
+    '--server-side',
+    '--force-conflicts',
+    '--dry-run=server',
+    '-f',
+    file,
+  );
+  rmSync(file);
+  const taken = answer.split('\n').filter((line) => line.endsWith('serverside-applied (server dry run)'));
+  expect(taken).toHaveLength(manifests('infrastructure-components.yaml').length);
+});
+
+test('the SBOM lists what runs in production, and nothing else', () => {
+  const sbom = JSON.parse(read('beskar7-0.1.7-sbom.cdx.json')) as {
+    bomFormat: string;
+    metadata: { component: { name: string; version: string } };
+    components: { name: string; group?: string; version: string; purl: string }[];
+  };
+  expect(sbom.bomFormat).toBe('CycloneDX');
+  expect(sbom.metadata.component).toMatchObject({ name: 'beskar7', version: '0.1.7' });
+  const purls = sbom.components.map(({ purl }) => purl.replace(/\?.*$/, '').replace('%40', '@'));
+  const { dependencies, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Record<
+    string,
+    Record<string, string>
+  >;
+  for (const [name, version] of Object.entries(dependencies ?? {}))
+    expect(purls).toContain(`pkg:npm/${name}@${version}`);
+  const onlyForDevelopment = Object.keys(devDependencies ?? {}).filter((name) => /jest|eslint|prettier/.test(name));
+  for (const name of onlyForDevelopment) expect(purls.some((purl) => purl.startsWith(`pkg:npm/${name}@`))).toBe(false);
+});

@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { generatedFiles } from '../../crds/generate.ts';
+import { renderChart } from './chart.ts';
+
+const ROOT = path.join(import.meta.dirname, '..', '..');
+const PROVIDER = { 'cluster.x-k8s.io/provider': 'infrastructure-beskar7' };
+const HELM = /^ +app\.kubernetes\.io\/managed-by: Helm\n/gm;
+const WEBHOOK = 'beskar7-webhook';
+const WEBHOOK_PORT = 9443;
+
+/** What clusterctl fills in where the chart knows numbers only: stands in the rendered chart for the variable. */
+const NUMBERS: Readonly<Record<string, string>> = {
+  '64001': '${BESKAR7_REPLICAS:=2}',
+  '64002': '${TEMPORAL_PORT:=7233}',
+};
+
+interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  [field: string]: unknown;
+}
+
+/**
+ * infrastructure-components.yaml: what `clusterctl init` applies. The kinds, and the chart with its defaults and the variables of clusterctl in it.
+ * `version` without the v.
+ */
+export async function components(helm: string, version: string): Promise<string> {
+  const set = {
+    'crds.install': 'false',
+    'image.repository': '${BESKAR7_IMAGE:=beskar7}',
+    'image.tag': `\${BESKAR7_IMAGE_TAG:=${version}}`,
+    'roles.all.replicas': '64001',
+    'callback.url': '${BESKAR7_CALLBACK_URL}',
+    'temporal.address': '${TEMPORAL_ADDRESS}',
+    'temporal.namespace': '${TEMPORAL_NAMESPACE:=beskar7}',
+    'networkPolicy.temporalPort': '64002',
+    'flags.log-level': '${BESKAR7_LOG_LEVEL:=info}',
+    'flags.power-on-rate': '${BESKAR7_POWER_ON_RATE:=5}',
+  };
+  const rendered = (await renderChart(helm, { set })).map((text) => parse(text.replace(HELM, '')) as Manifest);
+  const kinds = generatedFiles().map(({ content }) => parse(content) as Manifest);
+  const all = [await namespace(), ...kinds, ...rendered, ...webhookPieces(rendered)];
+  const texts = all.map((manifest) => stringify(plain(manifest), { lineWidth: 0, aliasDuplicateObjects: false }));
+  return texts.map(withVariables).join('---\n');
+}
+
+/** The Namespace of deploy/manifests: the only one, by which clusterctl knows where everything belongs. */
+async function namespace(): Promise<Manifest> {
+  const rbac = await readFile(path.join(ROOT, 'deploy/manifests/rbac.yaml'), 'utf8');
+  const documents = parseAllDocuments(rbac).map((document) => document.toJS() as Manifest);
+  const found = documents.find(({ kind }) => kind === 'Namespace');
+  if (!found) throw new Error('beskar7: deploy/manifests/rbac.yaml has no Namespace');
+  return found;
+}
+
+/** How the API server reaches the conversion webhook, which every process serves; nothing where the chart says it already. */
+function webhookPieces(rendered: readonly Manifest[]): Manifest[] {
+  if (rendered.some(({ kind, metadata }) => kind === 'Service' && metadata.name === WEBHOOK)) return [];
+  const metadata = { name: WEBHOOK, namespace: 'beskar7-system', labels: { 'app.kubernetes.io/name': 'beskar7' } };
+  const pods = { 'app.kubernetes.io/name': 'beskar7' };
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata,
+      spec: { selector: pods, ports: [{ name: 'webhook', port: 443, targetPort: WEBHOOK_PORT }] },
+    },
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata,
+      spec: {
+        podSelector: { matchLabels: pods },
+        policyTypes: ['Ingress'],
+        ingress: [{ ports: [{ protocol: 'TCP', port: WEBHOOK_PORT }] }],
+      },
+    },
+  ];
+}
+
+/** With the mark of clusterctl instead of helm's. */
+function plain(manifest: Manifest): Manifest {
+  const { metadata } = manifest;
+  return { ...manifest, metadata: { ...metadata, labels: { ...metadata.labels, ...PROVIDER } } };
+}
+
+function withVariables(text: string): string {
+  return Object.entries(NUMBERS).reduce((all, [number, variable]) => all.replaceAll(number, variable), text);
+}
