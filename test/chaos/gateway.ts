@@ -32,8 +32,8 @@ interface Answer {
 /** The address that servers know, in front of two API processes; it keeps a record of every callback. */
 export class Gateway {
   readonly counts = new Map<string, number>();
-  /** Bearer tokens that were seen, for the scan for secrets; by their SHA-256. */
-  readonly tokens = new Map<string, string>();
+  /** Bearer tokens that were seen, by their SHA-256, and for which host. */
+  readonly seen = new Map<string, { readonly token: string; readonly host: string }>();
   faults: CallbackFaults = NO_CALLBACK_FAULTS;
   hook: CallbackHook | undefined;
   readonly #targets: readonly string[];
@@ -74,7 +74,7 @@ export class Gateway {
     const [, route = 'boot', host = ''] = /^\/api\/v1\/([a-z-]+)\/[^/]+\/([^/?]+)/.exec(path) ?? [];
     const token = /^Bearer (.+)$/.exec(incoming.headers.authorization ?? '')?.[1];
     const tokenHash = token === undefined ? undefined : createHash('sha256').update(token).digest('hex');
-    if (token !== undefined && tokenHash !== undefined) this.tokens.set(tokenHash, token);
+    if (token !== undefined && tokenHash !== undefined) this.seen.set(tokenHash, { token, host });
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);

@@ -19,6 +19,8 @@ export class KubernetesObserver {
   readonly hosts = new Map<string, PhysicalHost>();
   readonly machines = new Map<string, Beskar7Machine>();
   readonly secrets = new Set<string>();
+  /** Tokens and nonces of all claims so far, and which of the two each is. */
+  readonly confidential = new Map<string, string>();
   readonly #kube: KubeClient;
   readonly #namespace: string;
   readonly #record: Recorder;
@@ -82,10 +84,21 @@ export class KubernetesObserver {
       SECRETS,
       { labelSelector: LABEL_CLAIM },
       (items) => {
+        const names = new Set(items.map(({ metadata }) => metadata.name));
+        const at = Date.now();
+        for (const name of this.secrets)
+          if (!names.has(name)) this.#record({ source: 'secret', at, type: 'DELETED', name });
         this.secrets.clear();
-        for (const { metadata } of items) this.secrets.add(metadata.name);
+        for (const name of names) {
+          this.secrets.add(name);
+          this.#record({ source: 'secret', at, type: 'ADDED', name });
+        }
       },
-      (type, { metadata: { name } }) => {
+      (type, { metadata: { name }, data = {} }) => {
+        for (const [key, value] of Object.entries(data)) {
+          const text = Buffer.from(value, 'base64').toString('utf8');
+          if (text.length >= 16) this.confidential.set(text, `${key} of a claim`);
+        }
         if (type === 'DELETED') this.secrets.delete(name);
         else this.secrets.add(name);
         this.#record({ source: 'secret', at: Date.now(), type, name });

@@ -1,0 +1,167 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Driver } from './driver.ts';
+import { FaultDriver } from './faults.ts';
+import { parseOptions, UsageError, type ChaosOptions } from './options.ts';
+import { Random } from './random.ts';
+import type { Violation } from './records.ts';
+import { scanForSecrets, settle } from './settle.ts';
+import { ChaosWorld } from './world.ts';
+
+const CHECK_EVERY_MS = 5_000;
+
+/** What one seed came to. */
+interface Outcome {
+  readonly seed: number;
+  readonly date: string;
+  readonly commit: string;
+  readonly minutes: number;
+  readonly hosts: number;
+  readonly settleSeconds: number;
+  readonly operations: Record<string, number>;
+  readonly faults: Record<string, number>;
+  readonly provisioned: number;
+  readonly violations: readonly Violation[];
+}
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: ChaosOptions | undefined;
+  try {
+    options = parseOptions(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 2;
+  }
+  if (!options) return 0;
+  const done =
+    options.resume !== undefined && existsSync(options.resume)
+      ? (JSON.parse(readFileSync(options.resume, 'utf8')) as Outcome[])
+      : [];
+  for (const seed of options.seeds) {
+    if (
+      done.some(
+        (outcome) => outcome.seed === seed && outcome.hosts === options.hosts && outcome.minutes === options.minutes,
+      )
+    )
+      continue;
+    const outcome = await runSeed(seed, options);
+    done.push(outcome);
+    if (options.resume !== undefined) writeFileSync(options.resume, `${JSON.stringify(done, null, 2)}\n`);
+    tell(outcome);
+    if (outcome.violations.length > 0) return 1;
+  }
+  if (done.length > 1) tellSum(done);
+  return done.some(({ violations }) => violations.length > 0) ? 1 : 0;
+}
+
+async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
+  const random = new Random(seed);
+  const date = new Date().toISOString();
+  say(`seed ${seed}: ${options.hosts} hosts, ${options.minutes} minutes`);
+  const world = await ChaosWorld.start({ hosts: options.hosts, keep: options.keep, random });
+  const onSignal = () => void world.stop().finally(() => process.exit(130));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    const driver = new Driver(world, random.fork());
+    const faults = new FaultDriver(world, random.fork());
+    driver.start();
+    faults.start();
+    const violations = await watchRules(world, options.minutes * 60_000);
+    await Promise.all([driver.stop(), faults.stop()]);
+    const calm = Date.now();
+    if (violations.length === 0) {
+      violations.push(...(await settle(world, random.fork(), options.settleMinutes * 60_000)));
+      await delay(11_000);
+      violations.push(...world.checker.violations(world.kubernetes.horizon));
+      violations.push(...(await scanForSecrets(world)));
+    }
+    for (const violation of violations) tellViolation(seed, violation, world);
+    const counted = new Map([
+      ...faults.counts,
+      ...prefixed('API server ', world.proxy.counts),
+      ...prefixed('callback ', world.callbacks.counts),
+    ]);
+    return {
+      seed,
+      date,
+      commit: commit(),
+      minutes: options.minutes,
+      hosts: options.hosts,
+      settleSeconds: Math.round((Date.now() - calm) / 1000),
+      operations: Object.fromEntries([...driver.counts].sort()),
+      faults: Object.fromEntries([...counted].sort()),
+      provisioned: world.fleet.summary().kexecs,
+      violations,
+    };
+  } finally {
+    process.removeListener('SIGINT', onSignal).removeListener('SIGTERM', onSignal);
+    await world.stop();
+  }
+}
+
+/** Until the time is over, or a rule is broken. */
+async function watchRules(world: ChaosWorld, forMs: number): Promise<Violation[]> {
+  const end = Date.now() + forMs;
+  while (Date.now() < end) {
+    await delay(Math.min(CHECK_EVERY_MS, Math.max(1, end - Date.now())));
+    const found = world.checker.violations(world.kubernetes.horizon);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+function tellViolation(seed: number, { rule, host, machine, at, what }: Violation, world: ChaosWorld): void {
+  say(`VIOLATION of rule ${rule}, seed ${seed}, ${new Date(at).toISOString()}: ${host ?? machine ?? ''}: ${what}`);
+  if (host !== undefined) say(world.checker.timeline(host));
+}
+
+function tell({ seed, operations, faults, provisioned, violations, settleSeconds }: Outcome): void {
+  const list = (counts: Record<string, number>) =>
+    Object.entries(counts)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ');
+  say(
+    `seed ${seed}: ${violations.length} violations; ${provisioned} servers provisioned; at rest after ${settleSeconds} s`,
+  );
+  say(`  operations: ${list(operations)}`);
+  say(`  faults: ${list(faults)}`);
+}
+
+function tellSum(outcomes: readonly Outcome[]): void {
+  const sum = (pick: (outcome: Outcome) => Record<string, number>) => {
+    const total: Record<string, number> = {};
+    for (const outcome of outcomes)
+      for (const [name, count] of Object.entries(pick(outcome))) total[name] = (total[name] ?? 0) + count;
+    return Object.entries(total)
+      .sort()
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', ');
+  };
+  say(
+    `${outcomes.length} seeds, ${outcomes.reduce((total, { minutes }) => total + minutes, 0)} minutes, ` +
+      `${outcomes.reduce((total, { violations }) => total + violations.length, 0)} violations, ` +
+      `${outcomes.reduce((total, { provisioned }) => total + provisioned, 0)} servers provisioned`,
+  );
+  say(`  operations: ${sum(({ operations }) => operations)}`);
+  say(`  faults: ${sum(({ faults }) => faults)}`);
+}
+
+function prefixed(prefix: string, counts: ReadonlyMap<string, number>): [string, number][] {
+  return [...counts].map(([name, count]) => [prefix + name, count]);
+}
+
+function commit(): string {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+  } catch {
+    return 'unknown';
+  }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

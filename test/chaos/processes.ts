@@ -1,0 +1,81 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { kubeconfig } from '../../tools/controlplane/kubeconfig.ts';
+import type { Component } from '../../tools/controlplane/component.ts';
+import { freePorts } from '../../tools/controlplane/ports.ts';
+import { beskar7Component } from '../../tools/start/processes.ts';
+
+export const PROCESS_ROLES = ['controllers', 'worker', 'bmc-worker', 'api'] as const;
+export type ProcessRole = (typeof PROCESS_ROLES)[number];
+
+/** One Beskar7 process of one role. */
+export interface RoleProcess {
+  readonly name: string;
+  readonly role: ProcessRole;
+  readonly component: Component;
+  /** Of an `api`: where its callbacks and its boot scripts are served. */
+  readonly callbackPort: number;
+  readonly bootPort: number;
+  readonly metricsPort: number;
+  state: 'runs' | 'stopped' | 'dead';
+}
+
+export interface ProcessSetting {
+  readonly namespace: string;
+  readonly temporalAddress: string;
+  readonly workflowBundle: string;
+  readonly folder: string;
+  /** Token of the shipped ServiceAccount. */
+  readonly token: string;
+  readonly callbackUrl: string;
+  /** Where the process reaches the API server. */
+  apiServer(process: string): string;
+}
+
+/** Short limits, so that a fault does not outlast the run. */
+const FLAGS = [
+  '--resync=10s',
+  '--boot-timeout=90s',
+  '--inspection-timeout=60s',
+  '--provisioning-timeout=60s',
+  '--graceful-shutdown-timeout=3s',
+  '--monitor-interval=15s',
+  '--boot-by-mac',
+];
+
+/** Two processes of each role, not started. */
+export async function makeProcesses(setting: ProcessSetting): Promise<RoleProcess[]> {
+  const processes: RoleProcess[] = [];
+  for (const role of PROCESS_ROLES) {
+    for (const number of [1, 2]) processes.push(await makeProcess(role, `${role}-${number}`, setting));
+  }
+  return processes;
+}
+
+async function makeProcess(role: ProcessRole, name: string, setting: ProcessSetting): Promise<RoleProcess> {
+  const { namespace, temporalAddress, folder, token, callbackUrl } = setting;
+  const [callbackPort = 0, bootPort = 0, metricsPort = 0, healthPort = 0] = await freePorts(4);
+  const file = path.join(folder, `${name}.kubeconfig`);
+  const text = kubeconfig({ server: setting.apiServer(name), ca: Buffer.alloc(0), token, user: 'beskar7' });
+  await writeFile(file, text, { mode: 0o600 });
+  const component = beskar7Component({
+    name,
+    healthPort,
+    logFolder: path.join(folder, 'logs'),
+    args: [
+      `--roles=${role}`,
+      `--namespace=${namespace}`,
+      `--kubeconfig=${file}`,
+      `--temporal-address=${temporalAddress}`,
+      '--temporal-namespace=beskar7',
+      `--callback-bind-address=127.0.0.1:${callbackPort}`,
+      `--callback-url=${callbackUrl}`,
+      `--boot-bind-address=127.0.0.1:${bootPort}`,
+      `--metrics-bind-address=127.0.0.1:${metricsPort}`,
+      `--health-bind-address=127.0.0.1:${healthPort}`,
+      ...FLAGS,
+    ],
+    env: { BESKAR7_WORKFLOW_BUNDLE: setting.workflowBundle },
+  });
+  return { name, role, component, callbackPort, bootPort, metricsPort, state: 'dead' };
+}

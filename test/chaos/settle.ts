@@ -1,0 +1,128 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { request } from 'undici';
+import { claimOf } from '../../crds/claim.ts';
+import { ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
+import { HOSTS, MACHINES } from '../../kube/resource.ts';
+import { kubectl } from '../../tools/controlplane/install.ts';
+import { leaks } from './check/leaks.ts';
+import type { Random } from './random.ts';
+import type { Violation } from './records.ts';
+import { indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
+
+const CLAIMED_STATES = ['Provisioned', 'Failed'];
+
+/**
+ * Heals everything, makes room (what still waits for a host is deleted, and a third of the others), and waits until every machine and
+ * every host has come to rest. Gives what has not by then.
+ */
+export async function settle(world: ChaosWorld, random: Random, boundMs: number): Promise<Violation[]> {
+  const { admin, kubernetes } = world;
+  await world.heal();
+  for (const { metadata } of kubernetes.hosts.values()) {
+    if (metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] === undefined) continue;
+    await admin.mergePatch(HOSTS, NAMESPACE, metadata.name, {
+      metadata: { annotations: { [ANNOTATION_UNSCHEDULABLE]: null } },
+    });
+  }
+  for (const { metadata, status } of kubernetes.machines.values()) {
+    if (status?.hostRef === undefined || random.chance(1 / 3)) await admin.delete(MACHINES, NAMESPACE, metadata.name);
+  }
+  let restless: Violation[] = [];
+  await until('everything has come to rest', boundMs, async () => {
+    restless = [...restlessMachines(world), ...restlessHosts(world), ...(await openRuns(world))];
+    return restless.length === 0 ? undefined : restless.map(({ what }) => what).join('; ');
+  }).catch(() => undefined);
+  return restless;
+}
+
+function restlessMachines({ kubernetes }: ChaosWorld): Violation[] {
+  return [...kubernetes.machines.values()].flatMap(({ metadata, status }): Violation[] => {
+    const { name, deletionTimestamp } = metadata;
+    const violation = (what: string): Violation[] => {
+      const host = status?.hostRef?.name;
+      return [
+        {
+          rule: 'end',
+          machine: name,
+          at: Date.now(),
+          what: `machine ${name} ${what}`,
+          ...(host === undefined ? {} : { host }),
+        },
+      ];
+    };
+    if (deletionTimestamp !== undefined) return violation('is still being deleted');
+    const phase = status?.phase ?? '';
+    if (!CLAIMED_STATES.includes(phase)) return violation(`is ${phase}`);
+    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+    return phase === 'Failed' && (ready?.reason ?? '') === '' ? violation('is Failed without a reason') : [];
+  });
+}
+
+function restlessHosts({ kubernetes, fleet }: ChaosWorld): Violation[] {
+  return [...kubernetes.hosts.values()].flatMap((host): Violation[] => {
+    const { name } = host.metadata;
+    const violation = (what: string): Violation[] => [
+      { rule: 'end', host: name, at: Date.now(), what: `host ${name} ${what}` },
+    ];
+    const { state, override } = fleet.hosts[indexOf(name)]?.server ?? {};
+    const claim = claimOf(host);
+    const consumer = host.spec.consumerRef;
+    if (consumer || claim) {
+      const machine = kubernetes.machines.get(consumer?.name ?? '');
+      if (claim?.stage !== 'HandedOver' || machine?.metadata.uid !== consumer?.uid)
+        return violation(`is claimed (${claim?.stage ?? 'no claim'}) by ${consumer?.name ?? 'nobody'}`);
+      if (machine?.status?.phase !== 'Provisioned')
+        return violation(`was handed over to ${consumer?.name ?? ''}, which is ${machine?.status?.phase ?? 'gone'}`);
+      return state?.power === 'On'
+        ? []
+        : violation(`runs ${consumer?.name ?? ''}, but its server is ${state?.power ?? 'unknown'}`);
+    }
+    if (host.status?.state !== 'Available') return violation(`is free and ${host.status?.state ?? 'without a state'}`);
+    if (state?.power !== 'Off') return violation(`is Available and its server is ${state?.power ?? 'unknown'}`);
+    if (override?.enabled !== 'Disabled') return violation('is Available with a boot override');
+    const secret = [...kubernetes.secrets].find((entry) => entry.startsWith(`${name}-boot-`));
+    return secret === undefined ? [] : violation(`is Available and has ${secret}`);
+  });
+}
+
+async function openRuns({ runs }: ChaosWorld): Promise<Violation[]> {
+  const open = (await runs.open()).filter((id) => !id.startsWith('monitor/'));
+  return open.map((id) => ({ rule: 'end', at: Date.now(), what: `${id} is still open` }));
+}
+
+/** Rule 8: looks for every password, token and nonce of the run in all that people can read. */
+export async function scanForSecrets(world: ChaosWorld): Promise<Violation[]> {
+  const secrets = new Map(world.kubernetes.confidential);
+  for (const password of world.passwords) secrets.set(password, 'a BMC password');
+  const found: string[] = [];
+  const folder = path.join(world.folder, 'logs');
+  const names = new Set(world.processes.map(({ name }) => name));
+  for (const file of await readdir(folder)) {
+    if (!names.has(file.replace(/\.log(\.old)?$/, ''))) continue;
+    found.push(...leaks(`the log ${file}`, await readFile(path.join(folder, file), 'utf8'), secrets));
+  }
+  for (const kind of ['events', 'physicalhosts', 'beskar7machines'])
+    found.push(...leaks(kind, await kubectl(world.plane, 'get', kind, '-n', NAMESPACE, '-o', 'json'), secrets));
+  for await (const { workflowId, runId } of world.temporal.workflow.list()) {
+    const history = await world.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
+    found.push(...leaks(`the history of ${workflowId}`, textOf(history), secrets));
+  }
+  for (const { name, metricsPort, state } of world.processes) {
+    if (state !== 'runs') continue;
+    const { body } = await request(`http://127.0.0.1:${metricsPort}/metrics`, { headersTimeout: 10_000 });
+    found.push(...leaks(`the metrics of ${name}`, await body.text(), secrets));
+  }
+  return [...new Set(found)].map((what) => ({ rule: 8, at: Date.now(), what }));
+}
+
+/** Payloads are bytes: as text, so that they can be searched. */
+function textOf(history: unknown): string {
+  return JSON.stringify(history, (_key, value: unknown) =>
+    value instanceof Uint8Array
+      ? Buffer.from(value).toString('utf8')
+      : typeof value === 'bigint'
+        ? String(value)
+        : value,
+  );
+}
