@@ -18,6 +18,7 @@ const COMMANDS = {
   lint: 'tools/commands/test.ts',
   bench: 'bench/main.ts',
   'bench:callbacks': 'bench/callbacks/main.ts',
+  chaos: 'test/chaos/main.ts',
   simulator: 'simulator/main.ts',
   beskar7: 'workers/main.ts',
   toolchain: 'tools/commands/toolchain.ts',

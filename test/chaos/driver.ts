@@ -30,13 +30,16 @@ export class Driver {
   readonly counts = new Map<string, number>();
   readonly #world: ChaosWorld;
   readonly #random: Random;
+  readonly #prefix: string;
   readonly #stop = new AbortController();
   #made = 0;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(world: ChaosWorld, random: Random) {
+  /** `prefix` begins the names of its machines. */
+  constructor(world: ChaosWorld, random: Random, prefix = 'm') {
     this.#world = world;
     this.#random = random;
+    this.#prefix = prefix;
   }
 
   start(): void {
@@ -71,7 +74,7 @@ export class Driver {
       // A tenth more than there are servers, so that some wait.
       if (kubernetes.machines.size >= fleet.hosts.length * 1.1) return false;
       this.#made += 1;
-      return this.#create(`m-${this.#made}`);
+      return this.#create(`${this.#prefix}-${this.#made}`);
     }
     if (operation === 'unschedulable') return this.#toggleUnschedulable();
     if (operation === 'replayToken') return this.#replayToken();

@@ -126,7 +126,7 @@ export class FaultDriver {
     await process.component.kill('SIGSTOP');
     await this.#pause(this.#random.between(...LONGER_THAN_HEARTBEAT_MS));
     await process.component.kill('SIGCONT');
-    this.#note(`SIGCONT ${process.name}`, '', undefined);
+    this.#note(`SIGCONT ${process.name}`, '', null);
     process.state = 'runs';
   }
 
@@ -135,7 +135,7 @@ export class FaultDriver {
     await component.kill('SIGKILL');
     await this.#pause(this.#random.between(200, 5_000));
     await untilStarted(() => component.start());
-    this.#note(`${what}: it is back`, '', undefined);
+    this.#note(`${what}: it is back`, '', null);
   }
 
   /** As a kubelet would: again, where the start fails because what it needs is away. */
@@ -183,9 +183,9 @@ export class FaultDriver {
     return this.#random.pick(this.#world.processes.filter((process) => process.state === 'runs' && isSo(process)));
   }
 
-  #note(what: string, about = '', counted: string | undefined = what): void {
+  #note(what: string, about = '', counted: string | null = what): void {
     this.#world.checker.add({ source: 'driver', at: Date.now(), about, what });
-    if (counted !== undefined) this.counts.set(counted, (this.counts.get(counted) ?? 0) + 1);
+    if (counted !== null) this.counts.set(counted, (this.counts.get(counted) ?? 0) + 1);
   }
 
   /** Ends early when the run ends. */

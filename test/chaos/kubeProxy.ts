@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Agent, request, type Dispatcher } from 'undici';
 import type { Random } from './random.ts';
@@ -48,6 +49,8 @@ export class KubeProxy {
   readonly counts = new Map<string, number>();
   faults: KubeFaults = NO_KUBE_FAULTS;
   hook: KubeHook | undefined;
+  /** What a watch tells comes so late. */
+  delayWatchesMs = 0;
   readonly #target: string;
   readonly #agent: Agent;
   readonly #random: Random;
@@ -120,7 +123,8 @@ export class KubeProxy {
       this.#watches.add(answer);
       answer.on('close', () => this.#watches.delete(answer));
     }
-    await pipeline(upstream.body, answer);
+    if (isWatch && this.delayWatchesMs > 0) await pipeline(upstream.body, late(this.delayWatchesMs), answer);
+    else await pipeline(upstream.body, answer);
   }
 
   #faultFor(method: string, isWatch: boolean): number | undefined {
@@ -151,4 +155,13 @@ export class KubeProxy {
     answer.writeHead(code, { 'content-type': 'application/json', ...(code === 429 ? { 'retry-after': '1' } : {}) });
     answer.end(JSON.stringify(status));
   }
+}
+
+/** Hands on what comes in, in order, so much later. */
+function late(ms: number): Transform {
+  return new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      setTimeout(() => done(null, chunk), ms);
+    },
+  });
 }

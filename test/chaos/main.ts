@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { catchBugs } from './catchBugs.ts';
 import { Driver } from './driver.ts';
 import { FaultDriver } from './faults.ts';
 import { parseOptions, UsageError, type ChaosOptions } from './options.ts';
@@ -37,6 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   if (!options) return 0;
+  if (options.bugs) return catchBugs(options);
   const done =
     options.resume !== undefined && existsSync(options.resume)
       ? (JSON.parse(readFileSync(options.resume, 'utf8')) as Outcome[])

@@ -9,7 +9,8 @@ export interface ChaosOptions {
   readonly settleMinutes: number;
   /** The sum of all seeds is kept there; seeds that it has are not run again. */
   readonly resume: string | undefined;
-  readonly bug: string | undefined;
+  /** In place of the seeds: whether each seeded bug is caught. */
+  readonly bugs: boolean;
   /** Logs and data are kept there. */
   readonly keep: string | undefined;
 }
@@ -26,7 +27,11 @@ export function parseOptions(args: readonly string[]): ChaosOptions | undefined 
     .addOption(new Option('--hosts <number>', 'simulated servers').default(12).argParser(positive))
     .addOption(new Option('--settle-minutes <number>', 'bound of the end').default(5).argParser(positive))
     .addOption(new Option('--resume <file>', 'sums up there; seeds that it has are left out'))
-    .addOption(new Option('--bug <name>', 'switches a seeded bug on, which must be caught (see bugs.ts)'))
+    .addOption(
+      new Option('--bugs', 'instead: whether the checker catches each bug that the harness can make (bugs.ts)').default(
+        false,
+      ),
+    )
     .addOption(new Option('--keep <folder>', 'keeps logs and data there'))
     .allowExcessArguments(false)
     .configureOutput({ writeErr: () => undefined })
@@ -39,7 +44,7 @@ export function parseOptions(args: readonly string[]): ChaosOptions | undefined 
     throw new UsageError(`chaos: ${error.message.replace(/^error: /, '')} (see --help)`);
   }
   const { seed, ...rest } = program.opts<Omit<ChaosOptions, 'seeds'> & { seed: number[] }>();
-  return { seeds: seed, ...rest, resume: rest.resume, bug: rest.bug, keep: rest.keep };
+  return { seeds: seed, ...rest, resume: rest.resume, keep: rest.keep };
 }
 
 function numbers(text: string): number[] {

@@ -38,7 +38,7 @@ export class ChaosWorld {
   readonly processes: readonly RoleProcess[];
   readonly kubernetes: KubernetesObserver;
   readonly runs: TemporalObserver;
-  readonly checker = new Checker();
+  checker = new Checker();
   /** Passwords that BMCs have or had. */
   readonly passwords = new Set<string>();
   readonly #connection: Connection;
@@ -120,10 +120,15 @@ export class ChaosWorld {
       processes,
       random,
     });
-    await world.callbacks.listen(callbackPort);
-    await world.boots.listen(bootPort);
-    await world.#enroll();
-    return world;
+    try {
+      await world.callbacks.listen(callbackPort);
+      await world.boots.listen(bootPort);
+      await world.#enroll();
+      return world;
+    } catch (error) {
+      await world.stop();
+      throw error;
+    }
   }
 
   /** One Secret for each host, so that passwords can be changed one by one. */
@@ -156,6 +161,22 @@ export class ChaosWorld {
             .map(({ metadata, status }) => `${metadata.name} ${status?.state ?? '?'}`)
             .join(', '),
     );
+  }
+
+  /** Begins with a checker that knows the present and nothing of the past. */
+  forget(): void {
+    this.checker = new Checker();
+    const at = Date.now();
+    for (const [index, { server }] of this.fleet.hosts.entries()) {
+      const host = hostName(index);
+      const { power } = server.state;
+      this.checker.add({ source: 'power', at, host, power, why: 'as it is' });
+      this.checker.add({ source: 'override', at, host, enabled: server.override.enabled });
+    }
+    for (const name of this.kubernetes.secrets) this.checker.add({ source: 'secret', at, type: 'ADDED', name });
+    this.checker.add({ source: 'relist', at, kind: 'PhysicalHost' });
+    for (const object of this.kubernetes.hosts.values())
+      this.checker.add({ source: 'kubernetes', at, notBefore: 0, type: 'ADDED', kind: 'PhysicalHost', object });
   }
 
   async startProcess(process: RoleProcess): Promise<void> {

@@ -1,0 +1,218 @@
+import { request } from 'undici';
+import { claimOf } from '../../crds/claim.ts';
+import { HOSTS } from '../../kube/resource.ts';
+import { kubectl } from '../../tools/controlplane/install.ts';
+import type { KubeRequest } from './kubeProxy.ts';
+import type { Violation } from './records.ts';
+import { indexOf, type ChaosWorld } from './world.ts';
+
+/**
+ * A bug that Beskar7 does not have, made by the harness: by the proxy in front of the API server, the gateway of the callbacks or
+ * the simulator, so that from outside it looks as if Beskar7 had it. The checker has to find it.
+ */
+export interface SeededBug {
+  readonly name: string;
+  readonly about: string;
+  /** The rule that it breaks. */
+  readonly rule: Violation['rule'];
+  /** Switches it on; the result switches it off. */
+  begin(world: ChaosWorld): Promise<() => Promise<void>>;
+}
+
+const HOST_PATH = /\/physicalhosts\/([^/?]+)(\/status)?/;
+const MACHINE_PATH = /\/beskar7machines\/([^/?]+)(\/status)?/;
+
+export const SEEDED_BUGS: readonly SeededBug[] = [
+  {
+    name: 'power-command-after-hand-over',
+    about: 'a handed-over server gets a power command of its own claim',
+    rule: 4,
+    begin: (world) =>
+      onHosts(
+        world,
+        ({ stage }) => stage === 'HandedOver',
+        (host, id) => sendReset(world, host, 'ForceOff', `beskar7 (${id})`),
+      ),
+  },
+  {
+    name: 'power-command-of-no-claim',
+    about: 'a server is switched off for a claim that it never had',
+    rule: 2,
+    begin: (world) =>
+      onHosts(
+        world,
+        ({ stage }) => stage === 'Armed',
+        (host) => sendReset(world, host, 'ForceOff', 'beskar7 (00000000-0000-4000-8000-000000000000)'),
+      ),
+  },
+  {
+    name: 'release-without-power-off',
+    about: 'a server is released while it runs',
+    rule: 3,
+    begin: (world) =>
+      onHosts(
+        world,
+        ({ stage }) => stage === 'Releasing',
+        (host) =>
+          world.fleet.hosts[indexOf(host)]?.fault({ liesOff: true, powerStuck: true, forMs: 8_000 }) ??
+          Promise.resolve(),
+      ),
+  },
+  {
+    name: 'report-acknowledged-and-dropped',
+    about: 'a report is answered 202 and kept nowhere',
+    rule: 5,
+    begin: (world) => {
+      world.callbacks.hook = (route) => (route === 'inspection' ? 202 : undefined);
+      return Promise.resolve(async () => void (world.callbacks.hook = undefined));
+    },
+  },
+  {
+    name: 'token-outlives-its-claim',
+    about: 'the Secret with the token is not deleted',
+    rule: 7,
+    begin: (world) =>
+      byProxy(world, ({ method, path }) =>
+        method === 'DELETE' && /\/secrets\/[^/?]+-boot-/.test(path) ? { kind: 'Status', status: 'Success' } : undefined,
+      ),
+  },
+  {
+    name: 'failure-without-a-reason',
+    about: 'a machine is Failed with an empty message',
+    rule: 9,
+    begin: (world) =>
+      byProxy(world, (asked) => {
+        if (asked.method === 'PATCH' && MACHINE_PATH.test(asked.path) && asked.body.includes('"phase":"Failed"'))
+          asked.body = Buffer.from(
+            asked.body.toString('utf8').replaceAll(/"message":"(?:[^"\\]|\\.)*"/g, '"message":" "'),
+          );
+        return undefined;
+      }),
+  },
+  {
+    name: 'password-in-an-event',
+    about: 'an event tells the password of a BMC',
+    rule: 8,
+    begin: (world) => {
+      const [password = ''] = world.passwords;
+      return byProxy(world, (asked) => {
+        if (asked.method === 'POST' && asked.path.includes('/events'))
+          asked.body = Buffer.from(asked.body.toString('utf8').replace(/"(note|message)":"/, `"$1":"${password} `));
+        return undefined;
+      });
+    },
+  },
+  {
+    name: 'failed-status-lost',
+    about: 'the end of a run is not written to its machine',
+    rule: 'end',
+    begin: (world) =>
+      byProxy(world, ({ method, path, body }) => {
+        const name = MACHINE_PATH.exec(path)?.[1];
+        const isEnd =
+          method === 'PATCH' && (body.includes('"phase":"Failed"') || body.includes('"phase":"Provisioned"'));
+        return isEnd ? world.kubernetes.machines.get(name ?? '') : undefined;
+      }),
+  },
+  {
+    name: 'finalizer-kept',
+    about: 'the finalizer of a deleted machine is not removed',
+    rule: 'end',
+    begin: (world) =>
+      byProxy(world, ({ method, path, body }) => {
+        const name = MACHINE_PATH.exec(path)?.[1];
+        return method === 'PATCH' && body.includes('"finalizers":[]')
+          ? world.kubernetes.machines.get(name ?? '')
+          : undefined;
+      }),
+  },
+  {
+    name: 'claim-kept',
+    about: 'the claim of a released host is not cleared: a leaked host',
+    rule: 'end',
+    begin: (world) =>
+      byProxy(world, ({ method, path, body }) => {
+        const name = HOST_PATH.exec(path)?.[1];
+        return method === 'PATCH' && body.includes('"consumerRef":null')
+          ? world.kubernetes.hosts.get(name ?? '')
+          : undefined;
+      }),
+  },
+  {
+    name: 'claim-without-precondition',
+    about: 'a host is claimed by a write that does not ask whether it is free still',
+    rule: 1,
+    begin: async (world) => {
+      await allowReplacedConsumers(world);
+      world.proxy.delayWatchesMs = 4_000;
+      const end = await byProxy(world, (asked) => {
+        if (asked.method === 'PATCH' && HOST_PATH.test(asked.path) && asked.body.includes('\\"stage\\":\\"Claimed\\"'))
+          asked.body = Buffer.from(asked.body.toString('utf8').replace(/"resourceVersion":"\d+",?/, ''));
+        return undefined;
+      });
+      return async () => {
+        world.proxy.delayWatchesMs = 0;
+        await end();
+      };
+    },
+  },
+];
+
+/** Answers 200 with an object in place of the API server; or changes the request and lets it through (undefined). */
+function byProxy(world: ChaosWorld, answer: (asked: KubeRequest) => object | undefined): Promise<() => Promise<void>> {
+  world.proxy.hook = (asked) => {
+    const body = answer(asked);
+    return body && { status: 200, body: JSON.stringify(body) };
+  };
+  return Promise.resolve(async () => void (world.proxy.hook = undefined));
+}
+
+/** Acts once for each claim that comes into a stage. */
+function onHosts(
+  world: ChaosWorld,
+  isDue: (claim: { id: string; stage: string }) => boolean,
+  act: (host: string, claim: string) => Promise<void>,
+): Promise<() => Promise<void>> {
+  const done = new Set<string>();
+  const timer = setInterval(() => {
+    for (const host of world.kubernetes.hosts.values()) {
+      const claim = claimOf(host);
+      if (!claim || done.has(claim.id) || !isDue(claim)) continue;
+      done.add(claim.id);
+      act(host.metadata.name, claim.id).catch(() => undefined);
+    }
+  }, 50);
+  return Promise.resolve(async () => clearInterval(timer));
+}
+
+async function sendReset(world: ChaosWorld, host: string, type: string, userAgent: string): Promise<void> {
+  const bmc = world.fleet.hosts[indexOf(host)];
+  if (!bmc) return;
+  const { username, password } = bmc.credentials;
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const systems = await request(`${bmc.address}/redfish/v1/Systems`, { headers: { authorization } });
+  const { Members } = (await systems.body.json()) as { Members: { '@odata.id': string }[] };
+  const { body } = await request(`${bmc.address}${Members[0]?.['@odata.id'] ?? ''}/Actions/ComputerSystem.Reset`, {
+    method: 'POST',
+    headers: { authorization, 'content-type': 'application/json', 'user-agent': userAgent },
+    body: JSON.stringify({ ResetType: type }),
+  });
+  await body.dump();
+}
+
+/** The API server itself refuses a replaced consumer (rule 19): for this bug it must not. */
+async function allowReplacedConsumers({ plane }: ChaosWorld): Promise<void> {
+  const name = `${HOSTS.plural}.${HOSTS.group}`;
+  const crd = JSON.parse(await kubectl(plane, 'get', 'crd', name, '-o', 'json')) as {
+    spec: { versions: { schema: { openAPIV3Schema: object } }[] };
+  };
+  for (const { schema } of crd.spec.versions) dropRules(schema.openAPIV3Schema);
+  await kubectl(plane, 'patch', 'crd', name, '--type=merge', '-p', JSON.stringify({ spec: crd.spec }));
+}
+
+function dropRules(schema: object): void {
+  for (const [key, value] of Object.entries(schema)) {
+    if (key === 'x-kubernetes-validations') delete (schema as Record<string, unknown>)[key];
+    else if (typeof value === 'object' && value !== null) dropRules(value as object);
+  }
+}

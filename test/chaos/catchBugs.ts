@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { SEEDED_BUGS, type SeededBug } from './bugs.ts';
+import { Driver } from './driver.ts';
+import type { ChaosOptions } from './options.ts';
+import { Random } from './random.ts';
+import type { Violation } from './records.ts';
+import { scanForSecrets, settle } from './settle.ts';
+import { ChaosWorld } from './world.ts';
+
+const CAUGHT_MS = 90_000;
+const CHECK_EVERY_MS = 1_000;
+/** How long machines come and go before it is asked what remains of that. */
+const BUSY_MS = 12_000;
+const AT_REST_MS = 20_000;
+const HEALED_MS = 120_000;
+
+/** Switches each seeded bug on, one after the other, in a world without other faults. 0: each was caught, and gone afterwards. */
+export async function catchBugs(options: ChaosOptions): Promise<number> {
+  const random = new Random(options.seeds[0] ?? 1);
+  const world = await ChaosWorld.start({ hosts: options.hosts, keep: options.keep, random });
+  let missed = 0;
+  try {
+    for (const bug of SEEDED_BUGS) {
+      const found = await catchBug(world, bug, random);
+      const caught = found.find(({ rule }) => rule === bug.rule);
+      if (!caught) missed += 1;
+      const others = [...new Set(found.map(({ rule, what }) => `rule ${rule}: ${what}`))].join('; ');
+      say(
+        `${caught ? 'caught' : 'MISSED'} ${bug.name} (${bug.about}): ${caught ? `rule ${caught.rule}: ${caught.what}` : others}`,
+      );
+    }
+  } finally {
+    await world.stop();
+  }
+  say(`${SEEDED_BUGS.length - missed} of ${SEEDED_BUGS.length} seeded bugs caught`);
+  return missed === 0 ? 0 : 1;
+}
+
+async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Promise<Violation[]> {
+  world.forget();
+  const driver = new Driver(world, random.fork(), bug.name.slice(0, 20));
+  const end = await bug.begin(world);
+  driver.start();
+  let found: Violation[] = [];
+  try {
+    if (bug.rule === 'end' || bug.rule === 8) {
+      await delay(BUSY_MS);
+      await driver.stop();
+      found = bug.rule === 8 ? await scanForSecrets(world) : await settle(world, random.fork(), AT_REST_MS);
+    } else {
+      const until = Date.now() + CAUGHT_MS;
+      while (Date.now() < until && !found.some(({ rule }) => rule === bug.rule)) {
+        await delay(CHECK_EVERY_MS);
+        found = [...found, ...world.checker.violations(world.kubernetes.horizon)];
+      }
+    }
+  } finally {
+    await driver.stop();
+    await end();
+  }
+  // What the bug has left behind goes, now that it is gone: the next one begins in good order.
+  await settle(world, random.fork(), HEALED_MS);
+  return found;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
