@@ -50,6 +50,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{/* The Secret with the webhook's certificate, where the process does not make it. */}}
+{{- define "beskar7.webhookCertificate" -}}
+{{- if .Values.webhook.certificateSecret }}{{ .Values.webhook.certificateSecret }}
+{{- else if .Values.webhook.certManager.enabled }}{{ include "beskar7.name" . }}-webhook-cert-manager
+{{- end }}
+{{- end }}
+
 {{/* `from` or `to` of CIDRs; nothing for an empty list, which is anywhere. Arguments: dict "key" "from" "cidrs" list */}}
 {{- define "beskar7.peers" -}}
 {{- if .cidrs }}
