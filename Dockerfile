@@ -37,6 +37,7 @@ COPY crds crds
 COPY kube kube
 COPY redfish redfish
 COPY simulator simulator
+COPY webhooks webhooks
 COPY workers workers
 COPY workflows workflows
 # uid and gid 1000 of the base image, as numbers, so that Kubernetes can check runAsNonRoot.

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from '@jest/globals';
+
+const ROOT = path.join(__dirname, '..', '..', '..');
+const MAIN = 'workers/main.ts';
+const IMPORT = /^(?:import|export)\b(?! type\b)[^;]*?\bfrom '([^']+)'|\bimport\('([^']+)'\)|^import '([^']+)'/gm;
+
+/** What a file loads when it runs, as written there. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(path.join(ROOT, file), 'utf8');
+  return [...text.matchAll(IMPORT)].map(([, from, dynamic, bare]) => from ?? dynamic ?? bare ?? '');
+}
+
+/** The project's files that the process loads, and the packages that they name. */
+function reached(): { files: Set<string>; packages: Set<string> } {
+  const files = new Set([MAIN]);
+  const packages = new Set<string>();
+  for (const file of files) {
+    for (const name of importsOf(file)) {
+      if (name.startsWith('.')) files.add(path.join(path.dirname(file), name));
+      else if (!name.startsWith('node:'))
+        packages.add(
+          name
+            .split('/')
+            .slice(0, name.startsWith('@') ? 2 : 1)
+            .join('/'),
+        );
+    }
+  }
+  return { files, packages };
+}
+
+test('the image has every folder that the process loads', () => {
+  const lines = readFileSync(path.join(ROOT, 'Dockerfile'), 'utf8').split('\n');
+  const last = lines.slice(lines.findLastIndex((line) => line.startsWith('FROM ')));
+  const copied = last.flatMap((line) => /^COPY (\S+) \1$/.exec(line)?.[1] ?? []);
+  const folders = new Set([...reached().files].map((file) => file.split('/')[0] ?? ''));
+  expect(folders.size).toBeGreaterThan(5);
+  expect([...folders].filter((folder) => !copied.includes(folder))).toEqual([]);
+});
+
+test('the process loads no development dependency: the image has none', () => {
+  const { dependencies } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const { packages } = reached();
+  expect(packages).toContain('@temporalio/worker');
+  expect([...packages].filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
+});
