@@ -22,6 +22,9 @@ interface Outcome {
   readonly settleSeconds: number;
   readonly operations: Record<string, number>;
   readonly faults: Record<string, number>;
+  /** How many machines were seen in each phase at some time, and how many were gone before the end. */
+  readonly machines: Record<string, number>;
+  /** How often a server began to boot its operating system. */
   readonly provisioned: number;
   readonly violations: readonly Violation[];
 }
@@ -52,7 +55,8 @@ async function main(args: readonly string[]): Promise<number> {
       continue;
     const outcome = await runSeed(seed, options);
     done.push(outcome);
-    if (options.resume !== undefined) writeFileSync(options.resume, `${JSON.stringify(done, null, 2)}\n`);
+    for (const file of [options.resume, options.json])
+      if (file !== undefined) writeFileSync(file, `${JSON.stringify(done, null, 2)}\n`);
     tell(outcome);
     if (outcome.violations.length > 0) return 1;
   }
@@ -96,6 +100,7 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
       settleSeconds: Math.round((Date.now() - calm) / 1000),
       operations: Object.fromEntries([...driver.counts].sort()),
       faults: Object.fromEntries([...counted].sort()),
+      machines: world.kubernetes.seen(),
       provisioned: world.fleet.summary().kexecs,
       violations,
     };
@@ -121,7 +126,7 @@ function tellViolation(seed: number, { rule, host, machine, at, what }: Violatio
   if (host !== undefined) say(world.checker.timeline(host));
 }
 
-function tell({ seed, operations, faults, provisioned, violations, settleSeconds }: Outcome): void {
+function tell({ seed, operations, faults, machines, provisioned, violations, settleSeconds }: Outcome): void {
   const list = (counts: Record<string, number>) =>
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
@@ -129,6 +134,7 @@ function tell({ seed, operations, faults, provisioned, violations, settleSeconds
   say(
     `seed ${seed}: ${violations.length} violations; ${provisioned} servers provisioned; at rest after ${settleSeconds} s`,
   );
+  say(`  machines: ${list(machines)}`);
   say(`  operations: ${list(operations)}`);
   say(`  faults: ${list(faults)}`);
 }
@@ -148,6 +154,7 @@ function tellSum(outcomes: readonly Outcome[]): void {
       `${outcomes.reduce((total, { violations }) => total + violations.length, 0)} violations, ` +
       `${outcomes.reduce((total, { provisioned }) => total + provisioned, 0)} servers provisioned`,
   );
+  say(`  machines: ${sum(({ machines }) => machines)}`);
   say(`  operations: ${sum(({ operations }) => operations)}`);
   say(`  faults: ${sum(({ faults }) => faults)}`);
 }
@@ -156,9 +163,11 @@ function prefixed(prefix: string, counts: ReadonlyMap<string, number>): [string,
   return [...counts].map(([name, count]) => [prefix + name, count]);
 }
 
+/** With `-dirty` where the files are not those of the commit. */
 function commit(): string {
+  const words = ['--no-optional-locks', 'describe', '--always', '--dirty', '--exclude=*'];
   try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+    return execFileSync('git', words, { encoding: 'utf8' }).trim();
   } catch {
     return 'unknown';
   }

@@ -19,6 +19,8 @@ export class KubernetesObserver {
   readonly hosts = new Map<string, PhysicalHost>();
   readonly machines = new Map<string, Beskar7Machine>();
   readonly secrets = new Set<string>();
+  /** Uids of the machines that were seen in a phase at some time, or gone. */
+  readonly #seen = new Map<string, Set<string>>();
   /** Tokens and nonces of all claims so far, and which of the two each is. */
   readonly confidential = new Map<string, string>();
   readonly #kube: KubeClient;
@@ -47,6 +49,11 @@ export class KubernetesObserver {
     await this.#running;
   }
 
+  /** How many machines were seen `Provisioned`, `Failed` and so on, each once, and how many were `deleted`. */
+  seen(): Record<string, number> {
+    return Object.fromEntries([...this.#seen].map(([what, uids]): [string, number] => [what, uids.size]).sort());
+  }
+
   /** Up to when everything that happened has been told. */
   get horizon(): number {
     const lost = [...this.#connectedAt.values()].filter((at) => at > 0);
@@ -68,15 +75,25 @@ export class KubernetesObserver {
         cache.clear();
         for (const object of items) {
           cache.set(object.metadata.name, object);
+          this.#count(kind, 'ADDED', object);
           this.#record({ source: 'kubernetes', at: now, notBefore: 0, type: 'ADDED', kind, object });
         }
       },
       (type, object, notBefore) => {
+        this.#count(kind, type, object);
         if (type === 'DELETED') cache.delete(object.metadata.name);
         else cache.set(object.metadata.name, object);
         this.#record({ source: 'kubernetes', at: Date.now(), notBefore, type, kind, object });
       },
     );
+  }
+
+  #count(kind: string, type: string, { metadata, status }: PhysicalHost | Beskar7Machine): void {
+    if (kind !== 'Beskar7Machine') return;
+    const what = type === 'DELETED' ? 'deleted' : status && 'phase' in status ? status.phase : undefined;
+    if (what === undefined) return;
+    const uids = this.#seen.get(what) ?? new Set();
+    this.#seen.set(what, uids.add(metadata.uid ?? ''));
   }
 
   async #followSecrets(): Promise<void> {

@@ -9,6 +9,8 @@ export interface ChaosOptions {
   readonly settleMinutes: number;
   /** The sum of all seeds is kept there; seeds that it has are not run again. */
   readonly resume: string | undefined;
+  /** The result of every seed is written there, as in `resume`. */
+  readonly json: string | undefined;
   /** In place of the seeds: whether each seeded bug is caught. */
   readonly bugs: boolean;
   /** Logs and data are kept there. */
@@ -22,11 +24,14 @@ export class UsageError extends Error {}
 export function parseOptions(args: readonly string[]): ChaosOptions | undefined {
   const program = new Command('chaos')
     .description('Breaks everything around Beskar7, at random by seed, and checks from outside that its rules hold.')
-    .addOption(new Option('--seed <numbers>', 'one seed, or several: 1,2,3').default([1], '1').argParser(numbers))
+    .addOption(
+      new Option('--seed, --seeds <numbers>', 'one seed, or several: 1,2,3').default([1], '1').argParser(numbers),
+    )
     .addOption(new Option('--minutes <number>', 'how long each seed lasts').default(2).argParser(positive))
     .addOption(new Option('--hosts <number>', 'simulated servers').default(12).argParser(positive))
     .addOption(new Option('--settle-minutes <number>', 'bound of the end').default(5).argParser(positive))
     .addOption(new Option('--resume <file>', 'sums up there; seeds that it has are left out'))
+    .addOption(new Option('--json <file>', 'the results, for programs'))
     .addOption(
       new Option('--bugs', 'instead: whether the checker catches each bug that the harness can make (bugs.ts)').default(
         false,
@@ -43,8 +48,8 @@ export function parseOptions(args: readonly string[]): ChaosOptions | undefined 
     if (error.exitCode === 0) return undefined;
     throw new UsageError(`chaos: ${error.message.replace(/^error: /, '')} (see --help)`);
   }
-  const { seed, ...rest } = program.opts<Omit<ChaosOptions, 'seeds'> & { seed: number[] }>();
-  return { seeds: seed, ...rest, resume: rest.resume, keep: rest.keep };
+  const options = program.opts<ChaosOptions>();
+  return { ...options, resume: options.resume, json: options.json, keep: options.keep };
 }
 
 function numbers(text: string): number[] {
