@@ -5,6 +5,7 @@ import type { ChaosOptions } from './options.ts';
 import { Random } from './random.ts';
 import type { Violation } from './records.ts';
 import { scanForSecrets, settle } from './settle.ts';
+import { stopOnSignal } from './signals.ts';
 import { ChaosWorld } from './world.ts';
 
 const CAUGHT_MS = 90_000;
@@ -18,6 +19,7 @@ const HEALED_MS = 120_000;
 export async function catchBugs(options: ChaosOptions): Promise<number> {
   const random = new Random(options.seeds[0] ?? 1);
   const world = await ChaosWorld.start({ hosts: options.hosts, keep: options.keep, random });
+  const forgetSignals = stopOnSignal(world);
   let missed = 0;
   try {
     for (const bug of SEEDED_BUGS) {
@@ -30,6 +32,7 @@ export async function catchBugs(options: ChaosOptions): Promise<number> {
       );
     }
   } finally {
+    forgetSignals();
     await world.stop();
   }
   say(`${SEEDED_BUGS.length - missed} of ${SEEDED_BUGS.length} seeded bugs caught`);
@@ -58,8 +61,9 @@ async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Prom
     await driver.stop();
     await end();
   }
-  // What the bug has left behind goes, now that it is gone: the next one begins in good order.
-  await settle(world, random.fork(), HEALED_MS);
+  // What the bug has left behind goes with every machine, now that it is gone: a server that it switched off would never come to rest.
+  const left = await settle(world, random.fork(), HEALED_MS, 1);
+  if (left.length > 0) say(`${bug.name} has left behind: ${left.map(({ what }) => what).join('; ')}`);
   return found;
 }
 

@@ -8,6 +8,7 @@ import { parseOptions, UsageError, type ChaosOptions } from './options.ts';
 import { Random } from './random.ts';
 import type { Violation } from './records.ts';
 import { scanForSecrets, settle } from './settle.ts';
+import { stopOnSignal } from './signals.ts';
 import { ChaosWorld } from './world.ts';
 
 const CHECK_EVERY_MS = 5_000;
@@ -69,8 +70,7 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
   const date = new Date().toISOString();
   say(`seed ${seed}: ${options.hosts} hosts, ${options.minutes} minutes`);
   const world = await ChaosWorld.start({ hosts: options.hosts, keep: options.keep, random });
-  const onSignal = () => void world.stop().finally(() => process.exit(130));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const forgetSignals = stopOnSignal(world);
   try {
     const driver = new Driver(world, random.fork());
     const faults = new FaultDriver(world, random.fork());
@@ -105,7 +105,7 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
       violations,
     };
   } finally {
-    process.removeListener('SIGINT', onSignal).removeListener('SIGTERM', onSignal);
+    forgetSignals();
     await world.stop();
   }
 }

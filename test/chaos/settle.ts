@@ -13,10 +13,15 @@ import { indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
 const CLAIMED_STATES = ['Provisioned', 'Failed'];
 
 /**
- * Heals everything, makes room (what still waits for a host is deleted, and a third of the others), and waits until every machine and
+ * Heals everything, makes room (what still waits for a host is deleted, and a share of the others), and waits until every machine and
  * every host has come to rest. Gives what has not by then.
  */
-export async function settle(world: ChaosWorld, random: Random, boundMs: number): Promise<Violation[]> {
+export async function settle(
+  world: ChaosWorld,
+  random: Random,
+  boundMs: number,
+  deletedShare = 1 / 3,
+): Promise<Violation[]> {
   const { admin, kubernetes } = world;
   await world.heal();
   for (const { metadata } of kubernetes.hosts.values()) {
@@ -26,7 +31,8 @@ export async function settle(world: ChaosWorld, random: Random, boundMs: number)
     });
   }
   for (const { metadata, status } of kubernetes.machines.values()) {
-    if (status?.hostRef === undefined || random.chance(1 / 3)) await admin.delete(MACHINES, NAMESPACE, metadata.name);
+    if (status?.hostRef === undefined || random.chance(deletedShare))
+      await admin.delete(MACHINES, NAMESPACE, metadata.name);
   }
   let restless: Violation[] = [];
   await until('everything has come to rest', boundMs, async () => {
