@@ -1,32 +1,51 @@
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 
 /** Below what Linux (from 32768), macOS and Windows (from 49152) give to outgoing connections and to `listen(0)`. */
 const FIRST = 20_000;
 const LAST = 32_000;
+const BLOCK = 100;
 
-const given = new Set<number>();
+let next: number | undefined;
 
 /**
  * Ports on 127.0.0.1 that are free, and stay so until they are opened: a process is started long after its ports were chosen, and
- * opens them again after each kill, while hundreds of connections come and go. None is given twice. Rejects when too few are free.
+ * opens them again after each kill, while hundreds of connections come and go. They are of blocks that are this process's own for
+ * as long as it lives, by their first port, which is kept open: another chaos run takes other blocks. Rejects when none is left.
  */
 export async function steadyPorts(count: number): Promise<number[]> {
+  next ??= await ownBlock();
   const ports: number[] = [];
-  // By chance, not by seed: two chaos runs at once must not choose the same ones.
-  for (let tries = 0; ports.length < count; tries += 1) {
-    if (tries > 1_000) throw new Error(`chaos: found no ${count} free ports from ${FIRST} to ${LAST} on 127.0.0.1`);
-    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
-    if (given.has(port) || !(await isFree(port))) continue;
-    given.add(port);
+  while (ports.length < count) {
+    if (next % BLOCK === 0)
+      throw new Error(`chaos: a run has ${BLOCK - 1} ports, and needs more than are free of them`);
+    const port = next;
+    next += 1;
+    const probe = await open(port);
+    if (!probe) continue;
+    await new Promise((resolve) => probe.close(resolve));
     ports.push(port);
   }
   return ports;
 }
 
-function isFree(port: number): Promise<boolean> {
+/** The port after the one that is kept open. By chance, so that most runs find a block at once. */
+async function ownBlock(): Promise<number> {
+  const blocks = (LAST - FIRST) / BLOCK;
+  const start = Math.floor(Math.random() * blocks);
+  for (let n = 0; n < blocks; n += 1) {
+    const first = FIRST + ((start + n) % blocks) * BLOCK;
+    const lock = await open(first);
+    if (!lock) continue;
+    lock.unref();
+    return first + 1;
+  }
+  throw new Error(`chaos: no block of ports is free from ${FIRST} to ${LAST} on 127.0.0.1`);
+}
+
+function open(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }

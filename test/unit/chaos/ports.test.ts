@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net';
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { steadyPorts } from '../../chaos/ports.ts';
 
 test('ports that can be opened, each given once, none where connections take theirs', async () => {
@@ -15,4 +15,22 @@ test('ports that can be opened, each given once, none where connections take the
     expect((server.address() as AddressInfo).port).toBe(port);
     await new Promise((resolve) => server.close(resolve));
   }
+});
+
+test('two runs that begin at the same block take different ones', async () => {
+  jest.spyOn(Math, 'random').mockReturnValue(0.5);
+  const runs: number[][] = [];
+  for (let n = 0; n < 2; n += 1)
+    await jest.isolateModulesAsync(async () => {
+      const { steadyPorts: ofRun } = await import('../../chaos/ports.ts');
+      runs.push(await ofRun(39));
+    });
+  jest.restoreAllMocks();
+  expect(new Set(runs.flat()).size).toBe(78);
+});
+
+test('many seeds in one process: another block when one is used up', async () => {
+  const ports: number[] = [];
+  for (let seed = 0; seed < 10; seed += 1) ports.push(...(await steadyPorts(39)));
+  expect(new Set(ports).size).toBe(390);
 });
