@@ -31,15 +31,17 @@ export class Driver {
   readonly #world: ChaosWorld;
   readonly #random: Random;
   readonly #prefix: string;
+  readonly #weights: Readonly<Record<Operation, number>>;
   readonly #stop = new AbortController();
   #made = 0;
   #running: Promise<void> = Promise.resolve();
 
-  /** `prefix` begins the names of its machines. */
-  constructor(world: ChaosWorld, random: Random, prefix = 'm') {
+  /** `prefix` begins the names of its machines; the operations in `without` are not done. */
+  constructor(world: ChaosWorld, random: Random, prefix = 'm', without: readonly Operation[] = []) {
     this.#world = world;
     this.#random = random;
     this.#prefix = prefix;
+    this.#weights = { ...OPERATIONS, ...Object.fromEntries(without.map((operation) => [operation, 0])) };
   }
 
   start(): void {
@@ -58,7 +60,7 @@ export class Driver {
         () => undefined,
       );
       if (this.#stop.signal.aborted) return;
-      const operation = this.#random.weighted(OPERATIONS);
+      const operation = this.#random.weighted(this.#weights);
       // While the API server or Temporal is away, people fail as well.
       const isDone = await this.#do(operation).catch(() => false);
       if (isDone) this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1);
