@@ -2,7 +2,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST, FINALIZER_SECRET } from '../crds/names.ts';
+import {
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  FINALIZER_HOST,
+  FINALIZER_SECRET,
+  LABEL_MOVE,
+} from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import { isConflict } from '../kube/error.ts';
@@ -92,19 +98,21 @@ function ownHost(deps: Dependencies, host: PhysicalHost): Promise<PhysicalHost> 
   );
 }
 
-/** Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). */
+/** Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). They move along with their hosts. */
 async function ownSecrets(deps: Dependencies, host: PhysicalHost): Promise<void> {
   const namespace = host.metadata.namespace ?? '';
   const { credentialsSecretRef, caBundleSecretRef } = host.spec.redfishConnection;
   for (const name of [credentialsSecretRef, caBundleSecretRef]) {
     if (name === undefined) continue;
     const secret = await deps.secretMarks.read(namespace, name);
-    const finalizers = secret?.metadata.finalizers ?? [];
-    if (!secret || finalizers.includes(FINALIZER_SECRET) || secret.metadata.deletionTimestamp !== undefined) continue;
+    if (!secret || secret.metadata.deletionTimestamp !== undefined) continue;
+    const { finalizers = [], labels = {} } = secret.metadata;
+    if (finalizers.includes(FINALIZER_SECRET) && labels[LABEL_MOVE] !== undefined) continue;
     const metadata = {
       uid: secret.metadata.uid,
       resourceVersion: secret.metadata.resourceVersion,
-      finalizers: [...finalizers, FINALIZER_SECRET],
+      finalizers: [...new Set([...finalizers, FINALIZER_SECRET])],
+      labels: { [LABEL_MOVE]: '' },
     };
     try {
       await deps.kube.mergePatch(SECRETS, namespace, name, { metadata });

@@ -1,7 +1,7 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../crds/claim.ts';
 import { withConditions } from '../crds/conditions.ts';
-import { askOf, type Handled } from '../crds/handled.ts';
+import { askOf, handledOf, type Handled } from '../crds/handled.ts';
 import { ANNOTATION_BLOCK_MOVE, ANNOTATION_HANDLED, LABEL_ZONE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from '../crds/providerID.ts';
@@ -126,7 +126,8 @@ async function finish(
   host: PhysicalHost,
 ): Promise<void> {
   const { run, plan } = input;
-  const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned' };
+  const addresses = addressesOf(host);
+  const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned', addresses };
   const version = await patchMachineEnd(
     deps,
     run.machine,
@@ -134,7 +135,7 @@ async function finish(
     providerIDOf(run.machine.namespace, host.metadata.name),
   );
   if (version === undefined) return;
-  await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, provisionedReport(host));
+  await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, provisionedReport(host, addresses));
   deps.recorder.event(
     { apiVersion: 'infrastructure.cluster.x-k8s.io/v1beta1', kind: 'Beskar7Machine', metadata: run.machine },
     'Normal',
@@ -174,7 +175,8 @@ export async function recordProvisioned(
   host: PhysicalHost,
 ): Promise<void> {
   const { namespace = '', name, uid = '' } = machine.metadata;
-  const handled: Handled = { ...askOf(machine), outcome: 'Provisioned' };
+  const addresses = addressesOf(host, handledOf(machine)?.addresses);
+  const handled: Handled = { ...askOf(machine), outcome: 'Provisioned', addresses };
   const version = await patchMachineEnd(
     deps,
     { namespace, name, uid },
@@ -186,7 +188,7 @@ export async function recordProvisioned(
   await writeMachineStatus(
     deps.kube,
     { machine: { namespace, name, uid }, workflow, machineVersion: version },
-    provisionedReport(host),
+    provisionedReport(host, addresses),
   );
   if (host.status?.state === 'Ready' || claimOf(host) === undefined) return;
   await patchHostStatus(deps.kube, { namespace, host: host.metadata.name }, (live) =>
@@ -196,22 +198,24 @@ export async function recordProvisioned(
   );
 }
 
-function provisionedReport(host: PhysicalHost) {
+function provisionedReport(host: PhysicalHost, addresses: MachineAddress[]) {
   return {
     phase: 'Provisioned' as const,
     reason: MACHINE_REASONS.inspectionComplete,
     message: `Runs on host ${host.metadata.name}.`,
     host: host.metadata.name,
-    addresses: addressesOf(host),
+    addresses,
     failureDomain: host.metadata.labels?.[LABEL_ZONE],
   };
 }
 
-function addressesOf(host: PhysicalHost): MachineAddress[] {
+/** What is known of the host now, and what was `before` it lost its status. */
+function addressesOf(host: PhysicalHost, before: readonly MachineAddress[] = []): MachineAddress[] {
   const known = host.status?.addresses ?? [];
   const reported = (host.status?.inspectionReport?.nics ?? []).flatMap((nic) => nic.ipAddresses ?? []);
   const all: MachineAddress[] = [
     { type: 'Hostname', address: host.metadata.name },
+    ...before,
     ...known,
     ...reported
       .map((address) => address.split('/')[0] ?? address)

@@ -127,9 +127,11 @@ function wait(reason: WaitReason, message: string): MachineDecision {
 function startProvision({ machine, host }: MachineView): MachineDecision {
   const { specHash, retry } = askOf(machine);
   const { phase, workflow } = machine.status ?? {};
-  // A run that ended while something else was asked for is an occasion of its own.
-  const isAfterEnd = phase === 'Failed';
-  const ended = isAfterEnd ? (workflow?.runID ?? '') : '';
+  // A run that ended while something else was asked for is an occasion of its own; so is the host of a moved machine, which may come after it.
+  const isLost = phase === undefined || phase === 'Pending';
+  const hasArrived = machine.spec.providerID !== undefined && isLost && host !== undefined;
+  const isAfterEnd = phase === 'Failed' || hasArrived;
+  const ended = phase === 'Failed' ? (workflow?.runID ?? '') : hasArrived ? (host.metadata.uid ?? '') : '';
   const claim = host && claimOf(host)?.id;
   return {
     kind: 'start',

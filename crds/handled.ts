@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Beskar7Machine, Beskar7MachineSpec } from './beskar7Machine.ts';
 import { ANNOTATION_HANDLED, ANNOTATION_RETRY } from './names.ts';
+import type { MachineAddress } from './schema.ts';
 
 /** What the last finished run of a machine was about (rule 9): a run is due when the present differs from it. */
 export interface Handled {
@@ -8,6 +9,8 @@ export interface Handled {
   /** Value of the annotation `beskar7.io/retry` at that time; empty when there was none. */
   readonly retry: string;
   readonly outcome: 'Provisioned' | 'Failed' | 'Cancelled';
+  /** Those of a provisioned machine: neither its status nor the report of its host survives `clusterctl move`. */
+  readonly addresses?: readonly MachineAddress[];
 }
 
 /** What the user asks for now. */
@@ -22,10 +25,21 @@ export function handledOf(machine: Beskar7Machine): Handled | undefined {
   try {
     const value = JSON.parse(text) as Partial<Handled> | null;
     if (typeof value?.specHash !== 'string' || typeof value.outcome !== 'string') return undefined;
-    return { specHash: value.specHash, retry: String(value.retry ?? ''), outcome: value.outcome };
+    const addresses = Array.isArray(value.addresses) ? value.addresses.filter(isAddress) : undefined;
+    return {
+      specHash: value.specHash,
+      retry: String(value.retry ?? ''),
+      outcome: value.outcome,
+      ...(addresses === undefined ? {} : { addresses }),
+    };
   } catch {
     return undefined;
   }
+}
+
+function isAddress(value: unknown): value is MachineAddress {
+  const { type, address } = (value ?? {}) as Partial<MachineAddress>;
+  return typeof type === 'string' && typeof address === 'string';
 }
 
 /** True when the user asks for something that no finished run has dealt with. */

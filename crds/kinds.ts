@@ -5,6 +5,7 @@ import { Beskar7ClusterStatusV1beta2, VERSION_V1BETA2 } from './beskar7ClusterV1
 import { Beskar7ClusterTemplateSpec } from './beskar7ClusterTemplate.ts';
 import { Beskar7MachineSpec, Beskar7MachineStatus } from './beskar7Machine.ts';
 import { Beskar7MachineTemplateSpec, Beskar7MachineTemplateStatus } from './beskar7MachineTemplate.ts';
+import { LABEL_MOVE } from './names.ts';
 import { PhysicalHostSpec, PhysicalHostStatus } from './physicalHost.ts';
 
 /** A column of `kubectl get`. Priority 1 shows with `-o wide` only. */
@@ -48,8 +49,8 @@ export const KINDS: readonly KindDefinition[] = [
     description: 'PhysicalHost is one server that is driven through the Redfish API of its BMC.',
     spec: PhysicalHostSpec,
     status: PhysicalHostStatus,
-    // Hosts and their Secrets move with the cluster that they serve.
-    labels: { 'clusterctl.cluster.x-k8s.io/move': '' },
+    // Hosts move with the cluster that they serve; their Secrets get the label at enrolment.
+    labels: { [LABEL_MOVE]: '' },
     columns: [
       { name: 'State', type: 'string', jsonPath: '.status.state' },
       { name: 'Power', type: 'string', jsonPath: '.status.powerState' },
@@ -71,6 +72,8 @@ export const KINDS: readonly KindDefinition[] = [
     description: 'Beskar7Machine is a machine of a cluster, provisioned on a PhysicalHost by a Temporal workflow.',
     spec: Beskar7MachineSpec,
     status: Beskar7MachineStatus,
+    // Also those that stand alone: else their hosts would move, and they would stay behind.
+    labels: { [LABEL_MOVE]: '' },
     columns: [
       { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
       { name: 'Host', type: 'string', jsonPath: '.status.hostRef.name' },

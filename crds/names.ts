@@ -12,6 +12,8 @@ export const LABEL_ZONE = 'topology.kubernetes.io/zone';
 export const LABEL_CLUSTER_NAME = 'cluster.x-k8s.io/cluster-name';
 /** With `--watch-filter`: whose objects these are. */
 export const LABEL_WATCH_FILTER = 'cluster.x-k8s.io/watch-filter';
+/** clusterctl move takes an object with it along, whoever owns it; on a CustomResourceDefinition: all objects of the kind. */
+export const LABEL_MOVE = 'clusterctl.cluster.x-k8s.io/move';
 export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
 
 /** On a host: the claim, see `claim.ts`. Metadata, because it has to survive a lost status. */

@@ -106,7 +106,7 @@ describe('infrastructure-components.yaml', () => {
     const deployment = manifests('infrastructure-components.yaml').find(({ kind }) => kind === 'Deployment');
     const containers = deployment?.spec?.template?.spec.containers ?? [];
     expect(containers.map(({ name }) => name)).toEqual(['manager']);
-    expect(containers[0]?.image).toBe('${BESKAR7_IMAGE:=beskar7}:${BESKAR7_IMAGE_TAG:=0.1.7}');
+    expect(containers[0]?.image).toBe('${BESKAR7_IMAGE:=docker.io/library/beskar7}:${BESKAR7_IMAGE_TAG:=0.1.7}');
     expect(containers[0]?.args).toContain('--temporal-address=${TEMPORAL_ADDRESS}');
   });
 

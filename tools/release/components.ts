@@ -35,7 +35,8 @@ interface Manifest {
 export async function components(helm: string, version: string): Promise<string> {
   const set = {
     'crds.install': 'false',
-    'image.repository': '${BESKAR7_IMAGE:=beskar7}',
+    // In full: clusterctl does not take a short name. It is what `docker build --tag beskar7` makes.
+    'image.repository': '${BESKAR7_IMAGE:=docker.io/library/beskar7}',
     'image.tag': `\${BESKAR7_IMAGE_TAG:=${version}}`,
     'roles.all.replicas': '64001',
     'callback.url': '${BESKAR7_CALLBACK_URL}',

@@ -212,8 +212,8 @@ describe('what is done about a machine', () => {
 });
 
 describe('the occasion of a start', () => {
-  const occasion = (of: MachineView['machine']) => {
-    const decision = decideMachine(view({ machine: of }));
+  const occasion = (of: MachineView['machine'], host?: MachineView['host']) => {
+    const decision = decideMachine(view({ machine: of, host }));
     if (decision.kind !== 'start') throw new Error(decision.kind);
     return decision.occasion;
   };
@@ -234,8 +234,20 @@ describe('the occasion of a start', () => {
       failed('r1'),
       failed('r2'),
       machine({ metadata: { ...DELETED, ...OURS } }),
-    ].map(occasion);
+    ].map((of) => occasion(of));
     expect(new Set(all).size).toBe(all.length);
+  });
+
+  test('changes when the host of a moved machine comes after it, whose run may still be about to say HostMissing', () => {
+    const host = claimedHost('HandedOver');
+    const lost = machine({ spec: { providerID } });
+    const missed = machine({ spec: { providerID }, status: { phase: 'Pending', workflow: { id: 'w', runID: 'r' } } });
+    expect(occasion(missed)).toBe(occasion(lost));
+    expect(occasion(missed, host)).not.toBe(occasion(missed));
+    expect(decideMachine(view({ machine: missed, host }))).toMatchObject({ kind: 'start', isAfterEnd: true });
+    // In the moment between the two last writes of a run there is nothing new.
+    const finishing = machine({ metadata: OURS, spec: { providerID }, status: { phase: 'Provisioning' } });
+    expect(occasion(finishing, host)).toBe(occasion(finishing));
   });
 });
 
