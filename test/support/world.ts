@@ -17,7 +17,7 @@ import { testControlPlane, type TestControlPlane } from './controlPlane.ts';
 
 /** A namespace of its own with a simulated fleet and Beskar7 as a process, under the shipped ServiceAccount. */
 export class World {
-  readonly plane: TestControlPlane = testControlPlane();
+  readonly plane: TestControlPlane;
   readonly namespace: string;
   readonly admin: KubeClient;
   fleet!: Fleet;
@@ -30,9 +30,11 @@ export class World {
   /** For every process of Beskar7 in this world. */
   readonly flags: string[];
   #healthPort = 0;
+  #ownsFleet = true;
   #temporalNamespace = 'beskar7';
 
-  constructor(namespace: string, flags: readonly string[] = []) {
+  constructor(namespace: string, flags: readonly string[] = [], plane: TestControlPlane = testControlPlane()) {
+    this.plane = plane;
     this.namespace = namespace;
     this.flags = [...flags];
     const config = new KubeConfig();
@@ -42,11 +44,7 @@ export class World {
 
   /** Starts fleet and Beskar7, and enrolls all hosts. */
   async start(fleet: Partial<FleetOptions>): Promise<void> {
-    const [callback = 0, boot = 0, metrics = 0, health = 0] = await freePorts(4);
-    this.#healthPort = health;
-    this.callbackUrl = `http://127.0.0.1:${callback}`;
-    this.bootUrl = `http://127.0.0.1:${boot}`;
-    this.metricsUrl = `http://127.0.0.1:${metrics}/metrics`;
+    await this.#connect();
     this.fleet = await startFleet({
       basePort: 0,
       latencyMs: 2,
@@ -56,8 +54,6 @@ export class World {
       bootUrl: `${this.bootUrl}/api/v1/boot?mac=\${net0/mac}`,
       ...fleet,
     });
-    this.#connection = await Connection.connect({ address: this.plane.temporalAddress });
-    this.temporal = new Client({ connection: this.#connection, namespace: this.#temporalNamespace });
     await this.kubectl('create', 'namespace', this.namespace);
     await this.kubectl(
       'create',
@@ -72,6 +68,24 @@ export class World {
       await this.addHost(`host-${index + 1}`, bmc.address, { bootMACAddress: bmc.mac });
     }
     for (const index of this.fleet.hosts.keys()) await this.hostIs(`host-${index + 1}`, 'Available');
+  }
+
+  /** Starts Beskar7 for a fleet that another world has started and will stop; makes no objects. */
+  async startWith(fleet: Fleet): Promise<void> {
+    await this.#connect();
+    this.fleet = fleet;
+    this.#ownsFleet = false;
+    await this.startBeskar7();
+  }
+
+  async #connect(): Promise<void> {
+    const [callback = 0, boot = 0, metrics = 0, health = 0] = await freePorts(4);
+    this.#healthPort = health;
+    this.callbackUrl = `http://127.0.0.1:${callback}`;
+    this.bootUrl = `http://127.0.0.1:${boot}`;
+    this.metricsUrl = `http://127.0.0.1:${metrics}/metrics`;
+    this.#connection = await Connection.connect({ address: this.plane.temporalAddress });
+    this.temporal = new Client({ connection: this.#connection, namespace: this.#temporalNamespace });
   }
 
   /**
@@ -135,7 +149,7 @@ export class World {
       await this.beskar7.stop();
       await recordHistories(this.temporal, this.namespace, (...args) => this.temporalCli(...args));
     } finally {
-      await this.fleet.stop();
+      if (this.#ownsFleet) await this.fleet.stop();
       await this.#connection?.close();
       await this.admin.close();
     }

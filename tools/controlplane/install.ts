@@ -38,6 +38,11 @@ export async function installBeskar7(plane: ControlPlane): Promise<string> {
     '-f',
     path.join(ROOT, 'crds', 'generated'),
   );
+  return beskar7Kubeconfig(plane);
+}
+
+/** Makes a kubeconfig of the shipped ServiceAccount, which has to be there, and gives its path. */
+export async function beskar7Kubeconfig(plane: ControlPlane): Promise<string> {
   const token = (await kubectl(plane, 'create', 'token', ACCOUNT, '-n', NAMESPACE, '--duration=8760h')).trim();
   const file = path.join(plane.dataFolder, 'beskar7.kubeconfig');
   const text = kubeconfig({ server: plane.apiServerUrl, ca: await readFile(plane.caFile), token, user: ACCOUNT });

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from '@jest/globals';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import type { Faults, FleetOptions } from '../../../simulator/index.ts';
+import type { Faults, Fleet, FleetOptions } from '../../../simulator/index.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { freePorts } from '../../../tools/controlplane/ports.ts';
 import { World } from '../world.ts';
@@ -26,11 +26,20 @@ export class CapiWorld extends World {
   #files = 0;
 
   override async start(fleet: Partial<FleetOptions>): Promise<void> {
-    const [port = 0] = await freePorts(1);
-    this.flags.push(`--webhook-bind-address=127.0.0.1:${port}`, `--webhook-url=https://127.0.0.1:${port}`);
+    await this.#serveWebhook();
     await super.start(fleet);
     this.#kubelets = new Kubelets(this.admin, this.namespace);
     this.#kubelets.start();
+  }
+
+  override async startWith(fleet: Fleet): Promise<void> {
+    await this.#serveWebhook();
+    await super.startWith(fleet);
+  }
+
+  async #serveWebhook(): Promise<void> {
+    const [port = 0] = await freePorts(1);
+    this.flags.push(`--webhook-bind-address=127.0.0.1:${port}`, `--webhook-url=https://127.0.0.1:${port}`);
   }
 
   override async stop(): Promise<void> {

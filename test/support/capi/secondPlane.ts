@@ -1,0 +1,62 @@
+import { startClusterApi } from '../../../tools/clusterapi/index.ts';
+import { startControlPlane } from '../../../tools/controlplane/index.ts';
+import { beskar7Kubeconfig } from '../../../tools/controlplane/install.ts';
+import type { TestControlPlane } from '../controlPlane.ts';
+import { Clusterctl } from './clusterctl.ts';
+
+/** What `clusterctl init` is told. */
+export const INIT = [
+  'init',
+  '--core=cluster-api',
+  '--bootstrap=kubeadm',
+  '--control-plane=kubeadm',
+  '--infrastructure=beskar7',
+];
+export const INIT_VARIABLES = {
+  BESKAR7_CALLBACK_URL: 'http://10.0.0.1:8082',
+  TEMPORAL_ADDRESS: 'temporal.example:7233',
+};
+
+export interface SecondPlane {
+  readonly plane: TestControlPlane;
+  stop(): Promise<void>;
+}
+
+/** Another management cluster: API server, Temporal and core manager of its own, Beskar7's part installed by `clusterctl init` and nothing else. */
+export async function startSecondPlane(first: TestControlPlane): Promise<SecondPlane> {
+  const plane = await startControlPlane();
+  try {
+    const manager = await startClusterApi(plane);
+    const stop = async () => {
+      await manager.stop();
+      await plane.stop();
+    };
+    try {
+      const clusterctl = await Clusterctl.make(plane);
+      await clusterctl.run([...INIT, `--kubeconfig=${plane.adminKubeconfig}`], INIT_VARIABLES);
+      clusterctl.remove();
+      const { adminKubeconfig, temporalAddress, kubectl, temporalCli, apiServerUrl, dataFolder, components } = plane;
+      return {
+        plane: {
+          adminKubeconfig,
+          serviceAccountKubeconfig: await beskar7Kubeconfig(plane),
+          temporalAddress,
+          kubectl,
+          temporalCli,
+          apiServerUrl,
+          dataFolder,
+          workflowBundle: first.workflowBundle,
+          apiServerPid: components.apiServer.pid ?? 0,
+          temporalPid: components.temporal.pid ?? 0,
+        },
+        stop,
+      };
+    } catch (error) {
+      await manager.stop();
+      throw error;
+    }
+  } catch (error) {
+    await plane.stop();
+    throw error;
+  }
+}
