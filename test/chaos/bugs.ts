@@ -1,10 +1,10 @@
 import { request } from 'undici';
 import { claimOf } from '../../crds/claim.ts';
-import { HOSTS } from '../../kube/resource.ts';
+import { HOSTS, SECRETS } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import type { KubeRequest } from './kubeProxy.ts';
 import type { Violation } from './records.ts';
-import { indexOf, type ChaosWorld } from './world.ts';
+import { indexOf, NAMESPACE, type ChaosWorld } from './world.ts';
 
 /**
  * A bug that Beskar7 does not have, made by the harness: by the proxy in front of the API server, the gateway of the callbacks or
@@ -49,14 +49,26 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'release-without-power-off',
     about: 'a server is released while it runs',
     rule: 3,
-    begin: (world) =>
-      onHosts(
+    begin: async (world) => {
+      const left = new Set<string>();
+      const end = await onHosts(
         world,
         ({ stage }) => stage === 'Releasing',
-        (host) =>
-          world.fleet.hosts[indexOf(host)]?.fault({ liesOff: true, powerStuck: true, forMs: 8_000 }) ??
-          Promise.resolve(),
-      ),
+        async (host) => {
+          left.add(host);
+          await world.fleet.hosts[indexOf(host)]?.fault({ liesOff: true, powerStuck: true, forMs: 8_000 });
+        },
+      );
+      return async () => {
+        await end();
+        await world.fleet.heal();
+        // A free server that runs is left alone by Beskar7 until it is claimed: what the bug has left on is for the harness to switch off.
+        for (const host of left) {
+          const object = world.kubernetes.hosts.get(host);
+          if (object && !claimOf(object)) world.fleet.hosts[indexOf(host)]?.server.press('Off');
+        }
+      };
+    },
   },
   {
     name: 'report-acknowledged-and-dropped',
@@ -71,10 +83,19 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'token-outlives-its-claim',
     about: 'the Secret with the token is not deleted',
     rule: 7,
-    begin: (world) =>
-      byProxy(world, ({ method, path }) =>
-        method === 'DELETE' && /\/secrets\/[^/?]+-boot-/.test(path) ? { kind: 'Status', status: 'Success' } : undefined,
-      ),
+    begin: async (world) => {
+      const kept = new Set<string>();
+      const end = await byProxy(world, ({ method, path }) => {
+        const name = /\/secrets\/([^/?]+-boot-[^/?]+)/.exec(path)?.[1];
+        if (method !== 'DELETE' || name === undefined) return undefined;
+        kept.add(name);
+        return { kind: 'Status', status: 'Success' };
+      });
+      return async () => {
+        await end();
+        for (const name of kept) await world.admin.delete(SECRETS, NAMESPACE, name);
+      };
+    },
   },
   {
     name: 'failure-without-a-reason',

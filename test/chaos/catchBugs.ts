@@ -13,7 +13,7 @@ const CHECK_EVERY_MS = 1_000;
 /** How long machines come and go before it is asked what remains of that. */
 const BUSY_MS = 12_000;
 const AT_REST_MS = 20_000;
-const HEALED_MS = 120_000;
+const HEALED_MS = 90_000;
 
 /** Switches each seeded bug on, one after the other, in a world without other faults. 0: each was caught, and gone afterwards. */
 export async function catchBugs(options: ChaosOptions): Promise<number> {
@@ -42,7 +42,11 @@ export async function catchBugs(options: ChaosOptions): Promise<number> {
 async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Promise<Violation[]> {
   world.forget();
   // The release of a run that was ended from outside waits 62 s for what may be under way: right, and too long here.
-  const driver = new Driver(world, random.fork(), bug.name.slice(0, 20), ['terminate', 'reset']);
+  const driver = new Driver(world, random.fork(), {
+    prefix: bug.name.slice(0, 20),
+    impossible: 0.4,
+    without: ['terminate', 'reset'],
+  });
   const end = await bug.begin(world);
   driver.start();
   let found: Violation[] = [];

@@ -31,16 +31,25 @@ export class Driver {
   readonly #world: ChaosWorld;
   readonly #random: Random;
   readonly #prefix: string;
+  readonly #impossible: number;
   readonly #weights: Readonly<Record<Operation, number>>;
   readonly #stop = new AbortController();
   #made = 0;
   #running: Promise<void> = Promise.resolve();
 
-  /** `prefix` begins the names of its machines; the operations in `without` are not done. */
-  constructor(world: ChaosWorld, random: Random, prefix = 'm', without: readonly Operation[] = []) {
+  /**
+   * `prefix` begins the names of its machines, of which `impossible` (a share) ask for hardware that no server has; the operations in
+   * `without` are not done.
+   */
+  constructor(
+    world: ChaosWorld,
+    random: Random,
+    { prefix = 'm', impossible = 0.1, without = [] as readonly Operation[] } = {},
+  ) {
     this.#world = world;
     this.#random = random;
     this.#prefix = prefix;
+    this.#impossible = impossible;
     this.#weights = { ...OPERATIONS, ...Object.fromEntries(without.map((operation) => [operation, 0])) };
   }
 
@@ -116,7 +125,7 @@ export class Driver {
       targetOSImage: 'http://images.example/os.tar.gz',
       attempts: random.chance(0.5) ? 2 : 1,
       ...(random.chance(0.3) ? { readyWhen: 'OSReported' as const } : {}),
-      ...(random.chance(0.1) ? { hardwareRequirements: { minCPUCores: 4_000 } } : {}),
+      ...(random.chance(this.#impossible) ? { hardwareRequirements: { minCPUCores: 4_000 } } : {}),
       ...(random.chance(0.3) ? { hostSelector: { matchLabels: { zone: random.chance(0.5) ? 'a' : 'b' } } } : {}),
     };
     this.#note('create', name);
