@@ -61,7 +61,8 @@ function restlessMachines({ kubernetes }: ChaosWorld): Violation[] {
     const phase = status?.phase ?? '';
     if (!CLAIMED_STATES.includes(phase)) return violation(`is ${phase}`);
     const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-    return phase === 'Failed' && (ready?.reason ?? '') === '' ? violation('is Failed without a reason') : [];
+    const isTold = (ready?.reason ?? '').trim() !== '' && (ready?.message ?? '').trim() !== '';
+    return phase === 'Failed' && !isTold ? violation('is Failed and does not say why') : [];
   });
 }
 

@@ -50,6 +50,8 @@ export function requestAllowed(host: HostRecord, request: BmcRequest): Violation
   const violation = (what: string): Violation[] => [{ rule: 2, host: host.name, at, what: `${text}: ${what}` }];
   if (sender === undefined) return violation('it names no claim');
   const isAlive = (view: HostView, index: number) => beginOf(view) <= at && host.endOf(index) >= at - IN_FLIGHT_MS;
+  // States that a broken watch has lost may have allowed it.
+  if (host.views.some((view, index) => index > 0 && view.isAfterGap && view.at >= at - IN_FLIGHT_MS)) return [];
   const alive = host.views.filter(isAlive);
   if (sender === 'retire') {
     const isRetired = alive.some((view) => view.isDeleting && !view.claim && !view.consumer);
@@ -115,7 +117,7 @@ export function oneHostPerMachine(hosts: Iterable<HostRecord>): Violation[] {
   const found: Violation[] = [];
   for (const host of hosts) {
     const view = host.views.at(-1);
-    if (!view?.claim || view.isGone || view.claim.stage === 'Releasing' || !view.consumer) continue;
+    if (!view?.claim || view.isGone || view.claim.stage === 'Releasing' || !view.consumer?.uid) continue;
     const other = holders.get(view.consumer.uid);
     if (other) {
       const what = `machine ${view.consumer.name} has ${other.name} and ${host.name}`;

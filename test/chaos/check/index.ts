@@ -72,8 +72,12 @@ export class Checker {
   violations(until: number): Violation[] {
     const due = this.#pending.filter(({ at }) => at <= until);
     this.#pending = this.#pending.filter(({ at }) => at > until);
-    const found = [...this.#found.splice(0), ...due.flatMap(({ check }) => check(until))];
-    return found;
+    // Also for what a list has told, of which single states are not compared.
+    return [
+      ...this.#found.splice(0),
+      ...due.flatMap(({ check }) => check(until)),
+      ...oneHostPerMachine(this.#present()),
+    ];
   }
 
   /** Every record about a host, merged: one line each. */
@@ -92,7 +96,7 @@ export class Checker {
     this.#later(at, () => hostSaysWhy(host.name, view));
     // A batch of a list shows mixed moments until it is complete.
     if (!isAfterGap && view.claim?.id !== host.views[index - 1]?.claim?.id)
-      this.#found.push(...oneHostPerMachine(this.#hosts.values()));
+      this.#found.push(...oneHostPerMachine(this.#present()));
     if (view.timeoutOf !== undefined && view.reportOf === view.timeoutOf)
       this.#found.push({
         rule: 5,
@@ -100,6 +104,12 @@ export class Checker {
         at,
         what: `claim ${view.timeoutOf} timed out although its report is there`,
       });
+  }
+
+  /** Hosts that the newest list had, and later ones. */
+  #present(): HostRecord[] {
+    const listedAt = this.#gaps.get('PhysicalHost') ?? Number.NEGATIVE_INFINITY;
+    return [...this.#hosts.values()].filter(({ views }) => (views.at(-1)?.at ?? Number.NEGATIVE_INFINITY) >= listedAt);
   }
 
   #addToken(hash: string, host: HostRecord, claim: string, at: number): void {

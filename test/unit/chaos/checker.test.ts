@@ -1,0 +1,171 @@
+import { describe, expect, test } from '@jest/globals';
+import type { ClaimStage } from '../../../crds/claim.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { Checker } from '../../chaos/check/index.ts';
+import { leaks } from '../../chaos/check/leaks.ts';
+import type { ChaosRecord } from '../../chaos/records.ts';
+import { claimedHost, freeHost, machine } from '../controllers/builders.ts';
+
+const T = Date.parse('2026-01-01T00:00:00Z');
+const ID = '11111111-1111-4111-8111-111111111111';
+const OTHER = '22222222-2222-4222-8222-222222222222';
+const AFTER_ALL = T + 10 * 60_000;
+
+const seen = (at: number, object: PhysicalHost, type: 'ADDED' | 'MODIFIED' | 'DELETED' = 'MODIFIED'): ChaosRecord => ({
+  source: 'kubernetes',
+  at: T + at,
+  notBefore: T + at - 2_000,
+  type,
+  kind: 'PhysicalHost',
+  object,
+});
+const claimed = (at: number, stage: ClaimStage, more: { id?: string; tokenHash?: string } = {}) => {
+  const id = more.id ?? ID;
+  return claimedHost(stage, {}, {}, { ...more, id, since: new Date(T + at).toISOString() });
+};
+const free = freeHost('h', {}, { uid: 'h-uid' });
+const asked = (at: number, type: string, sender = ID): ChaosRecord => ({
+  source: 'bmc',
+  at: T + at,
+  host: 'h',
+  method: 'POST',
+  path: '/redfish/v1/Systems/1/Actions/ComputerSystem.Reset',
+  body: JSON.stringify({ ResetType: type }),
+  userAgent: `beskar7 (${sender})`,
+});
+const power = (at: number, state: 'On' | 'Off'): ChaosRecord => ({
+  source: 'power',
+  at: T + at,
+  host: 'h',
+  power: state,
+  why: 'test',
+});
+const override = (at: number, enabled: 'Once' | 'Disabled'): ChaosRecord => ({
+  source: 'override',
+  at: T + at,
+  host: 'h',
+  enabled,
+});
+const report = (at: number): ChaosRecord => ({
+  source: 'callback',
+  at: T + at,
+  host: 'h',
+  route: 'inspection',
+  status: 202,
+  isForwarded: true,
+  tokenHash: 'hash',
+});
+const listed = (at: number): ChaosRecord => ({ source: 'relist', at: T + at, kind: 'PhysicalHost' });
+
+/** The rules that a timeline breaks. */
+function broken(...records: ChaosRecord[]): (number | 'end')[] {
+  const checker = new Checker();
+  for (const record of records) checker.add(record);
+  return [...new Set(checker.violations(AFTER_ALL).map(({ rule }) => rule))];
+}
+
+const provisioning = [
+  seen(0, free),
+  seen(1_000, claimed(1_000, 'Claimed')),
+  seen(2_000, claimed(2_000, 'Armed', { tokenHash: 'hash' })),
+  override(2_500, 'Once'),
+  asked(3_000, 'On'),
+  power(3_500, 'On'),
+  override(3_600, 'Disabled'),
+];
+const handedOver = [...provisioning, seen(9_000, claimed(9_000, 'HandedOver'))];
+const releasing = [...handedOver, seen(20_000, claimed(20_000, 'Releasing'))];
+
+describe('the checker of the chaos suite', () => {
+  test('a provisioning and its release break nothing', () => {
+    const end = [asked(21_000, 'ForceOff'), power(22_000, 'Off'), seen(23_000, free)];
+    expect(broken(...releasing, ...end)).toEqual([]);
+  });
+
+  test.each<[string, (number | 'end')[], ChaosRecord[]]>([
+    ['a power-on of a host that is claimed only', [2], [...provisioning.slice(0, 2), asked(1_500, 'On')]],
+    ['a command for another claim', [2], [...provisioning, asked(4_000, 'ForceOff', OTHER)]],
+    ['a restart', [2], [...provisioning, asked(4_000, 'ForceRestart')]],
+    [
+      'a command of a claim that ended more than 62 s ago',
+      [2],
+      [...releasing, power(21_000, 'Off'), seen(22_000, free), asked(90_000, 'ForceOff')],
+    ],
+    ['a command after the hand-over', [4], [...handedOver, asked(12_000, 'ForceOff')]],
+    ['a release of a server that runs', [3], [...releasing, seen(23_000, free)]],
+    [
+      'a release with the override set',
+      [3],
+      [...releasing, power(21_000, 'Off'), override(20_500, 'Once'), seen(25_000, free)],
+    ],
+    ['a claim that is cleared without a release', [3], [...provisioning, power(4_000, 'Off'), seen(5_000, free)]],
+    [
+      'a claim that is replaced',
+      [1, 3],
+      [...provisioning, power(4_000, 'Off'), seen(5_000, claimed(5_000, 'Claimed', { id: OTHER }))],
+    ],
+    ['a report that is answered 202 and kept nowhere', [5], [...provisioning, report(6_000)]],
+  ])('%s', (_what, rules, records) => {
+    const found = broken(...records);
+    for (const rule of rules) expect(found).toContain(rule);
+    expect(found.filter((rule) => !rules.includes(rule) && rule !== 2)).toEqual([]);
+  });
+
+  test('a command of a claim that ended within 62 s may have been under way', () => {
+    const late = [power(21_000, 'Off'), seen(22_000, free), asked(80_000, 'ForceOff')];
+    expect(broken(...releasing, ...late)).toEqual([]);
+  });
+
+  test('a Secret that outlives its claim', () => {
+    const name = `h-boot-${ID}`;
+    const added: ChaosRecord = { source: 'secret', at: T + 1_500, type: 'ADDED', name };
+    const end = [power(21_000, 'Off'), seen(22_000, free)];
+    expect(broken(added, ...releasing, ...end)).toEqual([7]);
+    const deleted: ChaosRecord = { source: 'secret', at: T + 21_500, type: 'DELETED', name };
+    expect(broken(added, ...releasing, deleted, ...end)).toEqual([]);
+  });
+
+  test('one machine with two hosts, also when a list tells it', () => {
+    const second = { ...claimed(1_000, 'Claimed', { id: OTHER }) };
+    const other = { ...second, metadata: { ...second.metadata, name: 'h2', uid: 'h2-uid' } };
+    expect(broken(seen(1_000, claimed(1_000, 'Claimed')), seen(2_000, other))).toEqual([1]);
+    const batch = [listed(1_000), seen(1_000, claimed(1_000, 'Claimed')), seen(1_000, other)];
+    expect(broken(...batch)).toEqual([1]);
+    // The first one was deleted while the watch was broken: the list does not have it.
+    expect(broken(seen(1_000, claimed(1_000, 'Claimed')), listed(5_000), seen(5_000, other))).toEqual([]);
+  });
+
+  test('what a broken watch may have lost is held against nobody', () => {
+    expect(broken(seen(0, free), asked(2_000, 'On'), listed(5_000), seen(5_000, free))).toEqual([]);
+  });
+
+  test('a machine that failed and a host in Error say why', () => {
+    const failed = machine({ status: { phase: 'Failed' } });
+    const record: ChaosRecord = {
+      source: 'kubernetes',
+      at: T,
+      notBefore: T,
+      type: 'MODIFIED',
+      kind: 'Beskar7Machine',
+      object: failed,
+    };
+    expect(broken(record)).toEqual([9]);
+    expect(broken(seen(0, { ...free, status: { state: 'Error' } }))).toEqual([9]);
+  });
+
+  test('an old token that opens something', () => {
+    const replay: ChaosRecord = { ...report(1_000), route: 'replay inspection' } as ChaosRecord;
+    expect(broken(replay)).toEqual([7]);
+  });
+
+  test('a secret is found, and not told', () => {
+    const found = leaks('the log', 'password=s3cr3t', new Map([['s3cr3t', 'a BMC password']]));
+    expect(found).toEqual(['a BMC password in the log']);
+  });
+
+  test('the timeline has one line for each thing that happened', () => {
+    const checker = new Checker();
+    for (const record of provisioning) checker.add(record);
+    expect(checker.timeline('h').split('\n')).toHaveLength(provisioning.length);
+  });
+});
