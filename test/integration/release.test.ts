@@ -1,8 +1,10 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { KINDS } from '../../crds/kinds.ts';
 import { writeRelease } from '../../tools/release/index.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
@@ -106,7 +108,7 @@ describe('infrastructure-components.yaml', () => {
     const deployment = manifests('infrastructure-components.yaml').find(({ kind }) => kind === 'Deployment');
     const containers = deployment?.spec?.template?.spec.containers ?? [];
     expect(containers.map(({ name }) => name)).toEqual(['manager']);
-    expect(containers[0]?.image).toBe('${BESKAR7_IMAGE:=docker.io/library/beskar7}:${BESKAR7_IMAGE_TAG:=0.1.7}');
+    expect(containers[0]?.image).toBe('docker.io/library/beskar7:0.1.7');
     expect(containers[0]?.args).toContain('--temporal-address=${TEMPORAL_ADDRESS}');
   });
 
@@ -114,11 +116,8 @@ describe('infrastructure-components.yaml', () => {
     expect(needed('infrastructure-components.yaml')).toEqual(['BESKAR7_CALLBACK_URL', 'TEMPORAL_ADDRESS']);
     expect(variables('infrastructure-components.yaml')).toEqual([
       'BESKAR7_CALLBACK_URL',
-      'BESKAR7_IMAGE',
-      'BESKAR7_IMAGE_TAG',
       'BESKAR7_LOG_LEVEL',
       'BESKAR7_POWER_ON_RATE',
-      'BESKAR7_REPLICAS',
       'TEMPORAL_ADDRESS',
       'TEMPORAL_NAMESPACE',
       'TEMPORAL_PORT',
@@ -149,6 +148,57 @@ test.each(['cluster-template.yaml', 'cluster-template-topology.yaml'])(
     ]);
   },
 );
+
+test('the real clusterctl lists its variables and images, puts an image of one’s own in its place, and makes a cluster of it', async () => {
+  const { clusterctl } = await ensureTools(['clusterctl']);
+  const home = mkdtempSync(path.join(os.tmpdir(), 'beskar7-generate-'));
+  const repository = path.join(home, 'infrastructure-beskar7', 'v0.1.7');
+  cpSync(folder, repository, { recursive: true });
+  const config = path.join(home, 'clusterctl.yaml');
+  const url = path.join(repository, 'infrastructure-components.yaml');
+  writeFileSync(
+    config,
+    stringify({
+      providers: [{ name: 'beskar7', type: 'InfrastructureProvider', url }],
+      images: { 'infrastructure-beskar7': { repository: 'registry.example/metal' } },
+    }),
+  );
+  const env = {
+    ...process.env,
+    CLUSTERCTL_DISABLE_VERSIONCHECK: 'true',
+    BESKAR7_CALLBACK_URL: 'http://10.0.0.1:8082',
+    TEMPORAL_ADDRESS: 'temporal:7233',
+    CONTROL_PLANE_ENDPOINT_HOST: '10.0.0.50',
+    TARGET_OS_IMAGE: 'http://10.0.0.1:8083/images/os.tar.gz',
+  };
+  const run = async (...words: string[]) => {
+    const args = [...words, '--config', config, '--infrastructure', 'beskar7:v0.1.7'];
+    return (await promisify(execFile)(clusterctl, args, { env, timeout: 60_000 })).stdout;
+  };
+  try {
+    expect(await run('generate', 'provider', '--describe')).toMatch(
+      /TEMPORAL_ADDRESS[\s\S]*registry\.example\/metal\/beskar7:0\.1\.7/,
+    );
+    const cluster = [
+      'demo',
+      '--kubernetes-version',
+      'v1.34.0',
+      '--worker-machine-count',
+      '3',
+      '--target-namespace',
+      'metal',
+    ];
+    const made = parseAllDocuments(await run('generate', 'cluster', ...cluster)).map(
+      (document) => document.toJS() as { kind: string; spec?: { replicas?: number } },
+    );
+    expect(made.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['Cluster', 'Beskar7Cluster', 'KubeadmControlPlane', 'Beskar7MachineTemplate']),
+    );
+    expect(made.find(({ kind }) => kind === 'MachineDeployment')?.spec?.replicas).toBe(3);
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+});
 
 test('a real API server takes infrastructure-components.yaml as clusterctl fills it in', async () => {
   const file = path.join(folder, 'filled.yaml');

@@ -12,7 +12,6 @@ const WEBHOOK_PORT = 9443;
 
 /** What clusterctl fills in where the chart knows numbers only: stands in the rendered chart for the variable. */
 const NUMBERS: Readonly<Record<string, string>> = {
-  '64001': '${BESKAR7_REPLICAS:=2}',
   '64002': '${TEMPORAL_PORT:=7233}',
 };
 
@@ -35,10 +34,11 @@ interface Manifest {
 export async function components(helm: string, version: string): Promise<string> {
   const set = {
     'crds.install': 'false',
-    // In full: clusterctl does not take a short name. It is what `docker build --tag beskar7` makes.
-    'image.repository': '${BESKAR7_IMAGE:=docker.io/library/beskar7}',
-    'image.tag': `\${BESKAR7_IMAGE_TAG:=${version}}`,
-    'roles.all.replicas': '64001',
+    // Neither image nor replicas is a variable: `--describe` and `--list-images` read both before anything is filled in. clusterctl.yaml
+    // replaces images by `images:`. In full: clusterctl does not take a short name. It is what `docker build --tag beskar7` makes.
+    'image.repository': 'docker.io/library/beskar7',
+    'image.tag': version,
+    'roles.all.replicas': '2',
     'callback.url': '${BESKAR7_CALLBACK_URL}',
     'temporal.address': '${TEMPORAL_ADDRESS}',
     'temporal.namespace': '${TEMPORAL_NAMESPACE:=beskar7}',
