@@ -32,7 +32,7 @@ interface Container {
 interface Manifest {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string };
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
   rules?: Rule[];
   spec?: { template: { metadata: { labels: Record<string, string> }; spec: PodSpec } };
 }
@@ -177,6 +177,27 @@ describe('rights', () => {
     (document) => document.toJS() as Manifest,
   );
 
+  const AGGREGATED = 'cluster.x-k8s.io/aggregate-to-manager';
+  const own = (manifests: Manifest[]) =>
+    manifests.filter(({ metadata }) => metadata.labels?.[AGGREGATED] === undefined);
+
+  test('the core of Cluster API is given its rights by aggregation, also where Beskar7 watches one namespace', async () => {
+    for (const manifests of [plain, await render(), await render({ watchNamespace: 'helm-tenant' })]) {
+      const roles = manifests.filter(({ metadata }) => metadata.labels?.[AGGREGATED] === 'true');
+      expect(roles).toHaveLength(1);
+      expect(roles[0]?.kind).toBe('ClusterRole');
+      expect(rights(rulesOf(roles))).toEqual(
+        expect.arrayContaining([
+          'infrastructure.cluster.x-k8s.io/beskar7machines create',
+          'infrastructure.cluster.x-k8s.io/beskar7clusters patch',
+        ]),
+      );
+      // It is bound to nobody here.
+      const bindings = manifests.filter(({ kind }) => kind.endsWith('RoleBinding'));
+      expect(JSON.stringify(bindings)).not.toContain('beskar7-cluster-api');
+    }
+  });
+
   test('chart and plain manifests grant the same', async () => {
     expect(grants(plain).length).toBeGreaterThan(1);
     expect(grants(await render())).toEqual(grants(plain));
@@ -196,8 +217,8 @@ describe('rights', () => {
       rights(
         rulesOf(manifests.filter(({ kind: found, metadata }) => found === kind && metadata.namespace === namespace)),
       );
-    const cluster = of('ClusterRole');
-    expect([...of('Role', 'helm-tenant'), ...cluster].sort()).toEqual(rights(rulesOf(plain)).sort());
+    const cluster = rights(rulesOf(own(manifests.filter(({ kind }) => kind === 'ClusterRole'))));
+    expect([...of('Role', 'helm-tenant'), ...cluster].sort()).toEqual(rights(rulesOf(own(plain))).sort());
     const kind = 'beskar7clusters.infrastructure.cluster.x-k8s.io';
     const definitions = 'apiextensions.k8s.io/customresourcedefinitions';
     expect(cluster).toEqual([`${definitions} get ${kind}`, `${definitions} patch ${kind}`]);
