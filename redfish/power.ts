@@ -77,7 +77,8 @@ export class Power {
         looked = true;
       } catch (error) {
         if (!(error instanceof RedfishError) || !error.retryable || error.kind === 'Aborted') throw error;
-        failure = error;
+        // A look that only our own end cut short says less than what the BMC answered before.
+        if (failure === undefined || error.kind !== 'Timeout') failure = error;
       }
       onPoll?.(seen);
       if (seen === state) return true;
