@@ -7,8 +7,6 @@ import { renderChart } from './chart.ts';
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const PROVIDER = { 'cluster.x-k8s.io/provider': 'infrastructure-beskar7' };
 const HELM = /^ +app\.kubernetes\.io\/managed-by: Helm\n/gm;
-const WEBHOOK = 'beskar7-webhook';
-const WEBHOOK_PORT = 9443;
 
 /** What clusterctl fills in where the chart knows numbers only: stands in the rendered chart for the variable. */
 const NUMBERS: Readonly<Record<string, string>> = {
@@ -48,7 +46,7 @@ export async function components(helm: string, version: string): Promise<string>
   };
   const rendered = (await renderChart(helm, { set })).map((text) => parse(text.replace(HELM, '')) as Manifest);
   const kinds = generatedFiles().map(({ content }) => parse(content) as Manifest);
-  const all = [await namespace(), ...kinds, ...rendered, ...webhookPieces(rendered)];
+  const all = [await namespace(), ...kinds, ...rendered];
   const texts = all.map((manifest) => stringify(plain(manifest), { lineWidth: 0, aliasDuplicateObjects: false }));
   return texts.map(withVariables).join('---\n');
 }
@@ -60,31 +58,6 @@ async function namespace(): Promise<Manifest> {
   const found = documents.find(({ kind }) => kind === 'Namespace');
   if (!found) throw new Error('beskar7: deploy/manifests/rbac.yaml has no Namespace');
   return found;
-}
-
-/** How the API server reaches the conversion webhook, which every process serves; nothing where the chart says it already. */
-function webhookPieces(rendered: readonly Manifest[]): Manifest[] {
-  if (rendered.some(({ kind, metadata }) => kind === 'Service' && metadata.name === WEBHOOK)) return [];
-  const metadata = { name: WEBHOOK, namespace: 'beskar7-system', labels: { 'app.kubernetes.io/name': 'beskar7' } };
-  const pods = { 'app.kubernetes.io/name': 'beskar7' };
-  return [
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata,
-      spec: { selector: pods, ports: [{ name: 'webhook', port: 443, targetPort: WEBHOOK_PORT }] },
-    },
-    {
-      apiVersion: 'networking.k8s.io/v1',
-      kind: 'NetworkPolicy',
-      metadata,
-      spec: {
-        podSelector: { matchLabels: pods },
-        policyTypes: ['Ingress'],
-        ingress: [{ ports: [{ protocol: 'TCP', port: WEBHOOK_PORT }] }],
-      },
-    },
-  ];
 }
 
 /** With the mark of clusterctl instead of helm's. */
