@@ -8,7 +8,7 @@ import type { ApiParts } from '../parts.ts';
 
 const PREFIX = '/images/';
 
-/** `GET /images/...`: plain files of `imagesFolder`; nothing outside of it, by whatever name or link. Range requests come later. */
+/** `GET /images/...`: plain files of `imagesFolder`; nothing outside of it, by whatever name or link. One range of bytes is served (RFC 9110), several are answered whole. */
 export function serveImages(parts: ApiParts): Middleware<ExchangeState> {
   return async (ctx, next) => {
     if (!ctx.path.startsWith(PREFIX)) return next();
@@ -17,17 +17,39 @@ export function serveImages(parts: ApiParts): Middleware<ExchangeState> {
     const { imagesFolder } = parts.options;
     if (imagesFolder === undefined) throw notFound('no folder of images is configured');
     const file = await fileOf(imagesFolder, ctx.path.slice(PREFIX.length));
-    ctx.status = 200;
-    ctx.set('Content-Type', 'application/octet-stream');
-    ctx.length = file.size;
+    ctx.set({ 'Content-Type': 'application/octet-stream', 'Accept-Ranges': 'bytes', ETag: file.etag });
+    // A range is for a GET; of a file that has changed since the first part was fetched, all is sent.
+    const isWanted = ctx.method === 'GET' && [file.etag, ''].includes(ctx.get('If-Range'));
+    const range = isWanted ? rangeOf(ctx.get('Range'), file.size) : undefined;
+    if (range === 'unsatisfiable') {
+      ctx.status = 416;
+      ctx.set('Content-Range', `bytes */${file.size}`);
+      ctx.body = '';
+      ctx.state.outcome = 'range outside of the image';
+      return;
+    }
+    ctx.status = range ? 206 : 200;
+    if (range) ctx.set('Content-Range', `bytes ${range.start}-${range.end}/${file.size}`);
+    ctx.length = range ? range.end - range.start + 1 : file.size;
     ctx.state.outcome = 'image served';
     // HEAD gets the same headers and no body.
-    if (ctx.method === 'GET') ctx.body = createReadStream(file.path);
+    if (ctx.method === 'GET') ctx.body = createReadStream(file.path, range);
   };
 }
 
+/** The bytes that a Range header asks for, both ends included; undefined where it is none, not understood, or more than one. */
+function rangeOf(header: string, size: number): { start: number; end: number } | 'unsatisfiable' | undefined {
+  const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim()) ?? [];
+  if (from === '' && to === '') return undefined;
+  // `-n`: the last n bytes.
+  const start = from === '' ? Math.max(0, size - Number(to)) : Number(from);
+  const end = from === '' || to === '' ? size - 1 : Math.min(Number(to), size - 1);
+  if (from !== '' && to !== '' && Number(to) < Number(from)) return undefined;
+  return start > end ? 'unsatisfiable' : { start, end };
+}
+
 /** The regular file behind an encoded path. Throws the 404. */
-async function fileOf(folder: string, encoded: string): Promise<{ path: string; size: number }> {
+async function fileOf(folder: string, encoded: string): Promise<{ path: string; size: number; etag: string }> {
   let names: string[];
   try {
     names = encoded.split('/').map(decodeURIComponent);
@@ -41,7 +63,8 @@ async function fileOf(folder: string, encoded: string): Promise<{ path: string; 
     const root = await realpath(folder);
     const path = await realpath(join(root, ...names));
     const info = await stat(path);
-    if (path.startsWith(root + sep) && info.isFile()) return { path, size: info.size };
+    const etag = `"${info.size.toString(16)}-${Math.round(info.mtimeMs).toString(16)}"`;
+    if (path.startsWith(root + sep) && info.isFile()) return { path, size: info.size, etag };
   } catch (error) {
     throw notFound(`the file cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
   }

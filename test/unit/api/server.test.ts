@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { ListenError } from '../../../api/index.ts';
 import { REPORT } from './reports.ts';
 import { CLAIM, inMs, NONCE, Scene, TOKEN } from './scene.ts';
@@ -172,6 +172,54 @@ describe('images', () => {
       expect({ path, ...(await get(`/images/${path}`)) }).toMatchObject({ path, status: 404, body: 'not found' });
     }
     await rm(root, { recursive: true });
+  });
+});
+
+describe('a range of an image', () => {
+  let root = '';
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'beskar7-ranges-'));
+    await writeFile(join(root, 'os'), '0123456789');
+    await writeFile(join(root, 'empty'), '');
+  });
+  afterAll(() => rm(root, { recursive: true }));
+  const get = async (range: string, headers: Record<string, string> = {}, file = 'os') => {
+    scene ??= await new Scene().start({ imagesFolder: root });
+    return scene.call('GET', `/images/${file}`, { boot: true, headers: { range, ...headers } });
+  };
+
+  test.each([
+    ['bytes=0-3', '0123', 'bytes 0-3/10'],
+    ['bytes=7-', '789', 'bytes 7-9/10'],
+    ['bytes=-2', '89', 'bytes 8-9/10'],
+    ['bytes=-99', '0123456789', 'bytes 0-9/10'],
+    ['bytes=5-99', '56789', 'bytes 5-9/10'],
+  ])('%s', async (range, body, told) => {
+    const answer = await get(range);
+    expect(answer).toMatchObject({ status: 206, body });
+    expect(answer.headers).toMatchObject({ 'content-range': told, 'content-length': String(body.length) });
+  });
+
+  test.each([['bytes=10-'], ['bytes=99-100'], ['bytes=-0']])('%s lies outside', async (range) => {
+    expect(await get(range)).toMatchObject({ status: 416, body: '', headers: { 'content-range': 'bytes */10' } });
+  });
+
+  test.each([['bytes=5-2'], ['bytes=0-1,4-5'], ['bytes=-'], ['lines=1-2'], ['bytes=a-b'], ['']])(
+    '%j is answered whole',
+    async (range) => {
+      expect(await get(range)).toMatchObject({
+        status: 200,
+        body: '0123456789',
+        headers: { 'accept-ranges': 'bytes' },
+      });
+    },
+  );
+
+  test('goes on with the file that was begun, and with no other', async () => {
+    const etag = String((await get('')).headers.etag);
+    expect(await get('bytes=8-', { 'if-range': etag })).toMatchObject({ status: 206, body: '89' });
+    expect(await get('bytes=8-', { 'if-range': '"another"' })).toMatchObject({ status: 200, body: '0123456789' });
+    expect(await get('bytes=0-', {}, 'empty')).toMatchObject({ status: 416 });
   });
 });
 
