@@ -41,26 +41,37 @@ export async function catchBugs(options: ChaosOptions): Promise<number> {
 
 async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Promise<Violation[]> {
   world.forget();
-  // The release of a run that was ended from outside waits 62 s for what may be under way: right, and too long here.
-  const driver = new Driver(world, random.fork(), {
-    prefix: bug.name.slice(0, 20),
-    impossible: 0.4,
-    without: ['terminate', 'reset'],
-  });
+  let round = 0;
+  const newDriver = (): Driver => {
+    round += 1;
+    // The release of a run that was ended from outside waits 62 s for what may be under way: right, and too long here.
+    return new Driver(world, random.fork(), {
+      prefix: `${bug.name.slice(0, 20)}-${round}`,
+      impossible: 0.4,
+      without: ['terminate', 'reset'],
+    });
+  };
+  let driver = newDriver();
   const end = await bug.begin(world);
   driver.start();
-  let found: Violation[] = [];
+  const found: Violation[] = [];
+  const until = Date.now() + CAUGHT_MS;
+  const isCaught = (): boolean => found.some(({ rule }) => rule === bug.rule);
   try {
-    if (bug.rule === 'end' || bug.rule === 8) {
+    while (Date.now() < until && !isCaught()) {
+      if (bug.rule !== 'end' && bug.rule !== 8) {
+        await delay(CHECK_EVERY_MS);
+        found.push(...world.checker.violations(world.kubernetes.horizon));
+        continue;
+      }
       await delay(BUSY_MS);
       await driver.stop();
-      found = bug.rule === 8 ? await scanForSecrets(world) : await settle(world, random.fork(), AT_REST_MS);
-    } else {
-      const until = Date.now() + CAUGHT_MS;
-      while (Date.now() < until && !found.some(({ rule }) => rule === bug.rule)) {
-        await delay(CHECK_EVERY_MS);
-        found = [...found, ...world.checker.violations(world.kubernetes.horizon)];
-      }
+      // On a slow machine, or a fleet that is busy, a round can pass in which nothing came so far that the bug could act on it, or
+      // all of that was deleted: then another one.
+      found.push(...(bug.rule === 8 ? await scanForSecrets(world) : await settle(world, random.fork(), AT_REST_MS)));
+      if (isCaught()) break;
+      driver = newDriver();
+      driver.start();
     }
   } finally {
     await driver.stop();
