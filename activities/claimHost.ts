@@ -3,7 +3,13 @@ import { log } from '@temporalio/activity';
 import type { Beskar7Machine, Beskar7MachineStatus } from '../crds/beskar7Machine.ts';
 import { serializeClaim, type Claim } from '../crds/claim.ts';
 import { askOf } from '../crds/handled.ts';
-import { ANNOTATION_BLOCK_MOVE, ANNOTATION_CLAIM, API_VERSION, LABEL_CONSUMER_UID } from '../crds/names.ts';
+import {
+  ANNOTATION_BLOCK_MOVE,
+  ANNOTATION_CLAIM,
+  ANNOTATION_FORCE_RELEASE,
+  API_VERSION,
+  LABEL_CONSUMER_UID,
+} from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { selectorText } from '../crds/selector.ts';
@@ -178,7 +184,8 @@ async function tryClaim(
       resourceVersion: cached.metadata.resourceVersion,
       uid: cached.metadata.uid,
       labels: { [LABEL_CONSUMER_UID]: uid },
-      annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim) },
+      // Said of an earlier claim, it would free this one without a look at its server.
+      annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim), [ANNOTATION_FORCE_RELEASE]: null },
     },
     spec: { consumerRef: { apiVersion: API_VERSION, kind: 'Beskar7Machine', name, namespace, uid } },
   };

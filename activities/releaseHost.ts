@@ -130,13 +130,15 @@ async function switchOffAndClear(
   await bmc.clearBootOverride(options);
 }
 
-/** Clears consumerRef, label and claim in one write; then the status, and what is left of the token. */
+/**
+ * Clears consumerRef, label and claim in one write; then the status, and what is left of the token. The word to release by force was
+ * said of this claim: left standing, it would free the next one without a look at its server.
+ */
 async function endClaim(
   deps: Dependencies,
   ref: ClaimRef,
   host: PhysicalHost,
   state: 'Available' | 'Enrolling',
-  removed: Record<string, null> = {},
 ): Promise<void> {
   await deps.kube.delete(SECRETS, ref.namespace, bootSecretName(ref.host, ref.id));
   const cleared = await patchHost(
@@ -145,7 +147,10 @@ async function endClaim(
     (live) => {
       requireClaim(live, ref, ['Releasing']);
       return {
-        metadata: { labels: { [LABEL_CONSUMER_UID]: null }, annotations: { [ANNOTATION_CLAIM]: null, ...removed } },
+        metadata: {
+          labels: { [LABEL_CONSUMER_UID]: null },
+          annotations: { [ANNOTATION_CLAIM]: null, [ANNOTATION_FORCE_RELEASE]: null },
+        },
         spec: { consumerRef: null },
       };
     },
@@ -206,7 +211,7 @@ async function forceRelease(
   reason: string,
 ): Promise<ReleaseHostResult> {
   const { claim: ref } = input;
-  await endClaim(deps, ref, host, 'Enrolling', { [ANNOTATION_FORCE_RELEASE]: null });
+  await endClaim(deps, ref, host, 'Enrolling');
   deps.recorder.event(
     host,
     'Warning',

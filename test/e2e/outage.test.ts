@@ -87,6 +87,19 @@ describe('a BMC that is away', () => {
     await world.untilHost('host-3', 'unreachable', (object) => isSaid(object, 'RedfishReachable', 'False'));
     expect(await world.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).toContain('"unplugged"');
   });
+
+  test('a word to force that nobody has taken back is not meant for the next claim: its server is switched off', async () => {
+    await world.kubectl('annotate', 'physicalhost', 'host-2', 'beskar7.io/force-release=for the machine before');
+    await world.kubectl('delete', 'beskar7machine', 'inspects');
+    await world.untilHost('host-2', 'unclaimed', ({ spec }) => spec.consumerRef === undefined);
+    await world.kubectl('annotate', 'physicalhost', 'host-2', 'beskar7.io/force-release=too late');
+    await world.hostIs('host-2', 'Available');
+    await world.addMachine('next', on('host-2'));
+    await world.machineIs('next', 'Provisioned');
+    expect((await world.host('host-2'))?.metadata.annotations?.['beskar7.io/force-release']).toBeUndefined();
+    await world.kubectl('delete', 'beskar7machine', 'next');
+    await isFreeAndOff(world, 'host-2');
+  });
 });
 
 describe('a rotated password', () => {
