@@ -42,6 +42,17 @@ module.exports = {
       'api/ imports crds/, kube/ and message types',
     ),
     only('webhooks', 'webhooks', ['crds', 'kube'], 'webhooks/ imports crds/ and kube/'),
+    {
+      name: 'web-page-imports-shared-types',
+      comment: 'web/page/ runs in a browser: of ours it imports web/shared/ only',
+      severity: 'error',
+      from: { path: '^web/page/' },
+      to: {
+        path: '^[a-z]+/',
+        dependencyTypesNot: ['core', 'npm', 'npm-dev'],
+        pathNot: ['^web/(page|shared)/', '^node_modules/'],
+      },
+    },
     only('simulator', 'simulator', ['crds'], 'simulator/ never imports the code under test'),
     {
       name: 'simulator-imports-types-of-crds',

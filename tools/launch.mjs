@@ -24,6 +24,7 @@ const COMMANDS = {
   toolchain: 'tools/commands/toolchain.ts',
   generate: 'tools/commands/generate.ts',
   release: 'tools/commands/release.ts',
+  'web:build': 'tools/commands/webBuild.ts',
 };
 
 const [command = '', ...args] = process.argv.slice(2);

@@ -1,0 +1,2 @@
+/** Vite takes style sheets as imports; TypeScript needs to be told. */
+declare module '*.css';
