@@ -1,4 +1,4 @@
-import { condition, continueAsNew, setHandler, workflowInfo } from '@temporalio/workflow';
+import { condition, continueAsNew, patched, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
 import { sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
 import type { HostInput } from './names.ts';
@@ -6,9 +6,15 @@ import { bmc, kubernetes } from './proxies.ts';
 import { retryDelayMs } from './release.ts';
 
 const ATTEMPTS = 100;
+/** How long what a lost worker has sent may still arrive: the age of a fence and the deadline of a call (rules 2 and 4). */
+const IN_FLIGHT_MS = 62_000;
 
-/** Switches the server of a deleted, unclaimed host off and lets the host go; tried for as long as it takes. */
-export async function retireHost(input: HostInput): Promise<string> {
+/**
+ * Switches the server of a deleted, unclaimed host off and lets the host go; tried for as long as it takes. After an attempt that did
+ * not confirm its end, the host goes only when nothing of that can reach the BMC any more: the server may be registered anew at once.
+ * `settlesAt` (ms since the epoch) carries that moment over a fresh history.
+ */
+export async function retireHost(input: HostInput, settlesAt = 0): Promise<string> {
   let changes = 0;
   setHandler(hostChanged, () => void (changes += 1));
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
@@ -19,6 +25,13 @@ export async function retireHost(input: HostInput): Promise<string> {
         { host: input, attempt, nextAttemptInMs },
       ]);
       if (result.kind === 'notDue') return result.message;
+      if (settlesAt > Date.now()) {
+        await sleep(settlesAt - Date.now(), {
+          summary: `Until what a lost worker sent to ${input.name} cannot arrive`,
+        });
+        settlesAt = 0;
+        continue;
+      }
       const { secrets } = result;
       await kubernetes.letHostGo.executeWithOptions({ summary: `Lets ${input.name} go` }, [{ host: input, secrets }]);
       return `host ${input.namespace}/${input.name} was retired`;
@@ -26,11 +39,12 @@ export async function retireHost(input: HostInput): Promise<string> {
       const failed = sortFailure(error);
       if (failed.kind === 'cancelled') throw error;
       if (failed.kind === 'claimLost') return failed.message;
+      if (failed.kind === 'unconfirmed' && patched('retire-settles')) settlesAt = Date.now() + IN_FLIGHT_MS;
       const seen = changes;
       await condition(() => changes > seen, failed.kind === 'shutdown' ? 1 : nextAttemptInMs, {
         summary: `Next attempt: ${failed.message}`.slice(0, 200),
       });
     }
   }
-  return continueAsNew<typeof retireHost>(input);
+  return continueAsNew<typeof retireHost>(input, settlesAt);
 }

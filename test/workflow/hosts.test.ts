@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { hostChanged } from '../../workflows/messages.ts';
 import type { HostInput } from '../../workflows/names.ts';
 import { lastedMs } from './ended.ts';
-import { bmcDown, claimIsLost, inMs, type Activities, type Fakes } from './fakes.ts';
+import { bmcDown, claimIsLost, inMs, lostWorker, type Activities, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(60_000);
@@ -126,6 +126,21 @@ describe('retire/<ns>/<host>', () => {
     await run.signal(hostChanged, { connectionHash: 'any' });
     await run.result();
     expect(fakes.inputs('retireHost')).toHaveLength(before + 1);
+  });
+
+  test('after a lost worker it lets the host go only when nothing that was sent can arrive any more', async () => {
+    let tries = 0;
+    const fakes = stage.prepare({
+      retireHost: () => {
+        tries += 1;
+        return tries === 1 ? lostWorker(stage.env) : Promise.resolve({ kind: 'off', secrets: ['bmc'] });
+      },
+    });
+    const run = await stage.start('retire', hostOf(fakes));
+    await expect(run.result()).resolves.toContain('was retired');
+    expect(fakes.names()).toEqual(['retireHost', 'retireHost', 'retireHost', 'letHostGo']);
+    // The lost attempt is noticed after 20 s of silence, and 62 s later the host goes.
+    expect(await lastedMs(run)).toBeGreaterThan(82_000);
   });
 
   test.each([
