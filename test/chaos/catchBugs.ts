@@ -48,7 +48,7 @@ async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Prom
     return new Driver(world, random.fork(), {
       prefix: `${bug.name.slice(0, 20)}-${round}`,
       impossible: 0.4,
-      without: ['terminate', 'reset'],
+      without: ['terminate', 'reset', 'deleteHost', 'forceRelease'],
     });
   };
   let driver = newDriver();

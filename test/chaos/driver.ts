@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import type { Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../crds/claim.ts';
-import { ANNOTATION_RETRY, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
+import { ANNOTATION_FORCE_RELEASE, ANNOTATION_RETRY, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { TEMPORAL_NAMESPACE } from '../../tools/controlplane/index.ts';
 import { runCommand } from '../../tools/toolchain/command.ts';
@@ -22,6 +22,8 @@ const OPERATIONS = {
   edit: 1,
   unschedulable: 0.7,
   replayToken: 1,
+  deleteHost: 0.5,
+  forceRelease: 1,
 } as const;
 type Operation = keyof typeof OPERATIONS;
 
@@ -69,6 +71,7 @@ export class Driver {
         () => undefined,
       );
       if (this.#stop.signal.aborted) return;
+      await this.#registerAgain();
       const operation = this.#random.weighted(this.#weights);
       // While the API server or Temporal is away, people fail as well.
       const isDone = await this.#do(operation).catch(() => false);
@@ -89,6 +92,8 @@ export class Driver {
     }
     if (operation === 'unschedulable') return this.#toggleUnschedulable();
     if (operation === 'replayToken') return this.#replayToken();
+    if (operation === 'deleteHost') return this.#deleteHost();
+    if (operation === 'forceRelease') return this.#forceRelease();
     if (machine === undefined) return false;
     this.#note(operation, name);
     const run = temporal.workflow.getHandle(`provision/${NAMESPACE}/${name}`);
@@ -156,6 +161,38 @@ export class Driver {
     const isSet = host.metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] !== undefined;
     const annotations = { [ANNOTATION_UNSCHEDULABLE]: isSet ? null : 'true' };
     await this.#world.admin.mergePatch(HOSTS, NAMESPACE, host.metadata.name, { metadata: { annotations } });
+    return true;
+  }
+
+  /** Claimed or not: the claim of a host that is being deleted goes on to its end. */
+  async #deleteHost(): Promise<boolean> {
+    const host = this.#random.pick([...this.#world.kubernetes.hosts.values()].filter(isAlive));
+    if (!host) return false;
+    this.#note('deleteHost', host.metadata.name);
+    await this.#world.admin.delete(HOSTS, NAMESPACE, host.metadata.name);
+    return true;
+  }
+
+  async #registerAgain(): Promise<void> {
+    const created = await this.#world.createMissingHosts().catch(() => 0);
+    if (created > 0) this.counts.set('registerHost', (this.counts.get('registerHost') ?? 0) + created);
+  }
+
+  /** An operator loses patience with a release that does not come to its end. */
+  async #forceRelease(): Promise<boolean> {
+    const host = this.#random.pick(
+      [...this.#world.kubernetes.hosts.values()].filter(
+        (candidate) => claimOf(candidate)?.stage === 'Releasing' && candidate.status?.state === 'Error',
+      ),
+    );
+    const claim = host && claimOf(host);
+    if (!claim) return false;
+    const { name, uid = '', resourceVersion = '' } = host.metadata;
+    this.#note('forceRelease', name);
+    this.#world.noteForced(name, claim.id);
+    // With the version: it is said of this claim, not of one that came meanwhile.
+    const metadata = { uid, resourceVersion, annotations: { [ANNOTATION_FORCE_RELEASE]: 'chaos' } };
+    await this.#world.admin.mergePatch(HOSTS, NAMESPACE, name, { metadata });
     return true;
   }
 

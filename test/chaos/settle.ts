@@ -8,7 +8,7 @@ import { kubectl } from '../../tools/controlplane/install.ts';
 import { leaks } from './check/leaks.ts';
 import type { Random } from './random.ts';
 import type { Violation } from './records.ts';
-import { indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
+import { hostName, indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
 
 const CLAIMED_STATES = ['Provisioned', 'Failed'];
 
@@ -36,7 +36,13 @@ export async function settle(
   }
   let restless: Violation[] = [];
   await until('everything has come to rest', boundMs, async () => {
-    restless = [...restlessMachines(world), ...restlessHosts(world), ...(await openRuns(world))];
+    await world.createMissingHosts();
+    restless = [
+      ...missingHosts(world),
+      ...restlessMachines(world),
+      ...restlessHosts(world),
+      ...(await openRuns(world)),
+    ];
     return restless.length === 0 ? undefined : restless.map(({ what }) => what).join('; ');
   }).catch(() => undefined);
   return restless;
@@ -66,7 +72,15 @@ function restlessMachines({ kubernetes }: ChaosWorld): Violation[] {
   });
 }
 
-function restlessHosts({ kubernetes, fleet }: ChaosWorld): Violation[] {
+function missingHosts({ kubernetes, fleet }: ChaosWorld): Violation[] {
+  return [...fleet.hosts.keys()]
+    .map(hostName)
+    .filter((host) => !kubernetes.hosts.has(host))
+    .map((host) => ({ rule: 'end', host, at: Date.now(), what: `host ${host} is missing` }));
+}
+
+function restlessHosts(world: ChaosWorld): Violation[] {
+  const { kubernetes, fleet } = world;
   return [...kubernetes.hosts.values()].flatMap((host): Violation[] => {
     const { name } = host.metadata;
     const violation = (what: string): Violation[] => [
@@ -85,9 +99,12 @@ function restlessHosts({ kubernetes, fleet }: ChaosWorld): Violation[] {
         ? []
         : violation(`runs ${consumer?.name ?? ''}, but its server is ${state?.power ?? 'unknown'}`);
     }
+    if (host.metadata.deletionTimestamp !== undefined) return violation('is free and still being deleted');
     if (host.status?.state !== 'Available') return violation(`is free and ${host.status?.state ?? 'without a state'}`);
-    if (state?.power !== 'Off') return violation(`is Available and its server is ${state?.power ?? 'unknown'}`);
-    if (override?.enabled !== 'Disabled') return violation('is Available with a boot override');
+    if (!world.isForced(name)) {
+      if (state?.power !== 'Off') return violation(`is Available and its server is ${state?.power ?? 'unknown'}`);
+      if (override?.enabled !== 'Disabled') return violation('is Available with a boot override');
+    }
     const secret = [...kubernetes.secrets].find((entry) => entry.startsWith(`${name}-boot-`));
     return secret === undefined ? [] : violation(`is Available and has ${secret}`);
   });

@@ -6,7 +6,9 @@ import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Client, Connection } from '@temporalio/client';
 import { parse } from 'yaml';
+import { claimOf } from '../../crds/claim.ts';
 import { KubeClient } from '../../kube/client.ts';
+import { isConflict } from '../../kube/error.ts';
 import { HOSTS, SECRETS } from '../../kube/resource.ts';
 import { startFleet, type Fleet } from '../../simulator/index.ts';
 import { startControlPlane, TEMPORAL_NAMESPACE, type ControlPlane } from '../../tools/controlplane/index.ts';
@@ -43,6 +45,8 @@ export class ChaosWorld {
   readonly passwords = new Set<string>();
   readonly #connection: Connection;
   readonly #isKept: boolean;
+  /** Hosts whose last claim was ended by force, and that claim. */
+  readonly #forced = new Map<string, string>();
 
   private constructor(parts: Parts) {
     this.folder = parts.folder;
@@ -54,7 +58,7 @@ export class ChaosWorld {
     this.fleet = parts.fleet;
     this.proxy = parts.proxy;
     this.processes = parts.processes;
-    const record = (entry: ChaosRecord) => this.checker.add(entry);
+    const record = (entry: ChaosRecord) => this.#observe(entry);
     const targets = (port: (process: RoleProcess) => number) =>
       parts.processes.filter(({ role }) => role === 'api').map((process) => `http://127.0.0.1:${port(process)}`);
     this.callbacks = new Gateway(
@@ -146,13 +150,7 @@ export class ChaosWorld {
         data: credentials(bmc.credentials.password),
       });
       this.passwords.add(bmc.credentials.password);
-      await this.admin.create(HOSTS, {
-        metadata: { name, namespace: NAMESPACE, labels: { zone: index % 2 === 0 ? 'a' : 'b' } },
-        spec: {
-          bootMACAddress: bmc.mac,
-          redfishConnection: { address: bmc.address, credentialsSecretRef: `bmc-${name}` },
-        },
-      });
+      await this.#createHost(index);
       await bmc.fault({ powerLost: POWER_LOST });
     }
     await until('every host is enrolled', 120_000, () =>
@@ -163,6 +161,54 @@ export class ChaosWorld {
             .map(({ metadata, status }) => `${metadata.name} ${status?.state ?? '?'}`)
             .join(', '),
     );
+  }
+
+  async #createHost(index: number): Promise<void> {
+    const bmc = this.fleet.hosts[index];
+    if (!bmc) return;
+    const name = hostName(index);
+    await this.admin.create(HOSTS, {
+      metadata: { name, namespace: NAMESPACE, labels: { zone: index % 2 === 0 ? 'a' : 'b' } },
+      spec: {
+        bootMACAddress: bmc.mac,
+        redfishConnection: { address: bmc.address, credentialsSecretRef: `bmc-${name}` },
+      },
+    });
+  }
+
+  /** Hosts that were deleted come back under their name, as when a server is registered anew. Gives how many were created. */
+  async createMissingHosts(): Promise<number> {
+    let created = 0;
+    for (const index of this.fleet.hosts.keys()) {
+      if (this.kubernetes.hosts.has(hostName(index))) continue;
+      await this.#createHost(index).then(
+        () => (created += 1),
+        (error: unknown) => {
+          // The watch is behind.
+          if (!isConflict(error)) throw error;
+        },
+      );
+    }
+    return created;
+  }
+
+  /** Nobody has seen the server of this claim off: whether it runs is not known until the host has another claim. */
+  noteForced(host: string, claim: string): void {
+    this.#forced.set(host, claim);
+  }
+
+  /** The last claim of the host was ended by force. */
+  isForced(host: string): boolean {
+    return this.#forced.has(host);
+  }
+
+  #observe(entry: ChaosRecord): void {
+    if (entry.source === 'kubernetes' && entry.kind === 'PhysicalHost') {
+      const claim = claimOf(entry.object);
+      const { name } = entry.object.metadata;
+      if (claim && claim.id !== this.#forced.get(name)) this.#forced.delete(name);
+    }
+    this.checker.add(entry);
   }
 
   /** Begins with a checker that knows the present and nothing of the past. */
