@@ -36,7 +36,8 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     retry: now.retry,
     outcome: input.outcome,
   };
-  const version = await patchMachineEnd(deps, run.machine, handled);
+  const { resourceVersion: machineVersion = '' } = machine.metadata;
+  const version = await patchMachineEnd(deps, { ...run, machineVersion }, handled);
   if (version === undefined) return;
   await writeMachineStatus(
     deps.kube,

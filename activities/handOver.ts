@@ -17,6 +17,8 @@ import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, require
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
 
+const CONFLICTS = 8;
+
 export interface HandOverInput {
   readonly claim: ClaimRef;
   readonly run: RunContext;
@@ -128,12 +130,7 @@ async function finish(
   const { run, plan } = input;
   const addresses = addressesOf(host);
   const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned', addresses };
-  const version = await patchMachineEnd(
-    deps,
-    run.machine,
-    handled,
-    providerIDOf(run.machine.namespace, host.metadata.name),
-  );
+  const version = await patchMachineEnd(deps, run, handled, providerIDOf(run.machine.namespace, host.metadata.name));
   if (version === undefined) return;
   await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, provisionedReport(host, addresses));
   deps.recorder.event(
@@ -145,26 +142,37 @@ async function finish(
   deps.metrics.provisioningDone(Math.max(0, (Date.now() - Date.parse(input.startedAt)) / 1000));
 }
 
-/** `handled` first, status after it (rule 9). Returns the machine's new resourceVersion; undefined when it is gone. */
+/**
+ * `handled` first, status after it (rule 9), by compare-and-swap (rule 19) from the version of the run's last write. Returns the machine's new
+ * resourceVersion; undefined when it is gone.
+ */
 export async function patchMachineEnd(
   deps: Dependencies,
-  machine: { namespace: string; name: string; uid: string },
+  run: Pick<RunContext, 'machine' | 'machineVersion'>,
   handled: Handled,
   providerID?: string,
 ): Promise<string | undefined> {
-  try {
-    const patched = await deps.kube.mergePatch(MACHINES, machine.namespace, machine.name, {
-      metadata: {
-        uid: machine.uid,
-        annotations: { [ANNOTATION_HANDLED]: JSON.stringify(handled), [ANNOTATION_BLOCK_MOVE]: null },
-      },
-      ...(providerID === undefined ? {} : { spec: { providerID } }),
-    });
-    return patched.metadata.resourceVersion;
-  } catch (error) {
-    // Another uid: the machine was recreated, this one is gone.
-    if (isNotFound(error) || isConflict(error)) return undefined;
-    throw error;
+  const { namespace, name, uid } = run.machine;
+  let resourceVersion = run.machineVersion;
+  for (let conflicts = 0; ; conflicts += 1) {
+    resourceVersion ??= (await readMachine(deps.kube, run.machine))?.metadata.resourceVersion;
+    // Recreated under its name, or gone.
+    if (resourceVersion === undefined) return undefined;
+    try {
+      const patched = await deps.kube.mergePatch(MACHINES, namespace, name, {
+        metadata: {
+          uid,
+          resourceVersion,
+          annotations: { [ANNOTATION_HANDLED]: JSON.stringify(handled), [ANNOTATION_BLOCK_MOVE]: null },
+        },
+        ...(providerID === undefined ? {} : { spec: { providerID } }),
+      });
+      return patched.metadata.resourceVersion;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
+      resourceVersion = undefined;
+    }
   }
 }
 
@@ -174,12 +182,12 @@ export async function recordProvisioned(
   machine: Beskar7Machine,
   host: PhysicalHost,
 ): Promise<void> {
-  const { namespace = '', name, uid = '' } = machine.metadata;
+  const { namespace = '', name, uid = '', resourceVersion = '' } = machine.metadata;
   const addresses = addressesOf(host, handledOf(machine)?.addresses);
   const handled: Handled = { ...askOf(machine), outcome: 'Provisioned', addresses };
   const version = await patchMachineEnd(
     deps,
-    { namespace, name, uid },
+    { machine: { namespace, name, uid }, machineVersion: resourceVersion },
     handled,
     providerIDOf(namespace, host.metadata.name),
   );
