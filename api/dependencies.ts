@@ -3,6 +3,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
+import type { ConnectionLimits } from './connections.ts';
 import type { Rate } from './rateLimit.ts';
 
 /** Names of the signals in `workflows/messages.ts` that callbacks send. */
@@ -62,8 +63,8 @@ export interface ApiOptions {
   readonly rates?: { readonly perSource?: Rate; readonly perHost?: Rate };
   /** Contract: headers 5 s, read and write 15 s, idle 60 s. */
   readonly timeouts?: Partial<Timeouts>;
-  /** Connections per listener; more are closed at once. */
-  readonly maxConnections?: number;
+  /** Connections per listener, 4096, and of one source, 2048; more are closed at once. */
+  readonly connections?: Partial<ConnectionLimits>;
 }
 
 /** Timeouts of a listener. */

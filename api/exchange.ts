@@ -4,7 +4,7 @@ import { KubeError } from '../kube/error.ts';
 import type { HostKey } from './auth.ts';
 import { ApiError, notFound, tooManyRequests, unavailable } from './errors.ts';
 import type { ApiParts } from './parts.ts';
-import { sourceOf } from './source.ts';
+import { budgetOf, sourceOf } from './source.ts';
 
 /** What a request's middlewares tell each other and the log line. */
 export interface ExchangeState {
@@ -14,6 +14,8 @@ export interface ExchangeState {
   route: string;
   /** Which host it is about. */
   key?: HostKey;
+  /** The claim whose bearer or nonce it had, by its id. */
+  claim?: string;
   /** What came of it, for the log. */
   outcome?: string;
 }
@@ -34,7 +36,7 @@ export function exchange(parts: ApiParts): Middleware<ExchangeState> {
     ctx.set('X-Request-Id', state.requestId);
     let failure: ApiError | undefined;
     try {
-      const waitMs = parts.perSource.take(state.source);
+      const waitMs = parts.perSource.take(budgetOf(state.source));
       if (waitMs > 0) throw tooManyRequests(waitMs, `from ${state.source}`);
       await next();
       if (ctx.status === 404 && ctx.body == null) throw notFound('no such route');
@@ -53,7 +55,7 @@ export function exchange(parts: ApiParts): Middleware<ExchangeState> {
  */
 export function limitHost(parts: ApiParts, key: HostKey, source: string): void {
   const host = `${key.namespace}/${key.host}`;
-  const waitMs = parts.perHost.take(`${host} ${source}`);
+  const waitMs = parts.perHost.take(`${host} ${budgetOf(source)}`);
   if (waitMs > 0) throw tooManyRequests(waitMs, `about host ${host} from ${source}`);
 }
 
@@ -78,12 +80,13 @@ function answerError(ctx: Exchange, error: ApiError): void {
 }
 
 function writeLogLine(parts: ApiParts, ctx: Exchange, ms: number, failure: ApiError | undefined): void {
-  const { requestId, source, route, key, outcome } = ctx.state;
+  const { requestId, source, route, key, claim, outcome } = ctx.state;
   const fields = {
     requestId,
     method: ctx.method,
     route,
     ...(key === undefined ? {} : { namespace: key.namespace, host: key.host }),
+    ...(claim === undefined ? {} : { claim }),
     source,
     status: ctx.status,
     durationMs: Math.round(ms),

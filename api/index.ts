@@ -10,7 +10,8 @@ export { ListenError } from './listener.ts';
 export { TlsError } from './tls.ts';
 export { normalizeMac } from './bootScript.ts';
 
-const MAX_CONNECTIONS = 4096;
+/** 500 servers behind one address hold at most two connections each. */
+const CONNECTIONS = { max: 4096, maxPerSource: 2048 };
 const DRAIN_MS = 5_000;
 
 /** The running API. */
@@ -29,7 +30,12 @@ export async function startApi(deps: ApiDependencies, options: ApiOptions): Prom
   const { tlsCertDir } = options;
   const tls = tlsCertDir === undefined ? undefined : await CallbackTls.open(tlsCertDir, deps.logger);
   const parts = createParts(deps, options, tls);
-  const common = { timeouts: parts.timeouts, maxConnections: options.maxConnections ?? MAX_CONNECTIONS };
+  const common = {
+    timeouts: parts.timeouts,
+    connections: { ...CONNECTIONS, ...options.connections },
+    trusted: parts.trustedProxies,
+    logger: deps.logger,
+  };
   const callback = await listen(handlerOf(createCallbackApp(parts)), {
     ...common,
     flag: 'callback-bind-address',

@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import type { BindAddress, Timeouts } from './dependencies.ts';
+import type { AddressInfo, BlockList } from 'node:net';
+import { limitConnections, type ConnectionLimits } from './connections.ts';
+import type { ApiDependencies, BindAddress, Timeouts } from './dependencies.ts';
 import type { CallbackTls } from './tls.ts';
 
 /** A port that cannot be opened: one line that says which, why, and how to mend it. */
@@ -27,7 +28,10 @@ export interface ListenOptions {
   readonly flag: string;
   readonly address: BindAddress;
   readonly timeouts: Timeouts;
-  readonly maxConnections: number;
+  readonly connections: ConnectionLimits;
+  /** Proxies that are listed: their connections are not counted by source. */
+  readonly trusted: BlockList;
+  readonly logger: ApiDependencies['logger'];
   /** HTTPS with these files, and with newer ones as they come. */
   readonly tls?: CallbackTls | undefined;
 }
@@ -36,7 +40,7 @@ export interface ListenOptions {
 export async function listen(handler: RequestListener, options: ListenOptions): Promise<Listener> {
   const { timeouts, address } = options;
   const server = createServerOf(handler, options);
-  server.maxConnections = options.maxConnections;
+  limitConnections(server, options.connections, options);
   // No byte in either direction for this long, such as a reader that stopped reading.
   server.timeout = timeouts.requestMs;
   await open(server, options);

@@ -41,7 +41,7 @@ export function createParts(deps: ApiDependencies, options: ApiOptions, tls?: Ca
     tokens: new BootTokens(deps.kube),
     signals: new RunSignals(deps),
     perSource: new RateLimit(options.rates?.perSource ?? DEFAULT_RATES.perSource),
-    perHost: new RateLimit(options.rates?.perHost ?? DEFAULT_RATES.perHost, { maxKeys: 100_000 }),
+    perHost: new RateLimit(options.rates?.perHost ?? DEFAULT_RATES.perHost),
     ports: { callback: options.callbackBindAddress.port, boot: options.bootBindAddress.port },
     isStopping: false,
   };

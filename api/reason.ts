@@ -1,12 +1,15 @@
 /** Bound of a reason (contract). */
 const MAX_BYTES = 256;
 
+/** What stands in the place of a bearer that somebody put into a text. */
+export const CUT = '[secret]';
+
 /**
  * A reason that is safe in a status, an event and a terminal: printable characters only, one line, at most 256 bytes of UTF-8, cut
- * between characters.
+ * between characters. The bearer with which it came is cut out: tools put their whole command line into what they say.
  */
-export function cleanReason(text: string): string {
-  const printable = text
+export function cleanReason(text: string, bearer = ''): string {
+  const printable = (bearer === '' ? text : text.replaceAll(bearer, CUT))
     .toWellFormed()
     .slice(0, MAX_BYTES * 4)
     // Control, format (direction marks, too), private and unassigned characters; every kind of space becomes one.

@@ -24,6 +24,7 @@ export function serveBootScript(parts: ApiParts): (ctx: RouterContext<ExchangeSt
     const claim = claimOf(host);
     if (claim === undefined) throw notFound('the host is not claimed');
     if (!matchesHash(ctx.params.nonce, claim.nonceHash)) throw notFound('the nonce is not that of the claim');
+    ctx.state.claim = claim.id;
     const closed = bootClosed(host, claim, parts.waits, Date.now());
     if (closed !== undefined) throw notFound(closed);
     const { mac } = ctx.query;

@@ -29,6 +29,7 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
     ctx.state.key = key;
     limitHost(parts, key, ctx.state.source);
     const { host, claim } = await pin(parts, key, cached, ctx.state.source);
+    ctx.state.claim = claim.id;
     await answerScript(parts, ctx, host, claim, mac);
   };
 }

@@ -18,6 +18,7 @@ export function serveBootstrap(parts: ApiParts): (ctx: RouterContext<ExchangeSta
   return async (ctx) => {
     const { key, bearer } = callbackOf(parts, ctx, '/bootstrap/{ns}/{host}');
     const { host, claim } = await readAuthorized(parts.deps.kube, key, bearer);
+    ctx.state.claim = claim.id;
     if (isBearerOver(host, claim, parts.waits, Date.now())) throw unauthorized('the token has expired');
     if (claim.stage !== 'Armed') throw notFound(`the claim is in stage ${claim.stage}`);
     const handover = handoverOf(host, claim);

@@ -8,6 +8,7 @@ import { badRequest, unauthorized } from '../errors.ts';
 import { accept, type ExchangeState } from '../exchange.ts';
 import { readAuthorized, replacement, storeFact, type Claimed, type Decision, type StatusPatch } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
+import { CUT } from '../reason.ts';
 import { parseReport } from '../report/parse.ts';
 import { callbackOf } from './callback.ts';
 
@@ -19,12 +20,14 @@ export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeSta
   return async (ctx) => {
     const { key, bearer } = callbackOf(parts, ctx, '/inspection/{ns}/{host}');
     const start = await readAuthorized(parts.deps.kube, key, bearer);
+    ctx.state.claim = start.claim.id;
     // Before the body: nobody but the server of an open inspection gets us to hold a megabyte.
     requireOpen(parts, start);
     requireJson(ctx.req);
     const bytes = await readBody(ctx.req, { limitBytes: MAX_BODY_BYTES, timeoutMs: parts.timeouts.requestMs });
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-    const decide = (claimed: Claimed) => decideReport(parts, claimed, digest, () => readReport(parts, claimed, bytes));
+    const decide = (claimed: Claimed) =>
+      decideReport(parts, claimed, digest, () => readReport(parts, claimed, bytes, bearer));
     const settled = await storeFact(parts.deps.kube, key, bearer, decide, start);
     const { host, claim, isStored } = settled;
     if (isStored) {
@@ -61,8 +64,8 @@ function decideReport(parts: ApiParts, claimed: Claimed, digest: string, read: (
 }
 
 /** Throws 400 with everything that is wrong; the inspection goes on waiting. */
-function readReport(parts: ApiParts, { host }: Claimed, bytes: Buffer): InspectionReport {
-  const json = parseJson(bytes);
+function readReport(parts: ApiParts, { host }: Claimed, bytes: Buffer, bearer: string | undefined): InspectionReport {
+  const json = parseJson(withoutBearer(bytes, bearer));
   const result = json.kind === 'bad' ? { kind: 'bad' as const, problems: [json.why] } : parseReport(json.value);
   if (result.kind === 'report') return result.report;
   parts.deps.recorder.event(
@@ -72,4 +75,10 @@ function readReport(parts: ApiParts, { host }: Claimed, bytes: Buffer): Inspecti
     `The report was refused, the inspection goes on waiting: ${result.problems.join('; ')}`,
   );
   throw badRequest('invalid report', result.problems);
+}
+
+/** A report is stored where many may read: the bearer, should a server put it in (with its kernel command line, say), is cut out. */
+function withoutBearer(bytes: Buffer, bearer: string | undefined): Buffer {
+  if (bearer === undefined || !bytes.includes(bearer)) return bytes;
+  return Buffer.from(bytes.toString('latin1').replaceAll(bearer, CUT), 'latin1');
 }

@@ -11,6 +11,7 @@ export function takeOsReady(parts: ApiParts): (ctx: RouterContext<ExchangeState>
   return async (ctx) => {
     const { key, bearer } = callbackOf(parts, ctx, '/os-ready/{ns}/{host}');
     const settled = await storeFact(parts.deps.kube, key, bearer, (claimed) => decide(parts, claimed));
+    ctx.state.claim = settled.claim.id;
     ctx.state.outcome = settled.isStored ? 'the OS is up' : 'the OS is up, known already';
     accept(ctx);
     if (settled.signal !== undefined) parts.signals.send(settled.signal, settled.host, settled.claim.id);

@@ -25,9 +25,10 @@ export function takeProvisionFailed(parts: ApiParts): (ctx: RouterContext<Exchan
     // Before the body: who is refused anyway gets no byte read.
     const first = decide(parts, start, '');
     if (first.kind === 'refused') throw first.error;
-    const reason = await readReason(parts, ctx);
+    const reason = await readReason(parts, ctx, bearer);
     const settled = await storeFact(parts.deps.kube, key, bearer, (claimed) => decide(parts, claimed, reason), start);
     const { host, claim } = settled;
+    ctx.state.claim = claim.id;
     if (claim.stage === 'HandedOver' && settled.isStored) {
       parts.deps.recorder.event(host, 'Warning', MACHINE_REASONS.provisionFailed, lateMessage(reason));
     }
@@ -65,7 +66,11 @@ function lateMessage(reason: string): string {
   return `The inspector said after the hand-over that provisioning failed: ${reason}. The server is left alone; look at it, and delete its machine if it does not run.`;
 }
 
-async function readReason(parts: ApiParts, ctx: RouterContext<ExchangeState>): Promise<string> {
+async function readReason(
+  parts: ApiParts,
+  ctx: RouterContext<ExchangeState>,
+  bearer: string | undefined,
+): Promise<string> {
   if (!hasBody(ctx.req)) return cleanReason('');
   requireJson(ctx.req);
   const json = parseJson(await readBody(ctx.req, { limitBytes: MAX_BYTES, timeoutMs: parts.timeouts.requestMs }));
@@ -76,5 +81,5 @@ async function readReason(parts: ApiParts, ctx: RouterContext<ExchangeState>): P
   }
   const { reason = '' } = value as { reason?: unknown };
   if (typeof reason !== 'string') throw badRequest('invalid body', ['reason: has to be a string']);
-  return cleanReason(reason);
+  return cleanReason(reason, bearer);
 }

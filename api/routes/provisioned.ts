@@ -14,6 +14,7 @@ export function takeProvisioned(parts: ApiParts): (ctx: RouterContext<ExchangeSt
   return async (ctx) => {
     const { key, bearer } = callbackOf(parts, ctx, '/provisioned/{ns}/{host}');
     const settled = await storeFact(parts.deps.kube, key, bearer, (claimed) => decide(parts, claimed));
+    ctx.state.claim = settled.claim.id;
     ctx.state.outcome = settled.isStored ? 'provisioned' : 'provisioned, known already';
     accept(ctx);
     if (settled.signal !== undefined) parts.signals.send(settled.signal, settled.host, settled.claim.id);

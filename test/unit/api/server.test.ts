@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { ListenError } from '../../../api/index.ts';
+import { closeRaw, raw } from './raw.ts';
 import { REPORT } from './reports.ts';
 import { CLAIM, inMs, NONCE, Scene, TOKEN } from './scene.ts';
 
@@ -11,23 +11,11 @@ const FAST = { headersMs: 80, requestMs: 150, idleMs: 100, stopMs: 300, checkMs:
 const OPENED = { handover: { claim: CLAIM, openedAt: inMs(-1000) } };
 
 let scene: Scene | undefined;
-const sockets: Socket[] = [];
 afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
+  closeRaw();
   await scene?.stop();
   scene = undefined;
 });
-
-/** A raw connection: everything that came until it was closed. */
-function raw(port: number, text: string): { socket: Socket; closed: Promise<string> } {
-  const socket = connect(port, '127.0.0.1');
-  sockets.push(socket);
-  let received = '';
-  socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
-  socket.on('error', () => undefined);
-  socket.write(text);
-  return { socket, closed: new Promise((resolve) => socket.on('close', () => resolve(received))) };
-}
 
 describe('rate limits', () => {
   test('per source: 429 and when to come again, on any route', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -67,6 +67,26 @@ describe('--tls-cert-dir', () => {
     expect((await caOnTheLine()).ca).toBe(ca);
     await writeFile(path.join(folder, 'tls.key'), 'no key');
     await scene.until(() => scene.logs.some(({ level, message }) => level === 'error' && message.includes('refused')));
+    expect(await askWith(ca)).toBe(401);
+  });
+
+  test('a mounted Secret, whose files change by one rename of a link, is taken up', async () => {
+    const mount = path.join(folder, 'mount');
+    const version = async (name: string) => {
+      const ca = await renew();
+      await mkdir(path.join(mount, name), { recursive: true });
+      for (const file of ['tls.crt', 'tls.key', 'ca.crt'])
+        await copyFile(path.join(folder, file), path.join(mount, name, file));
+      await symlink(name, path.join(mount, '..data_tmp'));
+      await rename(path.join(mount, '..data_tmp'), path.join(mount, '..data'));
+      return ca;
+    };
+    await version('..1');
+    for (const file of ['tls.crt', 'tls.key', 'ca.crt'])
+      await symlink(path.join('..data', file), path.join(mount, file));
+    await scene.start({ tlsCertDir: mount });
+    const ca = await version('..2');
+    await scene.until(() => scene.logs.some(({ message }) => message.includes('was read again')));
     expect(await askWith(ca)).toBe(401);
   });
 
