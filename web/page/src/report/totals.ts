@@ -1,0 +1,36 @@
+import type { InspectionReport } from './types.ts';
+
+type Disk = NonNullable<InspectionReport['disks']>[number];
+
+/** Installed memory in bytes: the sum of the DIMMs, else what the report says as a whole. */
+export function memoryBytes(report: InspectionReport): number {
+  const sum = (report.memory?.modules ?? []).reduce((total, module) => total + (module.sizeBytes ?? 0), 0);
+  return sum > 0 ? sum : (report.memory?.totalBytes ?? (report.memory?.totalGB ?? 0) * 2 ** 30);
+}
+
+export function diskBytes(disk: Disk): number {
+  return disk.sizeBytes ?? (disk.sizeGB ?? 0) * 1e9;
+}
+
+/** What a machine's minDiskGB is held against: the largest disk that may be written. */
+export function largestDiskBytes(report: InspectionReport): number {
+  const eligible = (report.disks ?? []).filter((disk) => disk.removable !== true && disk.readOnly !== true);
+  return Math.max(0, ...eligible.map(diskBytes));
+}
+
+/** NVMe, SSD, HDD, or what the report calls it; from the device's name where it says nothing. */
+export function diskKind(disk: Disk): string {
+  const said = (disk.type ?? '').trim();
+  if (/nvme/i.test(said) || (said === '' && /nvme/i.test(disk.device ?? ''))) return 'NVMe';
+  if (/ssd|solid/i.test(said)) return 'SSD';
+  if (/hdd|rotat|hard/i.test(said)) return 'HDD';
+  return said || 'Disk';
+}
+
+/** Whether a link is up; undefined when the report does not tell. */
+export function isLinkUp(status: string | undefined): boolean | undefined {
+  if (status === undefined || status === '') return undefined;
+  if (/^(up|linkup|yes|connected|true|1)$/i.test(status)) return true;
+  if (/^(down|linkdown|no|disconnected|nolink|false|0)$/i.test(status)) return false;
+  return undefined;
+}

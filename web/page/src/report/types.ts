@@ -1,0 +1,1 @@
+export type { InspectionReport } from '../../../shared/api.ts';
