@@ -1,4 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { Value } from '@sinclair/typebox/value';
+import { HostName, Namespace } from './contract/schemas.ts';
 
 /** Longest bearer token or nonce that is looked at; ours have 43 characters. */
 const MAX_SECRET = 512;
@@ -22,8 +24,7 @@ export function matchesHash(presented: string | undefined, hash: string | undefi
 /** The namespace and name of a host out of a URL; undefined when no object can have them (and none is looked for). */
 export function hostKeyOf(namespace: string | undefined, host: string | undefined): HostKey | undefined {
   if (namespace === undefined || host === undefined) return undefined;
-  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) return undefined;
-  if (!/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(host)) return undefined;
+  if (!Value.Check(Namespace, namespace) || !Value.Check(HostName, host)) return undefined;
   return { namespace, host };
 }
 

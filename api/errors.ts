@@ -1,3 +1,15 @@
+import type { Static, TSchema } from '@sinclair/typebox';
+import type {
+  BadRequest,
+  Conflict,
+  TooLarge,
+  TooManyRequests,
+  TooSlow,
+  TryAgain,
+  Unauthorized,
+  UnsupportedMediaType,
+} from './contract/schemas.ts';
+
 /**
  * An answer other than success. The client sees status, headers and body only; `message` is the true reason and goes to the log
  * (never a secret in it): callers must not learn why they were refused.
@@ -30,7 +42,12 @@ interface AnswerText {
 
 const JSON_TYPE = 'application/json';
 
-function jsonAnswer(status: number, body: object, headers: Record<string, string> = {}): AnswerText {
+/** `T` is the body's schema in the contract: what does not fit it does not compile. */
+function jsonAnswer<T extends TSchema>(
+  status: number,
+  body: Static<T>,
+  headers: Record<string, string> = {},
+): AnswerText {
   return { status, contentType: JSON_TYPE, body: JSON.stringify(body), headers };
 }
 
@@ -41,31 +58,40 @@ export function notFound(why: string, options: { isRoutine?: boolean } = {}): Ap
 
 /** The one 401: the same bytes whatever was wrong. `WWW-Authenticate` as RFC 9110 §11.6.1 asks. */
 export function unauthorized(why: string): ApiError {
-  return new ApiError(jsonAnswer(401, { error: 'unauthorized' }, { 'WWW-Authenticate': 'Bearer' }), why);
+  return new ApiError(
+    jsonAnswer<typeof Unauthorized>(401, { error: 'unauthorized' }, { 'WWW-Authenticate': 'Bearer' }),
+    why,
+  );
 }
 
 /** 400 with everything that is wrong with what was sent, each with its path. */
-export function badRequest(error: string, problems: readonly string[]): ApiError {
-  return new ApiError(jsonAnswer(400, { error, problems }), `${error}: ${problems.join('; ')}`);
+export function badRequest(error: Static<typeof BadRequest>['error'], problems: readonly string[]): ApiError {
+  return new ApiError(
+    jsonAnswer<typeof BadRequest>(400, { error, problems: [...problems] }),
+    `${error}: ${problems.join('; ')}`,
+  );
 }
 
 /** 413: the body is larger than this route takes. */
 export function tooLarge(limitBytes: number): ApiError {
   return new ApiError(
-    jsonAnswer(413, { error: 'too large', limitBytes }),
+    jsonAnswer<typeof TooLarge>(413, { error: 'too large', limitBytes }),
     `the body has more than ${limitBytes} bytes`,
   );
 }
 
 /** 415: only JSON is taken. */
 export function unsupportedMediaType(): ApiError {
-  return new ApiError(jsonAnswer(415, { error: 'send application/json' }), 'the content type is not application/json');
+  return new ApiError(
+    jsonAnswer<typeof UnsupportedMediaType>(415, { error: 'send application/json' }),
+    'the content type is not application/json',
+  );
 }
 
 /** 408: the body did not arrive in time; the connection is closed. */
 export function tooSlow(timeoutMs: number): ApiError {
   return new ApiError(
-    jsonAnswer(408, { error: 'too slow' }, { Connection: 'close' }),
+    jsonAnswer<typeof TooSlow>(408, { error: 'too slow' }, { Connection: 'close' }),
     `the body did not arrive within ${timeoutMs} ms`,
   );
 }
@@ -73,26 +99,28 @@ export function tooSlow(timeoutMs: number): ApiError {
 /** 429 with the wait after which the next request is taken. */
 export function tooManyRequests(waitMs: number, whose: string): ApiError {
   return new ApiError(
-    jsonAnswer(429, { error: 'too many requests' }, { 'Retry-After': retryAfter(waitMs) }),
+    jsonAnswer<typeof TooManyRequests>(429, { error: 'too many requests' }, { 'Retry-After': retryAfter(waitMs) }),
     `too many requests ${whose}`,
   );
 }
 
 /** 409: the claim is in a stage that can no longer get there. */
 export function conflict(why: string): ApiError {
-  return new ApiError(jsonAnswer(409, { error: 'conflict', reason: why }), why);
+  return new ApiError(jsonAnswer<typeof Conflict>(409, { error: 'conflict', reason: why }), why);
 }
 
 /** 503: what is told is not due yet; the same call succeeds later (rule 22). */
 export function tooEarly(why: string): ApiError {
-  return new ApiError(jsonAnswer(503, { error: 'not ready yet' }, { 'Retry-After': '2' }), why, { isRoutine: true });
+  return new ApiError(jsonAnswer<typeof TryAgain>(503, { error: 'not ready yet' }, { 'Retry-After': '2' }), why, {
+    isRoutine: true,
+  });
 }
 
 /** 503: nothing is wrong with the call; it could not be stored or answered now. */
 export function unavailable(why: string, options: { cause?: unknown; waitMs?: number | undefined } = {}): ApiError {
   const { cause, waitMs = 2000 } = options;
   const headers = { 'Retry-After': retryAfter(waitMs) };
-  return new ApiError(jsonAnswer(503, { error: 'temporarily unavailable' }, headers), why, { cause });
+  return new ApiError(jsonAnswer<typeof TryAgain>(503, { error: 'temporarily unavailable' }, headers), why, { cause });
 }
 
 /** Whole seconds from 1 to 30 (RFC 9110 §10.2.3). */

@@ -1,5 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { stringify } from 'yaml';
+import { openApiDocument } from '../api/contract/openapi.ts';
 import { KINDS } from '../crds/kinds.ts';
 import { flagTable } from './flagTable.ts';
 import { kindSection } from './kindReference.ts';
@@ -12,11 +14,12 @@ export interface GeneratedDoc {
   readonly content: string;
 }
 
-/** The pages that are made from the schemas in `crds/` and the flags in `workers/config.ts`; a test fails when one is stale. */
+/** The pages that are made from the schemas in `crds/` and `api/contract/` and the flags in `workers/config.ts`; a test fails when one is stale. */
 export function generatedDocs(): GeneratedDoc[] {
   return [
     { path: 'docs/reference.md', content: referencePage() },
     { path: 'docs/flags.md', content: flagPage() },
+    { path: 'docs/openapi.yaml', content: openApiPage() },
   ];
 }
 
@@ -36,6 +39,13 @@ export async function generateDocs(): Promise<void> {
     await mkdir(path.dirname(path.join(ROOT, file)), { recursive: true });
     await writeFile(path.join(ROOT, file), content);
   }
+}
+
+function openApiPage(): string {
+  return (
+    '# The callback API. Generated from `api/contract/` by `npm run generate`. Do not edit.\n' +
+    stringify(openApiDocument(), { lineWidth: 0, aliasDuplicateObjects: false })
+  );
 }
 
 function referencePage(): string {

@@ -1,7 +1,9 @@
+import { Value } from '@sinclair/typebox/value';
 import type { RouterContext } from '@koa/router';
 import { findCondition, withConditions } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../../crds/reasons.ts';
+import { Failure } from '../contract/schemas.ts';
 import { hasBody, parseJson, readBody, requireJson } from '../body.ts';
 import { badRequest } from '../errors.ts';
 import { accept, type ExchangeState } from '../exchange.ts';
@@ -79,7 +81,6 @@ async function readReason(
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw badRequest('invalid body', ['the body has to be an object such as {"reason":"..."}']);
   }
-  const { reason = '' } = value as { reason?: unknown };
-  if (typeof reason !== 'string') throw badRequest('invalid body', ['reason: has to be a string']);
-  return cleanReason(reason, bearer);
+  if (!Value.Check(Failure, value)) throw badRequest('invalid body', ['reason: has to be a string']);
+  return cleanReason(value.reason ?? '', bearer);
 }
