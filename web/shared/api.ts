@@ -47,6 +47,8 @@ export interface HostRow {
   readonly bmc?: string;
   readonly consumer?: ObjectName;
   readonly createdAt: string;
+  /** Changes with every change of the object: whoever shows its details reads them again. */
+  readonly revision: string;
 }
 
 export interface ObjectName {
@@ -66,6 +68,7 @@ export interface MachineRow {
   readonly message?: string;
   /** Since when it is in this phase. */
   readonly since: string;
+  readonly revision: string;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { RefObject } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 /** The width of an element in pixels, followed as it changes: a drawing fills it and its letters keep their size. */
-export function useWidth<Element extends HTMLElement>(atFirst: number): [RefObject<Element>, number] {
+export function useWidth<Element extends HTMLElement>(atFirst: number): [RefObject<Element | null>, number] {
   const element = useRef<Element>(null);
   const [width, setWidth] = useState(atFirst);
   useLayoutEffect(() => {

@@ -1,0 +1,140 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { Change, HostRow, MachineRow, ObjectName, Snapshot } from '../../../shared/api.ts';
+
+export type LinkState = 'connecting' | 'live' | 'lost';
+
+/** The fleet as it is known now. The arrays are new when something in them changed; rows that did not change stay the same objects. */
+export interface Fleet {
+  readonly hosts: readonly HostRow[];
+  readonly machines: readonly MachineRow[];
+  /** Whether a whole picture has come yet. */
+  readonly isLoaded: boolean;
+  /** Counts up with each change, for views that read details again. */
+  readonly version: number;
+}
+
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 15_000;
+
+export const keyOf = ({ namespace, name }: ObjectName): string => `${namespace}/${name}`;
+
+/**
+ * The stream of the server, kept open: it goes on after the last event that came, with waits that grow, and what comes in is shown once
+ * per frame. Views subscribe.
+ */
+export class Live {
+  fleet: Fleet = { hosts: [], machines: [], isLoaded: false, version: 0 };
+  link: LinkState = 'connecting';
+  readonly #hosts = new Map<string, HostRow>();
+  readonly #machines = new Map<string, MachineRow>();
+  readonly #listeners = new Set<() => void>();
+  #source: EventSource | undefined;
+  #lastId = '';
+  #waitMs = FIRST_WAIT_MS;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #isDue = false;
+  #isWhole = false;
+
+  open(): void {
+    this.close();
+    const source = new EventSource(`api/events${this.#lastId ? `?after=${encodeURIComponent(this.#lastId)}` : ''}`);
+    this.#source = source;
+    source.addEventListener('open', () => {
+      this.#waitMs = FIRST_WAIT_MS;
+      this.#say('live');
+    });
+    source.addEventListener('error', () => {
+      this.#say('lost');
+      // The browser goes on by itself unless the answer was an error; then it is ours to try again.
+      if (source.readyState === EventSource.CLOSED) this.#again();
+    });
+    source.addEventListener('snapshot', (event) => this.#take(event, (data) => this.#snapshot(data as Snapshot)));
+    source.addEventListener('change', (event) => this.#take(event, (data) => this.#change(data as Change)));
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    this.#source?.close();
+    this.#source = undefined;
+  }
+
+  /** Calls back when `fleet` or `link` changed; the answer ends that. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #again(): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.open(), this.#waitMs);
+    this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2);
+  }
+
+  #take(event: MessageEvent<string>, use: (data: unknown) => void): void {
+    use(JSON.parse(event.data));
+    if (event.lastEventId) this.#lastId = event.lastEventId;
+    this.#changed();
+  }
+
+  #snapshot({ hosts, machines, isFirst, isLast }: Snapshot): void {
+    if (isFirst) {
+      this.#hosts.clear();
+      this.#machines.clear();
+      this.#isWhole = false;
+    }
+    for (const row of hosts) this.#hosts.set(keyOf(row), row);
+    for (const row of machines) this.#machines.set(keyOf(row), row);
+    if (isLast) this.#isWhole = true;
+  }
+
+  #change({ hosts = [], machines = [], goneHosts = [], goneMachines = [] }: Change): void {
+    for (const row of hosts) this.#hosts.set(keyOf(row), row);
+    for (const row of machines) this.#machines.set(keyOf(row), row);
+    for (const name of goneHosts) this.#hosts.delete(keyOf(name));
+    for (const name of goneMachines) this.#machines.delete(keyOf(name));
+  }
+
+  /** Many events in one frame are one drawing. A hidden page has no frames, so a timer does it as well. */
+  #changed(): void {
+    if (this.#isDue || !this.#isWhole) return;
+    this.#isDue = true;
+    setTimeout(() => {
+      this.#isDue = false;
+      this.fleet = {
+        hosts: sorted([...this.#hosts.values()]),
+        machines: sorted([...this.#machines.values()]),
+        isLoaded: true,
+        version: this.fleet.version + 1,
+      };
+      this.#tell();
+    }, 60);
+  }
+
+  #say(link: LinkState): void {
+    if (this.link === link) return;
+    this.link = link;
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** The live fleet and the state of the link, drawn anew with each change. */
+export function useLive(live: Live): { fleet: Fleet; link: LinkState } {
+  const [shown, setShown] = useState({ fleet: live.fleet, link: live.link });
+  useEffect(() => {
+    const follow = () => setShown({ fleet: live.fleet, link: live.link });
+    follow();
+    return live.subscribe(follow);
+  }, [live]);
+  return shown;
+}
+
+// One collator for all: `localeCompare` makes one for each comparison, which takes seconds for 10,000 names.
+const collator = new Intl.Collator('en', { numeric: true });
+
+function sorted<Row extends ObjectName>(rows: Row[]): Row[] {
+  return rows.sort((a, b) => collator.compare(a.name, b.name) || collator.compare(a.namespace, b.namespace));
+}
