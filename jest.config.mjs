@@ -22,10 +22,13 @@ const project = (name, extra = {}) => ({
 });
 
 export default {
+  testSequencer: '<rootDir>/test/support/sequencer.cjs',
   projects: [
     project('unit'),
     project('workflow'),
     project('replay'),
+    // The web page in a real browser, against a small server in the test.
+    project('web'),
     project('integration', {
       globalSetup: '<rootDir>/test/support/globalSetup.ts',
       globalTeardown: '<rootDir>/test/support/globalTeardown.ts',

@@ -12,7 +12,7 @@ import { ensureTools, ToolMissing, type ToolName } from '../toolchain/index.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const BIN = path.join(ROOT, 'node_modules', '.bin');
-const PROJECTS = ['unit', 'workflow', 'replay', 'integration', 'e2e', 'capi'];
+const PROJECTS = ['unit', 'workflow', 'replay', 'web', 'integration', 'e2e', 'capi'];
 /** Passed on to what is running; nothing more is begun then. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -83,6 +83,8 @@ async function runTests(projects: readonly string[]): Promise<void> {
   // Many of them wait for a timer or a socket: one worker more than there are cores, where Jest would take one less.
   await runGroup(projects, ['unit'], [], [`--maxWorkers=${os.availableParallelism() + 1}`]);
   await runGroup(projects, ['workflow', 'replay'], ['temporal-test-server']);
+  // A browser that is measured has the machine for itself.
+  await runGroup(projects, ['web'], [], ['--runInBand']);
   // These run one file after the other: each has the machine, and the control plane, for itself.
   await runGroup(
     projects,

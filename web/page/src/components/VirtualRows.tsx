@@ -59,13 +59,15 @@ export function VirtualRows<Row>({ rows, rowHeight, keyOf, draw, head, label, co
     };
   }, [measure]);
 
-  useEffect(() => {
+  /** Moves the focus to the row that it is due on, when that one is drawn already. */
+  const focusDue = () => {
     if (focusNext.current === null) return;
-    const link = body.current?.querySelector<HTMLElement>(`[aria-rowindex="${focusNext.current + 2}"] a`);
+    const link = body.current?.querySelector<HTMLElement>(`[aria-rowindex="${focusNext.current + 2}"] .c-name a`);
     if (!link) return;
     focusNext.current = null;
     link.focus({ preventScroll: true });
-  });
+  };
+  useLayoutEffect(focusDue);
 
   const move = (event: KeyboardEvent) => {
     const row = (event.target as HTMLElement).closest('[aria-rowindex]');
@@ -82,8 +84,8 @@ export function VirtualRows<Row>({ rows, rowHeight, keyOf, draw, head, label, co
     const headroom = rowHeight * 3;
     if (top < headroom) scrollBy(0, top - headroom);
     else if (top + rowHeight > innerHeight - rowHeight) scrollBy(0, top + rowHeight * 2 - innerHeight);
+    focusDue();
     measure();
-    setRange((old) => ({ ...old }));
   };
 
   const first = Math.min(range.first, Math.max(0, rows.length - 1));
