@@ -1,6 +1,6 @@
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { request } from 'undici';
+import { freePorts } from '../tools/controlplane/ports.ts';
 import { NODE_ENVIRONMENT, NODE_FLAGS } from '../workers/nodeFlags.ts';
 import { startChild, untilUp, type MeasuredChild } from './childProcess.ts';
 
@@ -28,19 +28,8 @@ export interface Beskar7Ports {
 const READY_MS = 120_000;
 
 /** Ports that nobody listens on at this moment. */
-export async function freePorts(): Promise<Beskar7Ports> {
-  const servers = Array.from({ length: 4 }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  const [callback = 0, boot = 0, metrics = 0, health = 0] = ports;
+export async function beskar7Ports(): Promise<Beskar7Ports> {
+  const [callback = 0, boot = 0, metrics = 0, health = 0] = await freePorts(4);
   return { callback, boot, metrics, health };
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeClient } from '../kube/client.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
-import { freePorts, startBeskar7 } from './beskar7.ts';
+import { beskar7Ports, startBeskar7 } from './beskar7.ts';
 import type { MeasuredChild } from './childProcess.ts';
 import { startEmbedded, type EmbeddedControlPlane } from './embedded.ts';
 import { HistoryReader } from './history.ts';
@@ -94,7 +94,7 @@ async function runIn(folder: string, running: Running): Promise<BenchRun> {
 
 async function startProcesses(folder: string, controlPlane: EmbeddedControlPlane, running: Running) {
   const { options, signal, watchOver } = running;
-  const ports = await freePorts();
+  const ports = await beskar7Ports();
   const simulator = await Simulator.start(
     {
       root: ROOT,

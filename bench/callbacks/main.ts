@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { KubeClient } from '../../kube/client.ts';
-import { freePorts, startBeskar7 } from '../beskar7.ts';
+import { beskar7Ports, startBeskar7 } from '../beskar7.ts';
 import { startEmbedded } from '../embedded.ts';
 import { count, option, toMs } from '../options.ts';
 import { percentile, round } from '../statistics.ts';
@@ -72,7 +72,7 @@ async function measure({ servers: number, within }: Options) {
     undo.push(() => kube.close());
     say(`arming ${number} hosts`);
     const servers = await armServers(kube, number, signal);
-    const ports = await freePorts();
+    const ports = await beskar7Ports();
     const beskar7 = await startBeskar7(
       {
         root: ROOT,

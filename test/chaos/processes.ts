@@ -3,7 +3,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { beskar7Component } from '../../tools/start/processes.ts';
-import { steadyPorts } from './ports.ts';
+import { freePorts } from '../../tools/controlplane/ports.ts';
 
 export const PROCESS_ROLES = ['controllers', 'worker', 'bmc-worker', 'api'] as const;
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
@@ -54,7 +54,7 @@ export async function makeProcesses(setting: ProcessSetting): Promise<RoleProces
 
 async function makeProcess(role: ProcessRole, name: string, setting: ProcessSetting): Promise<RoleProcess> {
   const { namespace, temporalAddress, folder, token, callbackUrl } = setting;
-  const [callbackPort = 0, bootPort = 0, metricsPort = 0, healthPort = 0] = await steadyPorts(4);
+  const [callbackPort = 0, bootPort = 0, metricsPort = 0, healthPort = 0] = await freePorts(4);
   const file = path.join(folder, `${name}.kubeconfig`);
   await writeFile(file, plainKubeconfig(setting.apiServer(name), token), { mode: 0o600 });
   const component = beskar7Component({

@@ -9,22 +9,24 @@ export async function tokenOf(world: World, host: string, claim: string): Promis
   return Buffer.from(secret.data?.token ?? '', 'base64').toString('utf8');
 }
 
-/** Calls a route as the inspection image would; gives the status code. `bootstrap` is a GET, the others are POSTs. */
+/** Calls a route as the inspection image would; gives the status code. `bootstrap` is a GET, the others are POSTs. `base` is another process than the world's. */
 export async function call(
   world: World,
   route: 'inspection' | 'bootstrap' | 'provisioned' | 'provision-failed' | 'os-ready',
   host: string,
   token: string,
   report: object = {},
+  base: string = world.callbackUrl,
 ): Promise<number> {
   const isPost = route !== 'bootstrap';
-  const { statusCode, body } = await request(`${world.callbackUrl}/api/v1/${route}/${world.namespace}/${host}`, {
+  const { statusCode, body } = await request(`${base}/api/v1/${route}/${world.namespace}/${host}`, {
     method: isPost ? 'POST' : 'GET',
     headers: { authorization: `Bearer ${token}`, ...(isPost ? { 'content-type': 'application/json' } : {}) },
     headersTimeout: 10_000,
     bodyTimeout: 10_000,
     ...(isPost ? { body: JSON.stringify(report) } : {}),
   });
-  await body.dump();
+  const text = await body.text();
+  if (statusCode >= 400) world.witness.note(`the answer of /${route}`, text);
   return statusCode;
 }

@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs';
 /** Environment variable with the name of the file in which the global set-up left the addresses. */
 export const HANDOFF = 'BESKAR7_TEST_CONTROL_PLANE';
 
+/** Beskar7, as the API server knows it. */
+export const SERVICE_ACCOUNT = 'system:serviceaccount:beskar7-system:beskar7';
+
 /** The control plane of the run, as tests see it. */
 export interface TestControlPlane {
   readonly adminKubeconfig: string;
@@ -17,8 +20,8 @@ export interface TestControlPlane {
   readonly workflowBundle: string;
   readonly apiServerPid: number;
   readonly temporalPid: number;
-  /** Every request to the API server, one JSON event a line, where the set-up asked for it. */
-  readonly auditLog?: string;
+  /** Every request of Beskar7's account to the API server, one JSON event a line. */
+  readonly auditLog: string;
 }
 
 /** The control plane that the global set-up started. */

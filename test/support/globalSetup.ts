@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { startControlPlane, type ControlPlane } from '../../tools/controlplane/index.ts';
 import { installBeskar7 } from '../../tools/controlplane/install.ts';
-import { HANDOFF, type TestControlPlane } from './controlPlane.ts';
+import { HANDOFF, SERVICE_ACCOUNT, type TestControlPlane } from './controlPlane.ts';
 
 declare global {
   var beskar7ControlPlane: ControlPlane | undefined;
@@ -18,12 +18,15 @@ export default async function globalSetup(): Promise<void> {
   if (!globalThis.beskar7ControlPlane) await startTestControlPlane();
 }
 
-/** Starts a control plane with Beskar7's manifests, and whatever `more` adds; leaves the addresses for the tests. */
+/**
+ * Starts a control plane with Beskar7's manifests, and whatever `more` adds; leaves the addresses for the tests. What Beskar7's account asks for
+ * is in its audit log.
+ */
 export async function startTestControlPlane(
-  { auditLog }: { auditLog?: string } = {},
   more: (plane: ControlPlane) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
-  const plane = await startControlPlane(auditLog === undefined ? {} : { auditLogPath: auditLog });
+  const auditLog = path.join(os.tmpdir(), `beskar7-audit-${process.pid}.log`);
+  const plane = await startControlPlane({ auditLogPath: auditLog, auditUsers: [SERVICE_ACCOUNT] });
   globalThis.beskar7ControlPlane = plane;
   const workflowBundle = path.join(plane.dataFolder, 'workflows.js');
   const [serviceAccountKubeconfig] = await Promise.all([installBeskar7(plane), bundle(workflowBundle), more(plane)]);
@@ -38,7 +41,7 @@ export async function startTestControlPlane(
     dataFolder,
     workflowBundle,
     apiServerPid: plane.components.apiServer.pid ?? 0,
-    ...(auditLog === undefined ? {} : { auditLog }),
+    auditLog,
     temporalPid: plane.components.temporal.pid ?? 0,
   };
   const file = path.join(os.tmpdir(), `beskar7-test-${process.pid}.json`);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Client, Connection } from '@temporalio/client';
@@ -12,7 +13,9 @@ import type { Component } from '../../tools/controlplane/component.ts';
 import { freePorts } from '../../tools/controlplane/ports.ts';
 import { beskar7Component } from '../../tools/start/processes.ts';
 import { runCommand, type Finished } from '../../tools/toolchain/command.ts';
+import { files, histories, leaksIn, logs, metrics } from './secretScan.ts';
 import { recordHistories } from './recordHistories.ts';
+import { Witness } from './witness.ts';
 import { testControlPlane, type TestControlPlane } from './controlPlane.ts';
 
 /** A namespace of its own with a simulated fleet and Beskar7 as a process, under the shipped ServiceAccount. */
@@ -23,6 +26,10 @@ export class World {
   fleet!: Fleet;
   beskar7!: Component;
   temporal!: Client;
+  /** Of every BMC of the fleet that the world starts. */
+  readonly password = `bmc-${randomBytes(12).toString('hex')}`;
+  /** Sees every Secret, and every version of what people can read. */
+  readonly witness: Witness;
   callbackUrl = '';
   bootUrl = '';
   metricsUrl = '';
@@ -40,6 +47,7 @@ export class World {
     const config = new KubeConfig();
     config.loadFromFile(this.plane.adminKubeconfig);
     this.admin = KubeClient.fromConfig(config, { userAgent: 'beskar7-test' });
+    this.witness = new Witness(this.admin, namespace, this.plane.dataFolder);
   }
 
   /** Starts fleet and Beskar7, and enrolls all hosts. */
@@ -51,6 +59,7 @@ export class World {
       bootTimeMs: 50,
       powerDelayMs: 50,
       bootstrapPollMs: 200,
+      password: this.password,
       bootUrl: `${this.bootUrl}/api/v1/boot?mac=\${net0/mac}`,
       ...fleet,
     });
@@ -61,7 +70,7 @@ export class World {
       'generic',
       'bmc',
       '--from-literal=username=admin',
-      '--from-literal=password=simulated',
+      `--from-literal=password=${this.password}`,
     );
     await this.startBeskar7();
     for (const [index, bmc] of this.fleet.hosts.entries()) {
@@ -84,6 +93,7 @@ export class World {
     this.callbackUrl = `http://127.0.0.1:${callback}`;
     this.bootUrl = `http://127.0.0.1:${boot}`;
     this.metricsUrl = `http://127.0.0.1:${metrics}/metrics`;
+    this.witness.start();
     this.#connection = await Connection.connect({ address: this.plane.temporalAddress });
     this.temporal = new Client({ connection: this.#connection, namespace: this.#temporalNamespace });
   }
@@ -127,7 +137,6 @@ export class World {
       '--boot-by-mac',
       '--graceful-shutdown-timeout=2s',
       ...this.flags,
-      ...more,
     ];
     return beskar7Component({
       name: `beskar7-${this.namespace}${suffix}`,
@@ -144,15 +153,33 @@ export class World {
     if (this.#connection) this.temporal = new Client({ connection: this.#connection, namespace });
   }
 
+  /** Ends everything. Throws when a secret of this world stands where people can read. */
   async stop(): Promise<void> {
     try {
+      // Before the end: a process that was killed by the test has none.
+      for await (const { name, text } of metrics(this.metricsUrl)) this.witness.note(name, text);
       await this.beskar7.stop();
       await recordHistories(this.temporal, this.namespace, (...args) => this.temporalCli(...args));
+      await this.witness.stop();
+      const leaks = await this.leaks();
+      if (leaks.length > 0) throw new Error(`secrets where people can read them:\n${leaks.join('\n')}`);
     } finally {
       if (this.#ownsFleet) await this.fleet.stop();
       await this.#connection?.close();
       await this.admin.close();
     }
+  }
+
+  /** Where a secret of this world stands that should not: logs, every version of hosts, machines and events, error bodies, metrics, histories. */
+  async leaks(): Promise<string[]> {
+    const { witness, namespace, temporal } = this;
+    const query = `Beskar7Namespace = "${namespace}"`;
+    const looked = await leaksIn(witness.secrets, [
+      ...logs(this.plane.dataFolder, (file) => file.startsWith(`beskar7-${namespace}`)),
+      ...files('what was seen in', [witness.seenFile]),
+      ...(await Array.fromAsync(histories(temporal, query))),
+    ]);
+    return looked.leaks;
   }
 
   addHost(name: string, address: string, spec: Partial<PhysicalHost['spec']> = {}): Promise<PhysicalHost> {

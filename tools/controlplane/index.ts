@@ -18,6 +18,8 @@ export interface ControlPlaneOptions {
   readonly ports?: Ports;
   /** Writes an audit log at level Metadata, the only record that knows user agents. */
   readonly auditLogPath?: string;
+  /** Whose requests are in it; absent: everybody's. */
+  readonly auditUsers?: readonly string[];
 }
 
 /** etcd, kube-apiserver and Temporal's dev server with its Web UI, on loopback. */
@@ -39,8 +41,11 @@ export interface ControlPlane {
 /** The Temporal namespace of the embedded set-up. */
 export const TEMPORAL_NAMESPACE = 'beskar7';
 
-const AUDIT_POLICY =
-  'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n';
+function auditPolicy(users: readonly string[] | undefined): string {
+  const rules = users === undefined ? [{ level: 'Metadata' }] : [{ level: 'Metadata', users }, { level: 'None' }];
+  // JSON is YAML.
+  return JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'], rules });
+}
 
 /** Starts a control plane and waits until it serves. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
@@ -66,7 +71,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     {
       name: 'kube-apiserver',
       file: tools['kube-apiserver'],
-      args: await apiServerArguments(data, ports, options.auditLogPath),
+      args: await apiServerArguments(data, ports, options),
       isReady: () => isApiServerReady(apiServerUrl, caFile, data.adminToken),
     },
     logs,
@@ -136,12 +141,12 @@ function etcdArguments(folder: string, ports: Ports, isKept: boolean): string[] 
 async function apiServerArguments(
   data: { path: string; tokenFile: string; serviceAccountKey: string },
   ports: Ports,
-  auditLogPath: string | undefined,
+  { auditLogPath, auditUsers }: ControlPlaneOptions,
 ): Promise<string[]> {
   const audit: string[] = [];
   if (auditLogPath !== undefined) {
     const policy = path.join(data.path, 'audit-policy.yaml');
-    await writeFile(policy, AUDIT_POLICY);
+    await writeFile(policy, auditPolicy(auditUsers));
     audit.push(`--audit-policy-file=${policy}`, `--audit-log-path=${auditLogPath}`, '--audit-log-maxsize=10000');
   }
   return [
@@ -158,6 +163,8 @@ async function apiServerArguments(
     '--service-cluster-ip-range=10.0.0.0/24',
     // Nobody makes token Secrets here: there is no controller manager.
     '--disable-admission-plugins=ServiceAccount',
+    // As in hardened clusters: who names an owner that must not be deleted first needs a right at that owner.
+    '--enable-admission-plugins=OwnerReferencesPermissionEnforcement',
     ...audit,
   ];
 }

@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 
 /** Ports of the control plane on 127.0.0.1. */
 export interface Ports {
@@ -15,12 +15,45 @@ export const DEFAULT_PORTS: Ports = { apiServer: 6450, etcd: 2390, etcdPeer: 239
 /** A port that is taken: one line that says which, and how to choose another. */
 export class PortInUse extends Error {}
 
-/** Ports that were free a moment ago; all are held open until all are known, so that they differ. */
+/** Below what Linux (from 32768), macOS and Windows (from 49152) give to outgoing connections and to `listen(0)`. */
+const FIRST = 20_000;
+const LAST = 32_000;
+const BLOCK = 50;
+
+let next: number | undefined;
+
+/**
+ * Ports on 127.0.0.1 that are free, and stay so until they are opened: a process is started long after its ports were chosen, and
+ * may open them again after a kill, while hundreds of connections come and go. They are of blocks that are this process's own for
+ * as long as it lives, by their first port, which is kept open: other processes take other blocks. Rejects when none is left.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => open(0)));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  next ??= await ownBlock();
+  const ports: number[] = [];
+  while (ports.length < count) {
+    if (next % BLOCK === 0) next = await ownBlock();
+    const port = next;
+    next += 1;
+    const probe = await open(port).catch(() => undefined);
+    if (!probe) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    ports.push(port);
+  }
   return ports;
+}
+
+/** The port after the one that is kept open. By chance, so that most processes find a block at once. */
+async function ownBlock(): Promise<number> {
+  const blocks = (LAST - FIRST) / BLOCK;
+  const start = Math.floor(Math.random() * blocks);
+  for (let n = 0; n < blocks; n += 1) {
+    const first = FIRST + ((start + n) % blocks) * BLOCK;
+    const lock = await open(first).catch(() => undefined);
+    if (!lock) continue;
+    lock.unref();
+    return first + 1;
+  }
+  throw new Error(`beskar7: no block of ports is free from ${FIRST} to ${LAST} on 127.0.0.1`);
 }
 
 /** Throws PortInUse for the first port that cannot be opened. `flags` names the flag that changes each. */

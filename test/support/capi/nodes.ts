@@ -55,10 +55,11 @@ export class Kubelets {
       reason: 'KubeletReady',
       message: 'the kubelet says so',
     }));
-    // A server that runs another OS now is no longer the Node that it was: Cluster API refuses two of one providerID.
+    // A server that runs another OS now is no longer the Node that it was: Cluster API refuses two of one providerID. And a Node that another
+    // test has left under this name is not this one: all clusters of the tests register theirs in one API server.
     const { items } = await this.#kube.list(NODES, {});
     for (const { metadata: old, spec: was } of items)
-      if (was.providerID === spec.providerID && old.name !== metadata.name)
+      if ((was.providerID === spec.providerID) !== (old.name === metadata.name))
         await this.#kube.delete(NODES, '', old.name);
     try {
       await this.#kube.create(NODES, {

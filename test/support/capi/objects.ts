@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Beskar7MachineSpec } from '../../../crds/beskar7Machine.ts';
 
@@ -33,7 +34,7 @@ export function secretsOf(cluster: string, kubeconfigFile: string): object[] {
       kind: 'Secret',
       metadata: { name: `${cluster}-bootstrap`, labels },
       type: 'cluster.x-k8s.io/secret',
-      stringData: { value: '#cloud-config\n', format: 'cloud-config' },
+      stringData: { value: `#cloud-config\n# bootstrap-${randomBytes(16).toString('hex')}\n`, format: 'cloud-config' },
     },
     {
       apiVersion: 'v1',

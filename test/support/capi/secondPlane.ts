@@ -1,7 +1,10 @@
+import { rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { startClusterApi } from '../../../tools/clusterapi/index.ts';
 import { startControlPlane } from '../../../tools/controlplane/index.ts';
 import { beskar7Kubeconfig } from '../../../tools/controlplane/install.ts';
-import type { TestControlPlane } from '../controlPlane.ts';
+import { SERVICE_ACCOUNT, type TestControlPlane } from '../controlPlane.ts';
 import { Clusterctl } from './clusterctl.ts';
 
 /** What `clusterctl init` is told. */
@@ -24,12 +27,14 @@ export interface SecondPlane {
 
 /** Another management cluster: API server, Temporal and core manager of its own, Beskar7's part installed by `clusterctl init` and nothing else. */
 export async function startSecondPlane(first: TestControlPlane): Promise<SecondPlane> {
-  const plane = await startControlPlane();
+  const auditLog = path.join(os.tmpdir(), `beskar7-audit-second-${process.pid}.log`);
+  const plane = await startControlPlane({ auditLogPath: auditLog, auditUsers: [SERVICE_ACCOUNT] });
   try {
     const manager = await startClusterApi(plane);
     const stop = async () => {
       await manager.stop();
       await plane.stop();
+      rmSync(auditLog, { force: true });
     };
     try {
       const clusterctl = await Clusterctl.make(plane);
@@ -46,6 +51,7 @@ export async function startSecondPlane(first: TestControlPlane): Promise<SecondP
           apiServerUrl,
           dataFolder,
           workflowBundle: first.workflowBundle,
+          auditLog,
           apiServerPid: components.apiServer.pid ?? 0,
           temporalPid: components.temporal.pid ?? 0,
         },

@@ -1,9 +1,9 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { expect, jest, test } from '@jest/globals';
-import { steadyPorts } from '../../chaos/ports.ts';
+import { freePorts } from '../../../tools/controlplane/ports.ts';
 
 test('ports that can be opened, each given once, none where connections take theirs', async () => {
-  const ports = [...(await steadyPorts(20)), ...(await steadyPorts(20))];
+  const ports = [...(await freePorts(20)), ...(await freePorts(20))];
   expect(new Set(ports).size).toBe(40);
   expect(ports.filter((port) => port < 20_000 || port >= 32_000)).toEqual([]);
   for (const port of ports) {
@@ -22,7 +22,7 @@ test('two runs that begin at the same block take different ones', async () => {
   const runs: number[][] = [];
   for (let n = 0; n < 2; n += 1)
     await jest.isolateModulesAsync(async () => {
-      const { steadyPorts: ofRun } = await import('../../chaos/ports.ts');
+      const { freePorts: ofRun } = await import('../../../tools/controlplane/ports.ts');
       runs.push(await ofRun(39));
     });
   jest.restoreAllMocks();
@@ -31,6 +31,6 @@ test('two runs that begin at the same block take different ones', async () => {
 
 test('many seeds in one process: another block when one is used up', async () => {
   const ports: number[] = [];
-  for (let seed = 0; seed < 10; seed += 1) ports.push(...(await steadyPorts(39)));
+  for (let seed = 0; seed < 10; seed += 1) ports.push(...(await freePorts(39)));
   expect(new Set(ports).size).toBe(390);
 });

@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { testControlPlane } from '../../support/controlPlane.ts';
+import { grantsOf, Uses } from '../../support/privileges.ts';
+
+const MANIFEST = path.join(__dirname, '..', '..', '..', 'deploy', 'manifests', 'rbac.yaml');
+
+describe('in all tests of this run', () => {
+  test('nothing was refused to the shipped account', () => {
+    const uses = Uses.read(testControlPlane().auditLog);
+    // Alone, there is nothing to look at: run it with the others (npm run test:capi).
+    expect(uses.count).toBeGreaterThan(100);
+    expect([...new Set(uses.refused)]).toEqual([]);
+  });
+
+  test('each verb that the shipped role grants was used', () => {
+    const grants = grantsOf(readFileSync(MANIFEST, 'utf8'), 'beskar7');
+    expect(grants.size).toBeGreaterThan(20);
+    expect(Uses.read(testControlPlane().auditLog).unused(grants)).toEqual([]);
+  });
+});

@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { parseAllDocuments } from 'yaml';
+import { SERVICE_ACCOUNT } from './controlPlane.ts';
+
+/** One verb on one kind of object, as `get secrets` or `patch beskar7machines.infrastructure.cluster.x-k8s.io/status`. */
+export type Privilege = string;
+
+interface AuditEvent {
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource?: string;
+    readonly subresource?: string;
+    readonly namespace?: string;
+  };
+  readonly responseStatus?: { readonly code?: number; readonly reason?: string; readonly message?: string };
+}
+
+interface Role {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly rules?: readonly {
+    readonly apiGroups: readonly string[];
+    readonly resources: readonly string[];
+    readonly verbs: readonly string[];
+  }[];
+}
+
+/** What the API server asks for itself, so that no request shows it: the owner that a boot Secret names (OwnerReferencesPermissionEnforcement). */
+const ASKED_BY_ADMISSION: readonly Privilege[] = ['update physicalhosts.infrastructure.cluster.x-k8s.io/finalizers'];
+
+/** All that a (Cluster)Role of a manifest grants. Throws when there is no such role. */
+export function grantsOf(manifest: string, role: string): Set<Privilege> {
+  const objects = parseAllDocuments(manifest).map((document) => document.toJS() as Role | null);
+  const found = objects.filter(
+    (object) => object !== null && /^(Cluster)?Role$/.test(object.kind) && object.metadata.name === role,
+  );
+  if (found.length === 0) throw new Error(`the manifest has no role ${role}`);
+  const grants = found
+    .flatMap((object) => object?.rules ?? [])
+    .flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) => {
+          const [kind = '', subresource] = resource.split('/');
+          return verbs.map((verb) => privilege(verb, group, kind, subresource));
+        }),
+      ),
+    );
+  return new Set(grants);
+}
+
+/** What Beskar7's account has done, by an audit log (JSON lines of `audit.k8s.io/v1`), and what it was refused. */
+export class Uses {
+  readonly used = new Set<Privilege>();
+  /** Each refused request, with the API server's words. */
+  readonly refused: string[] = [];
+  /** Namespaces in which it asked for anything; '' for requests over all namespaces or without one. */
+  readonly namespaces = new Set<string>();
+  count = 0;
+
+  static read(file: string): Uses {
+    const uses = new Uses();
+    for (const line of readFileSync(file, 'utf8').split('\n')) {
+      // The last line may be being written.
+      if (line.endsWith('}')) uses.take(JSON.parse(line) as AuditEvent);
+    }
+    return uses;
+  }
+
+  take({ verb, requestURI, user, objectRef, responseStatus }: AuditEvent): void {
+    if (user.username !== SERVICE_ACCOUNT) return;
+    this.count += 1;
+    const { code = 0, message = '' } = responseStatus ?? {};
+    if (code === 403) this.refused.push(`${verb} ${requestURI}: ${message}`);
+    if (!objectRef?.resource) return;
+    this.namespaces.add(objectRef.namespace ?? '');
+    if (code < 400) this.used.add(privilege(verb, objectRef.apiGroup ?? '', objectRef.resource, objectRef.subresource));
+  }
+
+  /** Grants that nobody has made use of. */
+  unused(grants: ReadonlySet<Privilege>): Privilege[] {
+    return [...grants].filter((grant) => !this.used.has(grant) && !ASKED_BY_ADMISSION.includes(grant)).sort();
+  }
+}
+
+function privilege(verb: string, group: string, resource: string, subresource: string | undefined): Privilege {
+  const kind = group === '' ? resource : `${resource}.${group}`;
+  return `${verb} ${kind}${subresource === undefined ? '' : `/${subresource}`}`;
+}
