@@ -48,6 +48,14 @@ const SUMMARY: Readonly<Record<WorkflowKind, string>> = {
   retire: 'Retire host',
 };
 
+const DOES: Readonly<Record<WorkflowKind, string>> = {
+  provision: 'Claims a host, boots the inspection image, checks the hardware, and hands over to the final OS.',
+  deprovision: 'Ends an open provisioning, switches the server off, sees it off, frees the host, lets the machine go.',
+  enroll: 'Connects to the BMC, reads the hardware, and makes the host Available. Tried for as long as it takes.',
+  release: 'Switches the server off, sees it off, and frees the host. Tried for as long as it takes.',
+  retire: 'Switches the server of a deleted host off, sees it off, and lets the host go.',
+};
+
 /**
  * Starts and signals workflows. Starts use conflict policy FAIL and reuse ALLOW_DUPLICATE, with the object's uid in memo and
  * input (rule 10). `searchAttributes: false` leaves them out: one that is not registered blocks a run for ever (rule 18).
@@ -179,6 +187,7 @@ class StarterCalls {
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       staticSummary: `${SUMMARY[kind]} ${input.namespace}/${input.name}`.slice(0, 200),
+      staticDetails: staticDetailsOf(kind, input),
       ...(this.#options.searchAttributes ? { typedSearchAttributes: attributesOf(kind, input) } : {}),
     };
   }
@@ -190,6 +199,11 @@ class StarterCalls {
 
 function settingsOf({ shards, intervalMs }: MonitorInput): MonitorSettings {
   return { shards, intervalMs };
+}
+
+/** Markdown for the Web UI: what the run does, and where to read on. */
+function staticDetailsOf(kind: WorkflowKind, { namespace, name }: ObjectRef): string {
+  return `${DOES[kind]}\n\n\`kubectl -n ${namespace} describe ${ABOUT_MACHINE[kind] ? 'b7m' : 'ph'} ${name}\``;
 }
 
 function monitorOptions(id: string, input: MonitorInput): WorkflowStartOptions {

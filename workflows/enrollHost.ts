@@ -1,4 +1,5 @@
 import { condition, continueAsNew, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { paragraphs } from './details.ts';
 import { sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
 import type { HostInput } from './names.ts';
@@ -17,6 +18,7 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
   let surprises = 0;
   let changedTo: string | undefined;
   setHandler(hostChanged, ({ connectionHash }) => void (changedTo = connectionHash));
+  setCurrentDetails(`**Connects** to the BMC of host \`${host}\``);
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
     const summary = `Connects to the BMC of ${input.name} and reads its hardware`;
     let waitMs = SOON_MS;
@@ -30,7 +32,11 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
       usedHash = result.connectionHash;
       waitMs = Math.max(0, Date.parse(result.nextAttemptAt) - Date.now());
       setCurrentDetails(
-        `**Waits** until ${result.nextAttemptAt} after ${failures} failed attempts.\n\nLast error: ${result.message}`,
+        paragraphs(
+          `**Waits** until ${result.nextAttemptAt} after ${failures} failed attempts`,
+          `Last error: ${result.message}`,
+          `A change of its connection or Secret is tried at once: \`kubectl -n ${input.namespace} describe ph ${input.name}\``,
+        ),
       );
     } catch (error) {
       const failed = sortFailure(error);

@@ -35,7 +35,11 @@ export async function provisionMachine(input: MachineInput): Promise<string> {
     story.tell('Claiming', { attempt, waitingFor: 'a host that fits' });
     const got = await waitForHost({ attempt, tried, facts, run: () => run, update, story });
     if (got.kind === 'notDue') return got.message;
-    if (got.kind === 'cancelled') return endRun(run, plan, cancelledBeforeClaim());
+    if (got.kind === 'cancelled') {
+      const end = cancelledBeforeClaim();
+      story.tell('Failed', { attempt, why: whyOf(end) });
+      return endRun(run, plan, end);
+    }
     plan = got.plan;
     // Attempts of the earlier run that made the claim count (rule 12).
     attempt = Math.max(attempt, got.claim.attempt);
@@ -49,7 +53,7 @@ export async function provisionMachine(input: MachineInput): Promise<string> {
       update(await tellRetry(run, end, attempt, plan.attempts));
       continue;
     }
-    story.tell('Failed', { attempt, host: got.claim.ref.host });
+    story.tell('Failed', { attempt, host: got.claim.ref.host, why: whyOf(end) });
     return endRun(run, plan, end, got.claim);
   }
 }
@@ -80,6 +84,10 @@ async function endRun(
     message: end.message,
     details: [{ reason: end.reason }],
   });
+}
+
+function whyOf({ reason, message }: NotProvisioned): string {
+  return `${reason}: ${message}`;
 }
 
 type NotProvisioned = Exclude<ClaimEnd, { kind: 'provisioned' }>;

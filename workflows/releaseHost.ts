@@ -1,4 +1,5 @@
-import { condition, continueAsNew, setHandler, workflowInfo } from '@temporalio/workflow';
+import { condition, continueAsNew, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { hostLink, paragraphs } from './details.ts';
 import { hostChanged } from './messages.ts';
 import type { ReleaseInput } from './names.ts';
 import { kubernetes } from './proxies.ts';
@@ -19,9 +20,14 @@ export async function releaseHost(input: ReleaseInput): Promise<string> {
     const held = await awaitOrphaned(input, input.orphanAfterMs, () => changes);
     if (held !== undefined) return held;
   }
-  const claim = await kubernetes.findClaim(input);
+  const host = hostLink({ namespace: input.namespace, host: input.name });
+  setCurrentDetails(`**Releases** host ${host}`);
+  const claim = await kubernetes.findClaim.executeWithOptions({ summary: `Finds the claim on ${input.name}` }, [input]);
   if (!claim) return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
-  const marked = await kubernetes.markReleasing({ claim, reason: 'release goes on', stages: [] });
+  const marked = await kubernetes.markReleasing.executeWithOptions(
+    { summary: `Marks host ${input.name} as being released` },
+    [{ claim, reason: 'release goes on', stages: [] }],
+  );
   if (marked.kind === 'ended') return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
   let attempts = 0;
   let heard = changes;
@@ -31,6 +37,13 @@ export async function releaseHost(input: ReleaseInput): Promise<string> {
     marked,
     () => (attempts += 1) < ATTEMPTS && !workflowInfo().continueAsNewSuggested,
     async (delayMs, summary) => {
+      setCurrentDetails(
+        paragraphs(
+          `**Waits** until ${new Date(Date.now() + delayMs).toISOString()} to release host ${host}`,
+          summary,
+          `When its BMC will never answer and you have seen that the server is off: \`kubectl -n ${input.namespace} annotate ph ${input.name} beskar7.io/force-release="<why>"\``,
+        ),
+      );
       // What was told while the attempt ran counts: it may have come after the attempt had read the host.
       await condition(() => changes > heard, delayMs, { summary });
       heard = changes;
@@ -58,6 +71,9 @@ async function awaitOrphaned(
     if (look.kind === 'releasing') return undefined;
     missingSince ??= Date.now();
     const leftMs = Math.max(1, missingSince + orphanAfterMs - Date.now());
+    setCurrentDetails(
+      `**Waits** whether the machine that holds host ${hostLink({ namespace: input.namespace, host: input.name })} comes back, until ${new Date(Date.now() + leftMs).toISOString()}`,
+    );
     await condition(() => changes() > seen, leftMs, {
       summary: `Second look for the machine that holds ${input.name}`,
     });

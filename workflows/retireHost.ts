@@ -1,4 +1,13 @@
-import { condition, continueAsNew, patched, setHandler, sleep, workflowInfo } from '@temporalio/workflow';
+import {
+  condition,
+  continueAsNew,
+  patched,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { paragraphs } from './details.ts';
 import { sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
 import type { HostInput } from './names.ts';
@@ -17,6 +26,7 @@ const IN_FLIGHT_MS = 62_000;
 export async function retireHost(input: HostInput, settlesAt = 0): Promise<string> {
   let changes = 0;
   setHandler(hostChanged, () => void (changes += 1));
+  setCurrentDetails(`**Switches off** host \`${input.namespace}/${input.name}\` before it is deleted`);
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
     const nextAttemptInMs = retryDelayMs(attempt);
     const summary = `Switches host ${input.name} off before it is deleted (attempt ${attempt})`;
@@ -41,6 +51,12 @@ export async function retireHost(input: HostInput, settlesAt = 0): Promise<strin
       if (failed.kind === 'claimLost') return failed.message;
       if (failed.kind === 'unconfirmed' && patched('retire-settles')) settlesAt = Date.now() + IN_FLIGHT_MS;
       const seen = changes;
+      setCurrentDetails(
+        paragraphs(
+          `**Waits** to switch host \`${input.namespace}/${input.name}\` off before it is deleted (attempt ${attempt} failed)`,
+          `Last error: ${failed.message}`,
+        ),
+      );
       await condition(() => changes > seen, failed.kind === 'shutdown' ? 1 : nextAttemptInMs, {
         summary: `Next attempt: ${failed.message}`.slice(0, 200),
       });

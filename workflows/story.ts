@@ -1,8 +1,9 @@
 import { setCurrentDetails, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { MachinePhase } from '../crds/beskar7Machine.ts';
+import { hostLink, paragraphs, runLink, temporalLine } from './details.ts';
 import { progress, type Progress } from './messages.ts';
-import { SEARCH_ATTRIBUTES, type MachineInput } from './names.ts';
+import { SEARCH_ATTRIBUTES, workflowId, type MachineInput } from './names.ts';
 
 const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, SearchAttributeType.KEYWORD);
 const hostKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.host, SearchAttributeType.KEYWORD);
@@ -36,17 +37,24 @@ export class Story {
   }
 
   #details(): string {
-    const { phase, host, attempt, waitingFor, since, deadline, claim } = this.#now;
+    const { phase, host, attempt, waitingFor, since, deadline, claim, why } = this.#now;
     const { namespace, name } = this.#machine;
-    return [
+    const id = workflowId('provision', this.#machine);
+    return paragraphs(
       `**${phase}** since ${since} – machine \`${namespace}/${name}\``,
+      why,
       host === undefined
         ? undefined
-        : `Host \`${namespace}/${host}\`${claim ? `, claim \`${claim}\`` : ''}, attempt ${attempt}`,
+        : `Host ${hostLink({ namespace, host })}${claim ? `, claim \`${claim}\`` : ''}, attempt ${attempt}`,
       waitingFor === undefined ? undefined : `Waits for ${waitingFor}${deadline ? `, until ${deadline} at most` : ''}`,
-      `Cancel: \`temporal workflow cancel -n beskar7 -w provision/${namespace}/${name}\``,
-    ]
-      .filter((line) => line !== undefined)
-      .join('\n\n');
+      `Events and conditions: \`kubectl -n ${namespace} describe b7m ${name}\``,
+      phase === 'Failed'
+        ? `Try again: \`kubectl -n ${namespace} annotate b7m ${name} beskar7.io/retry="$(date +%s)" --overwrite\``
+        : undefined,
+      phase === 'Failed' && host !== undefined
+        ? `Where the host is not free yet, its release goes on in ${runLink(workflowId('release', { namespace, name: host }))}`
+        : undefined,
+      phase === 'Failed' || phase === 'Provisioned' ? undefined : `Cancel: ${temporalLine('cancel', id)}`,
+    );
   }
 }
