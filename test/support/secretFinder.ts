@@ -22,7 +22,7 @@ export class SecretFinder {
     const found = new Set<string>();
     for (let at = 0; at + PREFIX <= bytes.length; at += 1) {
       for (const needle of this.#byPrefix.get(bytes.readUInt32LE(at)) ?? [])
-        if (needle.bytes.compare(bytes, at, at + needle.bytes.length) === 0) found.add(needle.kind);
+        if (needle.bytes.equals(bytes.subarray(at, at + needle.bytes.length))) found.add(needle.kind);
     }
     return [...found];
   }
