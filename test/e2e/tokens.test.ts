@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
+import { freePorts } from '../../tools/controlplane/ports.ts';
 import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { call, tokenOf } from '../support/callback.ts';
 import { told } from '../support/conditions.ts';
@@ -50,6 +51,33 @@ describe('a token ends with its claim', () => {
     await world.machineIs('third', 'Provisioned');
     await world.kubectl('delete', 'beskar7machine', 'third', '--wait=false');
     await isFreeAndOff(world, 'host-1');
+  });
+});
+
+describe('with several processes', () => {
+  test('a token ends in every one of them at once, at the first request after the claim', async () => {
+    const ports = await freePorts(3);
+    const bases = [world.callbackUrl, ...ports.map((port) => `http://127.0.0.1:${port}`)];
+    const others = await Promise.all(
+      ports.map((port, index) =>
+        world.startAnother(`replica-${index}`, ['--roles=api', `--callback-bind-address=127.0.0.1:${port}`]),
+      ),
+    );
+    try {
+      await world.addMachine('everywhere', on('host-1'));
+      await world.machineIs('everywhere', 'Provisioned');
+      const token = await tokenOf(world, 'host-1', await claim('host-1'));
+      const ask = () => Promise.all(bases.map((base) => call(world, 'provisioned', 'host-1', token, {}, base)));
+      // Each has seen the token, and could remember it.
+      expect(await ask()).toEqual(bases.map(() => 202));
+      const isOver = world.untilHost('host-1', 'without its claim', (host) => claimOf(host) === undefined);
+      await world.kubectl('delete', 'beskar7machine', 'everywhere', '--wait=false');
+      await isOver;
+      expect(await ask()).toEqual(bases.map(() => 401));
+      await isFreeAndOff(world, 'host-1');
+    } finally {
+      await Promise.all(others.map((other) => other.stop()));
+    }
   });
 });
 

@@ -1,14 +1,11 @@
 import { appendFileSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { KubeClient } from '../../kube/client.ts';
-import { EVENTS, HOSTS, MACHINES, SECRETS, type Identified, type Resource } from '../../kube/resource.ts';
+import { EVENTS, HOSTS, MACHINES, SECRETS, type Identified, type Resource, type Secret } from '../../kube/resource.ts';
 
 const RETRY_MS = 200;
 /** Keys of Secrets that everybody may know. */
 const PUBLIC_KEYS = new Set(['username', 'format', 'ca.crt', 'tls.crt']);
-
-type Secret = NonNullable<Awaited<ReturnType<typeof readSecret>>>;
-const readSecret = (kube: KubeClient, namespace: string, name: string) => kube.get(SECRETS, namespace, name);
 
 /**
  * Sees all that happens in a namespace while a test runs: every Secret (tokens, nonces, passwords, bootstrap data; what each is, by its text), and

@@ -13,7 +13,7 @@ import type { Component } from '../../tools/controlplane/component.ts';
 import { freePorts } from '../../tools/controlplane/ports.ts';
 import { beskar7Component } from '../../tools/start/processes.ts';
 import { runCommand, type Finished } from '../../tools/toolchain/command.ts';
-import { files, histories, leaksIn, logs, metrics } from './secretScan.ts';
+import { files, histories, leaksIn, logs, metrics, type Place } from './secretScan.ts';
 import { recordHistories } from './recordHistories.ts';
 import { Witness } from './witness.ts';
 import { testControlPlane, type TestControlPlane } from './controlPlane.ts';
@@ -137,6 +137,7 @@ export class World {
       '--boot-by-mac',
       '--graceful-shutdown-timeout=2s',
       ...this.flags,
+      ...more,
     ];
     return beskar7Component({
       name: `beskar7-${this.namespace}${suffix}`,
@@ -174,10 +175,12 @@ export class World {
   async leaks(): Promise<string[]> {
     const { witness, namespace, temporal } = this;
     const query = `Beskar7Namespace = "${namespace}"`;
+    const runs: Place[] = [];
+    for await (const run of histories(temporal, query)) runs.push(run);
     const looked = await leaksIn(witness.secrets, [
       ...logs(this.plane.dataFolder, (file) => file.startsWith(`beskar7-${namespace}`)),
       ...files('what was seen in', [witness.seenFile]),
-      ...(await Array.fromAsync(histories(temporal, query))),
+      ...runs,
     ]);
     return looked.leaks;
   }

@@ -55,5 +55,5 @@ function texts({ pattern, format, maxLength = 300 }: Json): Arbitrary<string> {
     return fc.date(range).map((date) => date.toISOString());
   }
   if (pattern !== undefined) return fc.stringMatching(new RegExp(pattern)).filter((text) => text.length <= maxLength);
-  return fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.string({ minLength: maxLength, maxLength }));
+  return fc.oneof(fc.string({ unit: 'binary-ascii', maxLength: 20 }), fc.string({ minLength: maxLength, maxLength }));
 }
