@@ -41,6 +41,7 @@ async function runChecks(): Promise<void> {
   await check('import rules', () => run('depcruise', ['--config', '.dependency-cruiser.cjs', ...sourceFolders()]));
   await check('types', () => run('tsc', ['--noEmit', '-p', '.']));
   await check('types of the web page', () => run('tsc', ['--noEmit', '-p', 'web/page']));
+  await check('types of its tests', () => run('tsc', ['--noEmit', '-p', 'test/web']));
   await check('generated files (mend it with: npm run generate)', async () => {
     const stale = [...(await staleFiles()), ...(await staleDocs()), ...(await staleChartFiles())];
     if (stale.length > 0) process.stderr.write(`stale: ${stale.join(', ')}\n`);

@@ -1,4 +1,4 @@
-import { duration } from '../format.ts';
+import { coarse, duration } from '../format.ts';
 import { timeTicks } from './scale.ts';
 import { useWidth } from './useWidth.ts';
 
@@ -34,7 +34,7 @@ export function DurationBars({ label, rows }: { readonly label: string; readonly
               y={height - 6}
               text-anchor={line === 0 ? 'start' : line === top ? 'end' : 'middle'}
             >
-              {line === 0 ? '0' : duration(line)}
+              {line === 0 ? '0' : coarse(line)}
             </text>
           </g>
         ))}

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Change, HostRow, MachineRow, ObjectName, Snapshot } from '../../../shared/api.ts';
+import type { Change, HostRow, MachineRow, Snapshot } from '../../../shared/api.ts';
+import { SortedRows } from './sortedRows.ts';
 
 export type LinkState = 'connecting' | 'live' | 'lost';
 
@@ -15,18 +16,18 @@ export interface Fleet {
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 15_000;
-
-export const keyOf = ({ namespace, name }: ObjectName): string => `${namespace}/${name}`;
+/** What comes in within this time is shown together. */
+const COALESCE_MS = 100;
 
 /**
- * The stream of the server, kept open: it goes on after the last event that came, with waits that grow, and what comes in is shown once
- * per frame. Views subscribe.
+ * The stream of the server, kept open: it goes on after the last event that came, with waits that grow, and what comes in
+ * within a moment is shown together. Views subscribe.
  */
 export class Live {
   fleet: Fleet = { hosts: [], machines: [], isLoaded: false, version: 0 };
   link: LinkState = 'connecting';
-  readonly #hosts = new Map<string, HostRow>();
-  readonly #machines = new Map<string, MachineRow>();
+  readonly #hosts = new SortedRows<HostRow>();
+  readonly #machines = new SortedRows<MachineRow>();
   readonly #listeners = new Set<() => void>();
   #source: EventSource | undefined;
   #lastId = '';
@@ -82,32 +83,32 @@ export class Live {
       this.#machines.clear();
       this.#isWhole = false;
     }
-    for (const row of hosts) this.#hosts.set(keyOf(row), row);
-    for (const row of machines) this.#machines.set(keyOf(row), row);
+    for (const row of hosts) this.#hosts.set(row);
+    for (const row of machines) this.#machines.set(row);
     if (isLast) this.#isWhole = true;
   }
 
   #change({ hosts = [], machines = [], goneHosts = [], goneMachines = [] }: Change): void {
-    for (const row of hosts) this.#hosts.set(keyOf(row), row);
-    for (const row of machines) this.#machines.set(keyOf(row), row);
-    for (const name of goneHosts) this.#hosts.delete(keyOf(name));
-    for (const name of goneMachines) this.#machines.delete(keyOf(name));
+    for (const row of hosts) this.#hosts.set(row);
+    for (const row of machines) this.#machines.set(row);
+    for (const name of goneHosts) this.#hosts.delete(name);
+    for (const name of goneMachines) this.#machines.delete(name);
   }
 
-  /** Many events in one frame are one drawing. A hidden page has no frames, so a timer does it as well. */
+  /** Many events are one drawing. */
   #changed(): void {
     if (this.#isDue || !this.#isWhole) return;
     this.#isDue = true;
     setTimeout(() => {
       this.#isDue = false;
       this.fleet = {
-        hosts: sorted([...this.#hosts.values()]),
-        machines: sorted([...this.#machines.values()]),
+        hosts: this.#hosts.list(),
+        machines: this.#machines.list(),
         isLoaded: true,
         version: this.fleet.version + 1,
       };
       this.#tell();
-    }, 60);
+    }, COALESCE_MS);
   }
 
   #say(link: LinkState): void {
@@ -130,11 +131,4 @@ export function useLive(live: Live): { fleet: Fleet; link: LinkState } {
     return live.subscribe(follow);
   }, [live]);
   return shown;
-}
-
-// One collator for all: `localeCompare` makes one for each comparison, which takes seconds for 10,000 names.
-const collator = new Intl.Collator('en', { numeric: true });
-
-function sorted<Row extends ObjectName>(rows: Row[]): Row[] {
-  return rows.sort((a, b) => collator.compare(a.name, b.name) || collator.compare(a.namespace, b.namespace));
 }
