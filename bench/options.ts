@@ -95,6 +95,14 @@ export function count(text: string): number {
   return value;
 }
 
+/** A number of requests. Throws InvalidArgumentError. */
+export function many(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000_000)
+    throw new InvalidArgumentError('give a whole number from 1 to 10000000.');
+  return value;
+}
+
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 };
 
 /** Parses a duration such as `30s` into milliseconds. */

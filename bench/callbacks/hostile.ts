@@ -80,47 +80,61 @@ const CONTENT_TYPES = [
 
 /** Requests of somebody who tries everything that HTTP clients can be made to send. */
 export function hostileRequest(target: Target): Arbitrary<HostileRequest> {
-  return fc.record({
-    listener: fc.constantFrom('callback' as const, 'callback' as const, 'callback' as const, 'boot' as const),
-    method: fc.oneof(
-      { weight: 4, arbitrary: fc.constantFrom('GET', 'POST') },
-      { weight: 1, arbitrary: fc.constantFrom(...METHODS) },
-    ),
-    path: hostilePath(target),
-    headers: hostileHeaders(target),
-    body: fc.option(hostileBody(), { nil: undefined, freq: 3 }),
-  });
+  return fc
+    .record({
+      listener: fc.constantFrom('callback' as const, 'callback' as const, 'callback' as const, 'boot' as const),
+      to: fc.oneof({ weight: 4, arbitrary: knownRoute(target) }, { weight: 1, arbitrary: oddPath() }),
+      query: hostileQuery(target),
+      headers: hostileHeaders(target),
+      body: fc.option(hostileBody(), { nil: undefined, freq: 3 }),
+    })
+    .map(({ to: { method, path }, query, ...rest }) => ({ ...rest, method, path: `${path}${query}` }));
 }
 
-function hostilePath({ namespace, host, mac, nonces }: Target): Arbitrary<string> {
-  const segment = fc.oneof(
+interface Line {
+  readonly method: string;
+  readonly path: string;
+}
+
+const segment = () =>
+  fc.oneof(
     fc.constantFrom(...ODD_SEGMENTS),
     fc.string({ maxLength: 20 }).map(encodeURIComponent),
     fc.webSegment({ size: 'small' }),
   );
-  const often = (...right: string[]) => fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...right) }, segment);
-  const filled = fc.constantFrom(...ROUTES).chain(({ path }) => {
-    const parts = path.split('/').map((part): Arbitrary<string> => {
+
+/** A route of the contract with what is mostly right in its place. */
+function knownRoute({ namespace, host, nonces }: Target): Arbitrary<Line> {
+  const often = (...right: string[]) => fc.oneof({ weight: 9, arbitrary: fc.constantFrom(...right) }, segment());
+  return fc.constantFrom(...ROUTES).chain((route) => {
+    const parts = route.path.split('/').map((part): Arbitrary<string> => {
       if (part === '{namespace}') return often(namespace);
       if (part === '{host}') return often(host);
       return part === '{nonce}' ? often(...nonces) : fc.constant(part);
     });
-    return fc.tuple(...parts).map((words) => words.join('/'));
+    const right = fc.constant(route.method.toUpperCase());
+    return fc.record({
+      method: fc.oneof({ weight: 5, arbitrary: right }, { weight: 1, arbitrary: fc.constantFrom(...METHODS) }),
+      path: fc.tuple(...parts).map((words) => words.join('/')),
+    });
   });
-  const query = fc.option(
-    fc.oneof(
-      fc.constantFrom(`mac=${mac}`, 'mac=', 'mac[]=1', 'mac=1&mac=2', '%', 'mac=%zz', '='.repeat(1000)),
-      fc.webQueryParameters(),
+}
+
+function oddPath(): Arbitrary<Line> {
+  return fc.record({
+    method: fc.constantFrom(...METHODS),
+    path: fc.oneof(
+      fc.array(segment(), { maxLength: 6 }).map((parts) => `/${parts.join('/')}`),
+      fc.array(segment(), { maxLength: 4 }).map((parts) => `/images/${parts.join('/')}`),
+      fc.constantFrom('//', '/api/v1/', '/api/v1/boot', '/../../etc/passwd', '/?', '/#', '/api//v1/boot', '/%'),
     ),
-    { nil: undefined },
-  );
-  const odd = fc.oneof(
-    fc.array(segment, { maxLength: 6 }).map((parts) => `/${parts.join('/')}`),
-    fc.array(segment, { maxLength: 4 }).map((parts) => `/images/${parts.join('/')}`),
-    fc.constantFrom('//', '/api/v1/', '/api/v1/boot', '/../../etc/passwd', '/?', '/#', '/api//v1/boot', '/%'),
-  );
-  const base = fc.oneof({ weight: 4, arbitrary: filled }, { weight: 1, arbitrary: odd });
-  return fc.tuple(base, query).map(([path, text]) => (text === undefined ? path : `${path}?${text}`));
+  });
+}
+
+function hostileQuery({ mac }: Target): Arbitrary<string> {
+  const odd = ['mac=', 'mac[]=1', 'mac=1&mac=2', '%', 'mac=%zz', '='.repeat(1000)];
+  const query = fc.oneof(fc.constantFrom(`mac=${mac}`, ...odd), fc.webQueryParameters());
+  return fc.option(query, { nil: undefined }).map((text) => (text === undefined ? '' : `?${text}`));
 }
 
 function hostileHeaders({ bearers }: Target): Arbitrary<Record<string, string>> {

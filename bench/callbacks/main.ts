@@ -1,22 +1,30 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { KubeClient } from '../../kube/client.ts';
-import { beskar7Ports, startBeskar7 } from '../beskar7.ts';
+import { beskar7Ports, startBeskar7, type Beskar7Ports } from '../beskar7.ts';
 import { startEmbedded } from '../embedded.ts';
-import { count, option, toMs } from '../options.ts';
+import { count, many, option, toMs } from '../options.ts';
 import { percentile, round } from '../statistics.ts';
 import { loadKubeConfig } from '../world.ts';
-import { armServers } from './armed.ts';
+import { NAMESPACE } from '../objects.ts';
+import { armServers, type ArmedServer } from './armed.ts';
+import { attack } from './attack.ts';
 import { bootAll, type RouteLog } from './boot.ts';
+import type { Target } from './hostile.ts';
+import { restingMemory } from './memory.ts';
 
-const RUN_MS = 600_000;
+const RUN_MS = 1_800_000;
+/** What the heap may have grown by from the first fifth of an attack to its end: far less than a byte kept of each request. */
+const MAX_GROWTH_MIB = 16;
 const ROOT = join(import.meta.dirname, '..', '..');
 
 interface Options {
   readonly servers: number;
   readonly within: number;
+  readonly hostile: number;
+  readonly seed: number;
   readonly json: string | undefined;
 }
 
@@ -39,6 +47,15 @@ const program = new Command('bench:callbacks')
       .default(10_000, '10s')
       .argParser((text) => toMs(text)),
   )
+  .addOption(
+    option(
+      '--hostile <number>',
+      'instead: so many hostile requests over every route, then no 5xx, no crash, no growth of memory, no secret in the log',
+    )
+      .default(0)
+      .argParser(many),
+  )
+  .addOption(option('--seed <number>', 'of the hostile requests').default(1).argParser(count))
   .addOption(option('--json <file>', 'write the result to this file'))
   .allowExcessArguments(false)
   .configureOutput({ writeErr: () => undefined })
@@ -54,14 +71,91 @@ async function main(): Promise<number> {
     return 2;
   }
   const options = program.opts<Options>();
-  const result = await measure(options);
+  const { result, isGood } = options.hostile > 0 ? await withstand(options) : await measure(options);
   process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(result, undefined, 2)}\n`);
-  return result.script.refused + result.report.refused === 0 ? 0 : 1;
+  return isGood ? 0 : 1;
 }
 
-/** Beskar7 with the role `api` only: no other role touches the hosts, which are armed by hand. */
-async function measure({ servers: number, within }: Options) {
+interface Running {
+  readonly servers: readonly ArmedServer[];
+  readonly ports: Beskar7Ports;
+  readonly logFile: string;
+  readonly signal: AbortSignal;
+}
+
+interface Outcome {
+  readonly result: object;
+  readonly isGood: boolean;
+}
+
+/** All servers boot at once and do what they should. */
+function measure({ servers: number, within }: Options): Promise<Outcome> {
+  return withApi(number, [], async ({ servers, ports, signal }) => {
+    say(`${number} servers boot within ${within / 1000} s`);
+    const urls = { boot: `http://127.0.0.1:${ports.boot}`, callback: `http://127.0.0.1:${ports.callback}` };
+    const logs = await bootAll(servers, urls, { ms: within, signal });
+    const [script, report] = [resultOf(logs.script, '200'), resultOf(logs.report, '202')];
+    return {
+      result: { servers: number, withinSeconds: within / 1000, loadAverage: loadavg()[0], script, report },
+      isGood: script.refused + report.refused === 0,
+    };
+  });
+}
+
+/** Hostile requests, from many addresses, by somebody who knows some of the secrets. */
+function withstand({ hostile, seed }: Options): Promise<Outcome> {
+  const flags = ['--trusted-proxies=127.0.0.1'];
+  return withApi(20, flags, async ({ servers, ports, logFile, signal }) => {
+    const targets = servers.map(({ name, mac, token, nonce }, index): Target => {
+      const other = servers[(index + 1) % servers.length];
+      return {
+        namespace: NAMESPACE,
+        host: name,
+        mac,
+        bearers: [token, other?.token ?? '', nonce, 'x'],
+        nonces: [nonce, token, other?.nonce ?? ''],
+      };
+    });
+    let before: { heapMiB: number; residentMiB: number } | undefined;
+    const startedMs = performance.now();
+    const { statuses, faults, faultCount } = await attack(
+      targets,
+      ports,
+      { requests: hostile, seed, signal },
+      async (done) => {
+        if (before !== undefined || done < hostile / 5) return;
+        before = await restingMemory(ports.metrics, signal);
+        say(`${done} requests: ${JSON.stringify(before)}`);
+      },
+    );
+    const seconds = (performance.now() - startedMs) / 1000;
+    const after = await restingMemory(ports.metrics, signal);
+    const log = await readFile(logFile, 'utf8');
+    const logged = servers.filter(({ token, nonce }) => log.includes(token) || log.includes(nonce)).length;
+    const growthMiB = round(after.heapMiB - (before?.heapMiB ?? 0), 1);
+    return {
+      result: {
+        hostileRequests: hostile,
+        perSecond: round(hostile / seconds, 0),
+        loadAverage: loadavg()[0],
+        statuses: Object.fromEntries(statuses),
+        faults,
+        faultCount,
+        memory: { afterOneFifth: before, after, heapGrowthMiB: growthMiB },
+        serversWhoseSecretsAreInTheLog: logged,
+      },
+      isGood: faultCount === 0 && logged === 0 && growthMiB <= MAX_GROWTH_MIB,
+    };
+  });
+}
+
+/** Runs `work` with so many armed hosts and Beskar7 in the role `api` only: no other role touches the hosts, which are armed by hand. */
+async function withApi(
+  number: number,
+  flags: readonly string[],
+  work: (running: Running) => Promise<Outcome>,
+): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), 'beskar7-bench-'));
   const failed = new AbortController();
   const signal = AbortSignal.any([failed.signal, AbortSignal.timeout(RUN_MS)]);
@@ -73,6 +167,7 @@ async function measure({ servers: number, within }: Options) {
     say(`arming ${number} hosts`);
     const servers = await armServers(kube, number, signal);
     const ports = await beskar7Ports();
+    const logFile = join(folder, 'beskar7.log');
     const beskar7 = await startBeskar7(
       {
         root: ROOT,
@@ -80,23 +175,15 @@ async function measure({ servers: number, within }: Options) {
         temporalAddress: plane.temporalAddress,
         temporalNamespace: plane.temporalNamespace,
         ports,
-        logFile: join(folder, 'beskar7.log'),
+        logFile,
         cpuProfile: undefined,
-        flags: ['--roles=api'],
+        flags: ['--roles=api', ...flags],
         nodeFlags: [],
       },
       signal,
     );
     undo.push(() => beskar7.stop());
-    say(`${number} servers boot within ${within / 1000} s`);
-    const urls = { boot: `http://127.0.0.1:${ports.boot}`, callback: `http://127.0.0.1:${ports.callback}` };
-    const { script, report } = await bootAll(servers, urls, { ms: within, signal });
-    return {
-      servers: number,
-      withinSeconds: within / 1000,
-      script: resultOf(script, '200'),
-      report: resultOf(report, '202'),
-    };
+    return await work({ servers, ports, logFile, signal });
   } finally {
     for (const step of undo.reverse()) await step().catch((error: unknown) => say(`clean-up: ${String(error)}`));
   }
