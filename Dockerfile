@@ -18,7 +18,8 @@ COPY activities activities
 COPY crds crds
 COPY workers workers
 COPY workflows workflows
-RUN node workers/bundle.ts dist/workflow-bundle.js
+RUN node workers/bundle.ts dist/workflow-bundle.js \
+ && node workers/bundle.ts --traced dist/workflow-bundle.traced.js
 
 FROM node:24.21.0-slim
 LABEL org.opencontainers.image.title="Beskar7" \

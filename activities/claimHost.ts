@@ -23,6 +23,7 @@ import type { Dependencies } from './dependencies.ts';
 import { byPreference, fits, unfitReason, type Demand } from './hostFit.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
+import { traceContext } from './traceContext.ts';
 
 export interface ClaimHostInput {
   readonly run: RunContext;
@@ -178,6 +179,7 @@ async function tryClaim(
     attempt,
     since: new Date(now).toISOString(),
     deadline: new Date(now + deps.options.bootTimeoutMs).toISOString(),
+    ...traceContext(),
   };
   const patch = {
     metadata: {

@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import type { Span } from '@opentelemetry/api';
 import type { Middleware, ParameterizedContext } from 'koa';
+import type { Claim } from '../crds/claim.ts';
 import { KubeError } from '../kube/error.ts';
 import type { HostKey } from './auth.ts';
 import { ApiError, notFound, tooManyRequests, unavailable } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import { budgetOf, sourceOf } from './source.ts';
+import { callbackSpan, endCallbackSpan, traceFields } from './tracing.ts';
 
 /** What a request's middlewares tell each other and the log line. */
 export interface ExchangeState {
   requestId: string;
+  /** ms since the epoch. */
+  startedAt: number;
   source: string;
   /** The route by its pattern: the path itself may hold a nonce. */
   route: string;
@@ -16,6 +21,8 @@ export interface ExchangeState {
   key?: HostKey;
   /** The claim whose bearer or nonce it had, by its id. */
   claim?: string;
+  /** In the trace of that claim's run, where it is traced. */
+  span?: Span | undefined;
   /** What came of it, for the log. */
   outcome?: string;
 }
@@ -31,6 +38,7 @@ export function exchange(parts: ApiParts): Middleware<ExchangeState> {
     const startedAt = performance.now();
     const { state } = ctx;
     state.requestId = randomUUID();
+    state.startedAt = Date.now();
     state.source = sourceOf(ctx.req, parts.trustedProxies);
     state.route = 'unknown';
     ctx.set('X-Request-Id', state.requestId);
@@ -45,8 +53,16 @@ export function exchange(parts: ApiParts): Middleware<ExchangeState> {
       answerError(ctx, failure);
     }
     if (parts.isStopping) ctx.set('Connection', 'close');
+    // A server asks for its bootstrap data until it is there: only the answer is of interest.
+    if (failure?.isRoutine !== true) endCallbackSpan(state.span, { ...state, method: ctx.method, status: ctx.status });
     writeLogLine(parts, ctx, performance.now() - startedAt, failure);
   };
+}
+
+/** Notes for log and trace which claim the caller has proved to belong to. */
+export function noteClaim(state: ExchangeState, claim: Claim): void {
+  state.claim = claim.id;
+  state.span ??= callbackSpan(claim, state.startedAt);
 }
 
 /**
@@ -87,6 +103,7 @@ function writeLogLine(parts: ApiParts, ctx: Exchange, ms: number, failure: ApiEr
     route,
     ...(key === undefined ? {} : { namespace: key.namespace, host: key.host }),
     ...(claim === undefined ? {} : { claim }),
+    ...traceFields(ctx.state.span),
     source,
     status: ctx.status,
     durationMs: Math.round(ms),

@@ -1,5 +1,7 @@
+import type { Span } from '@opentelemetry/api';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
+import { traceFields, within } from './tracing.ts';
 
 /** Signals under way at once; beyond them the watcher's repeat has to do. */
 const MAX_UNDER_WAY = 1000;
@@ -18,11 +20,17 @@ export class RunSignals {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Signals the run of the machine that holds the host. Call it only when the fact is stored. */
-  send(kind: SignalKind, host: PhysicalHost, claimId: string): void {
+  /** Signals the run of the machine that holds the host. Call it only when the fact is stored; `span` is that of the callback. */
+  send(kind: SignalKind, host: PhysicalHost, claimId: string, span?: Span): void {
     const { logger } = this.#deps;
     const { consumerRef } = host.spec;
-    const about = { signal: kind, namespace: host.metadata.namespace, host: host.metadata.name, claim: claimId };
+    const about = {
+      signal: kind,
+      namespace: host.metadata.namespace,
+      host: host.metadata.name,
+      claim: claimId,
+      ...traceFields(span),
+    };
     if (consumerRef === undefined) {
       logger.warn(about, 'no run is told: the host names no machine');
       return;
@@ -31,7 +39,8 @@ export class RunSignals {
       logger.warn(about, `the run is not told: ${MAX_UNDER_WAY} signals are under way; the watcher tells it`);
       return;
     }
-    const task = this.#deliver(kind, { namespace: consumerRef.namespace, name: consumerRef.name }, claimId)
+    const machine = { namespace: consumerRef.namespace, name: consumerRef.name };
+    const task = within(span, () => this.#deliver(kind, machine, claimId))
       .catch((error: unknown) => logger.warn({ ...about, err: error }, 'the run was not told; the watcher tells it'))
       .finally(() => this.#underWay.delete(task));
     this.#underWay.add(task);

@@ -27,6 +27,8 @@ export interface Claim {
   /** SHA-256 in hex of the bearer token and of the boot nonce; from `Armed` on. Routes trust these (rule 21). */
   readonly tokenHash?: string;
   readonly nonceHash?: string;
+  /** W3C trace context of the run that made the claim, where it is traced: callbacks join its trace. Nothing is decided by it. */
+  readonly traceparent?: string;
 }
 
 /** The claim of a host; undefined when it has none, or one that cannot be read. */
@@ -104,6 +106,7 @@ function isClaim(value: unknown): value is Claim {
     textOrNothing('reason') &&
     (claim.releasedFrom === undefined || CLAIM_STAGES.includes(claim.releasedFrom as ClaimStage)) &&
     textOrNothing('tokenHash') &&
-    textOrNothing('nonceHash')
+    textOrNothing('nonceHash') &&
+    textOrNothing('traceparent')
   );
 }

@@ -7,6 +7,7 @@ import { fenceRefusal, type WireRequest } from './exchange.ts';
 import type { BeforeSend, MutateOptions } from './fence.ts';
 import { withBmcLock, type LockRequest } from './lock.ts';
 import { isSuccess, parseReply, refusalOf, resourceOf, type Reply, type Resource } from './reply.ts';
+import { traced } from './tracing.ts';
 import { Transport } from './transport.ts';
 
 /** A request by path; the body is sent as JSON. */
@@ -246,7 +247,8 @@ export class Conversation implements Reader {
     const wire = { method, path, headers, body: body === undefined ? undefined : JSON.stringify(body) };
     const { signal, beforeWrite } = sending;
     const limits = { timeoutMs: Math.min(remainingMs, callTimeoutMs), signal, beforeWrite };
-    return parseReply(await this.#transport.exchange(wire, limits, this.what(request)));
+    const exchange = () => this.#transport.exchange(wire, limits, this.what(request));
+    return parseReply(await traced({ method, path, host: this.config.host }, exchange));
   }
 }
 

@@ -1,18 +1,22 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
+import { WORKFLOW_INTERCEPTORS } from './tracing/workflowInterceptors.ts';
 
 /**
- * `node workers/bundle.ts FILE` writes the workflow bundle that a worker takes instead of making its own when BESKAR7_WORKFLOW_BUNDLE names
- * it (the container image does so: a pod starts some seconds sooner and needs no writable folder).
+ * `node workers/bundle.ts [--traced] FILE` writes the workflow bundle that a worker takes instead of making its own when BESKAR7_WORKFLOW_BUNDLE names
+ * it (the container image does so: a pod starts some seconds sooner and needs no writable folder). `--traced`: with the interceptors of
+ * OpenTelemetry, which cost time and memory in every workflow and are therefore in a bundle of their own.
  */
-const [file] = process.argv.slice(2);
+const isTraced = process.argv.includes('--traced');
+const [file] = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 if (file === undefined) {
   process.stderr.write('bundle: name the file to write, for example: node workers/bundle.ts dist/workflow-bundle.js\n');
   process.exit(2);
 }
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.join(import.meta.dirname, '..', 'workflows', 'index.ts'),
+  ...(isTraced ? { workflowInterceptorModules: [WORKFLOW_INTERCEPTORS] } : {}),
 });
 await mkdir(path.dirname(path.resolve(file)), { recursive: true });
 await writeFile(file, code);

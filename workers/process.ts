@@ -12,6 +12,7 @@ import { SecretMarks } from '../activities/secretMarks.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { startApi } from '../api/index.ts';
 import { createInformers, createStarter, startControllers, type Informers } from '../controllers/index.ts';
+import { claimOf } from '../crds/claim.ts';
 import { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { RedfishPool } from '../redfish/index.ts';
@@ -24,6 +25,8 @@ import { createLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
 import { connectTemporal, prepareTemporal, temporalTarget, type TemporalTarget } from './temporal.ts';
 import { TemporalWorkers } from './temporalWorkers.ts';
+import type { Tracing } from './tracing/index.ts';
+import { traceSettings } from './tracing/settings.ts';
 import { VERSION } from './version.ts';
 import { Webhook } from '../webhooks/index.ts';
 
@@ -48,11 +51,17 @@ export class Beskar7 {
   readonly #stopping = new AbortController();
   #sdkMetricsPort = 0;
   #isConnected: string | undefined = 'not connected yet';
+  #tracing: Tracing | undefined;
 
   /** Throws UsageError for an unreadable kubeconfig. */
   constructor(config: Config) {
     this.#config = config;
-    this.logger = createLogger({ level: config.logLevel, file: config.logFile });
+    const isTraced = traceSettings(process.env) !== undefined;
+    this.logger = createLogger({
+      level: config.logLevel,
+      file: config.logFile,
+      more: isTraced ? (fields) => this.#tracing?.ids.fieldsOf(fields) ?? {} : undefined,
+    });
     const kubeConfig = loadKubeConfig(config);
     this.#kube = KubeClient.fromConfig(kubeConfig, { userAgent: `beskar7/${VERSION}` });
     try {
@@ -76,11 +85,13 @@ export class Beskar7 {
       { roles: config.roles, temporal: this.#target.connection.address, namespace: this.#target.namespace },
       'starts',
     );
+    await this.#startTracing();
     const informers = createInformers(this.#kube, {
       logger,
       ...(config.namespace === undefined ? {} : { namespace: config.namespace }),
       ...(config.watchFilter === undefined ? {} : { watchFilter: config.watchFilter }),
     });
+    if (this.#tracing) this.#tracing.ids.ofMachine = traceOfMachine(informers);
     const metrics = createMetrics(() => informers.hosts.list());
     await this.#listenMetrics(metrics.registry);
     this.#installRuntime();
@@ -151,6 +162,16 @@ export class Beskar7 {
     });
   }
 
+  /** Only then are its libraries loaded. */
+  async #startTracing(): Promise<void> {
+    const settings = traceSettings(process.env);
+    if (settings === undefined) return;
+    const { startTracing } = await import('./tracing/index.ts');
+    const tracing = startTracing(settings, this.logger);
+    this.#tracing = tracing;
+    this.#parts.push({ name: 'traces', stop: () => tracing.stop() });
+  }
+
   async #listenMetrics(registry: Parameters<typeof listenMetrics>[2]): Promise<void> {
     this.#sdkMetricsPort = await freePort();
     const sdk = async () => {
@@ -188,7 +209,7 @@ export class Beskar7 {
   async #connect(): Promise<{ connection: NativeConnection; client: Client; hasSearchAttributes: boolean }> {
     for (let delayMs = RETRY_MS.first; ; delayMs = Math.min(delayMs * 2, RETRY_MS.longest)) {
       try {
-        const { connection, client } = await connectTemporal(this.#target);
+        const { connection, client } = await connectTemporal(this.#target, this.#tracing?.clientInterceptors);
         const hasSearchAttributes = await prepareTemporal(client, this.#target.namespace, this.logger);
         this.#isConnected = undefined;
         this.#watchConnection(client);
@@ -257,7 +278,7 @@ export class Beskar7 {
     const workers = new TemporalWorkers(this.logger);
     this.#parts.push({ name: 'redfish', stop: () => deps.redfish.closeAll() });
     this.#parts.push({ name: 'workers', stop: () => workers.stop() });
-    await workers.start(this.#config, connection, this.#target.namespace, deps);
+    await workers.start(this.#config, connection, this.#target.namespace, deps, this.#tracing);
     this.#health.set('workers', () => workers.problem());
   }
 
@@ -299,6 +320,14 @@ export class Beskar7 {
       });
     });
   }
+}
+
+/** The trace of a machine by the claim on its host: for machines whose run another process has started. */
+function traceOfMachine(informers: Informers): (namespace: string, machine: string) => string | undefined {
+  return (namespace, machine) => {
+    const [host] = informers.hosts.byIndex('byConsumer', `${namespace}/${machine}`);
+    return host && claimOf(host)?.traceparent?.split('-')[1];
+  };
 }
 
 /** A port that was free a moment ago, for the metrics of the SDK's core, which we serve with ours. */

@@ -1,4 +1,4 @@
-import { Client } from '@temporalio/client';
+import { Client, type WorkflowClientInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -22,11 +22,13 @@ export type TemporalTarget = ReturnType<typeof temporalTarget>;
 /** One connection for workers and client. Rejects when Temporal cannot be reached. */
 export async function connectTemporal(
   target: TemporalTarget,
+  workflowInterceptors: WorkflowClientInterceptor[] = [],
 ): Promise<{ connection: NativeConnection; client: Client }> {
   const connection = await NativeConnection.connect(
     target.connection as Parameters<typeof NativeConnection.connect>[0],
   );
-  return { connection, client: new Client({ connection, namespace: target.namespace }) };
+  const interceptors = { workflow: workflowInterceptors };
+  return { connection, client: new Client({ connection, namespace: target.namespace, interceptors }) };
 }
 
 /** 30 days (rule 18). */

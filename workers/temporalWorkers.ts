@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,6 +15,7 @@ import { createBmcActivities, createKubernetesActivities, createPermitActivities
 import type { Dependencies } from '../activities/dependencies.ts';
 import { bmcTaskQueue, POWER_ON_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
 import type { Config } from './config.ts';
+import type { Tracing } from './tracing/index.ts';
 
 /** A cancel arrives with a heartbeat: they are not held back longer than this (rule 6). */
 const HEARTBEAT_THROTTLE_MS = 500;
@@ -33,7 +35,13 @@ export class TemporalWorkers {
   }
 
   /** Starts what the roles ask for. */
-  async start(config: Config, connection: NativeConnection, namespace: string, deps: Dependencies): Promise<void> {
+  async start(
+    config: Config,
+    connection: NativeConnection,
+    namespace: string,
+    deps: Dependencies,
+    tracing?: Tracing,
+  ): Promise<void> {
     const base = {
       connection,
       namespace,
@@ -41,9 +49,10 @@ export class TemporalWorkers {
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       shutdownGraceTime: '5 seconds',
       shutdownForceTime: '30 seconds',
+      ...tracing?.worker,
     } satisfies Partial<WorkerOptions>;
     if (config.roles.includes('worker')) {
-      const workflowBundle = await bundleWorkflows();
+      const workflowBundle = await bundleWorkflows(tracing !== undefined);
       await this.#keep('worker', {
         ...base,
         taskQueue: TASK_QUEUE,
@@ -115,19 +124,24 @@ export class TemporalWorkers {
   }
 }
 
+/** Where the prebuilt bundle with traces is, beside the one without. */
+function tracedName(prebuilt: string): string {
+  return prebuilt.replace(/(\.js)?$/, '.traced.js');
+}
+
 /**
- * The workflow bundle: a prebuilt one where BESKAR7_WORKFLOW_BUNDLE names it (container image), else made in a process of its own, whose
+ * The workflow bundle: a prebuilt one where BESKAR7_WORKFLOW_BUNDLE names it (container image; with traces: the one beside it), else made in a process of its own, whose
  * memory (webpack's, some hundred MiB) goes with it.
  */
-async function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap | { codePath: string }> {
-  const prebuilt = process.env.BESKAR7_WORKFLOW_BUNDLE;
-  if (prebuilt !== undefined) return { codePath: prebuilt };
+async function bundleWorkflows(isTraced: boolean): Promise<WorkflowBundleWithSourceMap | { codePath: string }> {
+  const named = process.env.BESKAR7_WORKFLOW_BUNDLE;
+  const prebuilt = named !== undefined && isTraced ? tracedName(named) : named;
+  if (prebuilt !== undefined && (!isTraced || existsSync(prebuilt))) return { codePath: prebuilt };
   const folder = await mkdtemp(path.join(os.tmpdir(), 'beskar7-bundle-'));
   const file = path.join(folder, 'workflows.js');
   try {
-    await promisify(execFile)(process.execPath, [path.join(import.meta.dirname, 'bundle.ts'), file], {
-      timeout: BUNDLE_MS,
-    });
+    const words = [path.join(import.meta.dirname, 'bundle.ts'), ...(isTraced ? ['--traced'] : []), file];
+    await promisify(execFile)(process.execPath, words, { timeout: BUNDLE_MS });
     return { code: await readFile(file, 'utf8'), sourceMap: '' };
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import type { HostKey } from '../auth.ts';
 import { normalizeMac } from '../bootScript.ts';
 import { bootClosed, inspectionOf } from '../claimWindow.ts';
 import { notFound, unavailable } from '../errors.ts';
-import { limitHost, type ExchangeState } from '../exchange.ts';
+import { limitHost, noteClaim, type ExchangeState } from '../exchange.ts';
 import { patchStatus, readHost, replacement, type StatusPatch } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerScript } from './boot.ts';
@@ -29,7 +29,7 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
     ctx.state.key = key;
     limitHost(parts, key, ctx.state.source);
     const { host, claim } = await pin(parts, key, cached, ctx.state.source);
-    ctx.state.claim = claim.id;
+    noteClaim(ctx.state, claim);
     await answerScript(parts, ctx, host, claim, mac);
   };
 }

@@ -3,7 +3,7 @@ import { isNotFound } from '../../kube/error.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import { handoverOf, isBearerOver } from '../claimWindow.ts';
 import { notFound, unauthorized } from '../errors.ts';
-import type { ExchangeState } from '../exchange.ts';
+import { noteClaim, type ExchangeState } from '../exchange.ts';
 import { readAuthorized } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { callbackOf } from './callback.ts';
@@ -18,7 +18,7 @@ export function serveBootstrap(parts: ApiParts): (ctx: RouterContext<ExchangeSta
   return async (ctx) => {
     const { key, bearer } = callbackOf(parts, ctx, '/bootstrap/{ns}/{host}');
     const { host, claim } = await readAuthorized(parts.deps.kube, key, bearer);
-    ctx.state.claim = claim.id;
+    noteClaim(ctx.state, claim);
     if (isBearerOver(host, claim, parts.waits, Date.now())) throw unauthorized('the token has expired');
     if (claim.stage !== 'Armed') throw notFound(`the claim is in stage ${claim.stage}`);
     const handover = handoverOf(host, claim);

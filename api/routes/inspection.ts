@@ -5,7 +5,7 @@ import { MACHINE_REASONS } from '../../crds/reasons.ts';
 import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../body.ts';
 import { inspectionClosed, inspectionOf } from '../claimWindow.ts';
 import { badRequest, unauthorized } from '../errors.ts';
-import { accept, type ExchangeState } from '../exchange.ts';
+import { accept, noteClaim, type ExchangeState } from '../exchange.ts';
 import { readAuthorized, replacement, storeFact, type Claimed, type Decision, type StatusPatch } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { CUT } from '../reason.ts';
@@ -20,7 +20,7 @@ export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeSta
   return async (ctx) => {
     const { key, bearer } = callbackOf(parts, ctx, '/inspection/{ns}/{host}');
     const start = await readAuthorized(parts.deps.kube, key, bearer);
-    ctx.state.claim = start.claim.id;
+    noteClaim(ctx.state, start.claim);
     // Before the body: nobody but the server of an open inspection gets us to hold a megabyte.
     requireOpen(parts, start);
     requireJson(ctx.req);
@@ -38,7 +38,7 @@ export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeSta
       ctx.state.outcome = isSame ? 'the same report again' : 'another report after the accepted one, not stored';
     }
     accept(ctx);
-    if (settled.signal !== undefined) parts.signals.send(settled.signal, host, claim.id);
+    if (settled.signal !== undefined) parts.signals.send(settled.signal, host, claim.id, ctx.state.span);
   };
 }
 

@@ -1,6 +1,6 @@
 import type { RouterContext } from '@koa/router';
 import { conflict, tooEarly } from '../errors.ts';
-import { accept, type ExchangeState } from '../exchange.ts';
+import { accept, noteClaim, type ExchangeState } from '../exchange.ts';
 import { storeFact, type Claimed, type Decision } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { callbackOf } from './callback.ts';
@@ -11,10 +11,11 @@ export function takeOsReady(parts: ApiParts): (ctx: RouterContext<ExchangeState>
   return async (ctx) => {
     const { key, bearer } = callbackOf(parts, ctx, '/os-ready/{ns}/{host}');
     const settled = await storeFact(parts.deps.kube, key, bearer, (claimed) => decide(parts, claimed));
-    ctx.state.claim = settled.claim.id;
+    noteClaim(ctx.state, settled.claim);
     ctx.state.outcome = settled.isStored ? 'the OS is up' : 'the OS is up, known already';
     accept(ctx);
-    if (settled.signal !== undefined) parts.signals.send(settled.signal, settled.host, settled.claim.id);
+    if (settled.signal !== undefined)
+      parts.signals.send(settled.signal, settled.host, settled.claim.id, ctx.state.span);
   };
 }
 

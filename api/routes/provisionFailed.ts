@@ -6,7 +6,7 @@ import { CONDITIONS, MACHINE_REASONS } from '../../crds/reasons.ts';
 import { Failure } from '../contract/schemas.ts';
 import { hasBody, parseJson, readBody, requireJson } from '../body.ts';
 import { badRequest } from '../errors.ts';
-import { accept, type ExchangeState } from '../exchange.ts';
+import { accept, noteClaim, type ExchangeState } from '../exchange.ts';
 import { readAuthorized, storeFact, type Claimed, type Decision } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { cleanReason } from '../reason.ts';
@@ -30,13 +30,13 @@ export function takeProvisionFailed(parts: ApiParts): (ctx: RouterContext<Exchan
     const reason = await readReason(parts, ctx, bearer);
     const settled = await storeFact(parts.deps.kube, key, bearer, (claimed) => decide(parts, claimed, reason), start);
     const { host, claim } = settled;
-    ctx.state.claim = claim.id;
+    noteClaim(ctx.state, claim);
     if (claim.stage === 'HandedOver' && settled.isStored) {
       parts.deps.recorder.event(host, 'Warning', MACHINE_REASONS.provisionFailed, lateMessage(reason));
     }
     ctx.state.outcome = `failed: ${reason}`;
     accept(ctx);
-    if (settled.signal !== undefined) parts.signals.send(settled.signal, host, claim.id);
+    if (settled.signal !== undefined) parts.signals.send(settled.signal, host, claim.id, ctx.state.span);
   };
 }
 

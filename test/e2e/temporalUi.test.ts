@@ -150,24 +150,17 @@ describe('the lines of docs/temporal.md', () => {
   });
 
   test('signal: an enrolment that waits tries again at once', async () => {
+    const bmc = world.fleet.hosts[0]?.address ?? '';
     await world.fleet.heal();
     await isFreeAndOff(world, 'host-1');
-    await world.kubectl('delete', 'secret', 'bmc', '--wait=false');
     await world.kubectl('delete', 'physicalhost', 'host-1', '--wait=false');
     await world.hostIsGone('host-1');
-    await world.addHost('host-1', world.fleet.hosts[0]?.address ?? '');
+    await world.addHost('host-1', bmc, { redfishConnection: { address: bmc, credentialsSecretRef: 'late' } });
     await world.untilHost('host-1', 'without its Secret', ({ status }) =>
       (status?.conditions ?? []).some(({ reason }) => reason === 'SecretMissing'),
     );
-    const made = [
-      'create',
-      'secret',
-      'generic',
-      'bmc',
-      '--from-literal=username=admin',
-      `--from-literal=password=${world.password}`,
-    ];
-    await world.kubectl(...made);
+    const keys = ['--from-literal=username=admin', `--from-literal=password=${world.password}`];
+    await world.kubectl('create', 'secret', 'generic', 'late', ...keys);
     await runLine('workflow signal');
     await world.hostIs('host-1', 'Available');
   });

@@ -9,6 +9,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
+import { WORKFLOW_INTERCEPTORS } from '../../workers/tracing/workflowInterceptors.ts';
 
 jest.setTimeout(120_000);
 
@@ -17,15 +18,17 @@ const recorded = readdirSync(HISTORIES).flatMap((version) =>
   readdirSync(path.join(HISTORIES, version)).map((file) => [version, file] as const),
 );
 let bundle: WorkflowBundleWithSourceMap;
+/** With the interceptors for traces. */
+let traced: WorkflowBundleWithSourceMap;
 let changed: WorkflowBundleWithSourceMap;
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const logger = new DefaultLogger('ERROR');
-  bundle = await bundleWorkflowCode({
-    workflowsPath: path.join(import.meta.dirname, '../../workflows/index.ts'),
-    logger,
-  });
+  const workflowsPath = path.join(import.meta.dirname, '../../workflows/index.ts');
+  bundle = await bundleWorkflowCode({ workflowsPath, logger });
+  const workflowInterceptorModules = [WORKFLOW_INTERCEPTORS];
+  traced = await bundleWorkflowCode({ workflowsPath, workflowInterceptorModules, logger });
   changed = await bundleWorkflowCode({ workflowsPath: path.join(import.meta.dirname, 'fixtures/changed.ts'), logger });
 });
 
@@ -33,7 +36,9 @@ const replay = async (workflowBundle: WorkflowBundleWithSourceMap, version: stri
   const history: unknown = JSON.parse(readFileSync(path.join(HISTORIES, version, file), 'utf8'));
   // The id as it was: workflow code reads it.
   const workflowId = file.replace(/-[a-z]+-[0-9a-f]{4}\.json$/, '').replaceAll('_', '/');
-  await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
+  // A replay exports nothing; the sink has to be there all the same.
+  const sinks = { exporter: { export: { fn: () => undefined, callDuringReplay: false } } };
+  await Worker.runReplayHistory({ workflowBundle, sinks }, history, workflowId);
 };
 
 describe('runs of released versions go on with the code of today', () => {
@@ -44,6 +49,8 @@ describe('runs of released versions go on with the code of today', () => {
   });
 
   test.each(recorded)('%s %s', (version, file) => replay(bundle, version, file));
+
+  test.each(recorded)('%s %s, with traces switched on since', (version, file) => replay(traced, version, file));
 });
 
 test('a changed workflow is found out', async () => {

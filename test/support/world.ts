@@ -36,6 +36,8 @@ export class World {
   #connection: Connection | undefined;
   /** For every process of Beskar7 in this world. */
   readonly flags: string[];
+  /** Further environment of them; set it before the start. */
+  env: NodeJS.ProcessEnv = {};
   #healthPort = 0;
   #ownsFleet = true;
   #temporalNamespace = 'beskar7';
@@ -144,7 +146,7 @@ export class World {
       healthPort,
       logFolder: path.join(this.plane.dataFolder, 'logs'),
       args: flags,
-      env: { BESKAR7_WORKFLOW_BUNDLE: this.plane.workflowBundle },
+      env: { BESKAR7_WORKFLOW_BUNDLE: this.plane.workflowBundle, ...this.env },
     });
   }
 
