@@ -25,6 +25,7 @@ const COMMANDS = {
   generate: 'tools/commands/generate.ts',
   release: 'tools/commands/release.ts',
   'web:build': 'tools/commands/webBuild.ts',
+  'web:screenshots': 'tools/commands/webScreenshots.ts',
 };
 
 const [command = '', ...args] = process.argv.slice(2);

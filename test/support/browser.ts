@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { describe } from '@jest/globals';
+import { chromiumPath } from '../../tools/web/chromium.ts';
 
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-/** The browser's path: `BESKAR7_CHROMIUM`, else where Debian and others put it; undefined when there is none. */
-export const chromiumPath = process.env.BESKAR7_CHROMIUM ?? PLACES.find((place) => existsSync(place));
+export { launchBrowser } from '../../tools/web/chromium.ts';
+
 if (chromiumPath === undefined)
   process.stderr.write(
     'beskar7: the tests of the web page are SKIPPED: there is no Chromium (apt-get install chromium, or set BESKAR7_CHROMIUM)\n',
@@ -14,13 +13,6 @@ if (chromiumPath === undefined)
 
 /** `describe` for tests that need a browser: they are skipped, with their number in the summary, when there is none. */
 export const describeInBrowser = chromiumPath === undefined ? describe.skip : describe;
-
-/** A headless Chromium. Close it in `afterAll`. */
-export function launchBrowser(): Promise<Browser> {
-  // Chromium's sandbox refuses to run as root, as which containers and CI run.
-  const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  return chromium.launch({ executablePath: chromiumPath ?? '', args, headless: true, timeout: 30_000 });
-}
 
 /** What went wrong in the page by itself: exceptions, and errors of the console (a refused inline style is one). */
 export type PageErrors = string[];

@@ -1,0 +1,76 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { Command } from 'commander';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { launchBrowser } from '../web/chromium.ts';
+
+/**
+ * `npm run web:screenshots`: the pictures of README and docs, taken from a Beskar7 that runs (`npm start` beside it). Exit code 1 when
+ * a view does not come within 20 s.
+ */
+
+interface Options {
+  readonly url: string;
+  readonly out: string;
+  readonly token?: string;
+}
+
+const WIDE = { width: 1200, height: 700 };
+const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true };
+
+const { url, out, token } = new Command('npm run web:screenshots --')
+  .description('Takes the pictures for README and docs from a Beskar7 that runs.')
+  .option('--url <address>', 'the web page', 'http://127.0.0.1:8090/')
+  .option('--out <folder>', 'where they go', path.join(import.meta.dirname, '..', '..', 'docs', 'images'))
+  .option('--token <token>', 'to log in with, where that is asked for')
+  .parse()
+  .opts<Options>();
+
+await mkdir(out, { recursive: true });
+const browser = await launchBrowser();
+try {
+  await take('web-fleet', { viewport: WIDE }, showFleet);
+  await take('web-fleet-dark', { viewport: WIDE, colorScheme: 'dark' }, showFleet);
+  await take('web-phone', PHONE, showFleet);
+  await take('web-host', { viewport: { width: 1200, height: 860 } }, async (page) => {
+    await show(page, '#/hosts?state=Ready', '.rows-body .c-name a');
+    await page.locator('.rows-body .c-name a').first().click();
+    await page.locator('.report').waitFor();
+  });
+  await take('web-machine', { viewport: { width: 1200, height: 860 } }, async (page) => {
+    await show(page, '#/machines?state=Provisioned', '.rows-body .c-name a');
+    await page.locator('.rows-body .c-name a').first().click();
+    await page.locator('.timeline .step').first().waitFor();
+  });
+  await take('web-failures', { viewport: WIDE }, (page) => show(page, '#/failures', 'h1'));
+} catch (error) {
+  process.stderr.write(`beskar7: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}
+
+async function take(name: string, options: BrowserContextOptions, go: (page: Page) => Promise<void>): Promise<void> {
+  const context = await browser.newContext({ colorScheme: 'light', reducedMotion: 'reduce', ...options });
+  context.setDefaultTimeout(20_000);
+  const page = await context.newPage();
+  await page.goto(url);
+  if (token !== undefined) {
+    await page.getByLabel('Bearer token').fill(token);
+    await page.getByRole('button', { name: 'Log in' }).click();
+  }
+  await go(page);
+  await page.screenshot({ path: path.join(out, `${name}.png`), animations: 'disabled' });
+  await context.close();
+  process.stdout.write(`${path.join(out, name)}.png\n`);
+}
+
+function showFleet(page: Page): Promise<void> {
+  return show(page, '#/hosts', '.rows-body .row');
+}
+
+async function show(page: Page, hash: string, ready: string): Promise<void> {
+  // The page navigates by itself: a part behind # is not loaded anew.
+  await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+  await page.locator(ready).first().waitFor();
+}
