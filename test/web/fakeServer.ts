@@ -41,6 +41,10 @@ export class FakeServer {
   readonly actions: { path: string; body: unknown; csrf: string | undefined }[] = [];
   /** `Last-Event-ID` or `after` of each stream that was opened. */
   readonly resumedFrom: (string | undefined)[] = [];
+  /** The next streams are refused so many times, with 503, as by a server that is not ready. */
+  refusals = 0;
+  /** So many pictures of the fleet end after their first part. */
+  cutSnapshots = 0;
   url = '';
   readonly #server: Server;
   readonly #streams = new Set<ServerResponse>();
@@ -76,7 +80,12 @@ export class FakeServer {
     for (const { namespace, name } of change.goneHosts ?? []) this.hosts.delete(`${namespace}/${name}`);
     this.#lastId += 1;
     this.#history.push({ id: this.#lastId, change });
-    for (const stream of this.#streams) this.#write(stream, 'change', change);
+    for (const stream of this.#streams) this.#write(stream, 'change', change, this.#lastId);
+  }
+
+  /** Tells every open stream that it lives. */
+  beat(): void {
+    for (const stream of this.#streams) stream.write('event: beat\ndata: {}\n\n');
   }
 
   /** Ends every open stream, as a restart of the server does. */
@@ -139,19 +148,35 @@ export class FakeServer {
 
   #stream(request: IncomingMessage, url: URL, response: ServerResponse): void {
     const after = request.headers['last-event-id']?.toString() ?? url.searchParams.get('after') ?? undefined;
+    if (this.refusals > 0) {
+      this.refusals -= 1;
+      return json(response, 503, { error: 'not ready' });
+    }
     this.resumedFrom.push(after);
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     response.write('retry: 100\n\n');
     if (after === undefined) {
+      if (this.cutSnapshots > 0) {
+        // The first part of a picture, and no more of it.
+        this.cutSnapshots -= 1;
+        this.#write(response, 'snapshot', { hosts: [], machines: [], isFirst: true, isLast: false }, undefined);
+        response.end();
+        return;
+      }
       const hosts = [...this.hosts.values()];
       const machines = [...this.machines.values()];
       for (let at = 0; at === 0 || at < hosts.length; at += SNAPSHOT_ROWS)
-        this.#write(response, 'snapshot', {
-          hosts: hosts.slice(at, at + SNAPSHOT_ROWS),
-          machines: at === 0 ? machines : [],
-          isFirst: at === 0,
-          isLast: at + SNAPSHOT_ROWS >= hosts.length,
-        });
+        this.#write(
+          response,
+          'snapshot',
+          {
+            hosts: hosts.slice(at, at + SNAPSHOT_ROWS),
+            machines: at === 0 ? machines : [],
+            isFirst: at === 0,
+            isLast: at + SNAPSHOT_ROWS >= hosts.length,
+          },
+          at + SNAPSHOT_ROWS >= hosts.length ? this.#lastId : undefined,
+        );
     } else {
       for (const { id, change } of this.#history) if (id > Number(after)) this.#write(response, 'change', change, id);
     }
@@ -159,8 +184,8 @@ export class FakeServer {
     response.on('close', () => this.#streams.delete(response));
   }
 
-  #write(stream: ServerResponse, event: string, data: unknown, id = this.#lastId): void {
-    stream.write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  #write(stream: ServerResponse, event: string, data: unknown, id: number | undefined): void {
+    stream.write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 
   async #file(pathname: string, response: ServerResponse): Promise<void> {

@@ -70,6 +70,37 @@ describeInBrowser('the web page in Chromium', () => {
     await page.context().close();
   }, 40_000);
 
+  it('comes back after a server that refused, and after a stream that fell silent', async () => {
+    const server = await serve(fleetOf(20));
+    const { page } = await openPage(browser);
+    await page.clock.install();
+    await page.goto(server.url);
+    await page.clock.runFor(1000);
+    await rows(page).first().waitFor();
+    server.refusals = 2;
+    server.dropStreams();
+    await page.getByRole('status').filter({ hasText: 'trying again' }).waitFor();
+    while (server.resumedFrom.length < 2) await page.clock.runFor(1000);
+    expect(server.refusals).toBe(0);
+    await page.getByRole('status').filter({ hasText: 'live' }).waitFor();
+    server.beat();
+    server.change({ hosts: [hostRow(0, { state: 'Error' })] });
+    while ((await rows(page).filter({ hasText: 'Error' }).count()) < 2) await page.clock.runFor(200);
+    while (server.resumedFrom.length < 3) await page.clock.runFor(5000);
+    expect(server.resumedFrom).toEqual([undefined, '1', '2']);
+    await page.context().close();
+  }, 40_000);
+
+  it('asks for the whole picture again when it got a part of it only', async () => {
+    const server = await serve(fleetOf(20));
+    server.cutSnapshots = 2;
+    const { page } = await openPage(browser);
+    await page.goto(server.url);
+    await page.getByText('20 hosts').waitFor();
+    expect(server.resumedFrom).toEqual([undefined, undefined, undefined]);
+    await page.context().close();
+  }, 40_000);
+
   it('draws the inspection report of a host, and what changed since an earlier one', async () => {
     const server = await serve(fleetOf(20));
     const { page, errors } = await openPage(browser);
@@ -137,7 +168,10 @@ describeInBrowser('the web page in Chromium', () => {
       expect.stringMatching(/Memory.*512 GiB.*256 GiB\s+not met/s),
       expect.stringMatching(/Largest disk.*100 GB.*no report yet/s),
     ]);
-    await expect(page.getByRole('button', { name: 'Retry' }).isDisabled()).resolves.toBe(true);
+    const retry = page.getByRole('button', { name: 'Retry' });
+    await expect(retry.getAttribute('aria-disabled')).resolves.toBe('true');
+    await retry.press('Enter');
+    await page.getByRole('status').filter({ hasText: 'A provisioning is under way.' }).waitFor();
     await page.getByRole('button', { name: 'Cancel', exact: true }).click();
     const dialog = page.getByRole('dialog', { name: 'Cancel this provisioning?' });
     await dialog.getByText('The server is switched off and seen off.').waitFor();

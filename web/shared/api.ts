@@ -74,9 +74,11 @@ export interface MachineRow {
 /**
  * GET `api/events` (text/event-stream). With `Last-Event-ID` (or `?after=<id>`) the stream goes on after that id; where the server
  * cannot, it begins with `snapshot`s. Event names and their data:
- * - `snapshot`: `Snapshot`, one or several; the last one says `isLast`. They replace all that was known.
+ * - `snapshot`: `Snapshot`, one or several; the last one says `isLast`, and it alone has an id. They replace all that was known.
  * - `change`: `Change`.
- * A comment line every 15 s at the latest tells that the stream lives.
+ * - `beat`: `{}`, after 15 s without another event: the stream lives. A page that hears nothing for three beats opens it anew.
+ *
+ * Where a page reads too slowly the server may end the stream: the page comes again, and gets what it missed or all of it.
  */
 export interface Snapshot {
   readonly hosts: readonly HostRow[];

@@ -22,10 +22,14 @@ interface Props {
   readonly done: () => void;
 }
 
-/** Buttons for what can be done now. Each asks first, and says what will happen. */
+/**
+ * Buttons for what can be done now. Each asks first, and says what will happen. One that makes no sense now says why when it is pressed: a
+ * disabled one could not be reached by keyboard.
+ */
 export function Actions({ actions, of, object, done }: Props) {
   const [asked, setAsked] = useState<Action | null>(null);
   const [said, setSaid] = useState('');
+  const isRefusal = actions.some(({ refusal }) => refusal === said);
   const act = async (kind: Action['kind'], reason: string) => {
     const path = `api/${of}/${encodeURIComponent(object.namespace)}/${encodeURIComponent(object.name)}/${kind}`;
     const result = await post<ActionResult>(path, reason ? { reason } : {});
@@ -40,16 +44,16 @@ export function Actions({ actions, of, object, done }: Props) {
             type="button"
             key={action.kind}
             class={WORDS[action.kind].isDangerous ? 'danger' : 'primary'}
-            disabled={action.refusal !== undefined}
+            aria-disabled={action.refusal !== undefined}
             title={action.refusal}
-            onClick={() => setAsked(action)}
+            onClick={() => (action.refusal === undefined ? setAsked(action) : setSaid(action.refusal))}
           >
             {WORDS[action.kind].button}
           </button>
         ))}
       </div>
       {said && (
-        <p class="note good said" role="status">
+        <p class={`note said ${isRefusal ? 'warn' : 'good'}`} role="status">
           {said}
         </p>
       )}

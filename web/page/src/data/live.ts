@@ -16,6 +16,8 @@ export interface Fleet {
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 15_000;
+/** Three beats of the server. */
+const SILENCE_MS = 45_000;
 /** What comes in within this time is shown together. */
 const COALESCE_MS = 100;
 
@@ -33,6 +35,9 @@ export class Live {
   #lastId = '';
   #waitMs = FIRST_WAIT_MS;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
+  /** Whether this server sends beats: silence means nothing when it does not. */
+  #isBeating = false;
   #isDue = false;
   #isWhole = false;
 
@@ -46,15 +51,22 @@ export class Live {
     });
     source.addEventListener('error', () => {
       this.#say('lost');
-      // The browser goes on by itself unless the answer was an error; then it is ours to try again.
+      // The browser goes on by itself unless the answer was an error; then it is ours to try again. A picture that came in part is asked for
+      // anew: the browser would go on after the last id, which is from before that picture.
+      if (!this.#isWhole) {
+        this.#lastId = '';
+        source.close();
+      }
       if (source.readyState === EventSource.CLOSED) this.#again();
     });
+    source.addEventListener('beat', () => this.#heard(true));
     source.addEventListener('snapshot', (event) => this.#take(event, (data) => this.#snapshot(data as Snapshot)));
     source.addEventListener('change', (event) => this.#take(event, (data) => this.#change(data as Change)));
   }
 
   close(): void {
     clearTimeout(this.#retry);
+    clearTimeout(this.#silence);
     this.#source?.close();
     this.#source = undefined;
   }
@@ -71,7 +83,19 @@ export class Live {
     this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2);
   }
 
+  /** A connection that broke without a word (a laptop that slept, a router that forgot it) is found by its silence. */
+  #heard(isBeat: boolean): void {
+    this.#isBeating ||= isBeat;
+    if (!this.#isBeating) return;
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => {
+      this.#say('lost');
+      this.open();
+    }, SILENCE_MS);
+  }
+
   #take(event: MessageEvent<string>, use: (data: unknown) => void): void {
+    this.#heard(false);
     use(JSON.parse(event.data));
     if (event.lastEventId) this.#lastId = event.lastEventId;
     this.#changed();
