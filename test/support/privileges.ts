@@ -73,7 +73,7 @@ export class Uses {
     if (user.username !== SERVICE_ACCOUNT) return;
     this.count += 1;
     const { code = 0, message = '' } = responseStatus ?? {};
-    if (code === 403) this.refused.push(`${verb} ${requestURI}: ${message}`);
+    if (code === 403 && !isGoing(message)) this.refused.push(`${verb} ${requestURI}: ${message}`);
     if (!objectRef?.resource) return;
     this.namespaces.add(objectRef.namespace ?? '');
     if (code < 400) this.used.add(privilege(verb, objectRef.apiGroup ?? '', objectRef.resource, objectRef.subresource));
@@ -83,6 +83,11 @@ export class Uses {
   unused(grants: ReadonlySet<Privilege>): Privilege[] {
     return [...grants].filter((grant) => !this.used.has(grant) && !ASKED_BY_ADMISSION.includes(grant)).sort();
   }
+}
+
+/** A namespace that is being deleted takes nothing new, whoever asks: no matter of rights. */
+function isGoing(message: string): boolean {
+  return message.endsWith('because it is being terminated');
 }
 
 function privilege(verb: string, group: string, resource: string, subresource: string | undefined): Privilege {
