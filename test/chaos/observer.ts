@@ -27,7 +27,8 @@ export class KubernetesObserver {
   readonly #namespace: string;
   readonly #record: Recorder;
   readonly #stop = new AbortController();
-  readonly #connectedAt = new Map<string, number>();
+  /** Since when a kind is not known for certain; absent: it is known up to now. */
+  readonly #unsureSince = new Map<string, number>();
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(kube: KubeClient, namespace: string, record: Recorder) {
@@ -56,8 +57,7 @@ export class KubernetesObserver {
 
   /** Up to when everything that happened has been told. */
   get horizon(): number {
-    const lost = [...this.#connectedAt.values()].filter((at) => at > 0);
-    return Math.min(Date.now() - LAG_MS, ...lost);
+    return Math.min(Date.now() - LAG_MS, ...this.#unsureSince.values());
   }
 
   /** A list, then watches from its resourceVersion; another list only when that is too old. */
@@ -130,18 +130,21 @@ export class KubernetesObserver {
     onEvent: (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T, notBefore: number) => void,
   ): Promise<void> {
     const signal = this.#stop.signal;
-    const key = resource.plural;
     const namespace = this.#namespace;
+    const told = new ToldVersions();
     let version: string | undefined;
-    let brokeAt = 0;
+    let brokeAt = Date.now();
     while (!signal.aborted) {
+      const attempt = new AbortController();
+      const ended = AbortSignal.any([signal, attempt.signal]);
+      if (!this.#unsureSince.has(resource.plural)) this.#unsureSince.set(resource.plural, brokeAt);
       try {
         if (version === undefined) {
           const { items, resourceVersion } = await this.#kube.list(resource, { namespace, signal, ...filter });
+          told.replace(items);
           onList(items);
           version = resourceVersion;
         }
-        this.#connectedAt.set(key, 0);
         const watch = this.#kube.watch(resource, {
           namespace,
           resourceVersion: version,
@@ -150,20 +153,85 @@ export class KubernetesObserver {
           ...filter,
         });
         const openedAt = Date.now();
+        void this.#confirm(resource, filter, told, ended);
         for await (const { type, object } of watch) {
           version = object.metadata.resourceVersion ?? version;
           if (type === 'BOOKMARK') continue;
           const isLate = brokeAt > 0 && Date.now() - openedAt < 10_000;
           onEvent(type, object, Math.min(Date.now() - LAG_MS, isLate ? brokeAt - LAG_MS : Number.POSITIVE_INFINITY));
+          told.add(type, object);
         }
       } catch (error) {
         if ((error as { status?: number }).status === 410) version = undefined;
       }
+      attempt.abort();
       brokeAt = Date.now();
-      if (this.#connectedAt.get(key) === 0) this.#connectedAt.set(key, brokeAt);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+
+  /** An open watch may be silent because it lags: only when it has told all that a list from etcd shows is this kind known again. */
+  async #confirm<T extends Identified>(
+    resource: Resource<T>,
+    filter: { labelSelector?: string },
+    told: ToldVersions,
+    ended: AbortSignal,
+  ): Promise<void> {
+    while (!ended.aborted) {
+      try {
+        const list = await this.#kube.list(resource, { namespace: this.#namespace, signal: ended, ...filter });
+        await told.untilCovers(list, ended);
+        if (!ended.aborted) this.#unsureSince.delete(resource.plural);
+        return;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+}
+
+interface Listed {
+  readonly items: readonly Identified[];
+  readonly resourceVersion: string;
+}
+
+/** Which version of each object of a kind was told last. */
+export class ToldVersions {
+  readonly #told = new Map<string, { version: number; isGone: boolean }>();
+  #wake: () => void = () => undefined;
+
+  /** A list has told everything. */
+  replace(items: readonly Identified[]): void {
+    this.#told.clear();
+    for (const item of items) this.add('ADDED', item);
+  }
+
+  add(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: Identified): void {
+    this.#told.set(object.metadata.name, { version: versionOf(object), isGone: type === 'DELETED' });
+    this.#wake();
+  }
+
+  /** Whether all that a list shows, or later things, have been told. */
+  covers({ items, resourceVersion }: Listed): boolean {
+    const names = new Set(items.map(({ metadata }) => metadata.name));
+    const isListed = items.every((item) => (this.#told.get(item.metadata.name)?.version ?? 0) >= versionOf(item));
+    const isDeletedUntold = ([name, { version, isGone }]: [string, { version: number; isGone: boolean }]) =>
+      !isGone && !names.has(name) && version <= Number(resourceVersion);
+    return isListed && ![...this.#told].some(isDeletedUntold);
+  }
+
+  /** Resolves when a list is covered, or when the signal aborts. */
+  async untilCovers(list: Listed, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !this.covers(list))
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+  }
+}
+
+function versionOf({ metadata }: Identified): number {
+  return Number(metadata.resourceVersion ?? 0);
 }
 
 /** The truth about the servers: requests, power and boot override, as they happen in the simulator. */
