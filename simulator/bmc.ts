@@ -2,12 +2,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { FaultSet, type Faults } from './faults.ts';
 import type { FleetOptions } from './options.ts';
+import type { PoweredServer } from './poweredServer.ts';
 import type { Profile } from './profiles.ts';
 import { Recorder } from './recorder.ts';
 import type { RedfishAnswer } from './redfishAnswer.ts';
 import { RedfishService } from './redfishService.ts';
 import { SimulatedServer } from './server.ts';
 import { Sessions } from './sessions.ts';
+import { VirtualMachine } from './vm/virtualMachine.ts';
 
 const BODY_LIMIT = 65_536;
 
@@ -17,7 +19,7 @@ export class Bmc {
   readonly mac: string;
   readonly serial: string;
   readonly profile: Profile;
-  readonly server: SimulatedServer;
+  readonly server: PoweredServer;
   readonly recorder: Recorder;
   readonly sessions: Sessions;
   readonly credentials: { username: string; password: string };
@@ -46,15 +48,10 @@ export class Bmc {
     const localAddress = options.ownSourceAddresses
       ? `127.${1 + (index >> 16)}.${(index >> 8) & 0xff}.${index & 0xff}`
       : undefined;
-    this.server = new SimulatedServer({
-      mac: this.mac,
-      serial: this.serial,
-      profile,
-      options,
-      faults,
-      localAddress,
-      random,
-    });
+    const { name, mac, serial } = this;
+    this.server = options.vm
+      ? new VirtualMachine({ name, mac, serial, profile, options, vm: options.vm, faults, random })
+      : new SimulatedServer({ mac, serial, profile, options, faults, localAddress, random });
     this.#service = new RedfishService({
       profile,
       server: this.server,
@@ -117,7 +114,7 @@ export class Bmc {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#faults.clear();
-    this.server.stop();
+    await this.server.stop();
     await this.#portChange;
     await this.#close();
   }

@@ -1,6 +1,6 @@
 import type { Profile } from './profiles.ts';
 import { failure, type RedfishAnswer } from './redfishAnswer.ts';
-import type { BootOverride } from './server.ts';
+import type { BootOverride } from './poweredServer.ts';
 
 /** What may stand in `BootSourceOverrideTarget`. */
 export const BOOT_TARGETS = ['None', 'Pxe', 'Hdd', 'Cd', 'BiosSetup'];

@@ -4,7 +4,7 @@ import type { Faults } from './faults.ts';
 import { DEFAULTS, type FleetOptions } from './options.ts';
 import { profileOf } from './profiles.ts';
 import type { RecordedRequest } from './recorder.ts';
-import type { KeptState } from './server.ts';
+import type { KeptState } from './poweredServer.ts';
 
 /** Totals over the fleet, for the benchmark. */
 export interface Summary {

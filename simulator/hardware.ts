@@ -8,6 +8,7 @@ export interface Hardware {
   readonly model: string;
   readonly serial: string;
   readonly mac: string;
+  readonly uuid?: string;
 }
 
 export const NORMAL = {

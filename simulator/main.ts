@@ -1,8 +1,11 @@
+import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { listenControl } from './control.ts';
 import { startFleet } from './fleet.ts';
 import { DEFAULTS, durationMs } from './options.ts';
 import { PROFILES } from './profiles.ts';
+import { missingForVms } from './vm/command.ts';
+import { VM_DEFAULTS } from './vm/options.ts';
 
 /** `npm run simulator`: a fleet in a process of its own. */
 
@@ -43,6 +46,18 @@ const program = new Command('npm run simulator --')
   )
   .option('--own-source-addresses', 'each server calls from a loopback address of its own (Linux)', false)
   .option('--seed <number>', 'of all chance', whole(0, 2 ** 31), DEFAULTS.seed)
+  .option('--vm', 'the servers are virtual machines (QEMU)', false)
+  .addOption(
+    new Option('--vm-firmware <kind>', 'of virtual machines').choices(['bios', 'uefi']).default(VM_DEFAULTS.firmware),
+  )
+  .option('--vm-memory <MiB>', 'of each virtual machine', whole(256, 1_048_576), VM_DEFAULTS.memoryMiB)
+  .option(
+    '--vm-disk <GB>',
+    'size of the disk of each virtual machine',
+    whole(1, 10_000),
+    VM_DEFAULTS.diskBytes[0] / 1e9,
+  )
+  .option('--vm-folder <folder>', 'disks and consoles of the virtual machines', 'beskar7-vms')
   .option('--state-file <file>', 'power states and boot overrides survive a restart in this file')
   .allowExcessArguments(false)
   .configureOutput({ writeErr: () => undefined })
@@ -52,6 +67,8 @@ const program = new Command('npm run simulator --')
 try {
   program.parse();
   const o = program.opts<Record<string, never>>() as unknown as Options;
+  const missing = o.vm ? missingForVms(o.vmFirmware) : [];
+  if (missing.length > 0) throw new Error(`virtual machines need ${missing.join(' and ')}`);
   const fleet = await startFleet({
     hosts: o.hosts,
     latencyMs: o.latency,
@@ -68,6 +85,16 @@ try {
     ownSourceAddresses: o.ownSourceAddresses,
     seed: o.seed,
     ...(o.osReadyAfter === undefined ? {} : { osReadyAfterMs: o.osReadyAfter }),
+    ...(o.vm
+      ? {
+          vm: {
+            firmware: o.vmFirmware,
+            memoryMiB: o.vmMemory,
+            diskBytes: [o.vmDisk * 1e9],
+            folder: path.resolve(o.vmFolder),
+          },
+        }
+      : {}),
     ...(o.stateFile === undefined ? {} : { stateFile: o.stateFile }),
   });
   const control = await listenControl(fleet, o.bind, o.controlPort);
@@ -113,5 +140,10 @@ interface Options {
   readonly reportForm: 'architecture' | 'v4.2';
   readonly ownSourceAddresses: boolean;
   readonly seed: number;
+  readonly vm: boolean;
+  readonly vmFirmware: 'bios' | 'uefi';
+  readonly vmMemory: number;
+  readonly vmDisk: number;
+  readonly vmFolder: string;
   readonly stateFile?: string;
 }

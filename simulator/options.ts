@@ -1,3 +1,5 @@
+import type { VmOptions } from './vm/options.ts';
+
 /** How a simulated fleet is made. Durations in milliseconds. */
 export interface FleetOptions {
   readonly hosts: number;
@@ -25,6 +27,8 @@ export interface FleetOptions {
   readonly seed: number;
   /** Power states and boot overrides survive a restart in this file. */
   readonly stateFile?: string;
+  /** The servers are virtual machines (QEMU) and not simulated. */
+  readonly vm?: VmOptions;
 }
 
 export const DEFAULTS: FleetOptions = {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { applyBootPatch, BOOT_ENABLED, BOOT_MODES, BOOT_TARGETS, refuseBootPatch } from './bootPatch.ts';
 import type { FaultSet } from './faults.ts';
+import type { PoweredServer } from './poweredServer.ts';
 import type { Profile } from './profiles.ts';
 import { failure, notFound, ok, type RedfishAnswer } from './redfishAnswer.ts';
-import type { SimulatedServer } from './server.ts';
 import type { Sessions } from './sessions.ts';
 import { Tasks } from './tasks.ts';
 
@@ -20,7 +20,7 @@ const ROOT = '/redfish/v1';
 /** The Redfish service of one BMC, with the habits of its profile. */
 export class RedfishService {
   readonly #profile: Profile;
-  readonly #server: SimulatedServer;
+  readonly #server: PoweredServer;
   readonly #sessions: Sessions;
   readonly #credentials: { username: string; password: string };
   readonly #faults: FaultSet;
@@ -29,7 +29,7 @@ export class RedfishService {
 
   constructor(parts: {
     profile: Profile;
-    server: SimulatedServer;
+    server: PoweredServer;
     sessions: Sessions;
     credentials: { username: string; password: string };
     faults: FaultSet;
@@ -155,6 +155,7 @@ export class RedfishService {
       Manufacturer: hardware.manufacturer,
       Model: hardware.model,
       SerialNumber: hardware.serial,
+      ...(hardware.uuid === undefined ? {} : { UUID: hardware.uuid }),
       BiosVersion: '2.15.0',
       PowerState: this.#faults.take('liesOff') ? 'Off' : state.power,
       ProcessorSummary: { Count: hardware.packages, CoreCount: hardware.packages * hardware.coresPerPackage },

@@ -4,44 +4,15 @@ import { architectureReport, NORMAL, SMALL, v42Report, type Hardware } from './h
 import { runInspector, wait } from './inspector.ts';
 import { parseScript, type BootPlan } from './ipxe.ts';
 import type { FleetOptions } from './options.ts';
+import type { BootOverride, KeptState, Power, PowerChange, PoweredServer, ServerState } from './poweredServer.ts';
 import type { Profile } from './profiles.ts';
-
-export type Power = 'On' | 'Off' | 'PoweringOn' | 'PoweringOff';
-
-/** The boot override as the BMC keeps it. */
-export interface BootOverride {
-  target: string;
-  enabled: 'Once' | 'Continuous' | 'Disabled';
-  mode: string;
-}
-
-/** What became of the server, for tests. */
-export interface ServerState {
-  power: Power;
-  /** What runs on it. */
-  running: 'nothing' | 'firmware' | 'inspector' | 'os' | 'disk';
-  boots: number;
-  networkBoots: number;
-  scriptsFetched: number;
-  reportsSent: number;
-  kexecs: number;
-}
-
-/** What survives a restart of the simulator. */
-export interface KeptState {
-  readonly power: Power;
-  readonly running: ServerState['running'];
-  readonly override?: BootOverride;
-  /** It was between power-on and the end of its network boot. */
-  readonly isBootingFromNetwork?: boolean;
-}
 
 const CONSOLE_LINES = 200;
 const CHAIN_LIMIT = 5;
 const SCRIPT_TRIES = 10;
 
 /** A server behind a BMC: power that takes time, and what it does when it boots. */
-export class SimulatedServer {
+export class SimulatedServer implements PoweredServer {
   readonly override: BootOverride = { target: 'None', enabled: 'Disabled', mode: 'UEFI' };
   readonly state: ServerState = {
     power: 'Off',
@@ -53,7 +24,7 @@ export class SimulatedServer {
     kexecs: 0,
   };
   /** Every change of power with its time. */
-  readonly powerLog: { time: string; monotonicMs: number; power: Power; why: string }[] = [];
+  readonly powerLog: PowerChange[] = [];
   readonly console: string[] = [];
   /** What the final OS was given. */
   userData = '';

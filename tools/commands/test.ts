@@ -12,7 +12,7 @@ import { ensureTools, ToolMissing, type ToolName } from '../toolchain/index.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const BIN = path.join(ROOT, 'node_modules', '.bin');
-const PROJECTS = ['unit', 'workflow', 'replay', 'web', 'integration', 'e2e', 'capi'];
+const PROJECTS = ['unit', 'workflow', 'replay', 'web', 'integration', 'e2e', 'vm', 'capi'];
 /** Passed on to what is running; nothing more is begun then. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -89,7 +89,7 @@ async function runTests(projects: readonly string[]): Promise<void> {
   // These run one file after the other: each has the machine, and the control plane, for itself.
   await runGroup(
     projects,
-    ['integration', 'e2e'],
+    ['integration', 'e2e', 'vm'],
     ['etcd', 'kube-apiserver', 'kubectl', 'temporal'],
     ['--runInBand', '--forceExit'],
   );

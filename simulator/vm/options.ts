@@ -1,0 +1,14 @@
+/** How virtual machines are made. */
+export interface VmOptions {
+  /** What the machine has for firmware; UEFI needs OVMF (Debian: `ovmf`). */
+  readonly firmware: 'bios' | 'uefi';
+  readonly memoryMiB: number;
+  /** Sizes of the disks in bytes; they are sparse files. */
+  readonly diskBytes: readonly number[];
+  /** For each machine a folder with its disks, its firmware's variables and `console.log`, what it wrote to its serial line. */
+  readonly folder: string;
+  /** Default: KVM where it can be used, else TCG, which is some five times slower. */
+  readonly accelerator?: 'kvm' | 'tcg';
+}
+
+export const VM_DEFAULTS = { firmware: 'bios', memoryMiB: 1_024, diskBytes: [4_000_000_000] } as const;
