@@ -42,6 +42,18 @@ module.exports = {
       'api/ imports crds/, kube/ and message types',
     ),
     only('webhooks', 'webhooks', ['crds', 'kube'], 'webhooks/ imports crds/ and kube/'),
+    only(
+      'view',
+      'view',
+      ['crds', 'kube', 'web/shared', 'workflows/(names|messages)\\.ts'],
+      'view/ explains what is there, for the page and the command line: no effects of its own',
+    ),
+    only(
+      'web-server',
+      'web/server',
+      ['crds', 'kube', 'api', 'view', 'web/shared', 'workflows/(names|messages)\\.ts'],
+      'web/server/ imports crds/, kube/, view/, what it says to the page, pieces of api/, workflow names and messages',
+    ),
     {
       name: 'web-page-imports-shared-types',
       comment: 'web/page/ runs in a browser: of ours it imports web/shared/ only',
@@ -59,6 +71,15 @@ module.exports = {
       severity: 'error',
       from: { path: '^simulator/' },
       to: { path: '^crds/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'what-is-shipped-imports-dependencies',
+      comment: 'the image and `npm ci --omit=dev` have no development dependencies',
+      severity: 'error',
+      from: {
+        path: '^(activities|api|controllers|crds|kube|redfish|simulator|webhooks|workers|workflows|web/server|view|cli)/',
+      },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'no-circular',
