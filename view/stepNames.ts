@@ -1,0 +1,32 @@
+/** The names of steps, for the reader, by the activity that does the work; `hidden`: only book-keeping. */
+export const STEP_NAMES: Readonly<Record<string, string>> = {
+  claimHost: 'Claim a host',
+  prepareBoot: 'Switch the server off',
+  acquirePowerOnPermit: 'Wait for its turn to power on',
+  bootInspector: 'Boot from the network',
+  takeReport: 'Wait for the report',
+  openProvisioning: 'Open the bootstrap data',
+  settleHandover: 'Wait for the hand-over',
+  markReleasing: 'Release the host',
+  releaseHost: 'Release the host',
+  failMachine: 'Write the outcome',
+  checkDeprovision: 'Look whether the machine may go',
+  endProvisioning: 'End the open provisioning',
+  findClaims: 'Find its hosts',
+  findClaim: 'Find the claim',
+  lookForConsumer: 'Look for its machine',
+  awaitClaimEnd: 'Wait until the host is released',
+  removeMachineFinalizer: 'Let the machine go',
+  enrollHost: 'Connect to the BMC',
+  retireHost: 'Switch the server off',
+  letHostGo: 'Let the host go',
+};
+
+/** Activities that only write what others did: they make no step of their own. */
+export const HIDDEN: ReadonlySet<string> = new Set(['reportProgress']);
+
+export const WAIT_FOR_HOST = 'Wait for a free host';
+export const CHECK_HARDWARE = 'Check the hardware';
+
+/** The three of a boot, in their order: after a failure of one the workflow begins again with the first. */
+export const BOOT_ORDER: readonly string[] = ['prepareBoot', 'acquirePowerOnPermit', 'bootInspector'];
