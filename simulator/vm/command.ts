@@ -52,16 +52,23 @@ export interface VmStart {
   readonly options: VmOptions;
   readonly hardware: Hardware;
   readonly files: VmFiles;
-  /** Network first, with what DHCP hands out as the boot file; undefined: disks only. */
+  /** Network first, with what QEMU's own DHCP hands out as the boot file; undefined: disks only. */
   readonly bootFile: string | undefined;
 }
 
-/** QEMU's arguments. The guest reaches this machine's loopback as 10.0.2.2. */
+/** QEMU's arguments. */
 export function qemuArguments({ name, options, hardware, files, bootFile }: VmStart): string[] {
   const { manufacturer, model, serial, mac, uuid } = hardware;
   const accelerators =
     options.accelerator === undefined ? (hasKvm() ? ['kvm', 'tcg'] : ['tcg']) : [options.accelerator];
-  const fromNetwork = bootFile === undefined ? '' : `,bootfile=${quoted(bootFile)}`;
+  const isNetwork = bootFile !== undefined;
+  const { tap } = options.network ?? {};
+  const network =
+    tap === undefined
+      ? `user${isNetwork ? `,bootfile=${quoted(bootFile)}` : ''}`
+      : `tap,ifname=${tap},script=no,downscript=no`;
+  // iPXE in the card, as some servers have; on a real network UEFI has a network boot of its own.
+  const hasRom = isNetwork && (tap === undefined || options.firmware === 'bios');
   const firmware = options.firmware === 'uefi' ? ovmf() : undefined;
   return [
     ...['-name', quoted(name)],
@@ -79,8 +86,11 @@ export function qemuArguments({ name, options, hardware, files, bootFile }: VmSt
     ...(uuid === undefined ? [] : ['-uuid', uuid]),
     ...['-smbios', `type=1,manufacturer=${quoted(manufacturer)},product=${quoted(model)},serial=${quoted(serial)}`],
     // IPv6 stays on: without it the firmware waits for it.
-    ...['-netdev', `user,id=net0${fromNetwork}`],
-    ...['-device', `virtio-net-pci,netdev=net0,mac=${mac}${bootFile === undefined ? ',romfile=' : ',bootindex=0'}`],
+    ...['-netdev', `${network},id=net0`],
+    ...[
+      '-device',
+      `virtio-net-pci,netdev=net0,mac=${mac}${isNetwork ? ',bootindex=0' : ''}${hasRom ? '' : ',romfile='}`,
+    ],
     ...files.disks.flatMap((file, index) => [
       ...['-drive', `if=none,id=disk${index},format=raw,discard=unmap,file=${quoted(file)}`],
       ...['-device', `virtio-blk-pci,drive=disk${index},serial=${serial}-D${index},bootindex=${index + 1}`],

@@ -192,7 +192,9 @@ export class VirtualMachine implements PoweredServer {
       files: { disks, console, variables, monitor: monitor.path },
       bootFile: isNetwork ? this.#options.bootUrl : undefined,
     });
-    const [file = QEMU, ...words] = [...endsWithUs(), QEMU, ...args];
+    const { namespace } = this.#vm.network ?? {};
+    const inside = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace];
+    const [file = QEMU, ...words] = [...endsWithUs(), ...inside, QEMU, ...args];
     const child = spawn(file, words, { stdio: ['ignore', 'ignore', 'pipe'] });
     let complaint = '';
     child.stderr?.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-STDERR_BYTES)));
