@@ -45,7 +45,7 @@ function shipped(name: string): string {
 
 beforeAll(async () => {
   writeFileSync(definitions, await kubeadmDefinitions());
-  await kubectl(plane, 'apply', '--server-side', '-f', definitions);
+  await kubectl(plane, 'apply', '--server-side', '--force-conflicts', '-f', definitions);
   await kubectl(plane, 'wait', '--for=condition=Established', '--timeout=60s', '-f', definitions);
   await world.start({ hosts: 3, profile: 'generic' });
   for (const [host, role] of [
