@@ -78,6 +78,6 @@ for file in undionly.kpxe snponly.efi; do
     exit 2
   }
 done
-file="$(mktemp)"
-printf '%s\n' "$configuration" >"$file"
-exec dnsmasq --no-daemon --conf-file="$file" "$@"
+exec dnsmasq --no-daemon --conf-file=- "$@" <<CONFIG
+$configuration
+CONFIG
