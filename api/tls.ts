@@ -28,20 +28,22 @@ export interface TlsFiles {
 export class CallbackTls {
   readonly #folder: string;
   readonly #logger: ApiDependencies['logger'];
+  readonly #isCaSent: boolean;
   readonly #listeners: ((files: TlsFiles) => void)[] = [];
   #files: TlsFiles;
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(folder: string, files: TlsFiles, logger: ApiDependencies['logger']) {
+  private constructor(folder: string, files: TlsFiles, logger: ApiDependencies['logger'], isCaSent: boolean) {
     this.#folder = folder;
     this.#files = files;
     this.#logger = logger;
+    this.#isCaSent = isCaSent;
   }
 
-  /** Reads the files and watches their folder. Throws TlsError. */
-  static async open(folder: string, logger: ApiDependencies['logger']): Promise<CallbackTls> {
-    const tls = new CallbackTls(folder, await readFiles(folder), logger);
+  /** Reads the files and watches their folder. `isCaSent`: the CA goes onto kernel command lines, and has to fit. Throws TlsError. */
+  static async open(folder: string, logger: ApiDependencies['logger'], isCaSent = true): Promise<CallbackTls> {
+    const tls = new CallbackTls(folder, await readFiles(folder, isCaSent), logger, isCaSent);
     tls.#watcher = watch(folder, () => tls.#schedule());
     tls.#watcher.on('error', (error) => logger.error({ err: error, folder }, 'certificates are not watched any more'));
     return tls;
@@ -68,12 +70,12 @@ export class CallbackTls {
 
   async #reload(): Promise<void> {
     try {
-      const files = await readFiles(this.#folder);
+      const files = await readFiles(this.#folder, this.#isCaSent);
       const { cert, key, ca } = this.#files;
       if (files.cert === cert && files.key === key && files.ca === ca) return;
       this.#files = files;
       for (const listener of this.#listeners) listener(files);
-      this.#logger.info({ folder: this.#folder }, 'the certificate of the callback listener was read again');
+      this.#logger.info({ folder: this.#folder }, 'the certificate of a listener was read again');
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#logger.error({ folder: this.#folder, reason: message }, 'new certificate refused; the last good one stays');
@@ -92,10 +94,12 @@ export function requireSmallCa(pem: string | undefined): void {
   );
 }
 
-async function readFiles(folder: string): Promise<TlsFiles> {
+async function readFiles(folder: string, isCaSent: boolean): Promise<TlsFiles> {
   const [cert, key] = await Promise.all(['tls.crt', 'tls.key'].map((name) => read(folder, name)));
   if (cert === undefined || key === undefined) {
-    throw new TlsError(`beskar7: ${folder} has no ${cert === undefined ? 'tls.crt' : 'tls.key'} (--tls-cert-dir)`);
+    throw new TlsError(
+      `beskar7: ${folder} has no ${cert === undefined ? 'tls.crt' : 'tls.key'} (--tls-cert-dir, --web-tls-cert-dir)`,
+    );
   }
   try {
     createSecureContext({ cert, key });
@@ -103,7 +107,7 @@ async function readFiles(folder: string): Promise<TlsFiles> {
     throw new TlsError(`beskar7: tls.crt and tls.key in ${folder} cannot be used: ${(error as Error).message}`);
   }
   const ca = await read(folder, 'ca.crt');
-  requireSmallCa(ca);
+  if (isCaSent) requireSmallCa(ca);
   return { cert, key, ca };
 }
 

@@ -31,6 +31,11 @@ export interface Secret extends Identified {
   data?: Record<string, string>;
 }
 
+/** A core/v1 ConfigMap. */
+export interface ConfigMap extends Identified {
+  data?: Record<string, string>;
+}
+
 /** A core/v1 Event, as far as Beskar7 writes it. */
 export interface KubeEvent extends Identified {
   involvedObject: { apiVersion: string; kind: string; namespace: string; name: string; uid: string };
@@ -98,6 +103,7 @@ export const MACHINE_TEMPLATES: Resource<Beskar7MachineTemplate> = {
   kind: 'Beskar7MachineTemplate',
 };
 export const SECRETS: Resource<Secret> = { ...core, plural: 'secrets', kind: 'Secret' };
+export const CONFIG_MAPS: Resource<ConfigMap> = { ...core, plural: 'configmaps', kind: 'ConfigMap' };
 export const EVENTS: Resource<KubeEvent> = { ...core, plural: 'events', kind: 'Event' };
 export const DEFINITIONS: Resource<Definition> = {
   group: 'apiextensions.k8s.io',

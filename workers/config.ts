@@ -1,9 +1,10 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { blockListOf } from '../api/source.ts';
+import { requireSafe } from '../web/server/safety.ts';
 import { parseDurationMs } from './duration.ts';
 
 /** What a process does. `all` is every role in one process. */
-export const ROLES = ['controllers', 'worker', 'bmc-worker', 'api', 'webhook'] as const;
+export const ROLES = ['controllers', 'worker', 'bmc-worker', 'api', 'webhook', 'web'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** A Service in the cluster. */
@@ -35,6 +36,12 @@ export interface Config {
   readonly webhookService: ServiceName;
   readonly webhookUrl: string | undefined;
   readonly webhookCertDir: string | undefined;
+  readonly webBindAddress: BindAddress | undefined;
+  readonly webAuth: 'token' | 'none';
+  readonly webTlsCertDir: string | undefined;
+  readonly webTemporalUiUrl: string | undefined;
+  readonly webKubectl: string;
+  readonly webTemporalCli: string;
   readonly metricsBindAddress: BindAddress;
   readonly healthBindAddress: BindAddress;
   readonly bootByMac: boolean;
@@ -143,6 +150,32 @@ export function command(): Command {
         '--webhook-cert-dir <folder>',
         'webhook: tls.crt, tls.key and ca.crt that somebody else makes (cert-manager); default: made and renewed by itself',
       ),
+    )
+    .addOption(
+      flag('--web-bind-address <host:port>', 'web: the page, e.g. 0.0.0.0:8090; default: it is not served').argParser(
+        bind,
+      ),
+    )
+    .addOption(
+      flag(
+        '--web-auth <how>',
+        'web: token asks for a bearer token of Kubernetes, none for nothing and listens on 127.0.0.1 or [::1] only',
+      )
+        .choices(['token', 'none'])
+        .default('token'),
+    )
+    .addOption(
+      flag('--web-tls-cert-dir <folder>', 'web: by HTTPS with its tls.crt and tls.key; read again when they change'),
+    )
+    .addOption(
+      flag(
+        '--web-temporal-ui-url <url>',
+        "web: where people reach Temporal's Web UI, for links, e.g. https://temporal.example.com",
+      ).argParser(parseUrl),
+    )
+    .addOption(flag('--web-kubectl <command>', 'web: how the kubectl lines that it shows begin').default('kubectl'))
+    .addOption(
+      flag('--web-temporal-cli <command>', 'web: how the temporal lines that it shows begin').default('temporal'),
     )
     .addOption(
       flag('--metrics-bind-address <host:port>', 'GET /metrics')
@@ -254,7 +287,20 @@ export function parseConfig(args: readonly string[]): Config {
       'beskar7: --callback-url begins with http://, but with --tls-cert-dir the callbacks speak HTTPS (see --help)',
     );
   }
+  requireServable(config);
   return config;
+}
+
+function requireServable({ roles, webBindAddress, webAuth }: Config): void {
+  if (webBindAddress === undefined) {
+    if (roles.length > 1 || roles[0] !== 'web') return;
+    throw new UsageError('beskar7: the role web needs --web-bind-address (see --help)');
+  }
+  try {
+    requireSafe({ auth: webAuth, bindAddress: webBindAddress });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
 }
 
 function envOf(flags: string): string {

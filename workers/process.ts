@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import type { KubeConfig } from '@kubernetes/client-node';
 import type { NativeConnection } from '@temporalio/worker';
 import { makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import type { Client } from '@temporalio/client';
@@ -28,6 +29,7 @@ import { TemporalWorkers } from './temporalWorkers.ts';
 import type { Tracing } from './tracing/index.ts';
 import { traceSettings } from './tracing/settings.ts';
 import { VERSION } from './version.ts';
+import { startWebPage } from './web.ts';
 import { Webhook } from '../webhooks/index.ts';
 
 /** A watch that has not worked for so long makes the process not ready. */
@@ -46,6 +48,7 @@ export class Beskar7 {
   readonly #config: Config;
   readonly #health = new Health();
   readonly #parts: Part[] = [];
+  readonly #kubeConfig: KubeConfig;
   readonly #kube: KubeClient;
   readonly #target: TemporalTarget;
   readonly #stopping = new AbortController();
@@ -62,8 +65,8 @@ export class Beskar7 {
       file: config.logFile,
       more: isTraced ? (fields) => this.#tracing?.ids.fieldsOf(fields) ?? {} : undefined,
     });
-    const kubeConfig = loadKubeConfig(config);
-    this.#kube = KubeClient.fromConfig(kubeConfig, { userAgent: `beskar7/${VERSION}` });
+    this.#kubeConfig = loadKubeConfig(config);
+    this.#kube = KubeClient.fromConfig(this.#kubeConfig, { userAgent: `beskar7/${VERSION}` });
     try {
       this.#target = temporalTarget(config);
     } catch (error) {
@@ -109,6 +112,7 @@ export class Beskar7 {
     await informers.waitForSync(this.#stopping.signal);
     const starter = createStarter(client, { searchAttributes: config.searchAttributes && hasSearchAttributes, logger });
     if (this.#has('api')) await this.#startApi(informers, client, recorder);
+    if (this.#has('web')) await this.#startWeb(informers, client, recorder);
     if (this.#has('worker') || this.#has('bmc-worker')) {
       const deps = this.#dependencies(informers, client, recorder, metrics.activities);
       await this.#startWorkers(connection, deps);
@@ -251,6 +255,25 @@ export class Beskar7 {
       },
     );
     this.#parts.push({ name: 'api', stop: () => api.stop() });
+  }
+
+  async #startWeb(informers: Informers, client: Client, recorder: EventRecorder): Promise<void> {
+    const { webBindAddress } = this.#config;
+    if (webBindAddress === undefined) return;
+    const web = await startWebPage(
+      {
+        kube: this.#kube,
+        kubeConfig: this.#kubeConfig,
+        informers,
+        client,
+        temporalNamespace: this.#target.namespace,
+        recorder,
+        logger: this.logger,
+      },
+      webBindAddress,
+      this.#config,
+    );
+    this.#parts.push({ name: 'web', stop: () => web.stop() });
   }
 
   /** Out of the cluster the API server needs an address of its own for the process: without one nothing is registered. */

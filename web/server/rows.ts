@@ -1,0 +1,54 @@
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { findCondition } from '../../crds/conditions.ts';
+import { LABEL_ZONE } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { CONDITIONS } from '../../crds/reasons.ts';
+import type { HostRow, MachineRow } from '../shared/api.ts';
+
+/** Of a server with more ports the first ones are searched. */
+const MAX_MACS = 16;
+
+/** A host as the list shows it. */
+export function hostRow(host: PhysicalHost): HostRow {
+  const { metadata, spec, status } = host;
+  const { manufacturer, model, serialNumber } = status?.hardware ?? {};
+  const zone = metadata.labels?.[LABEL_ZONE];
+  const bmc = findCondition(status?.conditions, CONDITIONS.redfishReachable)?.reason;
+  const consumer = spec.consumerRef;
+  const macs = [...(spec.bootMACAddress === undefined ? [] : [spec.bootMACAddress]), ...(status?.macAddresses ?? [])];
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    state: status?.state ?? 'Enrolling',
+    ...(manufacturer === undefined ? {} : { manufacturer }),
+    ...(model === undefined ? {} : { model }),
+    ...(serialNumber === undefined ? {} : { serial: serialNumber }),
+    macs: [...new Set(macs.map((mac) => mac.toLowerCase()))].slice(0, MAX_MACS),
+    ...(zone === undefined ? {} : { zone }),
+    ...(status?.powerState === undefined ? {} : { power: status.powerState }),
+    ...(bmc === undefined ? {} : { bmc }),
+    ...(consumer === undefined ? {} : { consumer: { namespace: consumer.namespace, name: consumer.name } }),
+    createdAt: metadata.creationTimestamp ?? '',
+    revision: metadata.resourceVersion ?? '',
+  };
+}
+
+/**
+ * A machine as the list shows it. `since`: when its phase was seen to change; not given: when its condition last changed, which is the best that
+ * the object itself tells.
+ */
+export function machineRow(machine: Beskar7Machine, since?: string): MachineRow {
+  const { metadata, status } = machine;
+  const condition = findCondition(status?.conditions, CONDITIONS.machineProvisioned);
+  const { hostRef, failureDomain } = status ?? {};
+  return {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    phase: status?.phase ?? 'Pending',
+    ...(hostRef === undefined ? {} : { host: { namespace: hostRef.namespace, name: hostRef.name } }),
+    ...(failureDomain === undefined ? {} : { zone: failureDomain }),
+    ...(condition === undefined ? {} : { reason: condition.reason, message: condition.message }),
+    since: since ?? condition?.lastTransitionTime ?? metadata.creationTimestamp ?? '',
+    revision: metadata.resourceVersion ?? '',
+  };
+}

@@ -1,0 +1,142 @@
+import type { ServerResponse } from 'node:http';
+import type { FleetFeed, Sees } from './feed.ts';
+
+/** Rows in one event: about 100 kB, the most that is made for a client before it has taken what came before. */
+const MAX_ROWS = 200;
+
+/** What a person may see of the fleet. `name` changes with it. */
+export interface Scope {
+  readonly name: string;
+  readonly sees: Sees;
+}
+
+export interface StreamOptions {
+  readonly feed: FleetFeed;
+  /** The id of the last event that the client has. */
+  readonly lastId: string | undefined;
+  /** What may be seen now; asked again and again. Rejects when the person may see nothing any more: the stream ends. */
+  readonly scope: () => Promise<Scope>;
+  readonly gatherMs: number;
+  readonly heartbeatMs: number;
+  readonly stalledMs: number;
+  /** Ends the stream. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Sends the fleet to one client as Server-Sent Events until it goes away, or may no longer see it. Nothing is queued: what is next is looked up when
+ * the client has taken what came before. Resolves when it is over; never rejects.
+ */
+export async function streamFleet(response: ServerResponse, options: StreamOptions): Promise<void> {
+  const over = new AbortController();
+  const end = () => over.abort();
+  response.once('close', end);
+  response.on('error', end);
+  options.signal.addEventListener('abort', end);
+  if (options.signal.aborted) end();
+  try {
+    await new FleetStream(response, options, over.signal).run();
+  } catch {
+    // It is closed, stalled, or may not go on: the client comes again, and is told then.
+  } finally {
+    options.signal.removeEventListener('abort', end);
+    response.end();
+    if (!response.writableFinished) response.socket?.setTimeout(1000, () => response.destroy());
+  }
+}
+
+class FleetStream {
+  readonly #response: ServerResponse;
+  readonly #options: StreamOptions;
+  readonly #over: AbortSignal;
+  #scope: Scope | undefined;
+  #place: number | undefined;
+
+  constructor(response: ServerResponse, options: StreamOptions, over: AbortSignal) {
+    this.#response = response;
+    this.#options = options;
+    this.#over = over;
+    this.#place = options.lastId === undefined ? undefined : options.feed.placeOf(options.lastId);
+  }
+
+  async run(): Promise<void> {
+    const { feed, gatherMs, heartbeatMs } = this.#options;
+    await this.#write('retry: 1000\n\n');
+    while (!this.#over.aborted) {
+      const isOther = await this.#look();
+      if (this.#place === undefined || isOther || !feed.reaches(this.#place)) await this.#snapshot();
+      const place = this.#place ?? 0;
+      const part = feed.after(place, this.#sees, MAX_ROWS);
+      this.#place = part.place;
+      if (part.data !== undefined) await this.#event('change', part.data, part.place);
+      if (part.place < feed.place) continue;
+      const before = performance.now();
+      await feed.changed(part.place, heartbeatMs, this.#over);
+      if (performance.now() - before >= heartbeatMs) await this.#write('event: beat\ndata: {}\n\n');
+      else await pause(gatherMs, this.#over);
+    }
+  }
+
+  /** Asks what may be seen; true when that is something else than before. */
+  async #look(): Promise<boolean> {
+    const scope = await this.#options.scope();
+    const isOther = this.#scope !== undefined && this.#scope.name !== scope.name;
+    this.#scope = scope;
+    return isOther;
+  }
+
+  readonly #sees: Sees = (kind, namespace) => this.#scope?.sees(kind, namespace) ?? false;
+
+  /** Only its last part has an id: a client that has not got all of it begins again. */
+  async #snapshot(): Promise<void> {
+    const { feed } = this.#options;
+    const { place } = feed;
+    let last: string | undefined;
+    for (const data of feed.snapshot(this.#sees, MAX_ROWS)) {
+      if (last !== undefined) await this.#event('snapshot', last, undefined);
+      last = data;
+    }
+    if (last !== undefined) await this.#event('snapshot', last, place);
+    this.#place = place;
+  }
+
+  #event(name: string, data: string, place: number | undefined): Promise<void> {
+    const id = place === undefined ? '' : `id: ${this.#options.feed.idOf(place)}\n`;
+    return this.#write(`${id}event: ${name}\ndata: ${data}\n\n`);
+  }
+
+  /** Resolves when the client has taken enough for more to be sent. Rejects when it has gone, or takes nothing for too long. */
+  async #write(text: string): Promise<void> {
+    this.#over.throwIfAborted();
+    if (this.#response.write(text)) return;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (act: () => void) => {
+        clearTimeout(timer);
+        this.#response.off('drain', onDrain);
+        this.#over.removeEventListener('abort', onOver);
+        act();
+      };
+      const onDrain = () => settle(resolve);
+      const onOver = () => settle(() => reject(new Error('the stream is over')));
+      const timer = setTimeout(() => {
+        settle(() => reject(new Error('the client takes nothing')));
+        this.#response.destroy();
+      }, this.#options.stalledMs);
+      this.#response.once('drain', onDrain);
+      this.#over.addEventListener('abort', onOver);
+    });
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+  });
+}
