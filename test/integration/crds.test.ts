@@ -90,6 +90,40 @@ describe('what a template says does not change', () => {
   });
 });
 
+describe('what cannot change any more', () => {
+  const kubectl = (...args: string[]) =>
+    runCommand(plane.kubectl, ['--kubeconfig', plane.adminKubeconfig, '-n', 'default', ...args], { timeoutMs: 30_000 });
+  const consumerRef = { apiVersion: API_VERSION, kind: 'Beskar7Machine', name: 'first', namespace: 'default' };
+
+  test('of a claimed host: who has it, its BMC, and its boot MAC', async () => {
+    const patch = (spec: object) =>
+      kubectl('patch', 'physicalhost', 'claimed', '--type=merge', '-p', JSON.stringify({ spec }));
+    const file = path.join(folder, 'claimed.yaml');
+    const metadata = { name: 'claimed', annotations: { 'beskar7.io/unschedulable': '' } };
+    const spec = { redfishConnection: connection, bootMACAddress: '00:25:90:f0:79:00', consumerRef };
+    writeFileSync(file, stringify({ apiVersion: API_VERSION, kind: 'PhysicalHost', metadata, spec }));
+    expect(await kubectl('create', '-f', file)).toMatchObject({ code: 0 });
+    try {
+      for (const change of [
+        { redfishConnection: { address: 'https://10.0.0.6' } },
+        { redfishConnection: { systemID: '2' } },
+        { redfishConnection: { workerPool: 'elsewhere' } },
+        { bootMACAddress: '00:25:90:f0:79:01' },
+      ])
+        expect((await patch(change)).output).toMatch(
+          /cannot change while the host is claimed: delete its machine first/,
+        );
+      expect((await patch({ consumerRef: { name: 'second' } })).output).toMatch(/set and cleared, but not replaced/);
+      // The Secret may be another one: credentials are rotated while a host is in use.
+      expect((await patch({ redfishConnection: { credentialsSecretRef: 'rotated' } })).code).toBe(0);
+      expect((await patch({ consumerRef: null })).code).toBe(0);
+      expect((await patch({ redfishConnection: { address: 'https://10.0.0.6' } })).code).toBe(0);
+    } finally {
+      await kubectl('delete', 'physicalhost', 'claimed');
+    }
+  });
+});
+
 describe('what is taken', () => {
   test.each([
     ['PhysicalHost', { redfishConnection: connection }],

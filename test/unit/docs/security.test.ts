@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { problem, tableRows } from './namedTests.ts';
+
+const page = readFileSync(path.join(__dirname, '..', '..', '..', 'docs', 'security.md'), 'utf8');
+const rows = tableRows(page.split('## Threats')[1]?.split('\n## ')[0] ?? '');
+
+describe('each threat that docs/security.md tells has a test of ours', () => {
+  test('the table has rows', () => expect(rows.length).toBeGreaterThanOrEqual(25));
+
+  test.each(rows)('$row', ({ cell }) => expect(problem(cell)).toBeUndefined());
+});
