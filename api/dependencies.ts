@@ -24,6 +24,8 @@ export interface ApiDependencies {
   readonly hostsByMac: (mac: string) => readonly PhysicalHost[];
   /** Tells the open run of a machine; may fail, then the watcher tells it again. */
   readonly signal: (kind: SignalKind, machine: MachineRef, claimId: string) => Promise<void>;
+  /** Keeps the report of a host that is about to be replaced; may fail, then it is lost. */
+  readonly keepReport: (host: PhysicalHost) => Promise<void>;
   readonly recorder: Pick<EventRecorder, 'event'>;
   readonly logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 }

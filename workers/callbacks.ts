@@ -5,11 +5,14 @@ import type { Informers } from '../controllers/index.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';
+import { keepReport } from '../kube/reportHistory.ts';
 import { MACHINES } from '../kube/resource.ts';
 import { workflowId } from '../workflows/names.ts';
 
 /** How long a signal may take; after that the machine watcher sends it again. */
 const SIGNAL_MS = 5_000;
+/** A server that reports does not wait longer for its earlier report to be kept. */
+const KEEP_MS = 2_000;
 
 /** What the callback endpoint works with in this process. */
 export function callbackDependencies(parts: {
@@ -35,6 +38,7 @@ export function callbackDependencies(parts: {
         throw error;
       });
     },
+    keepReport: (host) => keepReport(kube, host, { timeoutMs: KEEP_MS }),
     signal: async (kind, machine, claim) => {
       const handle = client.workflow.getHandle(workflowId('provision', machine));
       await client.withDeadline(Date.now() + SIGNAL_MS, () => handle.signal(kind, { claim }));

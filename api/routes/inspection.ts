@@ -28,6 +28,7 @@ export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeSta
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     const decide = (claimed: Claimed) =>
       decideReport(parts, claimed, digest, () => readReport(parts, claimed, bytes, bearer));
+    await keepEarlier(parts, start);
     const settled = await storeFact(parts.deps.kube, key, bearer, decide, start);
     const { host, claim, isStored } = settled;
     if (isStored) {
@@ -45,6 +46,17 @@ export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeSta
 function requireOpen(parts: ApiParts, { host, claim }: Claimed): void {
   const closed = inspectionClosed(host, claim, parts.waits, Date.now());
   if (closed !== undefined) throw unauthorized(closed);
+}
+
+/** The report of an earlier claim is about to be replaced. That it cannot be kept does not hold a server up. */
+async function keepEarlier({ deps }: ApiParts, { host, claim }: Claimed): Promise<void> {
+  if (host.status?.inspectionReport === undefined || inspectionOf(host, claim)?.reportDigest !== undefined) return;
+  try {
+    await deps.keepReport(host);
+  } catch (error) {
+    const { namespace, name } = host.metadata;
+    deps.logger.warn({ err: error, namespace, host: name }, 'the earlier report of a host is not kept');
+  }
 }
 
 function decideReport(parts: ApiParts, claimed: Claimed, digest: string, read: () => InspectionReport): Decision {

@@ -26,6 +26,7 @@ export interface StartOptions {
   readonly bootPort: number;
   readonly metricsPort: number;
   readonly healthPort: number;
+  readonly webPort: number;
   readonly simulatorPort: number;
   readonly bmcBasePort: number;
 }
@@ -57,6 +58,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     .option('--boot-port <port>', 'boot scripts', port, 8083)
     .option('--metrics-port <port>', 'metrics', port, 8080)
     .option('--health-port <port>', 'health', port, 8081)
+    .option('--web-port <port>', 'the web page', port, 8090)
     .option('--simulator-port <port>', 'control of the simulated fleet', port, 17999)
     .option('--bmc-base-port <port>', 'simulated BMC i listens on this port + i', port, 18000)
     .allowExcessArguments(false)

@@ -23,6 +23,17 @@ interface Target {
   readonly beskar7Args: readonly string[];
 }
 
+/** Builds the page where it is missing or old. Without it Beskar7 runs all the same. */
+async function ensurePage(): Promise<void> {
+  try {
+    const { buildWeb } = await import('../web/build.ts');
+    if (await buildWeb()) say('the web page was built');
+  } catch (error) {
+    // Vite is a development dependency: an installation without these brings the page along.
+    say(`the web page is not built: ${(error as Error).message}`);
+  }
+}
+
 /** One `npm start`, from the set-up to the orderly end. */
 export class Session {
   readonly #options: StartOptions;
@@ -85,7 +96,13 @@ export class Session {
 
   async #requirePorts(): Promise<void> {
     const o = this.#options;
-    const own = { callback: o.callbackPort, boot: o.bootPort, metrics: o.metricsPort, health: o.healthPort };
+    const own = {
+      callback: o.callbackPort,
+      boot: o.bootPort,
+      metrics: o.metricsPort,
+      health: o.healthPort,
+      web: o.webPort,
+    };
     const plane = {
       'api-server': o.apiServerPort,
       etcd: o.etcdPort,
@@ -125,6 +142,9 @@ export class Session {
         `--kubeconfig=${kubeconfig}`,
         `--temporal-address=${plane.temporalAddress}`,
         `--temporal-namespace=${TEMPORAL_NAMESPACE}`,
+        `--web-temporal-ui-url=${plane.temporalUiUrl}`,
+        `--web-kubectl=${plane.kubectl} --kubeconfig ${plane.adminKubeconfig}`,
+        `--web-temporal-cli=${plane.temporalCli} --address ${plane.temporalAddress}`,
       ],
       lines: [
         `Temporal UI:  ${plane.temporalUiUrl}/namespaces/${TEMPORAL_NAMESPACE}/workflows`,
@@ -158,6 +178,7 @@ export class Session {
 
   async #startBeskar7(target: Target): Promise<void> {
     const o = this.#options;
+    await ensurePage();
     say('starts Beskar7 ...');
     const beskar7 = beskar7Component({
       healthPort: o.healthPort,
@@ -170,6 +191,8 @@ export class Session {
         `--boot-bind-address=127.0.0.1:${o.bootPort}`,
         `--metrics-bind-address=127.0.0.1:${o.metricsPort}`,
         `--health-bind-address=127.0.0.1:${o.healthPort}`,
+        `--web-bind-address=127.0.0.1:${o.webPort}`,
+        '--web-auth=none',
         '--boot-by-mac',
       ],
     });
@@ -191,7 +214,12 @@ export class Session {
   }
 
   #lines(): string[] {
-    return [`Metrics:      http://127.0.0.1:${this.#options.metricsPort}/metrics`, `Logs:         ${this.#logs}`];
+    const { webPort, metricsPort } = this.#options;
+    return [
+      `Web page:     http://127.0.0.1:${webPort}/`,
+      `Metrics:      http://127.0.0.1:${metricsPort}/metrics`,
+      `Logs:         ${this.#logs}`,
+    ];
   }
 
   /** Shows the fleet until the end. */

@@ -60,6 +60,28 @@ describe('an accepted report', () => {
     expect(scene.live().status?.inspection).toEqual({ claim: CLAIM, reportDigest: expect.any(String) });
   });
 
+  describe('of a host that has an earlier one', () => {
+    const earlier = { timestamp: inMs(-9e6), cpus: { cores: 1 } };
+    const status = { inspectionReport: earlier, inspection: { claim: 'earlier', reportDigest: 'sha256:0' } };
+
+    test('has the earlier one kept first, once', async () => {
+      scene.host({ status });
+      expect((await scene.report()).status).toBe(202);
+      expect((await scene.report()).status).toBe(202);
+      expect(scene.kept.map((host) => host.status?.inspectionReport)).toEqual([earlier]);
+    });
+
+    test('is stored all the same when that fails, and the log says so', async () => {
+      scene.host({ status });
+      scene.keepReport = () => Promise.reject(new Error('no room'));
+      expect((await scene.report()).status).toBe(202);
+      expect(scene.live().status?.inspectionReport).toMatchObject({ cpus: REPORT.cpus });
+      expect(scene.logs).toContainEqual(
+        expect.objectContaining({ level: 'warn', message: 'the earlier report of a host is not kept' }),
+      );
+    });
+  });
+
   test('stands: the same again and another one are 202 and change nothing', async () => {
     await scene.report();
     const stored = scene.live();

@@ -41,6 +41,9 @@ export class Scene {
   readonly events: { object: string; type: string; reason: string; message: string }[] = [];
   readonly logs: { level: string; fields: Record<string, unknown>; message: string }[] = [];
   signal: () => Promise<void> = () => Promise.resolve();
+  /** Hosts as they were when their report was about to be replaced. */
+  readonly kept: PhysicalHost[] = [];
+  keepReport: () => Promise<void> = () => Promise.resolve();
   machine: Beskar7Machine | undefined = machine();
   /** What the watch cache has; by default what is live. */
   cached: ((mac: string) => PhysicalHost[]) | undefined;
@@ -62,6 +65,10 @@ export class Scene {
       {
         kube: this.kube,
         machineOf: () => Promise.resolve(this.machine),
+        keepReport: async (host) => {
+          this.kept.push(host);
+          await this.keepReport();
+        },
         hostsByMac: (mac) => this.cached?.(mac) ?? (mac === MAC ? [this.live()] : []),
         signal: async (kind, ref, claim) => {
           this.signals.push({ kind, machine: ref, claim, stored: this.live().status });
