@@ -65,6 +65,7 @@ module.exports = {
         pathNot: ['^web/(page|shared)/', '^node_modules/'],
       },
     },
+    only('inspector-imports-nothing', 'inspector', [], 'inspector/ imports nothing of ours'),
     only('simulator', 'simulator', ['crds'], 'simulator/ never imports the code under test'),
     {
       name: 'simulator-imports-types-of-crds',

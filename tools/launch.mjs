@@ -26,6 +26,7 @@ const COMMANDS = {
   release: 'tools/commands/release.ts',
   'web:build': 'tools/commands/webBuild.ts',
   'web:screenshots': 'tools/commands/webScreenshots.ts',
+  'inspector:build': 'tools/commands/inspectorBuild.ts',
 };
 
 const [command = '', ...args] = process.argv.slice(2);

@@ -60,6 +60,7 @@ function sourceFolders(): string[] {
     'kube',
     'redfish',
     'simulator',
+    'inspector',
     'tools',
     'web',
     'webhooks',

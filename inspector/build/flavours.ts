@@ -1,0 +1,114 @@
+import type { Flavour } from './lock.ts';
+
+/** What a flavour is made of. */
+export interface Recipe {
+  /** Debian's name of the newest kernel of its kind. */
+  readonly kernel: string;
+  /** Packages that are asked for; those that they need follow. */
+  readonly packages: readonly string[];
+  /** Programs of the initrd, with their libraries. */
+  readonly programs: readonly string[];
+  /** Kernel modules by name; those that they depend on follow. A name with `?` may be missing or built in. */
+  readonly modules: readonly string[];
+}
+
+const COMMON_PACKAGES = [
+  'busybox-static',
+  'ca-certificates',
+  'curl',
+  'dmidecode',
+  'ethtool',
+  'iproute2',
+  'jq',
+  'kexec-tools',
+  'kmod',
+  'lz4',
+  'pci.ids',
+  'pciutils',
+  'smartmontools',
+  'util-linux',
+];
+
+const COMMON_PROGRAMS = [
+  'usr/bin/curl',
+  'usr/bin/jq',
+  'usr/bin/kmod',
+  'usr/bin/lsblk',
+  'usr/bin/lscpu',
+  'usr/bin/lspci',
+  'usr/sbin/dmidecode',
+  'usr/sbin/ethtool',
+  'usr/sbin/ip',
+  'usr/sbin/kexec',
+  'usr/sbin/modprobe',
+  'usr/sbin/smartctl',
+  'usr/share/misc/pci.ids',
+];
+
+const VIRTIO = ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_scsi', 'virtio_rng'];
+const EVERYWHERE = ['sd_mod', 'nvme', 'efivarfs', 'crc32c_generic?', 'crc32c-intel?'];
+
+export const RECIPES: Readonly<Record<Flavour, Recipe>> = {
+  vm: {
+    kernel: 'linux-image-cloud-amd64',
+    packages: COMMON_PACKAGES,
+    programs: COMMON_PROGRAMS,
+    modules: [...VIRTIO, ...EVERYWHERE, 'ena?', 'gve?', 'hv_netvsc?', 'hv_storvsc?', 'vmxnet3?', 'mlx5_core?'],
+  },
+  server: {
+    kernel: 'linux-image-amd64',
+    packages: [...COMMON_PACKAGES, 'ipmitool'],
+    programs: [...COMMON_PROGRAMS, 'usr/bin/ipmitool'],
+    modules: [
+      ...VIRTIO,
+      ...EVERYWHERE,
+      // Disks.
+      ...[
+        'ahci',
+        'ata_piix',
+        'megaraid_sas',
+        'mpt3sas',
+        'smartpqi',
+        'hpsa',
+        'aacraid',
+        'mvsas?',
+        'isci',
+        'vmd',
+        'sr_mod',
+      ],
+      ...['mpi3mr?', 'arcmsr?', 'mptsas', 'mptspi', 'vmw_pvscsi', 'uas', 'usb_storage'],
+      // Network.
+      ...[
+        'e1000',
+        'e1000e',
+        'igb',
+        'igc',
+        'ixgbe',
+        'ixgbevf',
+        'i40e',
+        'iavf',
+        'ice',
+        'bnxt_en',
+        'tg3',
+        'bnx2',
+        'bnx2x',
+      ],
+      ...[
+        'mlx4_en',
+        'mlx5_core',
+        'r8169',
+        'sfc',
+        'cxgb4',
+        'qede',
+        'enic',
+        'be2net',
+        'ena',
+        'vmxnet3',
+        'atlantic',
+        'ionic?',
+      ],
+      // The BMC from within, and keyboards of the console.
+      ...['ipmi_si', 'ipmi_devintf', 'ipmi_ssif', 'xhci_pci', 'ehci_pci', 'usbhid', 'hid_generic'],
+    ],
+  },
+};

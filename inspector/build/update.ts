@@ -1,0 +1,81 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { RECIPES } from './flavours.ts';
+import { buildInspector, writeWhole } from './image.ts';
+import { FLAVOURS, LOCK_FILE, type Flavour, type LockedPackage, type PackagesLock } from './lock.ts';
+import type { PackageStore } from './packages.ts';
+import { run } from './run.ts';
+
+const SUITE = 'bookworm';
+
+/**
+ * Locks the versions that this machine's apt knows (`apt-get update` first): resolves each flavour as on an empty system, builds it
+ * once, and keeps the packages of which something was used.
+ */
+export async function updateLock(store: PackageStore): Promise<PackagesLock> {
+  const { VERSION_CODENAME } = await osRelease();
+  if (VERSION_CODENAME !== SUITE)
+    throw new Error(
+      `inspector: --update asks apt of Debian ${SUITE}, this is ${VERSION_CODENAME ?? 'another system'}; run it in debian:${SUITE}`,
+    );
+  const flavours: Record<Flavour, readonly LockedPackage[]> = { vm: [], server: [] };
+  const snapshot = new Date().toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
+  for (const flavour of FLAVOURS) {
+    flavours[flavour] = await resolve(flavour);
+    const lock: PackagesLock = { suite: SUITE, architecture: 'amd64', snapshot, flavours };
+    const { used, kernel } = await buildInspector(flavour, lock, store);
+    flavours[flavour] = flavours[flavour].filter((_, index) => used.has(index));
+    store.say(`${flavour}: kernel ${kernel}, ${flavours[flavour].length} packages`);
+  }
+  const lock: PackagesLock = { suite: SUITE, architecture: 'amd64', snapshot, flavours };
+  await writeWhole(LOCK_FILE, lockText(lock));
+  return lock;
+}
+
+/** One line per package, so that a change shows what changed. */
+export function lockText({ flavours, ...rest }: PackagesLock): string {
+  const lines = FLAVOURS.map(
+    (name) => `    "${name}": [\n${flavours[name].map((item) => `      ${JSON.stringify(item)}`).join(',\n')}\n    ]`,
+  );
+  const head = Object.entries(rest).map(([key, value]) => `  "${key}": ${JSON.stringify(value)},`);
+  return `{\n${head.join('\n')}\n  "flavours": {\n${lines.join(',\n')}\n  }\n}\n`;
+}
+
+/** What apt would install on a system without any package. */
+async function resolve(flavour: Flavour): Promise<LockedPackage[]> {
+  const scratch = await mkdtemp(path.join(os.tmpdir(), 'beskar7-lock-'));
+  const status = path.join(scratch, 'status');
+  try {
+    await writeFile(status, '');
+    const { kernel, packages } = RECIPES[flavour];
+    const lines = await run('apt-get', [
+      ...['install', '--print-uris', '-qq', '-y', '--no-install-recommends'],
+      ...['-o', `Dir::State::status=${status}`, '-o', 'Debug::NoLocking=true'],
+      ...[kernel, ...packages],
+    ]);
+    const uris = lines.split('\n').flatMap((line) => /^'([^']+\.deb)' /.exec(line)?.[1] ?? []);
+    const found: LockedPackage[] = [];
+    for (const uri of uris) found.push(await describe(uri));
+    return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function describe(uri: string): Promise<LockedPackage> {
+  const file = decodeURIComponent(new URL(uri).pathname).replace(/^.*?\/(debian(?:-security)?\/pool\/)/, '$1');
+  const name = path.posix.basename(file).split('_')[0] ?? '';
+  const pool = file.replace(/^debian(-security)?\//, '');
+  for (const stanza of (await run('apt-cache', ['show', name])).split('\n\n')) {
+    const field = (key: string) => new RegExp(`^${key}: (.+)$`, 'm').exec(stanza)?.[1];
+    const [version, sha256] = [field('Version'), field('SHA256')];
+    if (field('Filename') === pool && version && sha256) return { name, version, sha256, file };
+  }
+  throw new Error(`inspector: apt does not know the sha256 of ${file}`);
+}
+
+async function osRelease(): Promise<Record<string, string | undefined>> {
+  const lines = (await run('cat', ['/etc/os-release']).catch(() => '')).split('\n');
+  return Object.fromEntries(lines.map((line) => line.split('=') as [string, string]));
+}
