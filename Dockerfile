@@ -21,6 +21,19 @@ COPY workflows workflows
 RUN node workers/bundle.ts dist/workflow-bundle.js \
  && node workers/bundle.ts --traced dist/workflow-bundle.traced.js
 
+# The web page. Vite is a development dependency.
+FROM node:24.21.0-slim AS page
+WORKDIR /beskar7
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --include=optional
+COPY crds crds
+COPY tools/commands/webBuild.ts tools/commands/webBuild.ts
+COPY tools/web/build.ts tools/web/build.ts
+COPY web/page web/page
+COPY web/shared web/shared
+COPY web/vite.config.ts web/vite.config.ts
+RUN node tools/commands/webBuild.ts
+
 FROM node:24.21.0-slim
 LABEL org.opencontainers.image.title="Beskar7" \
       org.opencontainers.image.description="Cluster API infrastructure provider for bare metal: every provisioning is a Temporal workflow" \
@@ -38,11 +51,15 @@ COPY crds crds
 COPY kube kube
 COPY redfish redfish
 COPY simulator simulator
+COPY view view
+COPY web/server web/server
+COPY web/shared web/shared
+COPY --from=page /beskar7/web/dist web/dist
 COPY webhooks webhooks
 COPY workers workers
 COPY workflows workflows
 # uid and gid 1000 of the base image, as numbers, so that Kubernetes can check runAsNonRoot.
 USER 1000:1000
-# 8080 metrics, 8081 health, 8082 callbacks, 8083 boot scripts
-EXPOSE 8080 8081 8082 8083
+# 8080 metrics, 8081 health, 8082 callbacks, 8083 boot scripts, 8090 web page
+EXPOSE 8080 8081 8082 8083 8090
 ENTRYPOINT ["node", "workers/main.ts"]

@@ -14,6 +14,8 @@ const SOURCES = ['web/page', 'web/shared', 'web/vite.config.ts', 'package-lock.j
  * Throws Vite's error, which names file and line.
  */
 export async function buildWeb({ force = false } = {}): Promise<boolean> {
+  // An image or a package brings the built page along, without its sources.
+  if (!existsSync(path.join(ROOT, 'web', 'page')) && existsSync(path.join(WEB_DIST, 'index.html'))) return false;
   const wanted = await fingerprint();
   if (!force && (await readFile(STAMP, 'utf8').catch(() => '')) === wanted) return false;
   const { build } = await import('vite');

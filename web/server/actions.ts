@@ -15,46 +15,51 @@ import { WebError } from './errors.ts';
 export const MAX_REASON = 1000;
 const TIMEOUT_MS = 10_000;
 
-/** What makes sense for a machine now. */
-export function machineActions(machine: Beskar7Machine): Pick<Action, 'kind' | 'consequences'>[] {
-  const { metadata, status } = machine;
-  if (metadata.deletionTimestamp !== undefined) return [];
-  switch (status?.phase) {
-    case 'Failed':
-      return [
-        {
-          kind: 'retry',
-          consequences: [
-            'A new provisioning begins: it claims a host that fits, perhaps another one than before.',
-            'The server is switched off first if it is on, then boots the inspection image.',
-            'The same as the annotation beskar7.io/retry with a new value.',
-          ],
-        },
-      ];
-    case 'Provisioned':
-      return [];
-    default:
-      return [
-        {
-          kind: 'cancel',
-          consequences: [
-            status?.hostRef === undefined
-              ? 'The wait for a host ends.'
-              : `The server ${status.hostRef.name} is switched off, and seen off, before it is free for others.`,
-            'The machine becomes Failed with the reason Cancelled. It does not begin again by itself.',
-            'The same as `temporal workflow cancel`.',
-          ],
-        },
-      ];
-  }
+/** What can be done with a machine; what makes no sense now says why. */
+export function machineActions({ metadata, status }: Beskar7Machine): Action[] {
+  const { deletionTimestamp } = metadata;
+  const phase = status?.phase ?? 'Pending';
+  const going = deletionTimestamp === undefined ? undefined : 'The machine is being deleted.';
+  const mayRetry = phase === 'Failed';
+  const mayCancel = !mayRetry && phase !== 'Provisioned';
+  const retryRefusal =
+    going ??
+    (mayRetry
+      ? undefined
+      : phase === 'Provisioned'
+        ? 'The machine is provisioned: there is nothing to try again.'
+        : 'A provisioning is under way: only what has failed is tried again.');
+  const cancelRefusal = going ?? (mayCancel ? undefined : 'No provisioning is under way.');
+  return [
+    {
+      kind: 'retry',
+      consequences: [
+        'A new provisioning begins: it claims a host that fits, perhaps another one than before.',
+        'The server is switched off first if it is on, then boots the inspection image.',
+        'The same as the annotation beskar7.io/retry with a new value.',
+      ],
+      ...refused(retryRefusal),
+    },
+    {
+      kind: 'cancel',
+      consequences: [
+        status?.hostRef === undefined
+          ? 'The wait for a host ends.'
+          : `The server ${status.hostRef.name} is switched off, and seen off, before it is free for others.`,
+        'The machine becomes Failed with the reason Cancelled. It does not begin again by itself.',
+        'The same as `temporal workflow cancel`.',
+      ],
+      ...refused(cancelRefusal),
+    },
+  ];
 }
 
-/** What makes sense for a host now. */
-export function hostActions(host: PhysicalHost): Pick<Action, 'kind' | 'consequences'>[] {
+/** What can be done with a host; what makes no sense now says why. */
+export function hostActions(host: PhysicalHost): Action[] {
   const claim = claimOf(host);
   const isOrphan = findCondition(host.status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
   const isGoing = host.metadata.deletionTimestamp !== undefined;
-  if (claim?.stage !== 'Releasing' && !isOrphan && !(isGoing && claim === undefined)) return [];
+  const isStuck = claim?.stage === 'Releasing' || isOrphan || (isGoing && claim === undefined);
   return [
     {
       kind: 'force-release',
@@ -64,8 +69,15 @@ export function hostActions(host: PhysicalHost): Pick<Action, 'kind' | 'conseque
         'Your reason is kept in an event.',
         'The same as the annotation beskar7.io/force-release.',
       ],
+      ...refused(
+        isStuck ? undefined : 'The host is not being released: delete its machine, and it is released in good order.',
+      ),
     },
   ];
+}
+
+function refused(refusal: string | undefined): Pick<Action, 'refusal'> {
+  return refusal === undefined ? {} : { refusal };
 }
 
 /** The actions of an object as the visitor may do them: those that are not allowed say why. */
@@ -74,9 +86,8 @@ export async function offered(
   visitor: Visitor,
   kind: 'hosts' | 'machines',
   object: Identified,
-  actions: readonly Pick<Action, 'kind' | 'consequences'>[],
+  actions: readonly Action[],
 ): Promise<Action[]> {
-  if (actions.length === 0) return [];
   const { namespace = '', name } = object.metadata;
   const isAllowed = await access.may(visitor, 'patch', kind, namespace, name);
   return actions.map((action) =>
@@ -97,7 +108,7 @@ export class Actions {
   async retry(visitor: Visitor, at: ObjectName): Promise<ActionResult> {
     await this.#access.require(visitor, 'patch', 'machines', at.namespace, at.name);
     await this.#annotate(visitor, MACHINES, at, (machine) => {
-      requireSensible(machineActions(machine), 'retry', `machine ${at.name} is ${machine.status?.phase ?? 'Pending'}`);
+      requireSensible(machineActions(machine), 'retry');
       return { [ANNOTATION_RETRY]: new Date().toISOString() };
     });
     this.#tell(visitor, at, 'retry');
@@ -108,7 +119,7 @@ export class Actions {
   async cancel(visitor: Visitor, at: ObjectName): Promise<ActionResult> {
     await this.#access.require(visitor, 'patch', 'machines', at.namespace, at.name);
     const machine = await this.#deps.kube.get(MACHINES, at.namespace, at.name, { timeoutMs: TIMEOUT_MS });
-    requireSensible(machineActions(machine), 'cancel', `machine ${at.name} is ${machine.status?.phase ?? 'Pending'}`);
+    requireSensible(machineActions(machine), 'cancel');
     if (!(await this.#deps.runs.cancel(at)))
       throw new WebError(409, `No provisioning of ${at.name} is under way, so there is nothing to cancel.`);
     this.#deps.recorder.event(machine, 'Normal', 'CancelRequested', `Cancelled from the web page by ${whoIs(visitor)}`);
@@ -122,7 +133,7 @@ export class Actions {
     if (text === '') throw new WebError(400, 'Say why: the reason is kept in an event.');
     if (text.length > MAX_REASON) throw new WebError(400, `The reason is longer than ${MAX_REASON} characters.`);
     await this.#annotate(visitor, HOSTS, at, (host) => {
-      requireSensible(hostActions(host), 'force-release', `host ${at.name} is not being released`);
+      requireSensible(hostActions(host), 'force-release');
       return { [ANNOTATION_FORCE_RELEASE]: `${text} (${whoIs(visitor)})` };
     });
     this.#tell(visitor, at, 'force-release');
@@ -158,9 +169,10 @@ export class Actions {
   }
 }
 
-function requireSensible(actions: readonly Pick<Action, 'kind'>[], kind: Action['kind'], because: string): void {
-  if (!actions.some((action) => action.kind === kind))
-    throw new WebError(409, `A ${kind} makes no sense now: ${because}.`);
+/** Throws 409 with the reason. */
+function requireSensible(actions: readonly Action[], kind: Action['kind']): void {
+  const refusal = actions.find((action) => action.kind === kind)?.refusal;
+  if (refusal !== undefined) throw new WebError(409, refusal);
 }
 
 function whoIs(visitor: Visitor): string {

@@ -126,12 +126,12 @@ export interface WorkflowLink {
   readonly url?: string;
 }
 
-/** What the person may do here, and what will happen then; absent actions do not make sense now. */
+/** What can be done here, and what will happen then. */
 export interface Action {
   readonly kind: 'retry' | 'cancel' | 'force-release';
   /** Sentences: what will happen. */
   readonly consequences: readonly string[];
-  /** Why it cannot be done; absent: it can. */
+  /** Why it makes no sense now, or is not allowed; absent: it can be done. */
   readonly refusal?: string;
 }
 
