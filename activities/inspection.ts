@@ -17,7 +17,8 @@ export type TakeReportResult =
   | (Written & { readonly kind: 'reported'; readonly hardware: HardwareSummary })
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'waiting' }
-  | { readonly kind: 'timedOut' };
+  /** `wasScriptFetched`: whether the server came as far as its boot script; absent: not known any more. */
+  | { readonly kind: 'timedOut'; readonly wasScriptFetched?: boolean };
 
 /**
  * Reads whether the report of a claim is there (rule 11). When the timer has fired, report against timeout is decided by one
@@ -25,7 +26,7 @@ export type TakeReportResult =
  */
 export async function takeReport(deps: Dependencies, input: TakeReportInput): Promise<TakeReportResult> {
   const { claim: ref, run } = input;
-  const host = await patchOrRead(deps, input);
+  const { host, wasScriptFetched } = await patchOrRead(deps, input);
   requireClaim(host, ref, ['Armed']);
   const { inspection, inspectionReport, inspectionPhase, handover } = host.status ?? {};
   if (handover?.claim === ref.id && handover.outcome === 'Failed') {
@@ -47,27 +48,33 @@ export async function takeReport(deps: Dependencies, input: TakeReportInput): Pr
   }
   if (inspectionPhase === 'Timeout' && inspection?.claim === ref.id) {
     deps.metrics.inspectionFailed('Timeout');
-    return { kind: 'timedOut' };
+    return { kind: 'timedOut', ...(wasScriptFetched === undefined ? {} : { wasScriptFetched }) };
   }
   return { kind: 'waiting' };
 }
 
-async function patchOrRead(deps: Dependencies, { claim: ref, timedOut }: TakeReportInput): Promise<PhysicalHost> {
+async function patchOrRead(
+  deps: Dependencies,
+  { claim: ref, timedOut }: TakeReportInput,
+): Promise<{ host: PhysicalHost; wasScriptFetched?: boolean }> {
   if (!timedOut) {
     // A report that the cache shows is stored, and does not change while the claim stands; that it is missing is asked live.
     const cached = await hostForClaim(deps, ref);
     if (cached?.status?.inspection?.claim === ref.id && cached.status.inspection.reportDigest !== undefined)
-      return cached;
+      return { host: cached };
     const host = await readHost(deps.kube, ref.namespace, ref.host);
     requireClaim(host, ref, ['Armed']);
     // requireClaim has thrown when there is no host.
-    return host as PhysicalHost;
+    return { host: host as PhysicalHost };
   }
-  return patchHostStatus(deps.kube, ref, (live) => {
+  let wasScriptFetched: boolean | undefined;
+  const host = await patchHostStatus(deps.kube, ref, (live) => {
     requireClaim(live, ref, ['Armed']);
     const inspection = live.status?.inspection;
     const has = inspection?.claim === ref.id && inspection.reportDigest !== undefined;
     if (has || (inspection?.claim === ref.id && live.status?.inspectionPhase === 'Timeout')) return undefined;
+    wasScriptFetched = inspection?.claim === ref.id && live.status?.inspectionPhase === 'InProgress';
     return { inspectionPhase: 'Timeout', inspection: { ...inspection, claim: ref.id } };
   });
+  return { host, ...(wasScriptFetched === undefined ? {} : { wasScriptFetched }) };
 }

@@ -265,6 +265,17 @@ type Inspected = {
   readonly seen: number;
 };
 
+/** How far the server came tells whether to look at its network or at its console. */
+function noReport(host: string, deadline: string, wasScriptFetched: boolean | undefined): string {
+  const soFar =
+    wasScriptFetched === undefined
+      ? ''
+      : wasScriptFetched
+        ? ' It fetched its boot script: look at its console, and whether it reaches the callback URL.'
+        : ' It did not fetch its boot script either: look at its DHCP and TFTP, and whether it reaches the boot listener (docs/boot.md).';
+  return `Host ${host} sent no inspection report until ${deadline}.${soFar}`;
+}
+
 async function inspect(
   context: ClaimRun,
   deadline: string,
@@ -292,7 +303,7 @@ async function inspect(
       case 'failed':
         return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`, true);
       case 'timedOut':
-        return failed('InspectionTimeout', `Host ${ref.host} sent no inspection report until ${deadline}.`, true);
+        return failed('InspectionTimeout', noReport(ref.host, deadline, result.wasScriptFetched), true);
       case 'waiting':
         break;
     }

@@ -34,7 +34,9 @@ describe('the error handling of the architecture text', () => {
     await world.fleet.fault('sim-0001', { neverReports: true });
     await world.addMachine('silent', on('host-1'));
     const machine = await world.machineIs('silent', 'Failed');
-    expect(messageOf(machine)).toMatch(/^InspectionTimeout: Host host-1 sent no inspection report until /);
+    expect(messageOf(machine)).toMatch(
+      /^InspectionTimeout: Host host-1 sent no inspection report until \S+ It fetched its boot script: look at its console/,
+    );
     const host = await isFreeAndOff('host-1');
     expect(host.status?.inspectionPhase).toBe('Timeout');
     await world.fleet.heal();

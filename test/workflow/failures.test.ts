@@ -57,6 +57,18 @@ describe('a failure releases the host first, then tells the machine', () => {
     });
   });
 
+  test.each([
+    [true, /Z\. It fetched its boot script: look at its console/],
+    [false, /Z\. It did not fetch its boot script either: look at its DHCP/],
+  ])('no report: the message says how far the server came (script fetched: %s)', async (wasScriptFetched, text) => {
+    const fakes = stage.prepare({
+      bootInspector: bootsSilently,
+      takeReport: () => Promise.resolve({ kind: 'timedOut', wasScriptFetched }),
+    });
+    expect(await failedReason(await stage.start('provision'))).toBe('InspectionTimeout');
+    expect(fakes.inputs('failMachine')[0]?.message).toMatch(text);
+  });
+
   test('the message says what was asked for and what was found', async () => {
     const fakes = stage.prepare({ claimHost: claims(stage.env, { requirements: { minCPUCores: 65 } }) });
     await failedReason(await stage.start('provision'));
