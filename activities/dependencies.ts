@@ -29,6 +29,8 @@ export interface ActivityMetrics {
   inspectionDone(seconds: number): void;
   inspectionFailed(reason: string): void;
   provisioningDone(seconds: number): void;
+  /** A run that ended without success, by the reason on the machine. */
+  provisioningFailed(reason: string): void;
 }
 
 /** Limits, in milliseconds. */

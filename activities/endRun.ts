@@ -29,6 +29,8 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const other = machine.status?.workflow?.runID;
   const isTakenOver = other !== undefined && other !== run.workflow.runID && input.reason === MACHINE_REASONS.claimLost;
   if (isTakenOver) return;
+  // An activity that is repeated after its status was written is the same failure.
+  const wasTold = machine.status?.phase === 'Failed' && other === run.workflow.runID;
   const now = askOf(machine);
   // A spec edit during the run counts for the next one; a retry during the run has been answered by it (rule 9).
   const handled: Handled = {
@@ -48,6 +50,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
       message: input.message,
     },
   );
+  if (!wasTold) deps.metrics.provisioningFailed(input.reason);
   deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
 }
 

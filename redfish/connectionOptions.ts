@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { RedfishError } from './error.ts';
+import type { ObserveRequest } from './observe.ts';
 
 /** How to reach one BMC, and as whom. */
 export interface RedfishConnectionOptions {
@@ -19,6 +20,8 @@ export interface RedfishConnectionOptions {
   callTimeoutMs?: number;
   /** Firmware mode that a network boot wants, where the BMC advertises the choice; default `UEFI`. */
   bootMode?: 'UEFI' | 'Legacy';
+  /** Told of each request, for metrics. */
+  observe?: ObserveRequest;
 }
 
 /** The checked form of `RedfishConnectionOptions`. */
@@ -35,6 +38,7 @@ export interface ConnectionConfig {
   readonly userAgent: string;
   readonly callTimeoutMs: number;
   readonly bootMode: 'UEFI' | 'Legacy';
+  readonly observe: ObserveRequest | undefined;
   readonly tls: { readonly rejectUnauthorized: boolean; readonly ca?: string };
 }
 
@@ -63,6 +67,7 @@ export function checkConnection(options: RedfishConnectionOptions): ConnectionCo
     userAgent: options.userAgent ?? 'beskar7',
     callTimeoutMs,
     bootMode: options.bootMode ?? 'UEFI',
+    observe: options.observe,
     tls: checkTls(options),
   };
 }

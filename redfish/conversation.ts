@@ -6,6 +6,7 @@ import { abortedError, RedfishError } from './error.ts';
 import { fenceRefusal, type WireRequest } from './exchange.ts';
 import type { BeforeSend, MutateOptions } from './fence.ts';
 import { withBmcLock, type LockRequest } from './lock.ts';
+import { observed } from './observe.ts';
 import { isSuccess, parseReply, refusalOf, resourceOf, type Reply, type Resource } from './reply.ts';
 import { traced } from './tracing.ts';
 import { Transport } from './transport.ts';
@@ -247,7 +248,8 @@ export class Conversation implements Reader {
     const wire = { method, path, headers, body: body === undefined ? undefined : JSON.stringify(body) };
     const { signal, beforeWrite } = sending;
     const limits = { timeoutMs: Math.min(remainingMs, callTimeoutMs), signal, beforeWrite };
-    const exchange = () => this.#transport.exchange(wire, limits, this.what(request));
+    const send = () => this.#transport.exchange(wire, limits, this.what(request));
+    const exchange = () => observed(this.config.observe, method, send);
     return parseReply(await traced({ method, path, host: this.config.host }, exchange));
   }
 }

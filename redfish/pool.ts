@@ -1,5 +1,6 @@
 import { RedfishClient } from './client.ts';
 import { connectionIdentity, type RedfishConnectionOptions } from './connectionOptions.ts';
+import type { ObserveRequest } from './observe.ts';
 
 /** Bounds of a pool. */
 export interface RedfishPoolOptions {
@@ -7,6 +8,8 @@ export interface RedfishPoolOptions {
   maxClients?: number;
   /** A client that nobody used for so long is logged out and closed. Default 10 minutes. */
   idleCloseMs?: number;
+  /** Told of each request to any BMC, for metrics. */
+  observe?: ObserveRequest;
 }
 
 interface Entry {
@@ -24,6 +27,7 @@ const DEFAULT_IDLE_CLOSE_MS = 10 * 60_000;
 export class RedfishPool {
   readonly #maxClients: number;
   readonly #idleCloseMs: number;
+  readonly #observe: ObserveRequest | undefined;
   /** In the order of last use. */
   readonly #entries = new Map<string, Entry>();
   readonly #closing = new Set<Promise<void>>();
@@ -32,6 +36,7 @@ export class RedfishPool {
   constructor(options: RedfishPoolOptions = {}) {
     this.#maxClients = options.maxClients ?? DEFAULT_MAX_CLIENTS;
     this.#idleCloseMs = options.idleCloseMs ?? DEFAULT_IDLE_CLOSE_MS;
+    this.#observe = options.observe;
   }
 
   /** How many clients are kept. */
@@ -48,7 +53,7 @@ export class RedfishPool {
       this.#entries.set(who, known);
       return known.client;
     }
-    const client = new RedfishClient(options);
+    const client = new RedfishClient(this.#observe === undefined ? options : { ...options, observe: this.#observe });
     this.#drop(who);
     this.#makeRoom();
     this.#entries.set(who, { client, secretHash });

@@ -1,31 +1,36 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ActivityMetrics } from '../activities/dependencies.ts';
+import { MACHINE_PHASES, type Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { findCondition } from '../crds/conditions.ts';
 import { HOST_STATES, type PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS } from '../crds/reasons.ts';
+import type { ObserveRequest } from '../redfish/index.ts';
 
+/** From a quick answer to the deadline of a call. */
+const CALL_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const MINUTES = [5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800];
 
-/** The metrics of the architecture text by name, and Node's own. Host states come from the watch cache at each scrape. */
-export function createMetrics(hosts: () => Iterable<PhysicalHost>): {
+/** What the gauges count, out of the watch caches, at each scrape. */
+export interface Counted {
+  hosts(): Iterable<PhysicalHost>;
+  machines(): Iterable<Beskar7Machine>;
+  /** Machines that wait for a host. */
+  waiting(): Iterable<Beskar7Machine>;
+}
+
+/**
+ * The metrics of the architecture text by name, some more of the same kind, and Node's own. No label is the name of a host or machine: the number
+ * of series depends on namespaces and fixed lists only (docs/observability.md).
+ */
+export function createMetrics(counted: Counted): {
   registry: Registry;
   activities: ActivityMetrics;
+  redfishRequest: ObserveRequest;
 } {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  registerGauges(registry, counted);
   const registers = [registry];
-  const states = new Gauge({
-    name: 'beskar7_physicalhost_state',
-    help: 'Hosts by namespace and state.',
-    labelNames: ['namespace', 'state'],
-    registers,
-    collect() {
-      states.reset();
-      for (const host of hosts()) {
-        const namespace = host.metadata.namespace ?? '';
-        for (const state of HOST_STATES)
-          states.inc({ namespace, state }, (host.status?.state ?? 'Enrolling') === state ? 1 : 0);
-      }
-    },
-  });
   const inspection = new Histogram({
     name: 'beskar7_inspection_duration_seconds',
     help: 'From seen on to the accepted report.',
@@ -38,18 +43,76 @@ export function createMetrics(hosts: () => Iterable<PhysicalHost>): {
     buckets: MINUTES,
     registers,
   });
-  const failures = new Counter({
+  const inspectionFailures = new Counter({
     name: 'beskar7_inspection_failures_total',
     help: 'Inspections that gave no usable report, by reason.',
     labelNames: ['reason'],
+    registers,
+  });
+  const provisioningFailures = new Counter({
+    name: 'beskar7_provisioning_failures_total',
+    help: 'Runs that ended without a provisioned machine, by the reason on the machine.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const requests = new Histogram({
+    name: 'beskar7_redfish_request_duration_seconds',
+    help: 'Requests to BMCs by method and outcome: the class of the status, or why there was none.',
+    labelNames: ['method', 'outcome'],
+    buckets: CALL_SECONDS,
     registers,
   });
   return {
     registry,
     activities: {
       inspectionDone: (seconds) => inspection.observe(seconds),
-      inspectionFailed: (reason) => failures.inc({ reason }),
+      inspectionFailed: (reason) => inspectionFailures.inc({ reason }),
       provisioningDone: (seconds) => provisioning.observe(seconds),
+      provisioningFailed: (reason) => provisioningFailures.inc({ reason }),
     },
+    redfishRequest: (method, outcome, seconds) => requests.observe({ method, outcome }, seconds),
   };
+}
+
+function registerGauges(registry: Registry, { hosts, machines, waiting }: Counted): void {
+  const gauge = (name: string, help: string, label: string | undefined, count: (gauge: Gauge) => void) => {
+    const made: Gauge = new Gauge({
+      name,
+      help,
+      labelNames: ['namespace', ...(label === undefined ? [] : [label])],
+      registers: [registry],
+      collect() {
+        made.reset();
+        count(made);
+      },
+    });
+  };
+  gauge('beskar7_physicalhost_state', 'Hosts by namespace and state.', 'state', (made) => {
+    for (const host of hosts()) {
+      const namespace = namespaceOf(host);
+      for (const state of HOST_STATES)
+        made.inc({ namespace, state }, (host.status?.state ?? 'Enrolling') === state ? 1 : 0);
+    }
+  });
+  gauge('beskar7_physicalhost_bmc', 'Hosts by namespace and the reason of RedfishReachable.', 'reason', (made) => {
+    for (const host of hosts()) {
+      const { reason = 'Unknown' } = findCondition(host.status?.conditions, CONDITIONS.redfishReachable) ?? {};
+      made.inc({ namespace: namespaceOf(host), reason });
+    }
+  });
+  gauge('beskar7_machine_phase', 'Machines by namespace and phase.', 'phase', (made) => {
+    for (const machine of machines()) {
+      const namespace = namespaceOf(machine);
+      for (const phase of MACHINE_PHASES)
+        made.inc({ namespace, phase }, (machine.status?.phase ?? 'Pending') === phase ? 1 : 0);
+    }
+  });
+  gauge('beskar7_machine_waiting', 'Machines that wait for a free host, by namespace.', undefined, (made) => {
+    for (const machine of machines()) made.inc({ namespace: namespaceOf(machine) }, 0);
+    for (const machine of waiting()) made.inc({ namespace: namespaceOf(machine) });
+  });
+}
+
+function namespaceOf({ metadata }: { readonly metadata: { readonly namespace?: string } }): string {
+  return metadata.namespace ?? '';
 }

@@ -13,7 +13,10 @@ import { SecretMarks } from '../activities/secretMarks.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { startApi } from '../api/index.ts';
 import { createInformers, createStarter, startControllers, type Informers } from '../controllers/index.ts';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../crds/claim.ts';
+import { findCondition } from '../crds/conditions.ts';
+import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { RedfishPool } from '../redfish/index.ts';
@@ -95,7 +98,11 @@ export class Beskar7 {
       ...(config.watchFilter === undefined ? {} : { watchFilter: config.watchFilter }),
     });
     if (this.#tracing) this.#tracing.ids.ofMachine = traceOfMachine(informers);
-    const metrics = createMetrics(() => informers.hosts.list());
+    const metrics = createMetrics({
+      hosts: () => informers.hosts.list(),
+      machines: () => informers.machines.list(),
+      waiting: () => informers.machines.list().filter(isWaiting),
+    });
     await this.#listenMetrics(metrics.registry);
     this.#installRuntime();
     this.#health.set('caches', () => {
@@ -114,7 +121,7 @@ export class Beskar7 {
     if (this.#has('api')) await this.#startApi(informers, client, recorder);
     if (this.#has('web')) await this.#startWeb(informers, client, recorder);
     if (this.#has('worker') || this.#has('bmc-worker')) {
-      const deps = this.#dependencies(informers, client, recorder, metrics.activities);
+      const deps = this.#dependencies(informers, client, recorder, metrics);
       await this.#startWorkers(connection, deps);
     }
     if (this.#has('controllers')) {
@@ -204,7 +211,15 @@ export class Beskar7 {
       },
       telemetryOptions: {
         logging: { filter: makeTelemetryFilterString({ core: 'WARN' }), forward: {} },
-        metrics: { prometheus: { bindAddress: `127.0.0.1:${this.#sdkMetricsPort}` } },
+        // Named as Prometheus wants it: seconds, and counters that end in _total.
+        metrics: {
+          prometheus: {
+            bindAddress: `127.0.0.1:${this.#sdkMetricsPort}`,
+            countersTotalSuffix: true,
+            unitSuffix: true,
+            useSecondsForDurations: true,
+          },
+        },
       },
       shutdownSignals: [],
     });
@@ -309,12 +324,12 @@ export class Beskar7 {
     informers: Informers,
     temporal: Client,
     recorder: EventRecorder,
-    metrics: Dependencies['metrics'],
+    { activities, redfishRequest }: Pick<ReturnType<typeof createMetrics>, 'activities' | 'redfishRequest'>,
   ): Dependencies {
     const config = this.#config;
     return {
       kube: this.#kube,
-      redfish: new RedfishPool(),
+      redfish: new RedfishPool({ observe: redfishRequest }),
       caches: cachesOf(informers),
       reservations: new HostReservations(),
       credentials: new CredentialCache(this.#kube),
@@ -322,7 +337,7 @@ export class Beskar7 {
       recorder,
       temporal,
       logger: this.logger,
-      metrics,
+      metrics: activities,
       options: {
         bootTimeoutMs: config.bootTimeout,
         inspectionTimeoutMs: config.inspectionTimeout,
@@ -351,6 +366,10 @@ function traceOfMachine(informers: Informers): (namespace: string, machine: stri
     const [host] = informers.hosts.byIndex('byConsumer', `${namespace}/${machine}`);
     return host && claimOf(host)?.traceparent?.split('-')[1];
   };
+}
+
+function isWaiting({ status }: Beskar7Machine): boolean {
+  return findCondition(status?.conditions, CONDITIONS.ready)?.reason === MACHINE_REASONS.noMatchingHost;
 }
 
 /** A port that was free a moment ago, for the metrics of the SDK's core, which we serve with ours. */

@@ -47,6 +47,7 @@ const NAMESPACES = ['beskar7-system', 'helm-tenant'];
 /** Kinds of others, which the embedded API server has not: taken with any content. */
 const FOREIGN = [
   { group: 'monitoring.coreos.com', version: 'v1', kind: 'ServiceMonitor', plural: 'servicemonitors' },
+  { group: 'monitoring.coreos.com', version: 'v1', kind: 'PrometheusRule', plural: 'prometheusrules' },
   { group: 'cert-manager.io', version: 'v1', kind: 'Certificate', plural: 'certificates' },
   { group: 'cert-manager.io', version: 'v1', kind: 'Issuer', plural: 'issuers' },
 ];
@@ -63,7 +64,7 @@ const SETS: Record<string, Record<string, string>> = {
     'webhook.certManager.issuer.kind': 'ClusterIssuer',
     'webhook.certManager.issuer.name': 'company',
   },
-  ServiceMonitor: { 'serviceMonitor.enabled': 'true' },
+  monitoring: { 'serviceMonitor.enabled': 'true', 'prometheusRule.enabled': 'true', 'dashboards.enabled': 'true' },
   'Temporal with TLS': {
     'temporal.tls.enabled': 'true',
     'temporal.tls.clientSecret': 'client',

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { staleFiles } from '../../crds/generate.ts';
 import { staleDocs } from '../../docs/generate.ts';
+import { staleMonitoringFiles } from '../monitoring/files.ts';
 import { staleChartFiles } from '../release/chartFiles.ts';
 import { ensureTools, ToolMissing, type ToolName } from '../toolchain/index.ts';
 
@@ -43,7 +44,12 @@ async function runChecks(): Promise<void> {
   await check('types of the web page', () => run('tsc', ['--noEmit', '-p', 'web/page']));
   await check('types of its tests', () => run('tsc', ['--noEmit', '-p', 'test/web']));
   await check('generated files (mend it with: npm run generate)', async () => {
-    const stale = [...(await staleFiles()), ...(await staleDocs()), ...(await staleChartFiles())];
+    const stale = [
+      ...(await staleFiles()),
+      ...(await staleDocs()),
+      ...(await staleMonitoringFiles()),
+      ...(await staleChartFiles()),
+    ];
     if (stale.length > 0) process.stderr.write(`stale: ${stale.join(', ')}\n`);
     return stale.length === 0;
   });

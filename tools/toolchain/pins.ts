@@ -7,7 +7,8 @@ export type ToolName =
   | 'temporal-test-server'
   | 'cluster-api-manager'
   | 'clusterctl'
-  | 'helm';
+  | 'helm'
+  | 'promtool';
 
 /** How one tool is found, downloaded or built. */
 export interface Pin {
@@ -165,6 +166,25 @@ export const PINS: Readonly<Record<ToolName, Pin>> = {
       usually: '2 to 4 minutes',
     },
     install: 'helm 3.16 or newer (https://helm.sh/docs/intro/install/)',
+    onDemand: true,
+  },
+  promtool: {
+    version: '3.9.1',
+    environment: 'BESKAR7_PROMTOOL',
+    onPath: { versionArguments: ['--version'], fits: /promtool, version 3\./, fitsText: '3.0 or newer' },
+    download: {
+      url: 'https://github.com/prometheus/prometheus/releases/download/v3.9.1/prometheus-3.9.1.{os}-{arch}.tar.gz',
+      member: 'prometheus-3.9.1.{os}-{arch}/promtool',
+      sha256: {},
+      checksumUrl: 'https://github.com/prometheus/prometheus/releases/download/v3.9.1/sha256sums.txt',
+    },
+    goBuild: {
+      module: 'prometheus',
+      package: 'github.com/prometheus/prometheus/cmd/promtool',
+      ldflags: '-X github.com/prometheus/common/version.Version=3.9.1',
+      usually: '3 to 6 minutes',
+    },
+    install: 'promtool 3 (https://prometheus.io/download/)',
     onDemand: true,
   },
 };
