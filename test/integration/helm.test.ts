@@ -212,7 +212,7 @@ describe('rights', () => {
     expect(all.filter((right) => right.includes('*'))).toEqual([]);
   });
 
-  test('for one namespace: the same rights as a Role in it; beyond it the definition of one kind and one Secret', async () => {
+  test('for one namespace: the same rights as a Role in it; beyond it the definition of one kind, one Secret, and who visitors of the page are', async () => {
     const manifests = await render({ watchNamespace: 'helm-tenant' });
     const of = (kind: string, namespace?: string) =>
       rights(
@@ -222,7 +222,12 @@ describe('rights', () => {
     expect([...of('Role', 'helm-tenant'), ...cluster].sort()).toEqual(rights(rulesOf(own(plain))).sort());
     const kind = 'beskar7clusters.infrastructure.cluster.x-k8s.io';
     const definitions = 'apiextensions.k8s.io/customresourcedefinitions';
-    expect(cluster).toEqual([`${definitions} get ${kind}`, `${definitions} patch ${kind}`]);
+    expect(cluster).toEqual([
+      `${definitions} get ${kind}`,
+      `${definitions} patch ${kind}`,
+      'authentication.k8s.io/tokenreviews create',
+      'authorization.k8s.io/subjectaccessreviews create',
+    ]);
     const secret = 'beskar7-webhook-certificate';
     expect(of('Role', 'beskar7-system')).toEqual([
       `/secrets get ${secret}`,
