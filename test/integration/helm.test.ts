@@ -223,10 +223,10 @@ describe('rights', () => {
     const kind = 'beskar7clusters.infrastructure.cluster.x-k8s.io';
     const definitions = 'apiextensions.k8s.io/customresourcedefinitions';
     expect(cluster).toEqual([
-      `${definitions} get ${kind}`,
-      `${definitions} patch ${kind}`,
       'authentication.k8s.io/tokenreviews create',
       'authorization.k8s.io/subjectaccessreviews create',
+      `${definitions} get ${kind}`,
+      `${definitions} patch ${kind}`,
     ]);
     const secret = 'beskar7-webhook-certificate';
     expect(of('Role', 'beskar7-system')).toEqual([
