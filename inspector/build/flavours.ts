@@ -46,7 +46,17 @@ const COMMON_PROGRAMS = [
 ];
 
 const VIRTIO = ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_scsi', 'virtio_rng'];
-const EVERYWHERE = ['sd_mod', 'nvme', 'efivarfs', 'crc32c_generic?', 'crc32c-intel?'];
+const EVERYWHERE = [
+  'sd_mod',
+  'nvme',
+  'efivarfs',
+  'crc32c_generic?',
+  'crc32c-intel?',
+  'vfat',
+  'nls_cp437',
+  'nls_ascii',
+  'nls_utf8?',
+];
 
 export const RECIPES: Readonly<Record<Flavour, Recipe>> = {
   vm: {

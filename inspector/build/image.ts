@@ -28,7 +28,7 @@ export interface Built {
 
 /** Builds the inspector of one flavour out of the locked packages: the same lock and sources give the same bytes. */
 export async function buildInspector(flavour: Flavour, lock: PackagesLock, store: PackageStore): Promise<Built> {
-  return build(RECIPES[flavour], lock, store, lock.flavours[flavour], await inspectorSources());
+  return build(RECIPES[flavour], lock, store, lock.flavours[flavour], await inspectorSources(lock));
 }
 
 /** Builds a kernel and an initrd of a recipe with `own` files on top. */
@@ -109,8 +109,18 @@ function certificates(tree: Tree): CpioEntry[] {
 }
 
 /** `inspector/init` and `inspector/report`, as they lie in the repository. */
-async function inspectorSources(): Promise<CpioEntry[]> {
+async function inspectorSources({ snapshot }: PackagesLock): Promise<CpioEntry[]> {
+  const { version } = JSON.parse(await readFile(path.join(INSPECTOR, '..', 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  const built = Date.parse(snapshot.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z')) / 1000;
   return [
+    ...Object.entries({ version, built }).map(([name, value]): CpioEntry => ({
+      kind: 'file',
+      path: `usr/lib/beskar7/${name}`,
+      mode: 0o644,
+      content: Buffer.from(`${value}\n`),
+    })),
     ...(await filesOf(path.join(INSPECTOR, 'init'), 'usr/lib/beskar7')),
     ...(await filesOf(path.join(INSPECTOR, 'report'), 'usr/lib/beskar7/report')),
     { kind: 'link', path: 'init', target: 'usr/lib/beskar7/init' },

@@ -1,0 +1,84 @@
+# shellcheck shell=sh
+# Asks the tools and makes the report of what they said. A tool that fails or hangs costs its part, not the report.
+
+FACTS=${FACTS:-$RUN/facts}
+
+# tool <file> <command...>: its output, for 20 s at most.
+tool() {
+  file=$FACTS/$1
+  shift
+  timeout 20 "$@" >"$file" 2>/dev/null
+}
+
+# json <file> <command...>: likewise; an output that is no JSON is as none.
+json() {
+  tool "$@"
+  jq -e . "$FACTS/$1" >/dev/null 2>&1 || : >"$FACTS/$1"
+}
+
+collect_facts() {
+  rm -rf "$FACTS"
+  mkdir -p "$FACTS"
+  json lscpu.json lscpu -J
+  json lsblk.json lsblk -J -b -o NAME,PATH,TYPE,SIZE,RO,RM,ROTA,TRAN,MODEL,SERIAL,VENDOR,WWN,SUBSYSTEMS
+  json ip.json ip -j addr
+  tool dmidecode.txt dmidecode
+  tool lspci.txt lspci -Dvmmnnk
+  tool meminfo.txt cat /proc/meminfo
+  collect_nics
+  collect_disks
+  : >"$FACTS/lan.txt"
+  [ ! -e /dev/ipmi0 ] || tool lan.txt ipmitool lan print
+}
+
+collect_nics() {
+  for nic in $(nics); do
+    printf '== %s\n' "$nic"
+    timeout 5 ethtool -i "$nic" 2>/dev/null
+    timeout 5 ethtool -P "$nic" 2>/dev/null
+    timeout 5 ethtool "$nic" 2>/dev/null
+  done >"$FACTS/ethtool.txt"
+}
+
+# All disks at once: a dead one takes 20 s to say so.
+collect_disks() {
+  : >"$FACTS/wwids.txt"
+  jobs_of_smart=
+  disks=$(jq -r '.blockdevices[]? | select(.type == "disk" and (.name | test("^(zram|ram|loop|nbd|fd)") | not)) | .name' "$FACTS/lsblk.json")
+  for disk in $disks; do
+    timeout 20 smartctl -i -j "/dev/$disk" >"$FACTS/smart.$disk" 2>/dev/null &
+    jobs_of_smart="$jobs_of_smart $!"
+    for file in "/sys/block/$disk/wwid" "/sys/block/$disk/device/wwid"; do
+      [ ! -r "$file" ] || {
+        printf '%s %s\n' "$disk" "$(cat "$file" 2>/dev/null)" >>"$FACTS/wwids.txt"
+        break
+      }
+    done
+  done
+  # Not `wait` alone: a udhcpc that stays may be a child, too.
+  for job in $jobs_of_smart; do wait "$job"; done
+  for disk in $disks; do
+    jq -e -c . "$FACTS/smart.$disk" 2>/dev/null
+  done >"$FACTS/smart.json"
+}
+
+# make_report <folder of facts> <time> <UEFI or Legacy>: the report as one line of JSON.
+make_report() {
+  jq -n -c -L "${REPORTS:-$LIBRARY/report}" \
+    --slurpfile lscpu "$1/lscpu.json" --slurpfile lsblk "$1/lsblk.json" --slurpfile ip "$1/ip.json" --slurpfile smart "$1/smart.json" \
+    --rawfile dmidecode "$1/dmidecode.txt" --rawfile ethtool "$1/ethtool.txt" --rawfile lspci "$1/lspci.txt" \
+    --rawfile meminfo "$1/meminfo.txt" --rawfile wwids "$1/wwids.txt" --rawfile lan "$1/lan.txt" \
+    --arg timestamp "$2" --arg bootmode "$3" -f "${REPORTS:-$LIBRARY/report}/report.jq"
+}
+
+collect_report() {
+  say 'looks at the hardware'
+  collect_facts
+  bootmode=Legacy
+  [ ! -d /sys/firmware/efi ] || bootmode=UEFI
+  make_report "$FACTS" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$bootmode" >"$RUN/report.json" 2>"$RUN/error" || {
+    say_lines "$RUN/error" 5
+    return 1
+  }
+  say "$(jq -r '"\(.system.manufacturer // "unknown maker") \(.system.model // ""): \(.cpus.cores) cores, \(.memory.totalGB) GiB, \(.disks | length) disks, \(.nics // [] | length) NICs, \(.bootMode)"' "$RUN/report.json")"
+}

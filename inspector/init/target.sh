@@ -1,0 +1,101 @@
+# shellcheck shell=sh
+# Fetches what the final OS is made of. No bearer goes to these servers.
+
+FETCH_TRIES=${FETCH_TRIES:-8}
+
+# fetch <URL> [<arguments of curl>]: to standard output, without a try again. The given CA counts beside those of the image.
+fetch() {
+  url=$1
+  shift
+  set -- "$@" -q -f -s -S -L --max-redirs 5 --proto '=http,https' --proto-redir '=http,https' --connect-timeout 10 \
+    --speed-limit 1024 --speed-time "${STALL_SECONDS:-30}"
+  if [ -n "$CA" ]; then
+    cat "${PUBLIC_CAS:-/etc/ssl/certs/ca-certificates.crt}" "$RUN/ca.pem" >"$RUN/all-cas.pem" 2>/dev/null
+    set -- "$@" --cacert "$RUN/all-cas.pem"
+  fi
+  curl "$@" "$url"
+}
+
+# Whether a fetch that ended with this number may go better later: 22 is an answer of 400 or more.
+is_fetch_passing() {
+  [ "$1" = 22 ] || return 0
+  grep -Eq 'error: (408|425|429|5[0-9][0-9])' "$RUN/fetch-error"
+}
+
+# stream <URL> <command...>: what is fetched goes into the command, and is hashed on its way. SUM is its sha256. Fills PROBLEM with the reason.
+# A fetch that breaks off begins anew, the command too.
+stream() {
+  source_url=$1
+  shift
+  WAIT=${FIRST_WAIT:-5}
+  try=1
+  while :; do
+    stream_once "$source_url" "$@" && return 0
+    [ "$taken" = 0 ] || [ "$fetched" != 0 ] || {
+      check_digest || return 1
+      PROBLEM='TargetUnusable: the target image could not be unpacked or written'
+      say_lines "$RUN/take-error" 3
+      return 1
+    }
+    say "the target image: $(sed -n '1s/^curl: ([0-9]*) //p' "$RUN/fetch-error" | cut -c 1-200)"
+    PROBLEM='TargetUnreachable: the target image could not be fetched'
+    is_fetch_passing "$fetched" || return 1
+    [ "$try" -lt "$FETCH_TRIES" ] && [ "$(uptime_seconds)" -lt "$HANDOVER_SECONDS" ] || return 1
+    try=$((try + 1))
+    RETRY_AFTER=0
+    wait_before_next
+  done
+}
+
+stream_once() {
+  stream_url=$1
+  shift
+  rm -f "$RUN/pipe" "$RUN/sum" "$RUN/fetched" "$RUN/taken"
+  mkfifo "$RUN/pipe"
+  sha256sum <"$RUN/pipe" >"$RUN/sum" &
+  hasher=$!
+  {
+    fetch "$stream_url" 2>"$RUN/fetch-error"
+    echo $? >"$RUN/fetched"
+  } | tee "$RUN/pipe" | {
+    "$@" 2>"$RUN/take-error"
+    echo $? >"$RUN/taken"
+    # The rest of the stream, so that the digest is that of all of it.
+    cat >/dev/null
+  }
+  wait "$hasher"
+  rm -f "$RUN/pipe"
+  fetched=$(cat "$RUN/fetched")
+  taken=$(cat "$RUN/taken")
+  SUM=$(cut -d ' ' -f 1 "$RUN/sum")
+  [ "$fetched" = 0 ] && [ "$taken" = 0 ]
+}
+
+# The digest of what was streamed against the one that was asked for.
+check_digest() {
+  [ -n "$DIGEST" ] || return 0
+  [ "$SUM" = "$DIGEST" ] && say 'the digest of the target image is right' && return 0
+  say "the target image has the digest sha256:$SUM"
+  PROBLEM='TargetDigestMismatch: the target image does not have the digest of targetOSImageDigest'
+  return 1
+}
+
+# The files under /beskar7/ of the final OS, in $RUN/handover.
+prepare_handover() {
+  printf '%s' "$PROVIDER_ID" >"$RUN/handover/provider-id"
+  (umask 077 && write_report_environment >"$RUN/handover/report.env")
+  [ -n "$CONFIG" ] || return 0
+  say "fetches the configuration from $(shown "$CONFIG")"
+  for _ in 1 2 3 4 5; do
+    fetch "$CONFIG" >"$RUN/handover/config" 2>"$RUN/fetch-error" && return 0
+    sleep 2
+  done
+  PROBLEM='ConfigurationUnreachable: configurationURL could not be fetched'
+  return 1
+}
+
+# For `. report.env` in a shell. The values have no quotes in them: Beskar7 refuses those.
+write_report_environment() {
+  printf "BESKAR7_API='%s'\nBESKAR7_NAMESPACE='%s'\nBESKAR7_HOST='%s'\nBESKAR7_TOKEN='%s'\n" "$API" "$NAMESPACE" "$HOST" "$TOKEN"
+  [ -z "$CA" ] || printf "BESKAR7_CA='%s'\n" "$CA"
+}
