@@ -6,6 +6,9 @@ const MAX_SCRIPT_BYTES = 4096;
 /** Linux's COMMAND_LINE_SIZE on x86. */
 const MAX_ARGUMENT_BYTES = 2048;
 
+/** Under UEFI the kernel finds the initrd of iPXE by this name; elsewhere it means nothing (docs/decisions/0009). */
+const EFI_INITRD = 'initrd=initrd.img';
+
 /** Characters of a URL that mean nothing to iPXE or to the kernel's parser: no white space, quote, brace, backslash, control. */
 const URL_CHARACTERS = /^https?:\/\/[A-Za-z0-9._~:/?#@!$&()*+,;=%[\]-]+$/;
 
@@ -43,8 +46,9 @@ export function bootScript(input: BootScriptInput): BootScript {
   const problems = [...problemsOf(input), ...urlProblems('inspectionImage', image)];
   if (problems.length > 0) return { kind: 'invalid', problems };
   const line = kernelArguments(input);
-  if (Buffer.byteLength(line) > MAX_ARGUMENT_BYTES) {
-    const excess = `the kernel arguments have ${Buffer.byteLength(line)} bytes, ${MAX_ARGUMENT_BYTES} are possible`;
+  const bytes = Buffer.byteLength(`${line} ${EFI_INITRD}`);
+  if (bytes > MAX_ARGUMENT_BYTES) {
+    const excess = `the kernel arguments have ${bytes} bytes, ${MAX_ARGUMENT_BYTES} are possible`;
     return { kind: 'invalid', problems: [`${excess}: shorten targetOSImage, configurationURL or the CA`] };
   }
   const url = new URL(image);
@@ -54,7 +58,7 @@ export function bootScript(input: BootScriptInput): BootScript {
   }
   const lines = isScript
     ? ['#!ipxe', `set beskar7_args ${line}`, `chain ${image}`]
-    : ['#!ipxe', `kernel ${image}/vmlinuz ${line}`, `initrd ${image}/initrd.img`, 'boot'];
+    : ['#!ipxe', `kernel ${image}/vmlinuz ${line} ${EFI_INITRD}`, `initrd ${image}/initrd.img`, 'boot'];
   const text = `${lines.join('\n')}\n`;
   if (Buffer.byteLength(text) > MAX_SCRIPT_BYTES) {
     return {

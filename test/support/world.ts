@@ -36,6 +36,8 @@ export class World {
   #connection: Connection | undefined;
   /** For every process of Beskar7 in this world. */
   readonly flags: string[];
+  /** Where the servers of the fleet find this machine; set it before the start. Virtual machines: 10.0.2.2. */
+  seenAs = '127.0.0.1';
   /** Further environment of them; set it before the start. */
   env: NodeJS.ProcessEnv = {};
   #healthPort = 0;
@@ -62,7 +64,7 @@ export class World {
       powerDelayMs: 50,
       bootstrapPollMs: 200,
       password: this.password,
-      bootUrl: `${this.bootUrl}/api/v1/boot?mac=\${net0/mac}`,
+      bootUrl: `${this.#asSeen(this.bootUrl)}/api/v1/boot?mac=\${net0/mac}`,
       ...fleet,
     });
     await this.kubectl('create', 'namespace', this.namespace);
@@ -87,6 +89,10 @@ export class World {
     this.fleet = fleet;
     this.#ownsFleet = false;
     await this.startBeskar7();
+  }
+
+  #asSeen(url: string): string {
+    return url.replace('127.0.0.1', this.seenAs);
   }
 
   async #connect(): Promise<void> {
@@ -132,7 +138,7 @@ export class World {
       `--temporal-address=${this.plane.temporalAddress}`,
       `--temporal-namespace=${this.#temporalNamespace}`,
       `--callback-bind-address=${hostOf(this.callbackUrl)}`,
-      `--callback-url=${this.callbackUrl}`,
+      `--callback-url=${this.#asSeen(this.callbackUrl)}`,
       `--boot-bind-address=${hostOf(this.bootUrl)}`,
       `--metrics-bind-address=${hostOf(this.metricsUrl)}`,
       `--health-bind-address=127.0.0.1:${this.#healthPort}`,

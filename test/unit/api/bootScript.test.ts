@@ -41,7 +41,7 @@ describe('the script', () => {
           `beskar7.namespace=default beskar7.host=server-01 ${TOKEN} ` +
           `beskar7.target=http://boot/images/kairos.tar.gz beskar7.target-digest=sha256:${'a'.repeat(64)} ` +
           'beskar7.provider-id=b7://default/server-01 beskar7.ca=UEVN beskar7.config=https://boot/config?x=1&y=2#z ' +
-          'BOOTIF=01-00-25-90-f0-79-00',
+          'BOOTIF=01-00-25-90-f0-79-00 initrd=initrd.img',
         'initrd http://10.0.0.1:8083/images/inspector/initrd.img',
         'boot',
         '',
@@ -95,7 +95,7 @@ test('whatever a resource says, it stays inside its own parameter', () => {
     fc.string({ maxLength: 60 }).map((rest) => `http://b/${rest}`),
     fc.constantFrom('http://b/${x}', 'http://b/\t', 'http://b/\u0000', 'http://b/\u2028', 'http://b/ ||', 'http://b/;'),
   );
-  const names = /^(beskar7\.(api|namespace|host|token|target|provider-id|config)|BOOTIF)=\S+$/;
+  const names = /^((beskar7\.(api|namespace|host|token|target|provider-id|config)|BOOTIF)=\S+|initrd=initrd\.img)$/;
   fc.assert(
     fc.property(nasty, nasty, nasty, (targetOSImage, configurationURL, inspectionImage) => {
       const result = withMachine({ targetOSImage, configurationURL, inspectionImage });
