@@ -6,6 +6,8 @@ const MAX_SCRIPT_BYTES = 4096;
 /** Linux's COMMAND_LINE_SIZE on x86. */
 const MAX_ARGUMENT_BYTES = 2048;
 
+/** First, so that the kernel does not print the token (rule 26). */
+const QUIET = 'quiet loglevel=4';
 /** Under UEFI the kernel finds the initrd of iPXE by this name; elsewhere it means nothing (docs/decisions/0009). */
 const EFI_INITRD = 'initrd=initrd.img';
 
@@ -46,7 +48,7 @@ export function bootScript(input: BootScriptInput): BootScript {
   const problems = [...problemsOf(input), ...urlProblems('inspectionImage', image)];
   if (problems.length > 0) return { kind: 'invalid', problems };
   const line = kernelArguments(input);
-  const bytes = Buffer.byteLength(`${line} ${EFI_INITRD}`);
+  const bytes = Buffer.byteLength(`${QUIET} ${EFI_INITRD} ${line}`);
   if (bytes > MAX_ARGUMENT_BYTES) {
     const excess = `the kernel arguments have ${bytes} bytes, ${MAX_ARGUMENT_BYTES} are possible`;
     return { kind: 'invalid', problems: [`${excess}: shorten targetOSImage, configurationURL or the CA`] };
@@ -57,8 +59,8 @@ export function bootScript(input: BootScriptInput): BootScript {
     return { kind: 'invalid', problems: ['inspectionImage: a folder cannot have a query or a fragment'] };
   }
   const lines = isScript
-    ? ['#!ipxe', `set beskar7_args ${line}`, `chain ${image}`]
-    : ['#!ipxe', `kernel ${image}/vmlinuz ${line} ${EFI_INITRD}`, `initrd ${image}/initrd.img`, 'boot'];
+    ? ['#!ipxe', `set beskar7_args ${QUIET} ${line}`, `chain ${image}`]
+    : ['#!ipxe', `kernel ${image}/vmlinuz ${QUIET} ${EFI_INITRD} ${line}`, `initrd ${image}/initrd.img`, 'boot'];
   const text = `${lines.join('\n')}\n`;
   if (Buffer.byteLength(text) > MAX_SCRIPT_BYTES) {
     return {
@@ -85,8 +87,7 @@ function kernelArguments(input: BootScriptInput): string {
     ['BOOTIF', input.mac === undefined ? undefined : `01-${input.mac.replaceAll(':', '-')}`],
   ];
   const given = values.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
-  // First, so that the kernel does not print the token (rule 26).
-  return ['quiet loglevel=4', ...given].join(' ');
+  return given.join(' ');
 }
 
 function problemsOf(input: BootScriptInput): string[] {

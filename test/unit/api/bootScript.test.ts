@@ -37,11 +37,11 @@ describe('the script', () => {
     expect(text).toBe(
       [
         '#!ipxe',
-        `kernel http://10.0.0.1:8083/images/inspector/vmlinuz quiet loglevel=4 beskar7.api=http://10.0.0.1:8082 ` +
+        `kernel http://10.0.0.1:8083/images/inspector/vmlinuz quiet loglevel=4 initrd=initrd.img beskar7.api=http://10.0.0.1:8082 ` +
           `beskar7.namespace=default beskar7.host=server-01 ${TOKEN} ` +
           `beskar7.target=http://boot/images/kairos.tar.gz beskar7.target-digest=sha256:${'a'.repeat(64)} ` +
           'beskar7.provider-id=b7://default/server-01 beskar7.ca=UEVN beskar7.config=https://boot/config?x=1&y=2#z ' +
-          'BOOTIF=01-00-25-90-f0-79-00 initrd=initrd.img',
+          'BOOTIF=01-00-25-90-f0-79-00',
         'initrd http://10.0.0.1:8083/images/inspector/initrd.img',
         'boot',
         '',
