@@ -95,28 +95,31 @@ export function requireSmallCa(pem: string | undefined): void {
 }
 
 async function readFiles(folder: string, isCaSent: boolean): Promise<TlsFiles> {
-  const [cert, key] = await Promise.all(['tls.crt', 'tls.key'].map((name) => read(folder, name)));
+  const [cert, key] = await Promise.all(['tls.crt', 'tls.key'].map((name) => read(folder, name, isCaSent)));
   if (cert === undefined || key === undefined) {
-    throw new TlsError(
-      `beskar7: ${folder} has no ${cert === undefined ? 'tls.crt' : 'tls.key'} (--tls-cert-dir, --web-tls-cert-dir)`,
-    );
+    throw new TlsError(`beskar7: ${folder} has no ${cert === undefined ? 'tls.crt' : 'tls.key'} (${flagOf(isCaSent)})`);
   }
   try {
     createSecureContext({ cert, key });
   } catch (error) {
     throw new TlsError(`beskar7: tls.crt and tls.key in ${folder} cannot be used: ${(error as Error).message}`);
   }
-  const ca = await read(folder, 'ca.crt');
+  const ca = await read(folder, 'ca.crt', isCaSent);
   if (isCaSent) requireSmallCa(ca);
   return { cert, key, ca };
 }
 
-async function read(folder: string, name: string): Promise<string | undefined> {
+async function read(folder: string, name: string, isCaSent: boolean): Promise<string | undefined> {
   try {
     return await readFile(path.join(folder, name), 'utf8');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
-    throw new TlsError(`beskar7: ${path.join(folder, name)} cannot be read: ${message} (--tls-cert-dir)`);
+    throw new TlsError(`beskar7: ${path.join(folder, name)} cannot be read: ${message} (${flagOf(isCaSent)})`);
   }
+}
+
+/** The callback listener sends its CA to servers, that of the page does not. */
+function flagOf(isCaSent: boolean): string {
+  return isCaSent ? '--tls-cert-dir' : '--web-tls-cert-dir';
 }

@@ -92,7 +92,7 @@ describe('--tls-cert-dir', () => {
 
   test('what cannot be used is one line at the start', async () => {
     const start = () => new Scene().start({ tlsCertDir: folder });
-    await expect(start()).rejects.toThrow(`beskar7: ${folder} has no tls.crt (--tls-cert-dir, --web-tls-cert-dir)`);
+    await expect(start()).rejects.toThrow(`beskar7: ${folder} has no tls.crt (--tls-cert-dir)`);
     await renew();
     await writeFile(path.join(folder, 'ca.crt'), 'x'.repeat(1800));
     await expect(start()).rejects.toThrow('use a P-256 CA');
