@@ -3,25 +3,26 @@
 
 FACTS=${FACTS:-$RUN/facts}
 
-# tool <file> <command...>: its output, for 20 s at most.
+# tool <file> <command...>: its output, for 20 s at most. BusyBox's timeout prefers its own `ip` to the one on PATH.
 tool() {
   file=$FACTS/$1
   shift
   timeout 20 "$@" >"$file" 2>/dev/null
 }
 
-# json <file> <command...>: likewise; an output that is no JSON is as none.
-json() {
-  tool "$@"
-  jq -e . "$FACTS/$1" >/dev/null 2>&1 || : >"$FACTS/$1"
+# Files whose text is no JSON are as those of a tool that said nothing.
+drop_broken_json() {
+  for file in "$FACTS"/*.json; do
+    jq . "$file" >/dev/null 2>&1 || : >"$file"
+  done
 }
 
 collect_facts() {
   rm -rf "$FACTS"
   mkdir -p "$FACTS"
-  json lscpu.json lscpu -J
-  json lsblk.json lsblk -J -b -o NAME,PATH,TYPE,SIZE,RO,RM,ROTA,TRAN,MODEL,SERIAL,VENDOR,WWN,SUBSYSTEMS
-  json ip.json ip -j addr
+  tool lscpu.json lscpu -J
+  tool lsblk.json lsblk -J -b -o NAME,PATH,TYPE,SIZE,RO,RM,ROTA,TRAN,MODEL,SERIAL,VENDOR,WWN,SUBSYSTEMS
+  tool ip.json /usr/sbin/ip -j addr
   tool dmidecode.txt dmidecode
   tool lspci.txt lspci -Dvmmnnk
   tool meminfo.txt cat /proc/meminfo
@@ -44,7 +45,7 @@ collect_nics() {
 collect_disks() {
   : >"$FACTS/wwids.txt"
   jobs_of_smart=
-  disks=$(jq -r '.blockdevices[]? | select(.type == "disk" and (.name | test("^(zram|ram|loop|nbd|fd)") | not)) | .name' "$FACTS/lsblk.json")
+  disks=$(lsblk -d -n -o NAME,TYPE 2>/dev/null | awk '$2 == "disk" && $1 !~ /^(zram|ram|loop|nbd|fd)/ { print $1 }')
   for disk in $disks; do
     timeout 20 smartctl -i -j "/dev/$disk" >"$FACTS/smart.$disk" 2>/dev/null &
     jobs_of_smart="$jobs_of_smart $!"
@@ -58,7 +59,8 @@ collect_disks() {
   # Not `wait` alone: a udhcpc that stays may be a child, too.
   for job in $jobs_of_smart; do wait "$job"; done
   for disk in $disks; do
-    jq -e -c . "$FACTS/smart.$disk" 2>/dev/null
+    # Each is one object; a torn one would spoil the others.
+    ! tail -n 1 "$FACTS/smart.$disk" | grep -q '^}' || cat "$FACTS/smart.$disk"
   done >"$FACTS/smart.json"
 }
 
@@ -76,9 +78,12 @@ collect_report() {
   collect_facts
   bootmode=Legacy
   [ ! -d /sys/firmware/efi ] || bootmode=UEFI
-  make_report "$FACTS" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$bootmode" >"$RUN/report.json" 2>"$RUN/error" || {
+  now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  make_report "$FACTS" "$now" "$bootmode" >"$RUN/report.json" 2>"$RUN/error" || {
+    say 'a tool wrote something that is no JSON: goes on without it'
     say_lines "$RUN/error" 5
-    return 1
+    drop_broken_json
+    make_report "$FACTS" "$now" "$bootmode" >"$RUN/report.json" 2>"$RUN/error" || return 1
   }
   say "$(jq -r '"\(.system.manufacturer // "unknown maker") \(.system.model // ""): \(.cpus.cores) cores, \(.memory.totalGB) GiB, \(.disks | length) disks, \(.nics // [] | length) NICs, \(.bootMode)"' "$RUN/report.json")"
 }

@@ -61,7 +61,7 @@ write_handover() {
 
 copy_handover() {
   mkdir -p "$RUN/cidata"
-  modprobe -q vfat
+  /usr/sbin/modprobe -q vfat
   mount -t vfat "$1" "$RUN/cidata" || return 1
   printf 'instance-id: %s\nlocal-hostname: %s\n' "$PROVIDER_ID" "$HOST" >"$RUN/cidata/meta-data" &&
     cp "$RUN/handover/user-data" "$RUN/cidata/user-data" &&

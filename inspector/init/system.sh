@@ -13,13 +13,17 @@ mount_all() {
   echo 10 >/proc/sys/kernel/panic
 }
 
-# Drivers of the hardware that is there, twice: a bus driver brings up devices that need others. What has no driver is left out.
+# Drivers of the hardware that is there; again while they bring up devices that need others. What has no driver is left out.
 load_drivers() {
-  for _ in 1 2; do
-    find /sys/devices -name modalias -exec cat {} + 2>/dev/null | sort -u | xargs modprobe -a -b -q 2>/dev/null
+  known=
+  for _ in 1 2 3; do
+    wanted=$(find /sys/devices -name modalias -exec cat {} + 2>/dev/null | sort -u)
+    [ "$wanted" != "$known" ] || break
+    known=$wanted
+    printf '%s\n' "$wanted" | tr '\n' '\0' | xargs -0 /usr/sbin/modprobe -a -b -q 2>/dev/null
   done
   for module in sd_mod ipmi_si ipmi_devintf ipmi_ssif; do
-    modprobe -q "$module" 2>/dev/null
+    /usr/sbin/modprobe -q "$module" 2>/dev/null
   done
   settle
 }

@@ -1,0 +1,194 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect } from '@jest/globals';
+import { parseReport } from '../../../api/report/parse.ts';
+import { InspectionReport } from '../../../crds/inspectionReport.ts';
+import { FormatRegistry, TypeRegistry } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { FACT_FILES, reportOf, testWithShell, type Facts } from '../../support/inspector.ts';
+
+FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)));
+// The enums of our schemas are Type.Unsafe.
+TypeRegistry.Set<{ enum: unknown[] }>('Unsafe', (schema, value) => schema.enum.includes(value));
+
+const RECORDED = path.join(import.meta.dirname, 'recorded');
+const servers = readdirSync(RECORDED, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+const factsOf = (server: string): Facts =>
+  Object.fromEntries(
+    FACT_FILES.map((name) => [name, readFileSync(path.join(RECORDED, server, name), 'utf8')]),
+  ) as Facts;
+
+/** As Beskar7 stores it. Throws with everything that its parser or the schema of the kind has against it. */
+async function stored(facts: Facts): Promise<InspectionReport> {
+  const parsed = parseReport(await reportOf(facts));
+  if (parsed.kind === 'bad') throw new Error(parsed.problems.join('\n'));
+  expect([...Value.Errors(InspectionReport, parsed.report)]).toEqual([]);
+  return parsed.report;
+}
+
+const summary = ({ cpus, memory, disks = [], nics = [], system }: InspectionReport) => ({
+  cpus: [cpus?.count, cpus?.cores, cpus?.threads],
+  memoryGB: memory?.totalGB,
+  modules: memory?.modules?.length ?? 0,
+  disks: disks.map(({ device, sizeGB, type, serial, removable, readOnly }) =>
+    [device, sizeGB, type, serial, removable && 'removable', readOnly && 'read-only'].filter(Boolean).join(' '),
+  ),
+  nics: nics.map(({ interface: name, linkStatus, speedMbps, driver }) =>
+    [name, linkStatus, speedMbps, driver].filter(Boolean).join(' '),
+  ),
+  system: [system?.manufacturer, system?.model, system?.serialNumber, system?.bmcAddress],
+});
+
+describe('the report of recorded outputs', () => {
+  const expected: Record<string, ReturnType<typeof summary>> = {
+    'dell-r740xd': {
+      cpus: [2, 40, 80],
+      memoryGB: 384,
+      modules: 12,
+      disks: [
+        '/dev/sda 480 SSD 0062e7c41d4c1f8f28007e4e3d40f681',
+        '/dev/sdb 7999 HDD 00a2e7c41d4c1f8f28007e4e3d40f681',
+      ],
+      nics: ['eno1np0 up 25000 bnxt_en', 'eno2np1 up 25000 bnxt_en', 'eno3 down tg3'],
+      system: ['Dell Inc.', 'PowerEdge R740xd', 'BMT7V23', '10.10.3.21'],
+    },
+    'hpe-dl380-gen10': {
+      cpus: [1, 10, 20],
+      memoryGB: 64,
+      modules: 2,
+      disks: ['/dev/sda 960 SSD PFJHN0ARHBZ0X7', '/dev/sdb 32 HDD removable'],
+      nics: ['eth0 up 10000 i40e'],
+      system: ['HPE', 'ProLiant DL380 Gen10', 'CZ2031ABCD', '192.168.49.7'],
+    },
+    'supermicro-nvme': {
+      cpus: [1, 32, 64],
+      memoryGB: 512,
+      modules: 8,
+      disks: [0, 1, 2, 10].map((n) => `/dev/nvme${n}n1 3841 NVMe S64GNE0RB000${String(n).padStart(2, '0')}`),
+      nics: ['enp65s0f0np0 up 100000 mlx5_core', 'ib0 up 200000 mlx5_core[ib_ipoib]'],
+      system: ['Supermicro', 'Super Server', 'C8150LL12345678', undefined],
+    },
+    'lenovo-sr650-multipath': {
+      cpus: [2, 32, 64],
+      memoryGB: 256,
+      modules: 16,
+      disks: ['a', 'b', 'e'].map((n, index) => `/dev/sd${n} 1920 SSD 8C60A00${'ABC'[index]}TQB7`),
+      nics: ['ens1f0 up 10000 ixgbe'],
+      system: ['Lenovo', 'ThinkSystem SR650 V2 -[7Z73CTO1WW]-', 'J301ABCD', undefined],
+    },
+    'qemu-virtio': {
+      cpus: [4, 4, 4],
+      memoryGB: 1,
+      modules: 1,
+      disks: ['/dev/vda 21 HDD VM0001-D0', '/dev/vdb 11 HDD read-only'],
+      nics: ['eth0 up virtio_net'],
+      system: ['QEMU', 'Standard PC (Q35 + ICH9, 2009)', undefined, undefined],
+    },
+  };
+
+  testWithShell('there is a server for every expectation', () => {
+    expect(Object.keys(expected).sort()).toEqual(servers.sort());
+  });
+
+  testWithShell.each(servers)('%s', async (server) => {
+    expect(summary(await stored(factsOf(server)))).toEqual(expected[server]);
+  });
+
+  testWithShell('accelerators: cards that compute, not the screen of the BMC', async () => {
+    const models = async (server: string) =>
+      (await stored(factsOf(server))).accelerators?.map(({ model, type }) => [type, model]);
+    expect(await models('hpe-dl380-gen10')).toEqual([
+      ['GPU', 'TU104GL [Tesla T4]'],
+      ['Accelerator', 'Device'],
+    ]);
+    expect(await models('supermicro-nvme')).toEqual([['GPU', 'Aldebaran/MI200 [Instinct MI210]']]);
+    expect(await models('dell-r740xd')).toBeUndefined();
+  });
+});
+
+describe('odd servers', () => {
+  const dell = () => factsOf('dell-r740xd');
+
+  testWithShell('no DIMM table: what the kernel sees, rounded up to a whole GiB', async () => {
+    const dmidecode = dell()
+      ['dmidecode.txt'].split('\n\n')
+      .filter((part) => !part.includes('DMI type 17'))
+      .join('\n\n');
+    const { memory } = await stored({
+      ...dell(),
+      'dmidecode.txt': dmidecode,
+      'meminfo.txt': 'MemTotal:       65537244 kB\n',
+    });
+    expect(memory).toEqual({ totalBytes: 63 * 2 ** 30, totalGB: 63 });
+  });
+
+  testWithShell('a DIMM table with less than the kernel sees is not believed', async () => {
+    const { memory } = await stored({ ...dell(), 'meminfo.txt': `MemTotal:       ${500 * 2 ** 20} kB\n` });
+    expect(memory?.totalGB).toBe(500);
+  });
+
+  testWithShell.each(['{"blockdevices":[]}', '{}', ''])(
+    'no disks (%j): an empty list, which says so',
+    async (lsblk) => {
+      const report = await reportOf({ ...dell(), 'lsblk.json': lsblk, 'smart.json': '' });
+      expect(report).toMatchObject({ disks: [] });
+      expect((await stored({ ...dell(), 'lsblk.json': lsblk })).disks).toEqual([]);
+    },
+  );
+
+  testWithShell('40 NICs', async () => {
+    const numbers = Array.from({ length: 40 }, (_, index) => index);
+    const mac = (n: number) => `02:00:00:00:00:${n.toString(16).padStart(2, '0')}`;
+    const ethtool = numbers.map(
+      (n) => `== eth${n}\ndriver: igb\nPermanent address: ${mac(n)}\n\tSpeed: 1000Mb/s\n\tLink detected: yes\n`,
+    );
+    const ip = numbers.map((n) => ({ ifname: `eth${n}`, address: mac(n), flags: ['UP', 'LOWER_UP'], addr_info: [] }));
+    const { nics } = await stored({ ...dell(), 'ethtool.txt': ethtool.join(''), 'ip.json': JSON.stringify(ip) });
+    expect(nics).toHaveLength(40);
+    expect(nics?.[39]).toEqual({
+      interface: 'eth39',
+      macAddress: mac(39),
+      linkStatus: 'up',
+      speedMbps: 1000,
+      driver: 'igb',
+    });
+  });
+
+  testWithShell('names with quotes, backslashes, dollars, control characters and bytes that are no UTF-8', async () => {
+    const nasty = 'PowerEdge "R740" \\n $(reboot) `x` \u0007 ü';
+    const report = await stored({
+      ...dell(),
+      'dmidecode.txt': dell()['dmidecode.txt'].replace('PowerEdge R740xd', nasty),
+    });
+    expect(report.system?.model).toBe('PowerEdge "R740" \\n $(reboot) `x` ü');
+  });
+
+  testWithShell('a name of 1,000 characters is cut to what the kind takes', async () => {
+    const long = await stored({
+      ...dell(),
+      'dmidecode.txt': dell()['dmidecode.txt'].replace('PowerEdge R740xd', 'x y'.repeat(400)),
+    });
+    expect(long.system?.model).toHaveLength(256);
+  });
+
+  testWithShell('tools that say nothing at all: a report that is taken', async () => {
+    const nothing = Object.fromEntries(FACT_FILES.map((name) => [name, ''])) as Facts;
+    const report = await stored({ ...nothing, 'meminfo.txt': 'MemTotal: 1000000 kB\n' });
+    expect(summary(report)).toMatchObject({ cpus: [1, 1, 1], memoryGB: 1, disks: [], nics: [] });
+  });
+
+  testWithShell('a hypervisor with more sockets than CPUs, and one without sockets', async () => {
+    const row = (field: string, data: string) => ({ field: `${field}:`, data });
+    const cpus = async (...rows: object[]) =>
+      (await stored({ ...dell(), 'dmidecode.txt': '', 'lscpu.json': JSON.stringify({ lscpu: rows }) })).cpus;
+    expect(await cpus(row('CPU(s)', '2'), row('Core(s) per socket', '1'), row('Socket(s)', '4'))).toEqual({
+      count: 2,
+      cores: 2,
+      threads: 2,
+    });
+    expect(await cpus(row('CPU(s)', '6'), row('Socket(s)', '-'))).toEqual({ count: 1, cores: 6, threads: 6 });
+  });
+});
