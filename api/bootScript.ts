@@ -24,7 +24,12 @@ export interface BootScriptInput {
   readonly mac?: string | undefined;
   readonly machine: Pick<
     Beskar7MachineSpec,
-    'inspectionImage' | 'targetOSImage' | 'targetOSImageDigest' | 'configurationURL'
+    | 'inspectionImage'
+    | 'targetOSImage'
+    | 'targetOSImageDigest'
+    | 'configurationURL'
+    | 'deployMode'
+    | 'hardwareRequirements'
   >;
   /** Base URL of the callback listener, without a path. */
   readonly apiUrl: string;
@@ -84,10 +89,20 @@ function kernelArguments(input: BootScriptInput): string {
     ['beskar7.provider-id', providerIDOf(input.namespace, input.host)],
     ['beskar7.ca', input.caPem === undefined ? undefined : Buffer.from(input.caPem).toString('base64')],
     ['beskar7.config', machine.configurationURL],
+    ...wholeDisk(machine),
     ['BOOTIF', input.mac === undefined ? undefined : `01-${input.mac.replaceAll(':', '-')}`],
   ];
   const given = values.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
   return given.join(' ');
+}
+
+/** Kexec is what an inspector does that is told nothing (docs/decisions/0010). */
+function wholeDisk({ deployMode, hardwareRequirements }: BootScriptInput['machine']): [string, string | undefined][] {
+  if (deployMode !== 'WholeDisk') return [];
+  return [
+    ['beskar7.mode', 'WholeDisk'],
+    ['beskar7.min-disk-gb', hardwareRequirements?.minDiskGB?.toString()],
+  ];
 }
 
 function problemsOf(input: BootScriptInput): string[] {

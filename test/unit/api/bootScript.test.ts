@@ -52,6 +52,13 @@ describe('the script', () => {
     const text = textOf(script({ mac: undefined }));
     expect(text).not.toMatch(/target-digest|beskar7.ca|beskar7.config|BOOTIF|undefined/);
   });
+  test('WholeDisk is said, with the least size of the disk; Kexec is not', () => {
+    const disk = textOf(withMachine({ deployMode: 'WholeDisk', hardwareRequirements: { minDiskGB: 100 } }));
+    expect(disk).toContain(' beskar7.mode=WholeDisk beskar7.min-disk-gb=100 BOOTIF=');
+    expect(textOf(withMachine({ deployMode: 'WholeDisk' }))).toContain(' beskar7.mode=WholeDisk BOOTIF=');
+    const kexec = textOf(withMachine({ deployMode: 'Kexec', hardwareRequirements: { minDiskGB: 100 } }));
+    expect(kexec).not.toMatch(/beskar7\.(mode|min-disk)/);
+  });
   test('an inspectionImage that is a folder', () => {
     expect(textOf(withMachine({ inspectionImage: 'http://b/inspect//' }))).toContain(
       'kernel http://b/inspect/vmlinuz ',
