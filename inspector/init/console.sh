@@ -28,5 +28,5 @@ say() {
 
 # The lines of a file, at most $2 of them, printable characters only.
 say_lines() {
-  head -n "$2" "$1" | tr -cd '[:print:]\n' | cut -c 1-200 | while read -r text; do say "  $text"; done
+  head -n "$2" "$1" | tr -cd '\12\40-\176' | cut -c 1-200 | while read -r text; do say "  $text"; done
 }
