@@ -45,6 +45,9 @@ const COMMON_PROGRAMS = [
   'usr/share/misc/pci.ids',
 ];
 
+/** What makes the disk image of the target OS: FAT, boot loaders of BIOS and UEFI. */
+const DISK_PACKAGES = ['dosfstools', 'mtools', 'syslinux', 'syslinux-common', 'systemd-boot-efi'];
+
 const VIRTIO = ['virtio_pci', 'virtio_net', 'virtio_blk', 'virtio_scsi', 'virtio_rng'];
 const EVERYWHERE = [
   'sd_mod',
@@ -120,5 +123,11 @@ export const RECIPES: Readonly<Record<Flavour, Recipe>> = {
       // The BMC from within, and keyboards of the console.
       ...['ipmi_si', 'ipmi_devintf', 'ipmi_ssif', 'xhci_pci', 'ehci_pci', 'usbhid', 'hid_generic'],
     ],
+  },
+  'target-os': {
+    kernel: 'linux-image-cloud-amd64',
+    packages: ['busybox-static', 'ca-certificates', 'curl', 'iproute2', 'kmod', 'lz4', ...DISK_PACKAGES],
+    programs: ['usr/bin/curl', 'usr/bin/kmod', 'usr/sbin/ip', 'usr/sbin/modprobe'],
+    modules: [...VIRTIO, ...EVERYWHERE, 'button?', 'evdev?'],
   },
 };

@@ -27,7 +27,11 @@ export interface Built {
 }
 
 /** Builds the inspector of one flavour out of the locked packages: the same lock and sources give the same bytes. */
-export async function buildInspector(flavour: Flavour, lock: PackagesLock, store: PackageStore): Promise<Built> {
+export async function buildInspector(
+  flavour: Exclude<Flavour, 'target-os'>,
+  lock: PackagesLock,
+  store: PackageStore,
+): Promise<Built> {
   return build(RECIPES[flavour], lock, store, lock.flavours[flavour], await inspectorSources(lock));
 }
 
@@ -44,13 +48,12 @@ export async function build(
   const kernel = image.replace('boot/vmlinuz-', '');
   const scratch = await mkdtemp(path.join(os.tmpdir(), 'beskar7-inspector-'));
   try {
-    const program = (name: string) => (args: readonly string[]) => runOf(tree, name, args);
     const modules = await moduleEntries({
       tree,
       kernel,
       files: moduleClosure(tree, kernel, recipe.modules),
       scratch: path.join(scratch, 'modules'),
-      depmod: (args) => runOf(tree, 'usr/bin/kmod', args, 'depmod'),
+      depmod: (args) => runOf(tree, 'usr/bin/kmod', args, { calledAs: 'depmod' }),
     });
     const applets = await busyboxEntries(tree);
     for (const name of recipe.programs) tree.add(name);
@@ -60,7 +63,7 @@ export async function build(
     const raw = path.join(scratch, 'initrd');
     await writeFile(raw, archive);
     // The legacy format: the only one that the kernel's own decompressor reads.
-    await program('usr/bin/lz4')(['-l', '-9', '-q', '-f', raw, `${raw}.lz4`]);
+    await runOf(tree, 'usr/bin/lz4', ['-l', '-9', '-q', '-f', raw, `${raw}.lz4`]);
     return { vmlinuz: tree.read(image), initrd: await readFile(`${raw}.lz4`), kernel, used: tree.used() };
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -75,9 +78,16 @@ export async function writeWhole(file: string, content: Buffer | string): Promis
 }
 
 /** Runs a program of the packages with their own loader and libraries: nothing of this machine's takes part. */
-function runOf(tree: Tree, name: string, args: readonly string[], calledAs = name): Promise<string> {
+export function runOf(
+  tree: Tree,
+  name: string,
+  args: readonly string[],
+  options: { calledAs?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
+  const { calledAs = name, env } = options;
   const libraries = tree.libraryFolders().join(':');
-  return run(tree.fileOf(LOADER), [...['--library-path', libraries, '--argv0', calledAs], tree.fileOf(name), ...args]);
+  const words = ['--library-path', libraries, '--argv0', calledAs, tree.fileOf(name), ...args];
+  return run(tree.fileOf(LOADER), words, env === undefined ? {} : { env });
 }
 
 async function busyboxEntries(tree: Tree): Promise<CpioEntry[]> {

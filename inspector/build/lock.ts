@@ -12,7 +12,8 @@ export interface LockedPackage {
   readonly file: string;
 }
 
-export const FLAVOURS = ['vm', 'server'] as const;
+/** `target-os` is what tests and the demo hand over to. */
+export const FLAVOURS = ['vm', 'server', 'target-os'] as const;
 export type Flavour = (typeof FLAVOURS)[number];
 
 /** `inspector/packages.lock.json`: same lock, same bytes. */

@@ -6,6 +6,7 @@ import { buildInspector, writeWhole } from './image.ts';
 import { FLAVOURS, LOCK_FILE, type Flavour, type LockedPackage, type PackagesLock } from './lock.ts';
 import type { PackageStore } from './packages.ts';
 import { run } from './run.ts';
+import { buildTargetOs } from './targetOs.ts';
 
 const SUITE = 'bookworm';
 
@@ -19,12 +20,14 @@ export async function updateLock(store: PackageStore): Promise<PackagesLock> {
     throw new Error(
       `inspector: --update asks apt of Debian ${SUITE}, this is ${VERSION_CODENAME ?? 'another system'}; run it in debian:${SUITE}`,
     );
-  const flavours: Record<Flavour, readonly LockedPackage[]> = { vm: [], server: [] };
+  const flavours: Record<Flavour, readonly LockedPackage[]> = { vm: [], server: [], 'target-os': [] };
   const snapshot = new Date().toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
   for (const flavour of FLAVOURS) {
     flavours[flavour] = await resolve(flavour);
     const lock: PackagesLock = { suite: SUITE, architecture: 'amd64', snapshot, flavours };
-    const { used, kernel } = await buildInspector(flavour, lock, store);
+    const { used, kernel } = await (flavour === 'target-os'
+      ? buildTargetOs(lock, store)
+      : buildInspector(flavour, lock, store));
     flavours[flavour] = flavours[flavour].filter((_, index) => used.has(index));
     store.say(`${flavour}: kernel ${kernel}, ${flavours[flavour].length} packages`);
   }
@@ -55,24 +58,29 @@ async function resolve(flavour: Flavour): Promise<LockedPackage[]> {
       ...[kernel, ...packages],
     ]);
     const uris = lines.split('\n').flatMap((line) => /^'([^']+\.deb)' /.exec(line)?.[1] ?? []);
-    const found: LockedPackage[] = [];
-    for (const uri of uris) found.push(await describe(uri));
-    return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+    return (await describe(uris)).sort((one, other) => (one.name < other.name ? -1 : 1));
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-async function describe(uri: string): Promise<LockedPackage> {
-  const file = decodeURIComponent(new URL(uri).pathname).replace(/^.*?\/(debian(?:-security)?\/pool\/)/, '$1');
-  const name = path.posix.basename(file).split('_')[0] ?? '';
-  const pool = file.replace(/^debian(-security)?\//, '');
-  for (const stanza of (await run('apt-cache', ['show', name])).split('\n\n')) {
+/** The packages behind the URIs, by what apt's lists say of them. */
+async function describe(uris: readonly string[]): Promise<LockedPackage[]> {
+  const files = uris.map((uri) =>
+    decodeURIComponent(new URL(uri).pathname).replace(/^.*?\/(debian(?:-security)?\/pool\/)/, '$1'),
+  );
+  const names = files.map((file) => path.posix.basename(file).split('_')[0] ?? '');
+  const known = new Map<string, LockedPackage>();
+  for (const stanza of (await run('apt-cache', ['show', ...names])).split('\n\n')) {
     const field = (key: string) => new RegExp(`^${key}: (.+)$`, 'm').exec(stanza)?.[1];
-    const [version, sha256] = [field('Version'), field('SHA256')];
-    if (field('Filename') === pool && version && sha256) return { name, version, sha256, file };
+    const [name, version, sha256, pool] = ['Package', 'Version', 'SHA256', 'Filename'].map(field);
+    if (name && version && sha256 && pool) known.set(pool, { name, version, sha256, file: pool });
   }
-  throw new Error(`inspector: apt does not know the sha256 of ${file}`);
+  return files.map((file) => {
+    const described = known.get(file.replace(/^debian(-security)?\//, ''));
+    if (described === undefined) throw new Error(`inspector: apt does not know the sha256 of ${file}`);
+    return { ...described, file };
+  });
 }
 
 async function osRelease(): Promise<Record<string, string | undefined>> {

@@ -1,9 +1,10 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
-import { buildInspector, writeWhole } from '../../inspector/build/image.ts';
+import { buildInspector, writeWhole, type Built } from '../../inspector/build/image.ts';
 import { FLAVOURS, readPackagesLock, type Flavour } from '../../inspector/build/lock.ts';
 import type { PackageStore } from '../../inspector/build/packages.ts';
 import { updateLock } from '../../inspector/build/update.ts';
+import { buildTargetOs, type BuiltTargetOs } from '../../inspector/build/targetOs.ts';
 import { cacheFolder } from '../toolchain/cache.ts';
 
 const program = new Command('inspector:build')
@@ -36,10 +37,16 @@ const store: PackageStore = {
 try {
   const lock = options.update ? await updateLock(store) : await readPackagesLock();
   for (const flavour of options.flavour) {
-    const { vmlinuz, initrd, kernel } = await buildInspector(flavour, lock, store);
     const folder = path.resolve(options.out, flavour);
+    const built: Built & Partial<BuiltTargetOs> =
+      flavour === 'target-os' ? await buildTargetOs(lock, store) : await buildInspector(flavour, lock, store);
+    const { vmlinuz, initrd, kernel } = built;
     await writeWhole(path.join(folder, 'vmlinuz'), vmlinuz);
     await writeWhole(path.join(folder, 'initrd.img'), initrd);
+    if (built.archive && built.disk) {
+      await writeWhole(path.join(folder, 'target-os.tar.gz'), built.archive);
+      await writeWhole(path.join(folder, 'target-os.img'), built.disk);
+    }
     const megabytes = ((vmlinuz.length + initrd.length) / 1e6).toFixed(1);
     process.stdout.write(`${folder}: Linux ${kernel}, ${megabytes} MB\n`);
   }
