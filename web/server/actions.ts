@@ -1,11 +1,7 @@
-import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
-import { claimOf } from '../../crds/claim.ts';
-import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_RETRY } from '../../crds/names.ts';
-import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { CONDITIONS } from '../../crds/reasons.ts';
 import { isConflict } from '../../kube/error.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
+import { hostActions, machineActions } from '../../view/actions.ts';
 import type { Action, ActionResult, ObjectName } from '../shared/api.ts';
 import { refusalOf, type Access, type Visitor } from './access.ts';
 import type { WebDependencies, WebKube } from './dependencies.ts';
@@ -14,71 +10,6 @@ import { WebError } from './errors.ts';
 /** Longest reason that is taken; an annotation has more room. */
 export const MAX_REASON = 1000;
 const TIMEOUT_MS = 10_000;
-
-/** What can be done with a machine; what makes no sense now says why. */
-export function machineActions({ metadata, status }: Beskar7Machine): Action[] {
-  const { deletionTimestamp } = metadata;
-  const phase = status?.phase ?? 'Pending';
-  const going = deletionTimestamp === undefined ? undefined : 'The machine is being deleted.';
-  const mayRetry = phase === 'Failed';
-  const mayCancel = !mayRetry && phase !== 'Provisioned';
-  const retryRefusal =
-    going ??
-    (mayRetry
-      ? undefined
-      : phase === 'Provisioned'
-        ? 'The machine is provisioned: there is nothing to try again.'
-        : 'A provisioning is under way: only what has failed is tried again.');
-  const cancelRefusal = going ?? (mayCancel ? undefined : 'No provisioning is under way.');
-  return [
-    {
-      kind: 'retry',
-      consequences: [
-        'A new provisioning begins: it claims a host that fits, perhaps another one than before.',
-        'The server is switched off first if it is on, then boots the inspection image.',
-        'The same as the annotation beskar7.io/retry with a new value.',
-      ],
-      ...refused(retryRefusal),
-    },
-    {
-      kind: 'cancel',
-      consequences: [
-        status?.hostRef === undefined
-          ? 'The wait for a host ends.'
-          : `The server ${status.hostRef.name} is switched off, and seen off, before it is free for others.`,
-        'The machine becomes Failed with the reason Cancelled. It does not begin again by itself.',
-        'The same as `temporal workflow cancel`.',
-      ],
-      ...refused(cancelRefusal),
-    },
-  ];
-}
-
-/** What can be done with a host; what makes no sense now says why. */
-export function hostActions(host: PhysicalHost): Action[] {
-  const claim = claimOf(host);
-  const isOrphan = findCondition(host.status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
-  const isGoing = host.metadata.deletionTimestamp !== undefined;
-  const isStuck = claim?.stage === 'Releasing' || isOrphan || (isGoing && claim === undefined);
-  return [
-    {
-      kind: 'force-release',
-      consequences: [
-        'The claim ends without the server being seen off. If it is not off, its old operating system still runs on it: look at the server first.',
-        isGoing ? 'The host goes.' : 'The host is enrolled again, and then offered to other machines.',
-        'Your reason is kept in an event.',
-        'The same as the annotation beskar7.io/force-release.',
-      ],
-      ...refused(
-        isStuck ? undefined : 'The host is not being released: delete its machine, and it is released in good order.',
-      ),
-    },
-  ];
-}
-
-function refused(refusal: string | undefined): Pick<Action, 'refusal'> {
-  return refusal === undefined ? {} : { refusal };
-}
 
 /** The actions of an object as the visitor may do them: those that are not allowed say why. */
 export async function offered(

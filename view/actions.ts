@@ -1,0 +1,71 @@
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { claimOf } from '../crds/claim.ts';
+import { findCondition } from '../crds/conditions.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS } from '../crds/reasons.ts';
+import type { Action } from '../web/shared/api.ts';
+
+/** What can be done with a machine; what makes no sense now says why. */
+export function machineActions({ metadata, status }: Beskar7Machine): Action[] {
+  const { deletionTimestamp } = metadata;
+  const phase = status?.phase ?? 'Pending';
+  const going = deletionTimestamp === undefined ? undefined : 'The machine is being deleted.';
+  const mayRetry = phase === 'Failed';
+  const mayCancel = !mayRetry && phase !== 'Provisioned';
+  const retryRefusal =
+    going ??
+    (mayRetry
+      ? undefined
+      : phase === 'Provisioned'
+        ? 'The machine is provisioned: there is nothing to try again.'
+        : 'A provisioning is under way: only what has failed is tried again.');
+  const cancelRefusal = going ?? (mayCancel ? undefined : 'No provisioning is under way.');
+  return [
+    {
+      kind: 'retry',
+      consequences: [
+        'A new provisioning begins: it claims a host that fits, perhaps another one than before.',
+        'The server is switched off first if it is on, then boots the inspection image.',
+        'The same as the annotation beskar7.io/retry with a new value.',
+      ],
+      ...refused(retryRefusal),
+    },
+    {
+      kind: 'cancel',
+      consequences: [
+        status?.hostRef === undefined
+          ? 'The wait for a host ends.'
+          : `The server ${status.hostRef.name} is switched off, and seen off, before it is free for others.`,
+        'The machine becomes Failed with the reason Cancelled. It does not begin again by itself.',
+        'The same as `temporal workflow cancel`.',
+      ],
+      ...refused(cancelRefusal),
+    },
+  ];
+}
+
+/** What can be done with a host; what makes no sense now says why. */
+export function hostActions(host: PhysicalHost): Action[] {
+  const claim = claimOf(host);
+  const isOrphan = findCondition(host.status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
+  const isGoing = host.metadata.deletionTimestamp !== undefined;
+  const isStuck = claim?.stage === 'Releasing' || isOrphan || (isGoing && claim === undefined);
+  return [
+    {
+      kind: 'force-release',
+      consequences: [
+        'The claim ends without the server being seen off. If it is not off, its old operating system still runs on it: look at the server first.',
+        isGoing ? 'The host goes.' : 'The host is enrolled again, and then offered to other machines.',
+        'Your reason is kept in an event.',
+        'The same as the annotation beskar7.io/force-release.',
+      ],
+      ...refused(
+        isStuck ? undefined : 'The host is not being released: delete its machine, and it is released in good order.',
+      ),
+    },
+  ];
+}
+
+function refused(refusal: string | undefined): Pick<Action, 'refusal'> {
+  return refusal === undefined ? {} : { refusal };
+}
