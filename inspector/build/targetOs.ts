@@ -41,6 +41,8 @@ export async function buildTargetOs(lock: PackagesLock, store: PackageStore): Pr
   const archive = tarGz([
     { path: 'vmlinuz', content: built.vmlinuz },
     { path: 'initrd.img', content: built.initrd },
+    // Without a console: it gets those of the inspector.
+    { path: 'cmdline', content: Buffer.from('quiet loglevel=4\n') },
   ]);
   const tree = new Tree(await unpackAll(packages, lock, store));
   const scratch = await mkdtemp(path.join(os.tmpdir(), 'beskar7-disk-'));

@@ -39,23 +39,25 @@ first_file() {
   return 1
 }
 
-# The kernel reads several archives one after the other; each begins at a multiple of 4 bytes.
+# The kernel reads several archives one after the other; each begins at a multiple of 4 bytes, and after one in lz4 only 4 zeros say that it
+# has ended (lib/decompress_unlz4.c).
 append_handover() {
   size=$(wc -c <"$1")
-  rest=$(((4 - size % 4) % 4))
-  [ "$rest" = 0 ] || dd if=/dev/zero bs=1 count="$rest" 2>/dev/null >>"$1"
+  dd if=/dev/zero bs=1 count=$((8 - size % 4)) 2>/dev/null >>"$1"
   rm -rf "$RUN/appended"
   mkdir -p "$RUN/appended"
   mv "$RUN/handover" "$RUN/appended/beskar7" &&
     (cd "$RUN/appended" && find beskar7 | sort | cpio -o -H newc 2>/dev/null) >>"$1"
 }
 
-# Its own command line, else our consoles.
+# Its own command line, and our consoles where it names none.
 target_cmdline() {
   file=$(first_file cmdline)
-  if [ -n "$file" ]; then
-    tr '\n' ' ' <"$file"
-  elif [ -n "$CONSOLES" ]; then
+  own=
+  [ -z "$file" ] || own=$(tr '\n' ' ' <"$file")
+  case " $own" in *" console="*) printf '%s' "$own" && return ;; esac
+  printf '%s ' "$own"
+  if [ -n "$CONSOLES" ]; then
     printf '%s' "$CONSOLES"
   else
     printf 'console=tty0'

@@ -53,13 +53,12 @@ dhcp() {
 }
 
 dhcp_on_all() {
-  all=$(nics)
+  all=$(nics | tr '\n' ' ')
   [ -n "$all" ] || {
     say 'there is no NIC with a driver'
     return 1
   }
-  # shellcheck disable=SC2086
-  say "asks for an address on" $all
+  say "asks for an address on $all"
   rm -f "$RUN"/lease.*
   mkdir -p "$RUN"
   jobs_of_dhcp=

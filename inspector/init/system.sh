@@ -4,7 +4,7 @@
 mount_all() {
   mount -t proc proc /proc
   mount -t sysfs sys /sys
-  mountpoint -q /dev || mount -t devtmpfs dev /dev
+  mount -t devtmpfs dev /dev
   mount -t tmpfs -o mode=755,size=90% run /run
   [ ! -d /sys/firmware/efi ] || mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null
   # The kernel's own messages of this level are on the console; those of the drivers would hide ours.
