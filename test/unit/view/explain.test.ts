@@ -1,8 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { MACHINE_PHASES, type Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import { CLAIM_STAGES } from '../../../crds/claim.ts';
+import { HOST_STATES, type PhysicalHost } from '../../../crds/physicalHost.ts';
 import { HOST_REASONS, MACHINE_REASONS } from '../../../crds/reasons.ts';
-import { explainHost, explainMachine, HOST_MEANINGS, MACHINE_MEANINGS } from '../../../view/explain.ts';
+import type { CapiMachine } from '../../../kube/resource.ts';
+import type { WaitReason } from '../../../controllers/machineDecision.ts';
+import { explainHost, explainMachine } from '../../../view/explain.ts';
+import {
+  HOST_MEANINGS,
+  MACHINE_MEANINGS,
+  PHASE_MEANINGS,
+  STAGE_MEANINGS,
+  STATE_MEANINGS,
+} from '../../../view/meanings.ts';
 
 const ready = (reason: string, status = 'False') => ({
   type: 'Ready',
@@ -20,26 +30,132 @@ const machine = (status: object, more: object = {}) =>
 const host = (status: object, more: { metadata?: object; spec?: object } = {}) =>
   ({
     metadata: { namespace: 'ns', name: 'h', ...more.metadata },
-    spec: { redfishConnection: {}, ...more.spec },
+    spec: { redfishConnection: { credentialsSecretRef: 'bmc' }, ...more.spec },
     status,
   }) as unknown as PhysicalHost;
-const WAITS = ['WaitingForOwner', 'WaitingForClusterInfrastructure', 'WaitingForBootstrapData', 'Paused'];
+const owner = { metadata: { namespace: 'ns', name: 'o' }, spec: { clusterName: 'c' } } as CapiMachine;
+/** What the watcher of machines writes; a further one does not compile without standing here. */
+const WAITS: Record<WaitReason | 'Paused', true> = {
+  WaitingForOwner: true,
+  WaitingForClusterInfrastructure: true,
+  WaitingForBootstrapData: true,
+  Paused: true,
+};
+/** Words of a sentence or a whole line to copy: nothing is left to be filled in. */
+const expectWhole = (lines: readonly string[]) => {
+  expect(lines.length).toBeGreaterThan(0);
+  for (const line of lines) expect(line).not.toMatch(/[{}]|undefined|\[object/);
+};
 
 describe('every reason has a meaning', () => {
-  test.each([...Object.values(MACHINE_REASONS), ...WAITS])('of a machine: %s', (reason) => {
+  test.each([...Object.values(MACHINE_REASONS), ...Object.keys(WAITS)])('of a machine: %s', (reason) => {
     expect(MACHINE_MEANINGS).toHaveProperty(reason);
-    const { why, next, youCan } = explainMachine(machine({ phase: 'Failed', conditions: [ready(reason)] }), host({}));
-    expect(why[0]).toBe(`${reason}: it is ${reason}`);
-    for (const line of [...next, ...youCan]) expect(line).not.toMatch(/[{}]|undefined/);
+    for (const around of [{}, { host: host({}) }, { host: host({}), owner }]) {
+      const { why, next, youCan } = explainMachine(machine({ phase: 'Failed', conditions: [ready(reason)] }), around);
+      expect(why[0]).toBe(`${reason}: it is ${reason}`);
+      expectWhole([...next, ...youCan]);
+    }
   });
 
   test.each(Object.values(HOST_REASONS))('of a host: %s', (reason) => {
     expect(HOST_MEANINGS).toHaveProperty(reason);
     const consumerRef = { namespace: 'other', name: 'm' };
-    const { next, youCan } = explainHost(host({ conditions: [ready(reason)] }, { spec: { consumerRef } }));
-    expect(next.length).toBeGreaterThan(0);
-    for (const line of [...next, ...youCan]) expect(line).not.toMatch(/[{}]|undefined/);
+    for (const spec of [{}, { consumerRef }]) {
+      const { next, youCan } = explainHost(
+        host(
+          { conditions: [ready(reason)] },
+          { spec: { redfishConnection: { credentialsSecretRef: 'bmc' }, ...spec } },
+        ),
+      );
+      expect(next.length).toBeGreaterThan(0);
+      expectWhole([...next, ...youCan]);
+    }
   });
+
+  test('each phase, each state and each stage of a claim has words', () => {
+    for (const phase of MACHINE_PHASES) {
+      expect(PHASE_MEANINGS).toHaveProperty(phase);
+      expect(explainMachine(machine({ phase })).state).toBe(`Machine ns/m is ${phase}: ${PHASE_MEANINGS[phase]}.`);
+    }
+    for (const state of HOST_STATES) {
+      expect(STATE_MEANINGS).toHaveProperty(state);
+      expect(explainHost(host({ state })).state).toBe(`Host ns/h is ${state}: ${STATE_MEANINGS[state]}.`);
+    }
+    for (const stage of CLAIM_STAGES) {
+      expect(STAGE_MEANINGS).toHaveProperty(stage);
+      const claim = { id: '1', stage, attempt: 1, deadline: '2026-11-23T10:10:00Z', since: '2026-11-23T10:00:00Z' };
+      const held = host(
+        {},
+        {
+          metadata: { annotations: { 'beskar7.io/claim': JSON.stringify(claim) } },
+          spec: { consumerRef: { namespace: 'other', name: 'm' } },
+        },
+      );
+      expect(explainHost(held).why).toContain(`It is claimed by machine other/m, which ${STAGE_MEANINGS[stage]}.`);
+    }
+  });
+});
+
+const NOW = Date.parse('2026-11-23T10:07:00Z');
+
+test('a machine that waits: for what, since when, until when at most, and the state of its host', () => {
+  const waiting = machine({ phase: 'Inspecting', conditions: [ready('WaitingForInspection')] });
+  const progress = {
+    phase: 'Inspecting',
+    attempt: 2,
+    waitingFor: 'the report',
+    since: '2026-11-23T10:06:30Z',
+    deadline: '2026-11-23T10:10:00Z',
+  };
+  const { why, next } = explainMachine(waiting, {
+    host: host({
+      state: 'Inspecting',
+      powerState: 'On',
+      conditions: [{ ...ready('Unreachable'), type: 'RedfishReachable' }],
+    }),
+    progress,
+    nowMs: NOW,
+  });
+  expect(why.slice(1)).toEqual([
+    'Its run waits for the report, since 2026-11-23T10:06:30Z (30 s ago), in attempt 2.',
+    'Its host is h (Inspecting, power On). Its BMC: Unreachable: it is Unreachable',
+  ]);
+  expect(next[1]).toBe('At the latest 2026-11-23T10:10:00Z (in 3 min) the wait is over.');
+});
+
+test('without an answer of Temporal the time stands on the host', () => {
+  const waiting = machine({ phase: 'Inspecting', conditions: [ready('WaitingForInspection')] });
+  const on = host({ state: 'Inspecting', inspection: { claim: '1', deadline: '2026-11-23T12:10:00Z' } });
+  const { next } = explainMachine(waiting, { host: on, nowMs: NOW });
+  expect(next[1]).toBe('At the latest 2026-11-23T12:10:00Z (in 2 h) the wait is over.');
+});
+
+test('the owner of Cluster API: who it is, and how to have a failed machine replaced', () => {
+  const failed = machine({ phase: 'Failed', conditions: [ready('BootFailed')] });
+  const { why, youCan } = explainMachine(failed, { owner });
+  expect(why).toContain('Its owner is Machine o of Cluster c of Cluster API.');
+  expect(youCan.at(-1)).toBe('Or have Cluster API replace it: kubectl -n ns delete machine.cluster.x-k8s.io o');
+});
+
+test('flags that lead to the cluster stand in every line', () => {
+  const { youCan } = explainMachine(machine({ phase: 'Failed', conditions: [ready('Cancelled')] }), {
+    flags: '--context lab',
+  });
+  expect(youCan).toEqual([
+    'Try again: kubectl beskar7 -n ns --context lab retry m',
+    'Or change the spec, which also tries again: kubectl -n ns --context lab edit beskar7machine m',
+  ]);
+});
+
+test('a host whose BMC is tried again: when', () => {
+  const away = host({
+    state: 'Enrolling',
+    enrollment: { connectionHash: 'x', attempt: 3, nextAttemptAt: '2026-11-23T10:08:00Z' },
+    conditions: [{ ...ready('Unauthorized'), type: 'RedfishReachable' }],
+  });
+  const { next, youCan } = explainHost(away, { nowMs: NOW });
+  expect(next.at(-1)).toBe('The next attempt is due 2026-11-23T10:08:00Z (in 60 s).');
+  expect(youCan).toEqual(['Mend user and password in the Secret: kubectl -n ns edit secret bmc']);
 });
 
 test('a failed machine: its host, and the line that tries again', () => {
@@ -48,8 +164,8 @@ test('a failed machine: its host, and the line that tries again', () => {
     hostRef: { namespace: 'ns', name: 'h' },
     conditions: [ready('InspectionTimeout')],
   });
-  expect(explainMachine(failed, undefined)).toEqual({
-    state: 'Machine ns/m is Failed.',
+  expect(explainMachine(failed)).toEqual({
+    state: 'Machine ns/m is Failed: its last provisioning ended without success.',
     why: ['InspectionTimeout: it is InspectionTimeout', 'Its host is h.'],
     next: ['Nothing happens by itself: the server was switched off, and its host is free.'],
     youCan: [expect.stringContaining('console'), 'Try again: kubectl beskar7 -n ns retry m'],
@@ -57,7 +173,7 @@ test('a failed machine: its host, and the line that tries again', () => {
 });
 
 test('a machine that nobody has looked at yet', () => {
-  const { why, youCan } = explainMachine(machine({}), undefined);
+  const { why, youCan } = explainMachine(machine({}));
   expect(why).toEqual(['Beskar7 has not said anything about it yet.']);
   expect(youCan).toEqual(['Is Beskar7 there? kubectl beskar7 -n ns doctor']);
 });
@@ -67,9 +183,12 @@ test('a machine that goes: what has to happen before', () => {
     { phase: 'Provisioned', conditions: [ready('ReleasingHost')] },
     { deletionTimestamp: '2026-11-23T10:00:00Z' },
   );
-  const { state, next } = explainMachine(going, host({ state: 'Error' }));
-  expect(state).toBe('Machine ns/m is Provisioned, and is being deleted.');
+  const { state, next, youCan } = explainMachine(going, {
+    host: host({ state: 'Error' }),
+  });
+  expect(state).toBe('Machine ns/m is Provisioned, and is being deleted: its server runs the final OS.');
   expect(next[0]).toMatch(/seen off and freed/);
+  expect(youCan).toEqual(['See what holds it up: kubectl beskar7 -n ns explain host/h']);
 });
 
 test('a host whose BMC is away while it is released: both are told, the BMC first', () => {
@@ -98,5 +217,7 @@ test('conditions that are raised are told', () => {
   const odd = host({
     conditions: [{ ...ready('X', 'True'), type: 'ConsumerMissing', message: 'the machine is gone' }],
   });
-  expect(explainHost(odd).why).toContain('ConsumerMissing: the machine is gone');
+  const { why, youCan } = explainHost(odd);
+  expect(why).toContain('ConsumerMissing: the machine is gone');
+  expect(youCan.at(-1)).toMatch(/kubectl beskar7 -n ns force-release h --reason "why"$/);
 });
