@@ -15,6 +15,7 @@ export interface Recipe {
 const COMMON_PACKAGES = [
   'busybox-static',
   'ca-certificates',
+  'coreutils',
   'curl',
   'dmidecode',
   'ethtool',
@@ -36,6 +37,9 @@ const COMMON_PROGRAMS = [
   'usr/bin/lsblk',
   'usr/bin/lscpu',
   'usr/bin/lspci',
+  // BusyBox's copy 1 KiB at a time.
+  'usr/bin/sha256sum',
+  'usr/bin/tee',
   'usr/sbin/dmidecode',
   'usr/sbin/ethtool',
   'usr/sbin/ip',
