@@ -14,6 +14,7 @@ const STAMP = path.join(ROOT, 'node_modules', '.beskar7-install');
 const COMMANDS = {
   start: 'tools/commands/start.ts',
   up: 'tools/commands/start.ts',
+  'demo:vm': 'tools/commands/start.ts',
   test: 'tools/commands/test.ts',
   lint: 'tools/commands/test.ts',
   bench: 'bench/main.ts',
@@ -36,7 +37,7 @@ if (file === undefined)
 install();
 run(findNode(), [
   path.join(ROOT, file),
-  ...(command === 'up' ? ['--up'] : command === 'lint' ? ['--lint'] : []),
+  ...({ up: ['--up'], 'demo:vm': ['--vm'], lint: ['--lint'] }[command] ?? []),
   ...args,
 ]);
 

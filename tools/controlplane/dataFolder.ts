@@ -38,6 +38,7 @@ const OURS = [
   'beskar7.kubeconfig',
   'fleet.json',
   'examples.yaml',
+  'vms',
 ];
 
 /** Opens a data folder, or a temporary one that is deleted on close. Throws DataFolderInUse. */

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { defaultDataFolder } from '../controlplane/dataFolder.ts';
 import { DEFAULT_PORTS } from '../controlplane/ports.ts';
 
@@ -9,6 +9,9 @@ export interface StartOptions {
   readonly up: boolean;
   readonly once: boolean;
   readonly hosts: number;
+  /** The servers are virtual machines that really boot. */
+  readonly vm: boolean;
+  readonly vmFirmware: 'bios' | 'uefi';
   readonly latency: string;
   readonly bootTime: string;
   readonly timeoutMinutes: number;
@@ -39,11 +42,13 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
   const program = new Command('npm start --')
     .description('Runs Beskar7 on an embedded control plane with a fleet of simulated servers.')
     .option('--once', 'end when all machines are Provisioned: exit code 0, else 1 with the reasons', false)
-    .option('--hosts <number>', 'how many simulated servers, with a machine for each', positive, 5)
+    .option('--hosts <number>', 'how many servers, with a machine for each (5; with --vm 2)', positive)
+    .option('--vm', 'the servers are virtual machines (QEMU) that really boot (npm run demo:vm)', false)
+    .addOption(new Option('--vm-firmware <kind>', 'of virtual machines').choices(['bios', 'uefi']).default('bios'))
     .option('--latency <duration>', 'how long each simulated BMC takes to answer', '20ms')
     .option('--boot-time <duration>', 'how long each simulated server takes to boot', '5s')
     .option('--timeout-minutes <number>', 'with --once: how long it may take', positive, 10)
-    .option('--data-dir <folder>', 'where the control plane keeps its data', defaultDataFolder())
+    .option('--data-dir <folder>', `where the control plane keeps its data (${defaultDataFolder()}; with --vm …-vm)`)
     .option('--fresh', 'begin with an empty control plane: the data folder is deleted first', false)
     .option('--external', "use the kubeconfig's current context and Temporal as its command line is set up", false)
     .option('--context <name>', 'with --external: another context of the kubeconfig')
@@ -73,8 +78,10 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
       `beskar7: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')} (see npm start -- --help)`,
     );
   }
-  const options = program.opts<StartOptions>();
-  return { ...options, dataDir: path.resolve(options.dataDir) };
+  const options = program.opts<StartOptions & { hosts?: number; dataDir?: string }>();
+  const { vm, up, external, hosts = vm ? 2 : 5, dataDir = `${defaultDataFolder()}${vm ? '-vm' : ''}` } = options;
+  if (vm && (up || external)) throw new WrongUsage('beskar7: --vm does not go together with --up or --external');
+  return { ...options, hosts, dataDir: path.resolve(dataDir) };
 }
 
 function positive(text: string): number {

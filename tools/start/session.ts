@@ -6,10 +6,12 @@ import type { Component } from '../controlplane/component.ts';
 import { requireUnused } from '../controlplane/dataFolder.ts';
 import { installBeskar7, kubectl } from '../controlplane/install.ts';
 import { requireFree } from '../controlplane/ports.ts';
+import { ensureVmImages, type VmImages } from '../vm/images.ts';
 import { Display } from './display.ts';
 import { externalTarget } from './external.ts';
 import { FleetView, type Row } from './fleetView.ts';
 import { fleetObjects } from './fleetObjects.ts';
+import { requireVms, VM_GATEWAY, vmObjects } from './vms.ts';
 import type { StartOptions } from './options.ts';
 import { beskar7Component, simulatorComponent } from './processes.ts';
 
@@ -43,6 +45,7 @@ export class Session {
   #plane: ControlPlane | undefined;
   #view: FleetView | undefined;
   #died: string | undefined;
+  #images: VmImages | undefined;
 
   constructor(options: StartOptions) {
     this.#options = options;
@@ -74,6 +77,15 @@ export class Session {
     } else if (performance.now() - this.#interruptedAt > 1_000) process.exit(130);
   }
 
+  /** Where the servers find this machine. */
+  get #seenAs(): string {
+    return this.#options.vm ? VM_GATEWAY : '127.0.0.1';
+  }
+
+  get #vms(): string {
+    return path.join(this.#options.dataDir, 'vms');
+  }
+
   get #hasFleet(): boolean {
     const { up, external, examples } = this.#options;
     return !up && (!external || examples);
@@ -81,10 +93,12 @@ export class Session {
 
   async #setUp(): Promise<void> {
     const options = this.#options;
+    if (options.vm) requireVms(options.vmFirmware);
     if (!options.external) await requireUnused(options.dataDir);
     await this.#requirePorts();
     const target = options.external ? await externalTarget(options) : await this.#embedded();
     await mkdir(this.#logs, { recursive: true });
+    if (options.vm) this.#images = await ensureVmImages(say);
     if (this.#hasFleet) await this.#startFleet();
     await this.#startBeskar7(target);
     if (this.#hasFleet) await this.#applyExamples(target);
@@ -159,7 +173,7 @@ export class Session {
 
   async #startFleet(): Promise<void> {
     const o = this.#options;
-    say(`starts a fleet of ${o.hosts} simulated servers ...`);
+    say(`starts a fleet of ${o.hosts} ${o.vm ? 'virtual machines' : 'simulated servers'} ...`);
     const fleet = simulatorComponent(
       {
         hosts: o.hosts,
@@ -167,11 +181,12 @@ export class Session {
         bootTime: o.bootTime,
         basePort: o.bmcBasePort,
         controlPort: o.simulatorPort,
-        bootUrl: `http://127.0.0.1:${o.bootPort}/api/v1/boot?mac=\${net0/mac}`,
+        bootUrl: `http://${this.#seenAs}:${o.bootPort}/api/v1/boot?mac=\${net0/mac}`,
         ...CREDENTIALS,
         stateFile: path.join(o.dataDir, 'fleet.json'),
       },
       this.#logs,
+      o.vm ? ['--vm', `--vm-firmware=${o.vmFirmware}`, `--vm-folder=${this.#vms}`] : [],
     );
     await this.#start(fleet);
   }
@@ -187,7 +202,8 @@ export class Session {
         '--roles=all',
         ...target.beskar7Args,
         `--callback-bind-address=127.0.0.1:${o.callbackPort}`,
-        `--callback-url=http://127.0.0.1:${o.callbackPort}`,
+        `--callback-url=http://${this.#seenAs}:${o.callbackPort}`,
+        ...(this.#images === undefined ? [] : [`--images-folder=${this.#images.folder}`]),
         `--boot-bind-address=127.0.0.1:${o.bootPort}`,
         `--metrics-bind-address=127.0.0.1:${o.metricsPort}`,
         `--health-bind-address=127.0.0.1:${o.healthPort}`,
@@ -206,10 +222,14 @@ export class Session {
   }
 
   async #applyExamples(target: Target): Promise<void> {
-    say('applies examples/ ...');
+    say(this.#images ? 'applies a host and a machine for each virtual machine ...' : 'applies examples/ ...');
     const plane = { kubectl: target.kubectl, adminKubeconfig: target.adminKubeconfig };
     const file = path.join(this.#options.dataDir, 'examples.yaml');
-    await writeFile(file, await fleetObjects(this.#options.hosts, this.#options.bmcBasePort));
+    const { hosts, bmcBasePort, bootPort } = this.#options;
+    const objects = this.#images
+      ? vmObjects(hosts, bmcBasePort, `http://${VM_GATEWAY}:${bootPort}/images`, this.#images)
+      : await fleetObjects(hosts, bmcBasePort);
+    await writeFile(file, objects);
     await kubectl(plane, 'apply', '-f', file);
   }
 

@@ -4,13 +4,19 @@ import path from 'node:path';
 import { buildInspector, writeWhole } from '../../inspector/build/image.ts';
 import { readPackagesLock } from '../../inspector/build/lock.ts';
 import type { PackageStore } from '../../inspector/build/packages.ts';
+import { buildTargetOs } from '../../inspector/build/targetOs.ts';
 import { cacheFolder, withLock } from '../toolchain/cache.ts';
 
 const INSPECTOR = path.join(import.meta.dirname, '..', '..', 'inspector');
 
-/** A folder for `--images-folder`: `inspector/vmlinuz`, `inspector/initrd.img`. */
+/** What virtual machines boot; digests as `sha256:<hex>`. */
 export interface VmImages {
+  /** For `--images-folder`: `inspector/vmlinuz`, `inspector/initrd.img`, `target-os.tar.gz` (Kexec), `target-os.raw` (WholeDisk). */
   readonly folder: string;
+  /** Of `target-os.tar.gz`. */
+  readonly targetDigest: string;
+  /** Of `target-os.raw`. */
+  readonly diskDigest: string;
 }
 
 /** The images that virtual machines boot, built once for what stands in inspector/ and kept in the cache. */
@@ -18,34 +24,46 @@ export async function ensureVmImages(say: (line: string) => void): Promise<VmIma
   const kept = path.join(cacheFolder(), 'vm-images');
   const folder = path.join(kept, await contentHash(INSPECTOR));
   await mkdir(kept, { recursive: true });
-  if (await exists(folder)) return { folder };
-  return withLock(
-    kept,
-    path.basename(folder),
-    async () => {
-      if (await exists(folder)) return { folder };
-      say('builds the inspection image for virtual machines out of Debian packages (usually under a minute) ...');
-      const begun = await mkdtemp(path.join(kept, 'new-'));
-      try {
-        const store: PackageStore = {
-          folder: path.join(cacheFolder(), 'inspector'),
-          mirror: 'http://deb.debian.org',
-          snapshotUrl: 'https://snapshot.debian.org/archive',
-          useApt: true,
-          say,
-        };
-        const lock = await readPackagesLock();
-        const { vmlinuz, initrd } = await buildInspector('vm', lock, store);
-        await writeWhole(path.join(begun, 'inspector', 'vmlinuz'), vmlinuz);
-        await writeWhole(path.join(begun, 'inspector', 'initrd.img'), initrd);
-        await rename(begun, folder);
-      } finally {
-        await rm(begun, { recursive: true, force: true });
-      }
-      return { folder };
-    },
-    say,
-  );
+  if (!(await exists(folder)))
+    await withLock(
+      kept,
+      path.basename(folder),
+      async () => void ((await exists(folder)) || (await make(kept, folder, say))),
+      say,
+    );
+  const digest = async (name: string) =>
+    `sha256:${createHash('sha256')
+      .update(await readFile(path.join(folder, name)))
+      .digest('hex')}`;
+  return { folder, targetDigest: await digest('target-os.tar.gz'), diskDigest: await digest('target-os.raw') };
+}
+
+/** All of it or nothing: the folder has its name when it is complete. */
+async function make(kept: string, folder: string, say: (line: string) => void): Promise<void> {
+  say('builds what virtual machines boot out of Debian packages (usually a minute) ...');
+  const begun = await mkdtemp(path.join(kept, 'new-'));
+  try {
+    const store: PackageStore = {
+      folder: path.join(cacheFolder(), 'inspector'),
+      mirror: 'http://deb.debian.org',
+      snapshotUrl: 'https://snapshot.debian.org/archive',
+      useApt: true,
+      say,
+    };
+    const lock = await readPackagesLock();
+    const inspector = await buildInspector('vm', lock, store);
+    const target = await buildTargetOs(lock, store);
+    const files = {
+      'inspector/vmlinuz': inspector.vmlinuz,
+      'inspector/initrd.img': inspector.initrd,
+      'target-os.tar.gz': target.archive,
+      'target-os.raw': target.disk,
+    };
+    for (const [name, content] of Object.entries(files)) await writeWhole(path.join(begun, name), content);
+    await rename(begun, folder);
+  } finally {
+    await rm(begun, { recursive: true, force: true });
+  }
 }
 
 /** SHA-256 over names and contents, in hex: other sources make other images. */

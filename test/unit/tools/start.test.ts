@@ -37,6 +37,15 @@ describe('flags', () => {
     expect(parse).toThrow(/^beskar7: [^\n]*$/);
   });
 
+  test('--vm: two machines, and a data folder of their own', () => {
+    const { hosts, dataDir, vmFirmware } = parseStartOptions(['--vm']) ?? {};
+    expect({ hosts, vmFirmware }).toEqual({ hosts: 2, vmFirmware: 'bios' });
+    expect(dataDir).toBe(`${parseStartOptions([])?.dataDir ?? ''}-vm`);
+    expect(parseStartOptions(['--vm', '--hosts', '3', '--data-dir', '/x'])).toMatchObject({ hosts: 3, dataDir: '/x' });
+    expect(() => parseStartOptions(['--vm', '--up'])).toThrow(/does not go together/);
+    expect(() => parseStartOptions(['--vm', '--vm-firmware', 'coreboot'])).toThrow(/bios, uefi/);
+  });
+
   test('--help is printed, and nothing is started', () => {
     const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
     expect(parseStartOptions(['--help'])).toBeUndefined();
