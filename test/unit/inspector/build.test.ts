@@ -1,17 +1,13 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
+import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { afterAll, expect, jest, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { buildInspector } from '../../../inspector/build/image.ts';
 import { readPackagesLock } from '../../../inspector/build/lock.ts';
 import { fetchPackage, type PackageStore } from '../../../inspector/build/packages.ts';
+import { buildTargetOs } from '../../../inspector/build/targetOs.ts';
 import { cacheFolder } from '../../../tools/toolchain/cache.ts';
 
 jest.setTimeout(600_000);
-
-const spare = mkdtempSync(path.join(os.tmpdir(), 'beskar7-build-'));
-afterAll(() => rmSync(spare, { recursive: true, force: true }));
 
 const store: PackageStore = {
   folder: path.join(cacheFolder(), 'inspector'),
@@ -26,7 +22,9 @@ const isPossible =
 if (!isPossible)
   process.stderr.write('beskar7: the inspector is not built in this test: SKIPPED, there is no dpkg-deb\n');
 
-(isPossible ? test : test.skip)('the same lock gives the same bytes, less than 100 MB of them', async () => {
+const testBuild = isPossible ? test : test.skip;
+
+testBuild('inspector: the same lock gives the same bytes, less than 100 MB of them', async () => {
   const lock = await readPackagesLock();
   // BusyBox first: where no mirror can be reached it fails at once, with what to do.
   await fetchPackage(lock.flavours.vm[0] ?? fail(), lock, store);
@@ -37,6 +35,24 @@ if (!isPossible)
   expect(first.initrd.length + first.vmlinuz.length).toBeLessThan(100e6);
   // The legacy format of lz4.
   expect(first.initrd.readUInt32LE(0)).toBe(0x184c2102);
+});
+
+testBuild('target OS: the same lock gives the same archive and the same disk', async () => {
+  const lock = await readPackagesLock();
+  const first = await buildTargetOs(lock, store);
+  const again = await buildTargetOs(lock, store);
+  expect(again.archive.equals(first.archive)).toBe(true);
+  expect(again.disk.equals(first.disk)).toBe(true);
+  // A boot sector, and two file systems of which the inspector finds the second by its label.
+  expect(first.disk.readUInt16LE(510)).toBe(0xaa55);
+  const second = first.disk.readUInt32LE(446 + 16 + 8) * 512;
+  expect(first.disk.toString('latin1', second + 43, second + 54)).toBe('CIDATA     ');
+  expect(execFileSync('tar', ['-t', '-z', '-f', '-'], { input: first.archive, encoding: 'utf8' }).split('\n')).toEqual([
+    'vmlinuz',
+    'initrd.img',
+    'cmdline',
+    '',
+  ]);
 });
 
 function fail(): never {
