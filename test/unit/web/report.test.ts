@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { diffReports } from '../../../web/page/src/report/diff.ts';
-import { diskKind, isLinkUp, largestDiskBytes, memoryBytes } from '../../../web/page/src/report/totals.ts';
+import { diffReports } from '../../../web/shared/reportDiff.ts';
+import { diskKind, isLinkUp, largestDiskBytes, memoryBytes } from '../../../web/shared/reportTotals.ts';
 
 describe('the difference of two inspection reports', () => {
   it('is empty for the same hardware, in whatever order it is told', () => {

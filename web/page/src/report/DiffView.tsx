@@ -1,4 +1,4 @@
-import { diffReports, type Change } from './diff.ts';
+import { diffReports, type Change } from '../../../shared/reportDiff.ts';
 import type { InspectionReport } from './types.ts';
 
 /** What changed between two reports of a host, as a table that says it in words and not by colour only. */

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { diskSize, linkSpeed, memorySize, plural } from '../format.ts';
-import { diskBytes, diskKind, isLinkUp, largestDiskBytes, memoryBytes } from './totals.ts';
+import { diskBytes, diskKind, isLinkUp, largestDiskBytes, memoryBytes } from '../../../shared/reportTotals.ts';
 import type { InspectionReport } from './types.ts';
 
 /** More packages than this are told as a number, and not drawn. */

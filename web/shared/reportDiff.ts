@@ -1,6 +1,6 @@
-import { diskKind, diskBytes } from './totals.ts';
-import { diskSize, linkSpeed, memorySize } from '../format.ts';
-import type { InspectionReport } from './types.ts';
+import { diskKind, diskBytes } from './reportTotals.ts';
+import { diskSize, linkSpeed, memorySize } from './measures.ts';
+import type { InspectionReport } from './api.ts';
 
 /** One difference between two reports. `before` absent: it is new; `after` absent: it is gone. */
 export interface Change {

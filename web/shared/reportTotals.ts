@@ -1,4 +1,4 @@
-import type { InspectionReport } from './types.ts';
+import type { InspectionReport } from './api.ts';
 
 type Disk = NonNullable<InspectionReport['disks']>[number];
 
