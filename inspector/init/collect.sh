@@ -28,6 +28,7 @@ collect_facts() {
   tool meminfo.txt cat /proc/meminfo
   collect_nics
   collect_disks
+  complete_serials
   : >"$FACTS/lan.txt"
   [ ! -e /dev/ipmi0 ] || tool lan.txt ipmitool lan print
 }
@@ -62,6 +63,20 @@ collect_disks() {
     # Each is one object; a torn one would spoil the others.
     ! tail -n 1 "$FACTS/smart.$disk" | grep -q '^}' || cat "$FACTS/smart.$disk"
   done >"$FACTS/smart.json"
+}
+
+# Without udev lsblk does not know the serial number of every disk (virtio); the kernel does.
+complete_serials() {
+  for folder in "${BLOCK:-/sys/block}"/*; do
+    for file in "$folder/serial" "$folder/device/serial"; do
+      [ ! -r "$file" ] || printf '%s\t%s\n' "${folder##*/}" "$(cat "$file" 2>/dev/null)"
+    done
+  done >"$FACTS/serials"
+  jq --rawfile lines "$FACTS/serials" '
+    ($lines | split("\n") | map(split("\t") | select(length == 2 and (.[1] | test("[^ ]"))))
+      | map({key: .[0], value: (.[1] | gsub("^ +| +$"; ""))}) | from_entries) as $known
+    | .blockdevices |= map(.serial //= $known[.name])' "$FACTS/lsblk.json" >"$FACTS/lsblk.new" 2>/dev/null &&
+    mv "$FACTS/lsblk.new" "$FACTS/lsblk.json"
 }
 
 # make_report <folder of facts> <time> <UEFI or Legacy>: the report as one line of JSON.

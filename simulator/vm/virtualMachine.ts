@@ -146,6 +146,8 @@ export class VirtualMachine implements PoweredServer {
   }
 
   #makeFiles(): void {
+    // There from the beginning, so that it can be watched.
+    closeSync(openSync(this.files.console, 'a'));
     for (const [index, file] of this.files.disks.entries()) {
       const opened = openSync(file, 'a');
       ftruncateSync(opened, this.#vm.diskBytes[index] ?? 0);
