@@ -49,6 +49,12 @@ module.exports = {
       'view/ explains what is there, for the page and the command line: no effects of its own',
     ),
     only(
+      'cli',
+      'cli',
+      ['crds', 'kube', 'view', 'web/shared', 'workflows/(names|messages)\\.ts'],
+      'cli/ is the plugin of kubectl: it imports crds/, kube/, view/, measures and diffs of web/shared/, workflow names and messages',
+    ),
+    only(
       'web-server',
       'web/server',
       ['crds', 'kube', 'api', 'view', 'web/shared', 'workflows/(names|messages)\\.ts'],

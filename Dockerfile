@@ -46,6 +46,7 @@ COPY --from=bundle /beskar7/dist dist
 COPY package.json LICENSE ./
 COPY activities activities
 COPY api api
+COPY cli cli
 COPY controllers controllers
 COPY crds crds
 COPY kube kube

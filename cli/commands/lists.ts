@@ -1,0 +1,167 @@
+import { HOST_STATES, type HostState, type PhysicalHost } from '../../crds/physicalHost.ts';
+import { MACHINE_PHASES, type Beskar7Machine, type MachinePhase } from '../../crds/beskar7Machine.ts';
+import { findCondition } from '../../crds/conditions.ts';
+import { ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../crds/names.ts';
+import { CONDITIONS } from '../../crds/reasons.ts';
+import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
+import { CliError, EXIT } from '../exit.ts';
+import type { Colour } from '../io.ts';
+import { writeList, type ListFormat } from '../output.ts';
+import type { Session } from '../session.ts';
+import { changesOf } from '../watch.ts';
+import { age, type Column } from '../table.ts';
+
+export interface ListFlags {
+  readonly allNamespaces?: boolean;
+  readonly selector?: string;
+  readonly output: ListFormat;
+  readonly headers: boolean;
+  readonly watch?: boolean;
+  /** Of hosts: states; of machines: phases; comma separated. */
+  readonly only?: string;
+  /** Reasons, comma separated. */
+  readonly reason?: string;
+}
+
+const STATE_COLOURS: Readonly<Record<HostState, Colour | undefined>> = {
+  Enrolling: 'blue',
+  Available: 'green',
+  InUse: 'blue',
+  Inspecting: 'blue',
+  Ready: undefined,
+  Error: 'red',
+};
+const PHASE_COLOURS: Readonly<Record<MachinePhase, Colour | undefined>> = {
+  Pending: 'gray',
+  Claiming: 'blue',
+  Inspecting: 'blue',
+  Validating: 'blue',
+  Provisioning: 'blue',
+  Provisioned: 'green',
+  Failed: 'red',
+};
+
+const stateOf = (host: PhysicalHost) => host.status?.state ?? 'Enrolling';
+const phaseOf = (machine: Beskar7Machine) => machine.status?.phase ?? 'Pending';
+const bmcOf = (host: PhysicalHost) => findCondition(host.status?.conditions, CONDITIONS.redfishReachable);
+const readyOf = (object: PhysicalHost | Beskar7Machine) => findCondition(object.status?.conditions, CONDITIONS.ready);
+
+/** `kubectl beskar7 hosts`. */
+export function listHosts(session: Session, flags: ListFlags): Promise<void> {
+  const now = session.io.nowMs();
+  const columns: Column<PhysicalHost>[] = [
+    { header: 'NAME', value: ({ metadata }) => metadata.name },
+    {
+      header: 'STATE',
+      value: (host) => stateOf(host) + (host.metadata.deletionTimestamp === undefined ? '' : ',Deleting'),
+      colour: (host) => STATE_COLOURS[stateOf(host)],
+    },
+    { header: 'POWER', value: ({ status }) => status?.powerState },
+    {
+      header: 'BMC',
+      value: (host) => bmcOf(host)?.reason,
+      colour: (host) => (bmcOf(host)?.status === 'False' ? 'red' : undefined),
+    },
+    { header: 'MACHINE', value: ({ spec, metadata }) => nameFrom(spec.consumerRef, metadata.namespace) },
+    { header: 'REASON', value: reasonOfHost },
+    {
+      header: 'MODEL',
+      value: ({ status }) => words(status?.hardware?.manufacturer, status?.hardware?.model),
+      isWide: true,
+    },
+    { header: 'SERIAL', value: ({ status }) => status?.hardware?.serialNumber, isWide: true },
+    { header: 'ZONE', value: ({ metadata }) => metadata.labels?.[LABEL_ZONE], isWide: true },
+    { header: 'ADDRESS', value: ({ spec }) => spec.redfishConnection.address, isWide: true },
+    { header: 'MAC', value: ({ spec, status }) => spec.bootMACAddress ?? status?.macAddresses?.[0], isWide: true },
+    { header: 'AGE', value: ({ metadata }) => age(metadata.creationTimestamp, now) },
+    { header: 'MESSAGE', value: (host) => readyOf(host)?.message, isWide: true },
+  ];
+  const states = chosen(flags.only, HOST_STATES, 'state');
+  const reasons = flags.reason?.split(',');
+  return list(session, flags, HOSTS, columns, (host) => {
+    const own = [readyOf(host)?.reason, bmcOf(host)?.reason];
+    return (states?.includes(stateOf(host)) ?? true) && (reasons?.some((reason) => own.includes(reason)) ?? true);
+  });
+}
+
+/** `kubectl beskar7 machines`. */
+export function listMachines(session: Session, flags: ListFlags): Promise<void> {
+  const now = session.io.nowMs();
+  const columns: Column<Beskar7Machine>[] = [
+    { header: 'NAME', value: ({ metadata }) => metadata.name },
+    {
+      header: 'PHASE',
+      value: (machine) => phaseOf(machine) + (machine.metadata.deletionTimestamp === undefined ? '' : ',Deleting'),
+      colour: (machine) => PHASE_COLOURS[phaseOf(machine)],
+    },
+    { header: 'HOST', value: ({ status, metadata }) => nameFrom(status?.hostRef, metadata.namespace) },
+    { header: 'REASON', value: (machine) => readyOf(machine)?.reason },
+    { header: 'ADDRESS', value: ({ status }) => status?.addresses?.[0]?.address, isWide: true },
+    { header: 'ZONE', value: ({ status }) => status?.failureDomain, isWide: true },
+    { header: 'PROVIDERID', value: ({ spec }) => spec.providerID, isWide: true },
+    { header: 'AGE', value: ({ metadata }) => age(metadata.creationTimestamp, now) },
+    { header: 'MESSAGE', value: (machine) => readyOf(machine)?.message, isWide: true },
+  ];
+  const phases = chosen(flags.only, MACHINE_PHASES, 'phase');
+  const reasons = flags.reason?.split(',');
+  return list(
+    session,
+    flags,
+    MACHINES,
+    columns,
+    (machine) =>
+      (phases?.includes(phaseOf(machine)) ?? true) && (reasons?.includes(readyOf(machine)?.reason ?? '') ?? true),
+  );
+}
+
+async function list<T extends Identified>(
+  session: Session,
+  flags: ListFlags,
+  resource: Resource<T>,
+  columns: readonly Column<T>[],
+  isWanted: (object: T) => boolean,
+): Promise<void> {
+  const isEverywhere = flags.allNamespaces === true;
+  const namespace = isEverywhere ? undefined : await session.namespace();
+  const shown: Column<T>[] = [
+    ...(isEverywhere ? [{ header: 'NAMESPACE', value: ({ metadata }: T) => metadata.namespace }] : []),
+    ...columns,
+  ];
+  const write = (objects: readonly T[], hasHeaders: boolean) =>
+    writeList(session.io, flags.output, resource, objects, shown, hasHeaders);
+  const ask = { namespace, labelSelector: flags.selector };
+  const { items, resourceVersion } = await session.listed(resource, ask);
+  const objects = items.filter(isWanted);
+  if (objects.length === 0 && (flags.output === 'table' || flags.output === 'wide'))
+    session.io.tell(`No ${resource.plural} found${namespace === undefined ? '' : ` in namespace ${namespace}`}.`);
+  write(objects, flags.headers);
+  if (flags.watch !== true) return;
+  for await (const object of changesOf(session, resource, ask, resourceVersion))
+    if (isWanted(object)) write([object], false);
+}
+
+/** What is wrong with it, before what it does. */
+function reasonOfHost(host: PhysicalHost): string | undefined {
+  const raised = [CONDITIONS.consumerMissing, CONDITIONS.deletionBlocked, CONDITIONS.duplicateMAC].find(
+    (type) => findCondition(host.status?.conditions, type)?.status === 'True',
+  );
+  if (raised !== undefined) return raised;
+  return host.metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] === undefined ? readyOf(host)?.reason : 'Unschedulable';
+}
+
+function chosen<T extends string>(text: string | undefined, all: readonly T[], what: string): T[] | undefined {
+  return text?.split(',').map((word) => {
+    const found = all.find((one) => one.toLowerCase() === word.trim().toLowerCase());
+    if (found === undefined) throw new CliError(EXIT.usage, `"${word}" is no ${what}; there are ${all.join(', ')}.`);
+    return found;
+  });
+}
+
+/** The name; with the namespace where that is another one. */
+function nameFrom(at: { namespace: string; name: string } | undefined, here: string | undefined): string | undefined {
+  return at && (at.namespace === here ? at.name : `${at.namespace}/${at.name}`);
+}
+
+function words(...parts: (string | undefined)[]): string {
+  return parts.filter(Boolean).join(' ');
+}

@@ -1,0 +1,58 @@
+import { createInterface } from 'node:readline/promises';
+import { inspect } from 'node:util';
+
+/** Where a command reads and writes. Standard output is for data alone. */
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether a person is at the other end of standard output: colours, and times for readers. */
+  readonly isTerminal: boolean;
+  readonly nowMs: () => number;
+  /** Data, as it is. */
+  out(text: string): void;
+  /** For the person: hints, questions, errors. A line. */
+  tell(line: string): void;
+  /** Asks yes or no; undefined when nobody can be asked. */
+  confirm(question: string): Promise<boolean | undefined>;
+}
+
+type Process = Pick<NodeJS.Process, 'env' | 'stdin' | 'stdout' | 'stderr'>;
+
+/** The streams of a process. */
+export function ioOf(owner: Process): Io {
+  return {
+    env: owner.env,
+    isTerminal: owner.stdout.isTTY === true,
+    nowMs: () => Date.now(),
+    out: (text) => void owner.stdout.write(text),
+    tell: (line) => void owner.stderr.write(`${line}\n`),
+    confirm: async (question) => {
+      if (owner.stdin.isTTY !== true || owner.stderr.isTTY !== true) return undefined;
+      const reader = createInterface({ input: owner.stdin, output: owner.stderr });
+      try {
+        return /^y(es)?$/i.test((await reader.question(`${question} [y/N] `)).trim());
+      } finally {
+        reader.close();
+      }
+    },
+  };
+}
+
+export type Colour = 'green' | 'red' | 'yellow' | 'blue' | 'gray' | 'bold';
+
+/** Puts a colour around a text, or nothing. */
+export type Paint = (text: string, colour: Colour | undefined) => string;
+
+/** Colours on a terminal only, and not where NO_COLOR (https://no-color.org) says so. */
+export function paintFor({ isTerminal, env }: Pick<Io, 'isTerminal' | 'env'>): Paint {
+  if (!isTerminal || (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb') return (text) => text;
+  return (text, colour) => {
+    if (colour === undefined) return text;
+    const [on, off] = inspect.colors[colour] ?? [0, 0];
+    return `\u001b[${on}m${text}\u001b[${off}m`;
+  };
+}
+
+/** Text of others (BMCs, images, people) for a terminal: no control characters, which could steer it. */
+export function plain(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+}

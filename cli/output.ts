@@ -1,0 +1,53 @@
+import { stringify } from 'yaml';
+import { apiVersionOf, type Identified, type Resource } from '../kube/resource.ts';
+import { paintFor, type Io } from './io.ts';
+import { table, type Column } from './table.ts';
+
+export const LIST_FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
+export const DATA_FORMATS = ['text', 'json', 'yaml'] as const;
+export type ListFormat = (typeof LIST_FORMATS)[number];
+export type DataFormat = (typeof DATA_FORMATS)[number];
+
+/** Writes objects as the flag `-o` asks. */
+export function writeList<T extends Identified>(
+  io: Io,
+  format: ListFormat,
+  resource: Resource<T>,
+  objects: readonly T[],
+  columns: readonly Column<T>[],
+  hasHeaders = true,
+): void {
+  switch (format) {
+    case 'json':
+    case 'yaml':
+      return writeData(io, format, {
+        apiVersion: 'v1',
+        kind: 'List',
+        items: objects.map((one) => tidied(resource, one)),
+      });
+    case 'name':
+      return io.out(objects.map((one) => `${referenceOf(resource, one)}\n`).join(''));
+    case 'table':
+    case 'wide':
+      if (objects.length > 0)
+        io.out(table(objects, columns, { isWide: format === 'wide', hasHeaders, paint: paintFor(io) }));
+  }
+}
+
+/** Writes a value as JSON or YAML. */
+export function writeData(io: Io, format: 'json' | 'yaml', value: unknown): void {
+  io.out(
+    format === 'json' ? `${JSON.stringify(value, undefined, 2)}\n` : stringify(value, { aliasDuplicateObjects: false }),
+  );
+}
+
+/** As kubectl names it: `beskar7machine.infrastructure.cluster.x-k8s.io/worker-01`. */
+export function referenceOf(resource: Resource, { metadata }: Identified): string {
+  return `${resource.kind.toLowerCase()}.${resource.group}/${metadata.name}`;
+}
+
+/** With its kind, and without who wrote which field, as kubectl shows it. */
+export function tidied<T extends Identified>(resource: Resource<T>, { metadata, ...rest }: T): object {
+  const { managedFields: _whoWroteWhat, ...shown } = metadata as T['metadata'] & { managedFields?: unknown };
+  return { ...rest, apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: shown };
+}

@@ -1,0 +1,221 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ListFlags } from './commands/lists.ts';
+import type { ReportFlags } from './commands/report.ts';
+import type { SteerFlags } from './commands/steer.ts';
+import type { TraceFlags } from './commands/trace.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import type { Io } from './io.ts';
+import { DATA_FORMATS, LIST_FORMATS } from './output.ts';
+import { Session, type Flags } from './session.ts';
+
+/** What a command does; its code, when it is not `ok`. */
+type Work<O> = (session: Session, words: readonly string[], options: O) => Promise<ExitCode | void>;
+
+const EXIT_CODES = `
+Exit codes: 0 ok, 1 error, 2 wrong usage, 3 not found, 4 refused (nothing was done), 5 not allowed, 6 not reachable.`;
+
+/** All commands. `told` is called with the exit code of the one that ran. */
+export function program(io: Io, version: string, told: (code: ExitCode) => void): Command {
+  const root = new Command('kubectl-beskar7')
+    .description('See and steer bare metal that Beskar7 provisions. Runs as `kubectl beskar7` when it is on the PATH.')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => io.out(text),
+      writeErr: (text) => io.tell(text.trimEnd()),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showSuggestionAfterError()
+    .showHelpAfterError('(see --help)')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride()
+    .addOption(new Option('-n, --namespace <name>', 'namespace; default: that of the context').argParser(nonEmpty))
+    .addOption(
+      new Option('--context <name>', 'context of the kubeconfig; default: its current one').argParser(nonEmpty),
+    )
+    .addOption(new Option('--kubeconfig <file>', 'kubeconfig; default: as kubectl').argParser(nonEmpty))
+    .addOption(
+      new Option(
+        '--temporal-address <host:port>',
+        'Temporal frontend; default: as the temporal command line (TEMPORAL_ADDRESS, profile), else localhost:7233',
+      ).argParser(nonEmpty),
+    )
+    .addOption(
+      new Option(
+        '--temporal-namespace <name>',
+        'Temporal namespace; default: TEMPORAL_NAMESPACE, else beskar7',
+      ).argParser(nonEmpty),
+    )
+    .addOption(
+      new Option('--request-timeout <duration>', 'how long one call may take, e.g. 10s')
+        .default(10_000, '10s')
+        .argParser(duration),
+    );
+
+  const work =
+    <O>(run: Work<O>) =>
+    async (...given: unknown[]): Promise<void> => {
+      const command = given.at(-1) as Command;
+      const session = new Session(io, command.optsWithGlobals<Flags>());
+      try {
+        told(
+          (await run(
+            session,
+            command.processedArgs.flat().filter((word) => typeof word === 'string'),
+            command.opts() as O,
+          )) ?? EXIT.ok,
+        );
+      } finally {
+        await session.close();
+      }
+    };
+  addLists(root, work);
+  addViews(root, work);
+  addSteering(root, work);
+  return root;
+}
+
+type Wrap = <O>(run: Work<O>) => (...given: unknown[]) => Promise<void>;
+
+function addLists(root: Command, work: Wrap): void {
+  const list = (name: string, alias: string, description: string, only: Option) =>
+    root
+      .command(name)
+      .alias(alias)
+      .description(description)
+      .addOption(new Option('-A, --all-namespaces', 'of all namespaces'))
+      .addOption(new Option('-l, --selector <labels>', 'with these labels, e.g. rack=r1,zone!=b').argParser(nonEmpty))
+      .addOption(only)
+      .addOption(new Option('--reason <list>', 'with one of these reasons, comma separated').argParser(nonEmpty))
+      .addOption(new Option('-w, --watch', 'go on with each change'))
+      .addOption(format(LIST_FORMATS))
+      .addOption(new Option('--no-headers', 'without the line of headers'));
+  list(
+    'hosts',
+    'host',
+    'List PhysicalHosts.',
+    new Option('--state <list>', 'in one of these states, comma separated').argParser(nonEmpty),
+  ).action(
+    work(async (session, _words, options: ListFlags & { state?: string }) => {
+      const { listHosts } = await import('./commands/lists.ts');
+      const { state, ...rest } = options;
+      await listHosts(session, { ...rest, ...(state === undefined ? {} : { only: state }) });
+    }),
+  );
+  list(
+    'machines',
+    'machine',
+    'List Beskar7Machines.',
+    new Option('--phase <list>', 'in one of these phases, comma separated').argParser(nonEmpty),
+  ).action(
+    work(async (session, _words, options: ListFlags & { phase?: string }) => {
+      const { listMachines } = await import('./commands/lists.ts');
+      const { phase, ...rest } = options;
+      await listMachines(session, { ...rest, ...(phase === undefined ? {} : { only: phase }) });
+    }),
+  );
+}
+
+function addViews(root: Command, work: Wrap): void {
+  root
+    .command('explain <machine|host>')
+    .description('Say in plain words why it is in its state, what happens next and when, and what you can do.')
+    .addOption(format(DATA_FORMATS))
+    .action(
+      work(async (session, [text = ''], { output }: { output: (typeof DATA_FORMATS)[number] }) => {
+        const { explain } = await import('./commands/explain.ts');
+        await explain(session, text, output);
+      }),
+    );
+  root
+    .command('trace <machine|host>')
+    .description('Show the steps of the newest run, with their durations, failures and repeats. Times are UTC.')
+    .addOption(new Option('-f, --follow', 'live, until the run is over; ends with 1 when it did not succeed'))
+    .addOption(new Option('--run <id>', 'the id of an earlier run').argParser(nonEmpty))
+    .addOption(format(DATA_FORMATS))
+    .action(
+      work(async (session, [text = ''], options: TraceFlags) => {
+        const { trace } = await import('./commands/trace.ts');
+        return trace(session, text, options);
+      }),
+    );
+  root
+    .command('report <host>')
+    .description('Show what the inspection image found in a server.')
+    .addOption(new Option('--back <number>', 'how many reports back').default(0).argParser(wholeNumber))
+    .addOption(new Option('--diff', 'what changed since the report before').conflicts('list'))
+    .addOption(new Option('--list', 'which reports there are'))
+    .addOption(format(DATA_FORMATS))
+    .action(
+      work(async (session, [text = ''], options: ReportFlags) => {
+        const { report } = await import('./commands/report.ts');
+        await report(session, text, options);
+      }),
+    );
+}
+
+function addSteering(root: Command, work: Wrap): void {
+  const yes = () => new Option('-y, --yes', 'do not ask; needed where there is no terminal');
+  const output = () =>
+    new Option('-o, --output <format>', 'of what is written').choices(['text', 'name']).default('text');
+  root
+    .command('retry <machine...>')
+    .description('Have failed machines provisioned again.')
+    .addOption(output())
+    .action(
+      work(async (session, words, options: SteerFlags) => {
+        const { retry } = await import('./commands/steer.ts');
+        await retry(session, words, options);
+      }),
+    );
+  root
+    .command('cancel <machine...>')
+    .description('Cancel the provisioning that is under way; its server is switched off and seen off.')
+    .addOption(new Option('--reason <text>', 'kept with the run').argParser(nonEmpty))
+    .addOption(yes())
+    .addOption(output())
+    .action(
+      work(async (session, words, options: SteerFlags & { reason?: string }) => {
+        const { cancel } = await import('./commands/steer.ts');
+        await cancel(session, words, options);
+      }),
+    );
+  root
+    .command('force-release <host>')
+    .description('Free a host whose BMC will not answer again, without having seen its server off.')
+    .addOption(new Option('--reason <text>', 'why; kept in an event').makeOptionMandatory())
+    .addOption(yes())
+    .addOption(output())
+    .action(
+      work(async (session, [text = ''], options: SteerFlags & { reason: string }) => {
+        const { forceRelease } = await import('./commands/steer.ts');
+        await forceRelease(session, text, options);
+      }),
+    );
+}
+
+function format(choices: readonly string[]): Option {
+  return new Option('-o, --output <format>', 'how it is written').choices([...choices]).default(choices[0]);
+}
+
+function nonEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It is empty.');
+  return text;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('It has to be a whole number.');
+  return Number(text);
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+
+function duration(text: string): number {
+  const [, number, unit] = /^(\d{1,6})(ms|s|m)$/.exec(text) ?? [];
+  const ms = Number(number) * (UNITS[unit ?? ''] ?? 0);
+  if (!(ms > 0)) throw new InvalidArgumentError('It has to be a duration such as 500ms, 10s or 1m.');
+  return ms;
+}
