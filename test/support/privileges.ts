@@ -31,6 +31,16 @@ interface Role {
 /** What the API server asks for itself, so that no request shows it: the owner that a boot Secret names (OwnerReferencesPermissionEnforcement). */
 const ASKED_BY_ADMISSION: readonly Privilege[] = ['update physicalhosts.infrastructure.cluster.x-k8s.io/finalizers'];
 
+/** What the web page and earlier reports need: the end-to-end tests use it, those with Cluster API do not. */
+export const USED_END_TO_END: readonly Privilege[] = [
+  'list events',
+  'get configmaps',
+  'create configmaps',
+  'patch configmaps',
+  'create tokenreviews.authentication.k8s.io',
+  'create subjectaccessreviews.authorization.k8s.io',
+];
+
 /** All that a (Cluster)Role of a manifest grants. Throws when there is no such role. */
 export function grantsOf(manifest: string, role: string): Set<Privilege> {
   const objects = parseAllDocuments(manifest).map((document) => document.toJS() as Role | null);

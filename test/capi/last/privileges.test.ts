@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { testControlPlane } from '../../support/controlPlane.ts';
-import { grantsOf, Uses } from '../../support/privileges.ts';
+import { grantsOf, USED_END_TO_END, Uses } from '../../support/privileges.ts';
 
 const MANIFEST = path.join(__dirname, '..', '..', '..', 'deploy', 'manifests', 'rbac.yaml');
 
@@ -14,9 +14,11 @@ describe('in all tests of this run', () => {
     expect([...new Set(uses.refused)]).toEqual([]);
   });
 
-  test('each verb that the shipped role grants was used', () => {
+  test('each verb that the shipped role grants was used, here or in the end-to-end tests', () => {
     const grants = grantsOf(readFileSync(MANIFEST, 'utf8'), 'beskar7');
     expect(grants.size).toBeGreaterThan(20);
-    expect(Uses.read(testControlPlane().auditLog).unused(grants)).toEqual([]);
+    const unused = Uses.read(testControlPlane().auditLog).unused(grants);
+    // test/e2e/last/privileges.test.ts sees to these.
+    expect(unused.filter((grant) => !USED_END_TO_END.includes(grant))).toEqual([]);
   });
 });

@@ -1,10 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { testControlPlane } from '../../support/controlPlane.ts';
-import { Uses } from '../../support/privileges.ts';
+import { USED_END_TO_END, Uses } from '../../support/privileges.ts';
 
 test('in all tests of this run, nothing was refused to the shipped account', () => {
   const uses = Uses.read(testControlPlane().auditLog);
   // Alone, there is nothing to look at: run it with the others (npm run test:e2e).
   expect(uses.count).toBeGreaterThan(100);
   expect([...new Set(uses.refused)]).toEqual([]);
+});
+
+test('what only these tests use was used', () => {
+  const { used } = Uses.read(testControlPlane().auditLog);
+  expect(USED_END_TO_END.filter((privilege) => !used.has(privilege))).toEqual([]);
 });
