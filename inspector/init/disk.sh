@@ -27,7 +27,7 @@ image_size() {
 # choose_disk <bytes of the image>: fills CHOSEN. beskar7.disk, else the smallest that fits the image and minDiskGB; never a removable or read-only one.
 choose_disk() {
   answer=$(jq -c -L "${REPORTS:-$LIBRARY/report}" --arg wanted "$DISK" --argjson image "$1" --argjson minimum "${MIN_DISK_GB}000000000" \
-    --rawfile wwids "$FACTS/wwids.txt" -f "${REPORTS:-$LIBRARY/report}/disk-choice.jq" "$FACTS/lsblk.json")
+    --slurpfile smart "$FACTS/smart.json" --rawfile wwids "$FACTS/wwids.txt" -f "${REPORTS:-$LIBRARY/report}/disk-choice.jq" "$FACTS/lsblk.json")
   CHOSEN=$(printf '%s' "$answer" | jq -r '.disk // empty')
   [ -z "$CHOSEN" ] || return 0
   PROBLEM="NoDiskFits: $(printf '%s' "$answer" | jq -r '.problem // "the disks could not be read"')"

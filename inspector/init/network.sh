@@ -23,8 +23,8 @@ nic_with_mac() {
 
 # Tries until the time for the report is over.
 network_up() {
-  for nic in $(nics); do ip link set "$nic" up; done
   while :; do
+    for nic in $(nics); do ip link set "$nic" up; done
     if [ -n "$STATIC_IP" ]; then
       network_static && return 0
     else
@@ -59,11 +59,14 @@ dhcp_on_all() {
     return 1
   }
   say "asks for an address on $all"
-  rm -f "$RUN"/lease.*
+  rm -f "$RUN"/lease.* "$RUN"/ended.*
   mkdir -p "$RUN"
   jobs_of_dhcp=
   for nic in $all; do
-    (dhcp "$nic" && : >"$RUN/lease.$nic") &
+    (
+      dhcp "$nic" && : >"$RUN/lease.$nic"
+      : >"$RUN/ended.$nic"
+    ) &
     jobs_of_dhcp="$jobs_of_dhcp $!"
   done
   for _ in $(seq 1 100); do
@@ -72,6 +75,7 @@ dhcp_on_all() {
       say_addresses "$nic"
       return 0
     done
+    ! dhcp_ended "$all" || break
     sleep 0.1
   done
   for job in $jobs_of_dhcp; do wait "$job"; done
@@ -82,6 +86,10 @@ dhcp_on_all() {
     fi
   done
   return 1
+}
+
+dhcp_ended() {
+  for nic in $1; do [ -e "$RUN/ended.$nic" ] || return 1; done
 }
 
 # Where routers announce a prefix, Linux has made itself an address.
@@ -108,7 +116,7 @@ network_static() {
 }
 
 static_nic() {
-  [ -z "$BOOT_MAC" ] || nic_with_mac "$BOOT_MAC" && return 0
+  if [ -n "$BOOT_MAC" ] && nic_with_mac "$BOOT_MAC"; then return 0; fi
   for nic in $(nics); do
     [ "$(cat "$NET/$nic/carrier" 2>/dev/null)" != 1 ] || {
       printf '%s\n' "$nic"

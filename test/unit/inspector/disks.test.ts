@@ -25,6 +25,7 @@ async function chosen({ disks, image = 0, minDiskGB = 0, disk = '', wwids = '' }
   const lsblk = isRecorded ? recorded(disks, 'lsblk.json') : JSON.stringify({ blockdevices: disks });
   writeFileSync(path.join(folder, 'lsblk.json'), lsblk);
   writeFileSync(path.join(folder, 'wwids.txt'), isRecorded ? recorded(disks, 'wwids.txt') : wwids);
+  writeFileSync(path.join(folder, 'smart.json'), isRecorded ? recorded(disks, 'smart.json') : '');
   const { stdout } = await runParts(
     ['disk'],
     `DISK='${disk}' MIN_DISK_GB=${minDiskGB}; choose_disk ${image} && echo "$CHOSEN" || echo "$PROBLEM"`,
@@ -79,6 +80,8 @@ describe('the disk that WholeDisk writes', () => {
     ['by its path', { disks: three, disk: '/dev/sda' }, '/dev/sda'],
     ['by its name', { disks: three, disk: 'sdc' }, '/dev/sdc'],
     ['by its serial number', { disks: 'qemu-virtio', disk: 'VM0001-D0' }, '/dev/vda'],
+    ['by the serial number that smartctl says', { disks: 'supermicro-nvme', disk: 'S64GNE0RB00010' }, '/dev/nvme10n1'],
+    ['by the serial number of a SCSI disk', { disks: 'lenovo-sr650-multipath', disk: '8C60A00BTQB7' }, '/dev/sdb'],
     ['by its world-wide name', { disks: 'dell-r740xd', disk: 'naa.6a2e7c41d4c1f8f28007e4e3d40f681' }, '/dev/sdb'],
     ['that is not there: no other one instead', { disks: three, disk: 'sdz' }, 'NoDiskFits: beskar7.disk is not there'],
     [
