@@ -7,13 +7,14 @@ FETCH_TRIES=${FETCH_TRIES:-8}
 fetch() {
   url=$1
   shift
-  set -- "$@" -q -f -s -S -L --max-redirs 5 --proto '=http,https' --proto-redir '=http,https' --connect-timeout 10 \
+  set -- "$@" -f -s -S -L --max-redirs 5 --proto '=http,https' --proto-redir '=http,https' --connect-timeout 10 \
     --speed-limit 1024 --speed-time "${STALL_SECONDS:-30}"
   if [ -n "$CA" ]; then
     cat "${PUBLIC_CAS:-/etc/ssl/certs/ca-certificates.crt}" "$RUN/ca.pem" >"$RUN/all-cas.pem" 2>/dev/null
     set -- "$@" --cacert "$RUN/all-cas.pem"
   fi
-  curl "$@" "$url"
+  # -q has to come first: no configuration file is read.
+  curl -q "$@" "$url"
 }
 
 # Whether a fetch that ended with this number may go better later: 22 is an answer of 400 or more.
