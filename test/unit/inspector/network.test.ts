@@ -5,7 +5,9 @@ import { afterEach, beforeEach, describe, expect } from '@jest/globals';
 import { runParts, testWithShell } from '../../support/inspector.ts';
 
 let run = '';
-beforeEach(() => (run = mkdtempSync(path.join(os.tmpdir(), 'beskar7-network-'))));
+beforeEach(() => {
+  run = mkdtempSync(path.join(os.tmpdir(), 'beskar7-network-'));
+});
 afterEach(() => rmSync(run, { recursive: true, force: true }));
 
 interface Given {
