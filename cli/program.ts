@@ -1,4 +1,7 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { SHELLS, type Shell } from './shells.ts';
+import type { DoctorFlags } from './commands/doctor.ts';
+import type { ExportFlags } from './commands/export.ts';
 import type { ListFlags } from './commands/lists.ts';
 import type { ReportFlags } from './commands/report.ts';
 import type { SteerFlags } from './commands/steer.ts';
@@ -75,6 +78,8 @@ export function program(io: Io, version: string, told: (code: ExitCode) => void)
   addLists(root, work);
   addViews(root, work);
   addSteering(root, work);
+  addHelpForPeople(root, work);
+  addCompletion(root, io, told);
   return root;
 }
 
@@ -195,6 +200,79 @@ function addSteering(root: Command, work: Wrap): void {
         await forceRelease(session, text, options);
       }),
     );
+}
+
+function addHelpForPeople(root: Command, work: Wrap): void {
+  root
+    .command('export <machine>')
+    .description('Write machine, host, events and histories into one file that a maintainer can look at and replay.')
+    .addOption(
+      new Option('--file <file>', 'default: <machine>.beskar7-export.json; - is standard output').argParser(nonEmpty),
+    )
+    .addOption(new Option('--runs <number>', 'how many of the newest provisionings').default(3).argParser(wholeNumber))
+    .action(
+      work(async (session, [text = ''], options: ExportFlags) => {
+        const { exportMachine } = await import('./commands/export.ts');
+        await exportMachine(session, text, options);
+      }),
+    );
+  root
+    .command('doctor')
+    .description(
+      'Look at what has to be there: kinds, rights, Temporal, workers, BMCs, listeners. Ends with 1 when something is bad.',
+    )
+    .addOption(
+      new Option('--boot-url <url>', 'look at the boot listener, too, e.g. http://10.0.0.5:8083').argParser(nonEmpty),
+    )
+    .addOption(new Option('--callback-url <url>', 'and at the callback listener').argParser(nonEmpty))
+    .addOption(format(DATA_FORMATS))
+    .action(
+      work(async (session, _words, options: DoctorFlags) => {
+        const { doctor } = await import('./commands/doctor.ts');
+        return doctor(session, options);
+      }),
+    );
+}
+
+/** `completion <shell>`, and what kubectl asks by `kubectl_complete-beskar7`. */
+function addCompletion(root: Command, io: Io, told: (code: ExitCode) => void): void {
+  root
+    .command('completion')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .description(
+      "Print the completion of a shell for kubectl-beskar7 itself; kubectl's own needs kubectl_complete-beskar7 on the PATH.",
+    )
+    .action(async (shell: Shell) => {
+      const { completionScript } = await import('./completion.ts');
+      io.out(completionScript(shell));
+      told(EXIT.ok);
+    });
+  root
+    .command('__complete [words...]', { hidden: true })
+    .allowUnknownOption()
+    .helpOption(false)
+    .action(async (words: string[]) => {
+      const { candidates, COMPLETION_MS } = await import('./completion.ts');
+      const session = new Session(io, { ...flagsIn(root, words.slice(0, -1)), requestTimeout: COMPLETION_MS });
+      try {
+        io.out(await candidates(root, words, session));
+      } finally {
+        await session.close();
+      }
+      told(EXIT.ok);
+    });
+}
+
+/** The flags of all commands in a line that is not whole yet; none when it makes no sense. */
+function flagsIn(root: Command, words: readonly string[]): Partial<Flags> {
+  const reader = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
+  for (const option of root.options) reader.addOption(option);
+  try {
+    reader.parseOptions([...words]);
+  } catch {
+    return {};
+  }
+  return reader.opts<Partial<Flags>>();
 }
 
 function format(choices: readonly string[]): Option {

@@ -13,7 +13,7 @@ afterEach(() => {
 describe('flags', () => {
   test('the defaults are those of the architecture text', () => {
     expect(parseConfig([])).toMatchObject({
-      roles: ['controllers', 'worker', 'bmc-worker', 'api', 'webhook'],
+      roles: ['controllers', 'worker', 'bmc-worker', 'api', 'webhook', 'web'],
       callbackBindAddress: { host: '0.0.0.0', port: 8082 },
       metricsBindAddress: { host: '0.0.0.0', port: 8080 },
       inspectionTimeout: 600_000,
