@@ -1,3 +1,4 @@
+import { withBmcRequests } from './bmcRequests.ts';
 import { bootInspector, prepareBoot, type BootInput } from './bootInspector.ts';
 import { claimHost, type ClaimHostInput } from './claimHost.ts';
 import type { ClaimRef } from './claimRef.ts';
@@ -43,6 +44,11 @@ export function createKubernetesActivities(deps: Dependencies) {
   };
 }
 
+/** An activity at a BMC tells what it asked there. */
+function atBmc<T extends object | void>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return withBmcRequests(() => withHeartbeat(body));
+}
+
 /** The monitor can hear of a cancel seconds later than the others. */
 const MONITOR_HEARTBEAT_MS = 4_000;
 
@@ -50,11 +56,11 @@ const MONITOR_HEARTBEAT_MS = 4_000;
 export function createBmcActivities(deps: Dependencies) {
   const failedPolls = new FailedPolls();
   return {
-    enrollHost: (input: EnrollInput) => withHeartbeat((signal) => enrollHost(deps, input, signal)),
-    prepareBoot: (input: BootInput) => withHeartbeat((signal) => prepareBoot(deps, input, signal)),
-    bootInspector: (input: BootInput) => withHeartbeat((signal) => bootInspector(deps, input, signal)),
-    releaseHost: (input: ReleaseHostInput) => withHeartbeat((signal) => releaseHost(deps, input, signal)),
-    retireHost: (input: RetireInput) => withHeartbeat((signal) => retireHost(deps, input, signal)),
+    enrollHost: (input: EnrollInput) => atBmc((signal) => enrollHost(deps, input, signal)),
+    prepareBoot: (input: BootInput) => atBmc((signal) => prepareBoot(deps, input, signal)),
+    bootInspector: (input: BootInput) => atBmc((signal) => bootInspector(deps, input, signal)),
+    releaseHost: (input: ReleaseHostInput) => atBmc((signal) => releaseHost(deps, input, signal)),
+    retireHost: (input: RetireInput) => atBmc((signal) => retireHost(deps, input, signal)),
     monitorShard: (input: MonitorInput) =>
       withHeartbeat((signal) => monitorShard(deps, failedPolls, input, signal), MONITOR_HEARTBEAT_MS),
   };

@@ -140,6 +140,7 @@ function addViews(root: Command, work: Wrap): void {
     .description('Show the steps of the newest run, with their durations, failures and repeats. Times are UTC.')
     .addOption(new Option('-f, --follow', 'live, until the run is over; ends with 1 when it did not succeed'))
     .addOption(new Option('--run <id>', 'the id of an earlier run').argParser(nonEmpty))
+    .addOption(new Option('--bmc', 'with the requests to the BMC, as the activities told them when they ended'))
     .addOption(format(DATA_FORMATS))
     .action(
       work(async (session, [text = ''], options: TraceFlags) => {

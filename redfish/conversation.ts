@@ -249,7 +249,7 @@ export class Conversation implements Reader {
     const { signal, beforeWrite } = sending;
     const limits = { timeoutMs: Math.min(remainingMs, callTimeoutMs), signal, beforeWrite };
     const send = () => this.#transport.exchange(wire, limits, this.what(request));
-    const exchange = () => observed(this.config.observe, method, send);
+    const exchange = () => observed(this.config.observe, request, send);
     return parseReply(await traced({ method, path, host: this.config.host }, exchange));
   }
 }

@@ -7,7 +7,7 @@ export type { RedfishConnectionOptions } from './connectionOptions.ts';
 export { RedfishError, type RedfishErrorDetails, type RedfishErrorKind } from './error.ts';
 export type { BeforeSend, MutateOptions } from './fence.ts';
 export type { NetworkAddress } from './network.ts';
-export type { ObserveRequest } from './observe.ts';
+export type { ObservedRequest, ObserveRequest } from './observe.ts';
 export { RedfishPool, type RedfishPoolOptions } from './pool.ts';
 export type { PowerRequest, WaitOptions } from './power.ts';
 export type { PowerState, SystemInfo } from './system.ts';

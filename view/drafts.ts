@@ -11,6 +11,7 @@ export interface Draft {
   endedAt: number | undefined;
   detail: string | undefined;
   readonly retries: { readonly at: string; readonly error: string }[];
+  bmcRequests: readonly string[];
   nextAttemptAt: string | undefined;
   /** Its work failed, and may be tried again. */
   hasFailed: boolean;
@@ -23,7 +24,7 @@ export class Drafts {
   readonly #all: Draft[] = [];
 
   steps(): Step[] {
-    return this.#all.map(({ name, state, startedAt, endedAt, detail, retries, nextAttemptAt }, index) => ({
+    return this.#all.map(({ name, state, startedAt, endedAt, detail, retries, bmcRequests, nextAttemptAt }, index) => ({
       id: String(index + 1),
       name,
       state,
@@ -31,6 +32,7 @@ export class Drafts {
       ...(endedAt === undefined ? {} : { endedAt: isoOf(endedAt) }),
       ...(detail === undefined || detail === '' ? {} : { detail }),
       retries: [...retries],
+      ...(bmcRequests.length === 0 ? {} : { bmcRequests }),
       ...(nextAttemptAt === undefined || endedAt !== undefined ? {} : { nextAttemptAt }),
     }));
   }
@@ -44,6 +46,7 @@ export class Drafts {
       endedAt: undefined,
       detail: undefined,
       retries: [],
+      bmcRequests: [],
       nextAttemptAt: undefined,
       hasFailed: false,
       isSealed: false,

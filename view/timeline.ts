@@ -30,6 +30,9 @@ export function timelineOf(history: RunHistory, pending: readonly PendingActivit
   return timeline.steps();
 }
 
+/** A release can go on for days. */
+const MOST_BMC_REQUESTS = 100;
+
 interface Started {
   readonly type: string;
   readonly activityId: string;
@@ -112,7 +115,11 @@ class Timeline {
         error: repeated(messageOf(begun.lastFailure), begun.attempt ?? 1),
       });
     const completed = event.activityTaskCompletedEventAttributes;
-    if (completed) this.#complete(this.#of(completed.scheduledEventId), objectOf(completed.result), at);
+    if (completed) {
+      const result = objectOf(completed.result);
+      this.#noteBmc(this.#of(completed.scheduledEventId), result);
+      this.#complete(this.#of(completed.scheduledEventId), result, at);
+    }
     const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
     if (failed) this.#fail(this.#of(failed.scheduledEventId), failed.failure, at);
     const cancelled = event.activityTaskCanceledEventAttributes;
@@ -225,6 +232,13 @@ class Timeline {
     this.#drafts.end(draft, 'done', at);
   }
 
+  /** A step of several activities (a boot that began again) shows all that were told. */
+  #noteBmc(started: Started | undefined, { bmcRequests }: Readonly<Record<string, unknown>>): void {
+    if (started?.draft === undefined || !Array.isArray(bmcRequests)) return;
+    const lines = bmcRequests.filter((line) => typeof line === 'string');
+    started.draft.bmcRequests = [...started.draft.bmcRequests, ...lines].slice(-MOST_BMC_REQUESTS);
+  }
+
   #claimed(draft: Draft, result: Readonly<Record<string, unknown>>, at: number): void {
     const kind = str(result['kind']);
     const claim = obj(result['claim']);
@@ -274,6 +288,7 @@ class Timeline {
 
   #fail(started: Started | undefined, failure: Failure, at: number): void {
     if (!started?.draft) return;
+    this.#noteBmc(started, failedDetails(failure));
     if (failure?.canceledFailureInfo) return this.#drafts.end(started.draft, 'cancelled', at);
     started.draft.retries.push({ at: isoOf(at), error: messageOf(failure) });
     started.draft.hasFailed = true;
@@ -349,6 +364,12 @@ class Timeline {
       drafts.moment('end', 'Goes on in a fresh run', at, 'done', `run ${next.newExecutionRunId ?? ''}`);
     }
   }
+}
+
+/** What activities at a BMC put into the details of their failure. */
+function failedDetails(failure: Failure): Readonly<Record<string, unknown>> {
+  const details = failure?.applicationFailureInfo?.details?.payloads ?? [];
+  return Object.assign({}, ...details.map((payload) => objectOf({ payloads: [payload] }))) as Record<string, unknown>;
 }
 
 /** Only the last failure of several is known. */

@@ -70,8 +70,13 @@ export function createMetrics(counted: Counted): {
       provisioningDone: (seconds) => provisioning.observe(seconds),
       provisioningFailed: (reason) => provisioningFailures.inc({ reason }),
     },
-    redfishRequest: (method, outcome, seconds) => requests.observe({ method, outcome }, seconds),
+    redfishRequest: ({ method, outcome, seconds }) => requests.observe({ method, outcome: classOf(outcome) }, seconds),
   };
+}
+
+/** Statuses are many, their classes few. */
+function classOf(outcome: number | string): string {
+  return typeof outcome === 'number' ? `${Math.floor(outcome / 100)}xx` : outcome;
 }
 
 function registerGauges(registry: Registry, { hosts, machines, waiting }: Counted): void {

@@ -7,6 +7,7 @@ import { makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { request } from 'undici';
+import { noteBmcRequest } from '../activities/bmcRequests.ts';
 import { HostReservations } from '../activities/hostReservations.ts';
 import { CredentialCache } from '../activities/credentialCache.ts';
 import { SecretMarks } from '../activities/secretMarks.ts';
@@ -329,7 +330,12 @@ export class Beskar7 {
     const config = this.#config;
     return {
       kube: this.#kube,
-      redfish: new RedfishPool({ observe: redfishRequest }),
+      redfish: new RedfishPool({
+        observe: (request) => {
+          redfishRequest(request);
+          noteBmcRequest(request);
+        },
+      }),
       caches: cachesOf(informers),
       reservations: new HostReservations(),
       credentials: new CredentialCache(this.#kube),

@@ -15,6 +15,8 @@ export interface TraceFlags {
   readonly follow?: boolean;
   /** The run to show; default: the newest, an open one first. */
   readonly run?: string;
+  /** With what was asked of the BMC. */
+  readonly bmc?: boolean;
   readonly output: DataFormat;
 }
 
@@ -25,12 +27,14 @@ export async function trace(session: Session, text: string, flags: TraceFlags): 
   const temporal = await session.temporal();
   const subject = await subjectOf(session, text);
   const run = await runOf(session, temporal, subject, flags);
-  if (flags.follow === true) return follow(session, temporal, run);
+  if (flags.follow === true) return follow(session, temporal, run, flags);
   const steps = timelineOf(await wholeHistory(temporal, run), run.pending);
-  if (flags.output === 'text') session.io.out(timelineText(session.io, run, steps));
+  if (flags.output === 'text') session.io.out(timelineText(session.io, run, steps, flags));
   else writeData(session.io, flags.output, { ...withoutPending(run), steps });
   return EXIT.ok;
 }
+
+type Shown = Pick<TraceFlags, 'bmc'>;
 
 interface Subject {
   readonly kind: 'machine' | 'host';
@@ -97,7 +101,7 @@ async function firstRun(session: Session, temporal: Temporal, subject: Subject):
 }
 
 /** Shows steps as they come and change, until the run is over; goes on with the run that takes its place. */
-async function follow(session: Session, temporal: Temporal, first: Run): Promise<ExitCode> {
+async function follow(session: Session, temporal: Temporal, first: Run, flags: Shown): Promise<ExitCode> {
   const { io } = session;
   for (let run = first; ;) {
     io.out(headOf(paintFor(io), run));
@@ -108,7 +112,7 @@ async function follow(session: Session, temporal: Temporal, first: Run): Promise
       // What Temporal repeats stands in no event: it is asked for with each answer of the long poll.
       const now = await describe(temporal, run.workflowId, run.runId);
       for (const step of timelineOf({ events }, now?.pending)) {
-        const text = stepText(io, step);
+        const text = stepText(io, step, flags);
         if (shown.get(step.id) === text) continue;
         shown.set(step.id, text);
         io.out(text);
@@ -126,9 +130,14 @@ async function follow(session: Session, temporal: Temporal, first: Run): Promise
 }
 
 /** A run and its steps for a reader. */
-export function timelineText(io: Pick<Io, 'isTerminal' | 'env' | 'nowMs'>, run: Run, steps: readonly Step[]): string {
+export function timelineText(
+  io: Pick<Io, 'isTerminal' | 'env' | 'nowMs'>,
+  run: Run,
+  steps: readonly Step[],
+  flags: Shown = {},
+): string {
   const end = isOpen(run) ? '' : `\n${paintFor(io)(`The run is over: ${run.status}.`, 'bold')}\n`;
-  return headOf(paintFor(io), run) + steps.map((step) => stepText(io, step)).join('') + end.slice(1);
+  return headOf(paintFor(io), run) + steps.map((step) => stepText(io, step, flags)).join('') + end.slice(1);
 }
 
 function headOf(paint: Paint, { workflowId, runId, startedAt }: Run): string {
@@ -147,9 +156,9 @@ const NAME_WIDTH = 30;
 const TOOK_WIDTH = 10;
 
 /** One step: when it began, its state, how long it took, what came out; a line for each failure, and for what comes. */
-function stepText(io: Pick<Io, 'isTerminal' | 'env'>, step: Step): string {
+function stepText(io: Pick<Io, 'isTerminal' | 'env'>, step: Step, { bmc = false }: Shown): string {
   const paint = paintFor(io);
-  const { state, name, startedAt, endedAt, detail, retries, nextAttemptAt } = step;
+  const { state, name, startedAt, endedAt, detail, retries, bmcRequests = [], nextAttemptAt } = step;
   const took = endedAt === undefined ? '' : duration(Date.parse(endedAt) - Date.parse(startedAt));
   const line = [
     clock(startedAt),
@@ -158,11 +167,14 @@ function stepText(io: Pick<Io, 'isTerminal' | 'env'>, step: Step): string {
     took.padStart(TOOK_WIDTH),
     ...(detail === undefined ? [] : [plain(detail).replace(/\s+/g, ' ')]),
   ].join('  ');
+  const requests = bmc ? bmcRequests.map((request) => `${' '.repeat(10)}${paint(plain(request), 'gray')}`) : [];
   const more = [
     ...retries.map(({ at, error }) => `failed at ${clock(at)}: ${plain(error).replace(/\s+/g, ' ')}`),
     ...(nextAttemptAt === undefined ? [] : [`tried again at ${clock(nextAttemptAt)}`]),
   ];
-  return [line.trimEnd(), ...more.map((text) => `${' '.repeat(10)}${paint(text, 'yellow')}`), ''].join('\n');
+  return [line.trimEnd(), ...requests, ...more.map((text) => `${' '.repeat(10)}${paint(text, 'yellow')}`), ''].join(
+    '\n',
+  );
 }
 
 /** The time of day in UTC, to the second: with the line above it is a whole time. */

@@ -182,6 +182,8 @@ export interface Step {
   /** Which host, what came out. */
   readonly detail?: string;
   readonly retries: readonly { readonly at: string; readonly error: string }[];
+  /** What was asked of the BMC, in the last try: `2026-11-23T08:00:00.123Z POST /redfish/v1/… 204 in 12 ms`. */
+  readonly bmcRequests?: readonly string[];
   /** When a step that failed is tried again. */
   readonly nextAttemptAt?: string;
 }

@@ -62,14 +62,16 @@ test('what activities and requests tell is counted by reason and outcome', async
   activities.inspectionFailed('Timeout');
   activities.provisioningFailed('InspectionTimeout');
   activities.provisioningFailed('InspectionTimeout');
-  redfishRequest('GET', '2xx', 0.02);
-  redfishRequest('PATCH', 'Timeout', 60);
+  redfishRequest({ method: 'GET', path: '/redfish/v1', outcome: 200, seconds: 0.02 });
+  redfishRequest({ method: 'GET', path: '/redfish/v1', outcome: 503, seconds: 0.02 });
+  redfishRequest({ method: 'PATCH', path: '/redfish/v1', outcome: 'Timeout', seconds: 60 });
   const lines = (await registry.metrics()).split('\n');
   expect(lines).toContain('beskar7_inspection_duration_seconds_bucket{le="20"} 1');
   expect(lines).toContain('beskar7_provisioning_duration_seconds_sum 31');
   expect(lines).toContain('beskar7_inspection_failures_total{reason="Timeout"} 1');
   expect(lines).toContain('beskar7_provisioning_failures_total{reason="InspectionTimeout"} 2');
   expect(lines).toContain('beskar7_redfish_request_duration_seconds_count{method="GET",outcome="2xx"} 1');
+  expect(lines).toContain('beskar7_redfish_request_duration_seconds_count{method="GET",outcome="5xx"} 1');
   expect(lines).toContain(
     'beskar7_redfish_request_duration_seconds_bucket{le="60",method="PATCH",outcome="Timeout"} 1',
   );

@@ -63,6 +63,12 @@ export function Timeline({ steps, missing, now }: Props) {
                   attempt {index + 1}, <Time at={retry.at} now={now} as="clock" />: {retry.error}
                 </span>
               ))}
+              {step.bmcRequests && (
+                <details class="more">
+                  <summary>{step.bmcRequests.length} requests to the BMC</summary>
+                  <pre>{step.bmcRequests.join('\n')}</pre>
+                </details>
+              )}
               {step.nextAttemptAt && isOpen(step) && (
                 <span class="more">next attempt {relative(step.nextAttemptAt, now)}</span>
               )}
