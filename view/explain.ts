@@ -131,8 +131,9 @@ function machineLines(
 
 function runText({ waitingFor, since, attempt, why }: Progress, nowMs: number | undefined): string {
   const doing = waitingFor === undefined ? 'works' : `waits for ${waitingFor}`;
-  const failed = why === undefined ? '' : `; it failed: ${why}`;
-  return `Its run ${doing}, since ${moment(since, nowMs)}, in attempt ${attempt}${failed}.`;
+  const reason =
+    why === undefined ? '.' : `${waitingFor === undefined ? '; it failed: ' : ': '}${why.replace(/\.?$/, '.')}`;
+  return `Its run ${doing}, since ${moment(since, nowMs)}, in attempt ${attempt}${reason}`;
 }
 
 function hostText(name: string, host: PhysicalHost | undefined): string {

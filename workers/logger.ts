@@ -1,26 +1,45 @@
-import pino, { type Logger } from 'pino';
+import pino, { type Logger, type LoggerOptions } from 'pino';
 
 /** Anything that could hold a secret is cut out, whatever its depth of nesting in the fields that we log. */
 const SECRET_FIELDS = ['authorization', 'password', 'token', 'nonce', 'data', 'caBundle'];
 
-/**
- * The process's logger: JSON lines with contextual fields, on standard output or in a file. `more` gives further fields of a line, by those that
- * it has.
- */
-export function createLogger(options: {
-  level: string;
-  file: string | undefined;
-  more?: ((fields: Record<string, unknown>) => object) | undefined;
-}): Logger {
+const MAX_CAUSES = 5;
+
+/** What is said of an error: no other property of it, which could be a request with its headers. */
+function errorFields(error: unknown, causes = 0): unknown {
+  if (!(error instanceof Error)) return error;
+  const { name, message, stack, cause } = error;
+  const { type, code } = error as { type?: unknown; code?: unknown };
+  return {
+    type: typeof type === 'string' ? type : name,
+    ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
+    message,
+    stack,
+    ...(cause === undefined || causes >= MAX_CAUSES ? {} : { cause: errorFields(cause, causes + 1) }),
+  };
+}
+
+interface LineOptions {
+  readonly level: string;
+  /** Further fields of a line, by those that it has. */
+  readonly more?: ((fields: Record<string, unknown>) => object) | undefined;
+}
+
+/** What lines look like. */
+export function lineOptions({ level, more }: LineOptions): LoggerOptions {
   const paths = SECRET_FIELDS.flatMap((field) => [field, `*.${field}`, `*.*.${field}`]);
-  return pino(
-    {
-      level: options.level,
-      base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
-      redact: { paths, censor: '[secret]' },
-      ...(options.more === undefined ? {} : { mixin: options.more as (fields: object) => object }),
-    },
-    pino.destination({ dest: options.file ?? 1, sync: false, mkdir: true }),
-  );
+  return {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    // Temporal's SDK says `error` where pino says `err`.
+    serializers: { err: (error: unknown) => errorFields(error), error: (error: unknown) => errorFields(error) },
+    redact: { paths, censor: '[secret]' },
+    ...(more === undefined ? {} : { mixin: more as (fields: object) => object }),
+  };
+}
+
+/** The process's logger: JSON lines with contextual fields, on standard output or in a file. */
+export function createLogger({ file, ...options }: LineOptions & { readonly file: string | undefined }): Logger {
+  return pino(lineOptions(options), pino.destination({ dest: file ?? 1, sync: false, mkdir: true }));
 }

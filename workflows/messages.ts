@@ -39,7 +39,7 @@ export interface Progress {
   readonly since: string;
   /** RFC 3339: until when it waits at most. */
   readonly deadline?: string;
-  /** Why the run failed: reason and message. */
+  /** Why it waits; or why the run failed: reason and message. */
   readonly why?: string;
 }
 export const progress = defineQuery<Progress>('progress');

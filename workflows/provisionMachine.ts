@@ -131,7 +131,7 @@ async function waitForHost(
     wait.update(versions(result));
     if (result.kind === 'claimed') return result;
     if (root.consideredCancelled) return { kind: 'cancelled' };
-    wait.story.tell('Claiming', { attempt, waitingFor: result.message });
+    wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why: result.message });
     try {
       await facts.nextWake(wakes);
     } catch {

@@ -188,8 +188,9 @@ describeWithVms('an inspection image that does not reach the callback URL', () =
     await world.addMachine('deaf', { targetOSImage });
     await untilConsole(world.consoleFile, /sends the report.*\n.*it is tried again/s, BOOT_MS);
     const machine = await world.machineIs('deaf', 'Failed', BOOT_MS);
+    expect(findCondition(machine.status?.conditions, 'Ready')?.reason).toBe('InspectionTimeout');
     expect(messageOf(machine as never)).toMatch(
-      /^InspectionTimeout: .*It fetched its boot script: look at its console/,
+      /^Host host-1 sent no inspection report until .*It fetched its boot script: look at its console/,
     );
     await world.isFreeAndOff();
     world.consoleIsClean();

@@ -141,7 +141,11 @@ describe('waiting for a host', () => {
     await fakes.called('claimHost');
     await stage.env.sleep('3 days');
     expect(fakes.names()).toEqual(['claimHost']);
-    await expect(run.query(progress)).resolves.toMatchObject({ phase: 'Claiming', waitingFor: 'no free host fits' });
+    await expect(run.query(progress)).resolves.toMatchObject({
+      phase: 'Claiming',
+      waitingFor: 'a free host that fits',
+      why: 'no free host fits',
+    });
     await run.signal(hostAvailable);
     await fakes.called('claimHost', 2);
     isFree = true;

@@ -1,7 +1,7 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../crds/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { summarize } from '../../crds/requirements.ts';
+import { summarize, type HardwareSummary } from '../../crds/requirements.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { machineActions } from '../../view/actions.ts';
 import type { MachineDetail, MachineRow, ObjectName, Requirement } from '../shared/api.ts';
@@ -49,7 +49,7 @@ export async function machineDetail(
     attempts: spec.attempts ?? 1,
     steps: run.last?.steps ?? [],
     ...(run.missing === undefined ? {} : { stepsMissing: run.missing }),
-    requirements: requirementsOf(machine, host),
+    requirements: requirementsOf(machine, host, run.last?.hardware),
     conditions: status?.conditions ?? [],
     events: maySeeEvents ? await eventsOf(deps.kube, machine) : [],
     workflows: workflowLinks(
@@ -87,8 +87,12 @@ async function lastRun(
 function waitingOf(row: MachineRow, last: LastRun | undefined): MachineDetail['waiting'] {
   const { progress } = last ?? {};
   if (progress?.waitingFor !== undefined && row.phase !== 'Provisioned' && row.phase !== 'Failed') {
-    const { waitingFor, since, deadline } = progress;
-    return { text: waitingFor, since, ...(deadline === undefined ? {} : { deadline }) };
+    const { waitingFor, why, since, deadline } = progress;
+    return {
+      text: why === undefined ? waitingFor : `${waitingFor}: ${why}`,
+      since,
+      ...(deadline === undefined ? {} : { deadline }),
+    };
   }
   if (row.phase === 'Provisioned' || row.phase === 'Failed') return undefined;
   return { text: row.message ?? 'its provisioning to begin', since: row.since };
@@ -101,13 +105,18 @@ function hostOf({ hosts }: WebDependencies, { metadata, status }: Beskar7Machine
   return claimed ?? (status?.hostRef && hosts.get(status.hostRef.namespace, status.hostRef.name));
 }
 
-function requirementsOf({ spec }: Beskar7Machine, host: PhysicalHost | undefined): Requirement[] {
+/** `measured` is what the run compared: the host may have been released since. */
+function requirementsOf(
+  { spec }: Beskar7Machine,
+  host: PhysicalHost | undefined,
+  measured: HardwareSummary | undefined,
+): Requirement[] {
   const { minCPUCores, minMemoryGB, minDiskGB } = spec.hardwareRequirements ?? {};
   const { inspection, inspectionReport } = host?.status ?? {};
   const claim = host && claimOf(host);
   // The report of an earlier claim is not what this machine was measured by.
   const isOurs = inspectionReport !== undefined && claim !== undefined && inspection?.claim === claim.id;
-  const found = isOurs && inspection.reportDigest !== undefined ? summarize(inspectionReport) : undefined;
+  const found = isOurs && inspection.reportDigest !== undefined ? summarize(inspectionReport) : measured;
   const row = (name: string, unit: string, asked: number | undefined, value: number | undefined): Requirement[] =>
     asked === undefined || asked === 0
       ? []

@@ -1,6 +1,8 @@
 import { type Client, QueryNotRegisteredError, WorkflowNotFoundError } from '@temporalio/client';
 import { LruMap } from '../../api/lruMap.ts';
 import { progress, type Progress } from '../../workflows/messages.ts';
+import type { HardwareSummary } from '../../crds/requirements.ts';
+import { hardwareIn } from '../../view/hardware.ts';
 import { obj, objectOf, str } from '../../view/historyParts.ts';
 import { timelineOf } from '../../view/timeline.ts';
 import { workflowId, WORKFLOW_TYPES } from '../../workflows/names.ts';
@@ -9,6 +11,8 @@ import type { ObjectName, Step } from '../shared/api.ts';
 /** The last provisioning of a machine. */
 export interface LastRun {
   readonly steps: Step[];
+  /** What it compared with the requirements of the machine; absent before the report. */
+  readonly hardware?: HardwareSummary;
   /** What it says of itself while it is open; absent when no worker answers. */
   readonly progress?: Progress;
 }
@@ -75,7 +79,12 @@ export class TemporalRuns implements Runs {
     ]);
     if (history === undefined) return undefined;
     const steps = timelineOf(history, described.raw.pendingActivities ?? []);
-    return { steps, ...(told === undefined ? {} : { progress: told }) };
+    const hardware = hardwareIn(history);
+    return {
+      steps,
+      ...(hardware === undefined ? {} : { hardware }),
+      ...(told === undefined ? {} : { progress: told }),
+    };
   }
 
   async #ask(id: string, runId: string): Promise<Progress | undefined> {

@@ -123,6 +123,20 @@ test('a machine that waits: for what, since when, until when at most, and the st
   expect(next[1]).toBe('At the latest 2026-11-23T10:10:00Z (in 3 min) the wait is over.');
 });
 
+test('a machine that waits for a host: why none fits', () => {
+  const waiting = machine({ phase: 'Claiming', conditions: [ready('NoMatchingHost')] });
+  const progress = {
+    phase: 'Claiming',
+    attempt: 1,
+    waitingFor: 'a free host that fits',
+    why: 'No free host fits: looked at 3 hosts.',
+    since: '2026-11-23T10:06:30Z',
+  };
+  expect(explainMachine(waiting, { progress, nowMs: NOW }).why[1]).toBe(
+    'Its run waits for a free host that fits, since 2026-11-23T10:06:30Z (30 s ago), in attempt 1: No free host fits: looked at 3 hosts.',
+  );
+});
+
 test('without an answer of Temporal the time stands on the host', () => {
   const waiting = machine({ phase: 'Inspecting', conditions: [ready('WaitingForInspection')] });
   const on = host({ state: 'Inspecting', inspection: { claim: '1', deadline: '2026-11-23T12:10:00Z' } });

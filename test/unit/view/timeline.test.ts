@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { hardwareIn } from '../../../view/hardware.ts';
 import { timelineOf, type PendingActivity } from '../../../view/timeline.ts';
 
 type Json = Record<string, unknown>;
@@ -35,9 +36,12 @@ class Script {
     });
   }
 
-  fail(scheduledEventId: string, message: string): void {
+  fail(scheduledEventId: string, message: string, ...details: Json[]): void {
     this.#add('ACTIVITY_TASK_FAILED', {
-      activityTaskFailedEventAttributes: { scheduledEventId, failure: { message, applicationFailureInfo: {} } },
+      activityTaskFailedEventAttributes: {
+        scheduledEventId,
+        failure: { message, applicationFailureInfo: { details: { payloads: details.map(payload) } } },
+      },
     });
   }
 
@@ -354,4 +358,27 @@ describe('ends', () => {
     });
     expect(steps.at(-1)).toMatchObject({ name: 'Failed', state: 'failed', detail: 'boom' });
   });
+});
+
+test('what was asked of the BMC stands with its step: by a try that failed, and by the one after it', () => {
+  const script = new Script();
+  const one = (line: string) => ({ bmcRequests: [line] });
+  script.fail(script.schedule('bootInspector'), 'no answer', { kind: 'Timeout' }, one('GET /redfish/v1 Timeout'));
+  script.complete(script.schedule('bootInspector'), { ...one('GET /redfish/v1 200'), inspectionDeadline: 'later' });
+  const [boot, wait] = timeline(script.events);
+  expect(boot).toMatchObject({
+    name: 'Boot from the network',
+    bmcRequests: ['GET /redfish/v1 Timeout', 'GET /redfish/v1 200'],
+  });
+  expect(wait).not.toHaveProperty('bmcRequests');
+});
+
+test('the hardware that a run compared; nothing before the report', () => {
+  const hardware = { cpuCores: 16, memoryBytes: 64 * 2 ** 30, largestDiskBytes: 5e11 };
+  const script = new Script();
+  script.complete(script.schedule('takeReport'), { kind: 'waiting' });
+  expect(hardwareIn(historyFromJSON({ events: script.events }))).toBeUndefined();
+  script.complete(script.schedule('takeReport'), { kind: 'reported', hardware });
+  script.complete(script.schedule('failMachine'), {});
+  expect(hardwareIn(historyFromJSON({ events: script.events }))).toEqual(hardware);
 });

@@ -89,6 +89,21 @@ test('a machine shows its steps and what it waits for; without Temporal it says 
   expect((await client.get('api/failures')).status).toBe(503);
 });
 
+test('a machine that failed: asked against found, although its host is released', async () => {
+  const failed = machine('too-big', 'Failed');
+  scene.machines.put({
+    ...failed,
+    spec: { ...failed.spec, hardwareRequirements: { minCPUCores: 512, minDiskGB: 50 } },
+  });
+  const hardware = { cpuCores: 16, memoryBytes: 64 * 2 ** 30, largestDiskBytes: 5e11 };
+  scene.runs.last_ = { steps: [], hardware };
+  const { body } = await client.get<MachineDetail>('api/machines/default/too-big');
+  expect(body.requirements).toEqual([
+    { name: 'CPU cores', unit: 'cores', asked: 512, found: 16 },
+    { name: 'Largest disk', unit: 'GB', asked: 50, found: 500 },
+  ]);
+});
+
 test('what makes no sense now is refused with why; a cancel tells who asked for it', async () => {
   scene.machines.put(machine('done', 'Provisioned'));
   scene.machines.put(machine('busy', 'Inspecting'));

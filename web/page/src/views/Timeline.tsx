@@ -65,7 +65,9 @@ export function Timeline({ steps, missing, now }: Props) {
               ))}
               {step.bmcRequests && (
                 <details class="more">
-                  <summary>{step.bmcRequests.length} requests to the BMC</summary>
+                  <summary>
+                    {step.bmcRequests.length === 1 ? '1 request' : `${step.bmcRequests.length} requests`} to the BMC
+                  </summary>
                   <pre>{step.bmcRequests.join('\n')}</pre>
                 </details>
               )}
