@@ -52,7 +52,7 @@ try {
     await page.locator('.rows-body .c-name a').first().click();
     await page.locator('.timeline .step').first().waitFor();
   });
-  await take('web-failures', { viewport: WIDE }, (page) => show(page, '#/failures', 'h1'));
+  await take('web-failures', { viewport: WIDE }, (page) => show(page, '#/failures', 'text=database-01'));
   const { namespace, failed, waiting } = SCENE;
   await takeTemporal('temporal-list', `?query=${encodeURIComponent('WorkflowType="provisionMachine"')}`, (page) =>
     page.getByText(`provision/${namespace}/${failed}`).first().waitFor(),
