@@ -17,7 +17,7 @@ const RIGHT = 12;
 /** How long each step takes: the bar ends at the median, its pale part at the 95th percentile, the tick at the longest. */
 export function DurationBars({ label, rows }: { readonly label: string; readonly rows: readonly DurationRow[] }) {
   const [frame, width] = useWidth<HTMLDivElement>(560);
-  const left = Math.min(190, Math.max(112, width * 0.3));
+  const left = Math.min(200, Math.max(112, width * 0.37));
   const lines = timeTicks(Math.max(1000, ...rows.map((row) => row.maxMs)), width < 420 ? 2 : 5);
   const top = lines.at(-1) ?? 1;
   const x = (ms: number) => left + (ms / top) * (width - left - RIGHT);
