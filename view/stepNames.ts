@@ -26,6 +26,7 @@ export const STEP_NAMES: Readonly<Record<string, string>> = {
 export const HIDDEN: ReadonlySet<string> = new Set(['reportProgress']);
 
 export const WAIT_FOR_HOST = 'Wait for a free host';
+export const WAIT_FOR_WORKER = 'Wait for a worker';
 export const CHECK_HARDWARE = 'Check the hardware';
 
 /** The three of a boot, in their order: after a failure of one the workflow begins again with the first. */

@@ -15,7 +15,7 @@ import {
   type PendingActivity,
   type RunHistory,
 } from './historyParts.ts';
-import { BOOT_ORDER, CHECK_HARDWARE, HIDDEN, STEP_NAMES, WAIT_FOR_HOST } from './stepNames.ts';
+import { BOOT_ORDER, CHECK_HARDWARE, HIDDEN, STEP_NAMES, WAIT_FOR_HOST, WAIT_FOR_WORKER } from './stepNames.ts';
 
 export type { PendingActivity, RunHistory } from './historyParts.ts';
 
@@ -49,7 +49,7 @@ class Timeline {
 
   steps(): Step[] {
     if (this.#isTaskScheduled !== undefined && this.#drafts.open() === undefined)
-      this.#drafts.add('worker', 'Wait for a worker', this.#isTaskScheduled, 'waiting');
+      this.#drafts.add('worker', WAIT_FOR_WORKER, this.#isTaskScheduled, 'waiting');
     return this.#drafts.steps();
   }
 

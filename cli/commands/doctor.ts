@@ -3,7 +3,7 @@ import { VERSION } from '../../crds/names.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
 import { CLUSTERS, DEFINITIONS, HOSTS, MACHINES, type Resource } from '../../kube/resource.ts';
-import { SEARCH_ATTRIBUTES, TASK_QUEUE } from '../../workflows/names.ts';
+import { bmcTaskQueue, POWER_ON_TASK_QUEUE, SEARCH_ATTRIBUTES, TASK_QUEUE } from '../../workflows/names.ts';
 import { endOf, EXIT, type ExitCode } from '../exit.ts';
 import { paintFor, type Colour } from '../io.ts';
 import { writeData, type DataFormat } from '../output.ts';
@@ -101,23 +101,19 @@ async function temporalIsThere(session: Session): Promise<Check[]> {
     const todo = 'Beskar7 makes its namespace at its first start; name another one by --temporal-namespace.';
     return [{ what: 'Temporal', result: 'bad', found: endOf(error).message, todo }];
   }
-  for (const [kind, taskQueueType] of [
-    ['workflows', WORKFLOW_QUEUE],
-    ['activities', ACTIVITY_QUEUE],
-  ] as const) {
-    const what = `workers for ${kind}`;
+  for (const { what, name, taskQueueType, role } of await queues(session)) {
     const { pollers } = await within(() =>
-      client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: TASK_QUEUE }, taskQueueType }),
+      client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType }),
     );
     const count = pollers?.length ?? 0;
     checks.push(
       count > 0
-        ? { what, result: 'good', found: `${count} on the queue ${TASK_QUEUE}` }
+        ? { what, result: 'good', found: `${count} on the queue ${name}` }
         : {
             what,
             result: 'bad',
-            found: `none on the queue ${TASK_QUEUE}`,
-            todo: 'Start a process with the role worker: nothing goes on without it.',
+            found: `none on the queue ${name}`,
+            todo: `Start a process with ${role}: nothing goes on without it.`,
           },
     );
   }
@@ -136,6 +132,24 @@ async function temporalIsThere(session: Session): Promise<Check[]> {
         },
   );
   return checks;
+}
+
+/** The queues that must have workers: those of every installation, and that of each pool that a host names. */
+async function queues(session: Session) {
+  const hosts = await session.list(HOSTS, { namespace: await session.namespace() }).catch(() => []);
+  const pools = new Set(hosts.map(({ spec }) => spec.redfishConnection.workerPool));
+  const worker = 'the role worker';
+  return [
+    { what: 'workers for workflows', name: TASK_QUEUE, taskQueueType: WORKFLOW_QUEUE, role: worker },
+    { what: 'workers for Kubernetes', name: TASK_QUEUE, taskQueueType: ACTIVITY_QUEUE, role: worker },
+    { what: 'workers for the power budget', name: POWER_ON_TASK_QUEUE, taskQueueType: ACTIVITY_QUEUE, role: worker },
+    ...[...pools].map((pool) => ({
+      what: `workers for BMCs${pool === undefined ? '' : ` of pool ${pool}`}`,
+      name: bmcTaskQueue(pool),
+      taskQueueType: ACTIVITY_QUEUE,
+      role: `the role bmc-worker${pool === undefined ? '' : ` and --worker-pool ${pool}`}`,
+    })),
+  ];
 }
 
 async function bmcsAnswer(session: Session): Promise<Check> {

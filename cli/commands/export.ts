@@ -110,7 +110,7 @@ async function runsAround(
   for (const { pending, ...run } of runs) {
     const history = await wholeHistory(temporal, run);
     const steps = timelineOf(history, pending).map((step) => withoutSecrets(step) as Step);
-    const json: unknown = JSON.parse(JSON.stringify(historyToJSON(history as Parameters<typeof historyToJSON>[0])));
+    const json: unknown = JSON.parse(historyToJSON(history as Parameters<typeof historyToJSON>[0]));
     found.push({ ...run, steps, history: historyWithoutSecrets(json) });
   }
   return found;

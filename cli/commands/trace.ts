@@ -1,5 +1,6 @@
 import { MACHINES } from '../../kube/resource.ts';
 import type { HistoryEvent } from '../../view/historyParts.ts';
+import { WAIT_FOR_WORKER } from '../../view/stepNames.ts';
 import { timelineOf } from '../../view/timeline.ts';
 import { duration } from '../../web/shared/measures.ts';
 import type { Step } from '../../web/shared/api.ts';
@@ -113,6 +114,7 @@ async function follow(session: Session, temporal: Temporal, first: Run, flags: S
       const now = await describe(temporal, run.workflowId, run.runId);
       for (const step of timelineOf({ events }, now?.pending)) {
         const text = stepText(io, step, flags);
+        if (isMoment(io, step)) continue;
         if (shown.get(step.id) === text) continue;
         shown.set(step.id, text);
         io.out(text);
@@ -127,6 +129,11 @@ async function follow(session: Session, temporal: Temporal, first: Run, flags: S
     io.out(`${paintFor(io)(`The run is over: ${ended?.status ?? 'gone'}.`, 'bold')}\n`);
     return ended?.status === 'COMPLETED' ? EXIT.ok : EXIT.error;
   }
+}
+
+/** Between two steps a worker is waited for each time: that is told when it takes longer. */
+function isMoment({ nowMs }: Io, { name, startedAt, endedAt }: Step): boolean {
+  return name === WAIT_FOR_WORKER && endedAt === undefined && nowMs() - Date.parse(startedAt) < 2_000;
 }
 
 /** A run and its steps for a reader. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { replayExport } from '../replay/index.ts';
 
 const program = new Command('replay')
@@ -7,6 +8,7 @@ const program = new Command('replay')
   .argument('<file>', 'as `kubectl beskar7 export` wrote it');
 const [file = ''] = program.parse().args;
 
+Runtime.install({ logger: new DefaultLogger('ERROR') });
 try {
   for await (const { workflowId, runId, error } of replayExport(JSON.parse(readFileSync(file, 'utf8')))) {
     process.stdout.write(`${workflowId}, run ${runId}: ${error === undefined ? 'replays' : error.message}\n`);
