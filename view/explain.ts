@@ -73,7 +73,7 @@ export function explainMachine(machine: Beskar7Machine, around: Around = {}): Ex
     why: [
       ready ? `${ready.reason}: ${ready.message}` : 'Beskar7 has not said anything about it yet.',
       ...raised,
-      ...(progress === undefined ? [] : [runText(progress, nowMs)]),
+      ...(progress === undefined ? [] : [runText(progress, nowMs, ready?.message)]),
       ...(hostName === undefined ? [] : [hostText(hostName, host)]),
       ...(owner === undefined ? [] : [ownerText(owner)]),
     ],
@@ -129,10 +129,13 @@ function machineLines(
   };
 }
 
-function runText({ waitingFor, since, attempt, why }: Progress, nowMs: number | undefined): string {
+function runText({ waitingFor, since, attempt, why }: Progress, nowMs: number | undefined, said = ''): string {
   const doing = waitingFor === undefined ? 'works' : `waits for ${waitingFor}`;
+  // Most of the time the condition says it already.
   const reason =
-    why === undefined ? '.' : `${waitingFor === undefined ? '; it failed: ' : ': '}${why.replace(/\.?$/, '.')}`;
+    why === undefined || said.includes(why)
+      ? '.'
+      : `${waitingFor === undefined ? '; it failed: ' : ': '}${why.replace(/\.?$/, '.')}`;
   return `Its run ${doing}, since ${moment(since, nowMs)}, in attempt ${attempt}${reason}`;
 }
 

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { World } from './world.ts';
@@ -64,6 +64,17 @@ export class Plugin {
 
   start(...args: string[]): Following {
     return this.spawn(path.join(this.folder, 'kubectl-beskar7'), [...args, '-n', this.#world.namespace]);
+  }
+
+  /** From now on the context of kubectl has the namespace of the world, as a person would have it. */
+  async useNamespace(): Promise<void> {
+    const kubeconfig = path.join(this.folder, 'kubeconfig');
+    copyFileSync(this.#world.plane.adminKubeconfig, kubeconfig);
+    this.env['KUBECONFIG'] = kubeconfig;
+    const { code, stderr } = await this.shell(
+      `kubectl config set-context --current --namespace=${this.#world.namespace}`,
+    );
+    if (code !== 0) throw new Error(stderr);
   }
 
   /** A line of a page, as a shell runs it, in the folder of the plugin. */

@@ -132,6 +132,11 @@ test('a machine that waits for a host: why none fits', () => {
     why: 'No free host fits: looked at 3 hosts.',
     since: '2026-11-23T10:06:30Z',
   };
+  const said = { ...ready('NoMatchingHost'), message: progress.why };
+  expect(explainMachine(machine({ phase: 'Claiming', conditions: [said] }), { progress, nowMs: NOW }).why).toEqual([
+    'NoMatchingHost: No free host fits: looked at 3 hosts.',
+    'Its run waits for a free host that fits, since 2026-11-23T10:06:30Z (30 s ago), in attempt 1.',
+  ]);
   expect(explainMachine(waiting, { progress, nowMs: NOW }).why[1]).toBe(
     'Its run waits for a free host that fits, since 2026-11-23T10:06:30Z (30 s ago), in attempt 1: No free host fits: looked at 3 hosts.',
   );
