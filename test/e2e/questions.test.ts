@@ -46,7 +46,7 @@ const ANSWERS: Readonly<Record<number, { readonly says: readonly RegExp[]; reado
     },
     2: { says: [/^rack1-05 +Available/m, /^rack1-03 +Available/m, /^(?![\s\S]*rack1-0[124])/] },
     3: { says: [/waits for the report of the inspection image, since \S+ \(\d+/, /At the latest \S+ \(in \d+ min\)/] },
-    4: { says: [/No free host fits .*asked for accelerator=h100, looked at 5 hosts \(5 with other labels\)/] },
+    4: { says: [/No free host fits .*asked for accelerator=h100, looked at 5 hosts \(.*\d with other labels/] },
     5: { says: [/HardwareRequirementsNotMet: Host rack1-03 .*minCPUCores: 512 asked for, \d+ found/] },
     6: { says: [/^\S+ +worker-03 +Failed .*512 asked for/m] },
     7: { says: [/^\S+ +done +Wait for the report +\d+(\.\d+)? m?s$/m, /The run is over: COMPLETED/] },
