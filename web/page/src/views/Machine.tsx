@@ -109,7 +109,15 @@ function Facts({ machine, now }: { readonly machine: MachineDetail; readonly now
   return (
     <dl class="facts">
       <dt>Host</dt>
-      <dd>{row.host ? <a href={hostLink(row.host.namespace, row.host.name)}>{row.host.name}</a> : row.phase === 'Failed' ? 'none' : 'none yet'}</dd>
+      <dd>
+        {row.host ? (
+          <a href={hostLink(row.host.namespace, row.host.name)}>{row.host.name}</a>
+        ) : row.phase === 'Failed' ? (
+          'none'
+        ) : (
+          'none yet'
+        )}
+      </dd>
       <dt>In this phase</dt>
       <dd>
         since <Time at={row.since} now={now} as="clock" />
