@@ -79,6 +79,13 @@ const SETS: Record<string, Record<string, string>> = {
     'networkPolicy.apiServerCIDRs[0]': '10.4.0.1/32',
     'networkPolicy.temporalCIDRs[0]': '10.5.0.0/24',
   },
+  'the web page with TLS': {
+    'web.tlsSecret': 'page',
+    'web.temporalUiUrl': 'https://temporal.example.com',
+    'web.service.type': 'LoadBalancer',
+    separateRoles: 'true',
+  },
+  'without the web page': { 'web.enabled': 'false' },
   'a worker pool': { 'workerPools[0].name': 'site-a', 'workerPools[0].managementCIDRs[0]': '10.9.0.0/16' },
 };
 
@@ -252,6 +259,7 @@ describe('processes', () => {
       '--roles=worker',
       '--roles=bmc-worker',
       '--roles=api',
+      '--roles=web',
     ]);
   });
 
@@ -292,6 +300,28 @@ describe('processes', () => {
       const [container] = serving[0]?.spec?.template.spec.containers ?? [];
       expect(container?.args).toContain(`--webhook-service=elsewhere/${service?.metadata.name}`);
       expect(container?.ports.map(({ name }) => name)).toContain('webhook');
+    }
+  });
+
+  test('the Service of the web page finds the processes that serve it; without it nothing of it is there', async () => {
+    for (const separateRoles of ['false', 'true']) {
+      const manifests = await render({ separateRoles, 'web.tlsSecret': 'page' });
+      const service = manifests.find(({ kind, metadata }) => kind === 'Service' && metadata.name === 'beskar7-web');
+      expect(service).toBeDefined();
+      const serving = deployments(manifests).filter(
+        ({ spec }) => spec?.template.metadata.labels['beskar7.io/web'] === 'served',
+      );
+      expect(serving.map(({ metadata }) => metadata.name)).toEqual([
+        separateRoles === 'true' ? 'beskar7-web' : 'beskar7',
+      ]);
+      const [container] = serving[0]?.spec?.template.spec.containers ?? [];
+      expect(container?.args).toEqual(
+        expect.arrayContaining(['--web-bind-address=0.0.0.0:8090', '--web-tls-cert-dir=/web']),
+      );
+      expect(container?.ports.map(({ name }) => name)).toContain('web');
+      const without = await render({ separateRoles, 'web.enabled': 'false' });
+      const words = JSON.stringify(without).match(/--web-bind|beskar7-web"|8090|"beskar7\.io\/web"/);
+      expect(words).toBeNull();
     }
   });
 

@@ -36,6 +36,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   role: {{ $role }}
   spec: {{- toYaml (index $.Values.roles $role) | nindent 4 }}
 {{- end }}
+{{- if .Values.web.enabled }}
+- name: {{ include "beskar7.name" $ }}-web
+  role: web
+  spec: {{- toYaml .Values.roles.web | nindent 4 }}
+{{- end }}
 {{- else }}
 - name: {{ include "beskar7.name" . }}
   role: all
