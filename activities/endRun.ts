@@ -29,8 +29,11 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const other = machine.status?.workflow?.runID;
   const isTakenOver = other !== undefined && other !== run.workflow.runID && input.reason === MACHINE_REASONS.claimLost;
   if (isTakenOver) return;
-  // An activity that is repeated after its status was written is the same failure.
-  const wasTold = machine.status?.phase === 'Failed' && other === run.workflow.runID;
+  if (machine.status?.phase === 'Failed' && other === run.workflow.runID) {
+    // Repeated because its answer was lost: all is written, and a retry that was asked for since is for the next run.
+    deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
+    return;
+  }
   const now = askOf(machine);
   // A spec edit during the run counts for the next one; a retry during the run has been answered by it (rule 9).
   const handled: Handled = {
@@ -50,7 +53,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
       message: input.message,
     },
   );
-  if (!wasTold) deps.metrics.provisioningFailed(input.reason);
+  deps.metrics.provisioningFailed(input.reason);
   deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
 }
 

@@ -66,7 +66,8 @@ export function requireClaim(host: PhysicalHost | undefined, ref: ClaimRef, stag
 
 /**
  * Changes a host's metadata and spec by compare-and-swap: `change` gets the live host and gives a merge patch, or undefined
- * when there is nothing to do. `start` saves the first read when the caller has just read or written the host.
+ * when there is nothing to do. `start` saves the first read when the caller has just read or written the host. Throws `ClaimLost` when that
+ * very host is gone, also when another one has its name now.
  */
 export async function patchHost(
   kube: KubeClient,
@@ -109,9 +110,12 @@ async function swap(
   write: (host: PhysicalHost) => Promise<PhysicalHost>,
 ): Promise<PhysicalHost> {
   let host = start;
+  let uid = start?.metadata.uid;
   for (let conflicts = 0; ; conflicts += 1) {
     host ??= await readHost(kube, key.namespace, key.host);
-    if (host === undefined) throw claimLost(`host ${key.namespace}/${key.host} is gone`);
+    uid ??= host?.metadata.uid;
+    // Another one that has its name now is not what the caller looked at.
+    if (host === undefined || host.metadata.uid !== uid) throw claimLost(`host ${key.namespace}/${key.host} is gone`);
     try {
       return await write(host);
     } catch (error) {

@@ -159,9 +159,14 @@ async function tellFailure(
     { type: CONDITIONS.ready, status: 'False' as const, reason: HOST_REASONS.releasePending, message },
     { type: CONDITIONS.redfishReachable, status: 'False' as const, reason: HOST_REASONS.redfishError, message: reason },
   ];
-  await patchHostStatus(deps.kube, key, (live) => ({
-    state: 'Error',
-    ready: false,
-    conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
-  }));
+  await patchHostStatus(
+    deps.kube,
+    key,
+    (live) => ({
+      state: 'Error',
+      ready: false,
+      conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
+    }),
+    host,
+  );
 }

@@ -57,7 +57,7 @@ function cleanText(text: string): string {
   const json = cleanJson(text);
   if (json !== undefined) return json;
   return text
-    .replace(/https?:\/\/[^\s"'<>]+/g, cleanUrl)
+    .replace(/https?:\/\/[^\s"'<>]+/gi, cleanUrl)
     .replace(/\b(Bearer|Basic) [\w+/=.~-]{8,}/g, `$1 ${REDACTED}`)
     .replace(/\b(beskar7\.(?:token|bearer|nonce)=)\S+/g, `$1${REDACTED}`)
     .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, REDACTED);
@@ -76,7 +76,7 @@ function cleanJson(text: string): string | undefined {
 /** Who asks, the values of the query, and a boot nonce in the path. */
 function cleanUrl(url: string): string {
   return url
-    .replace(/^(https?:\/\/)[^/?#@]*@/, `$1${REDACTED}@`)
+    .replace(/^(https?:\/\/)[^/?#]*@/i, `$1${REDACTED}@`)
     .replace(/([?&;][^=&;#]*=)[^&;#]*/g, `$1${REDACTED}`)
     .replace(/(\/api\/v1\/boot\/[^/?#]+\/[^/?#]+\/)[^/?#]+/, `$1${REDACTED}`);
 }
