@@ -110,7 +110,15 @@ describe('the server of the page', () => {
     await world.machineIs('demanding', 'Failed');
     const isThere = ({ reasons }: Failures) => reasons.some(({ lastMachine }) => lastMachine.name === 'demanding');
     const failures = await embedded.until<Failures>('api/failures', isThere, 60_000);
-    expect(failures.reasons[0]).toMatchObject({ reason: 'HardwareRequirementsNotMet', count: 1 });
+    // Other worlds of this run have failures, too.
+    const { count } = failures.reasons.find(({ lastMachine }) => lastMachine.name === 'demanding') ?? {};
+    expect(failures.reasons).toContainEqual(
+      expect.objectContaining({
+        reason: 'HardwareRequirementsNotMet',
+        lastMachine: { namespace: NAMESPACE, name: 'demanding' },
+      }),
+    );
+    expect(count).toBeGreaterThan(0);
     expect(failures.buckets).toHaveLength(24);
     expect(failures.durations.map(({ step }) => step)).toContain('Boot from the network');
     await isFreeAndOff(world, 'host-1');
