@@ -38,6 +38,8 @@ export class World {
   readonly flags: string[];
   /** Where the servers of the fleet find this machine; set it before the start. Virtual machines: 10.0.2.2. */
   seenAs = '127.0.0.1';
+  /** What the hosts of the fleet are called, the first is 1; set it before the start. The number has to be the last part. */
+  hostName = (number: number): string => `host-${number}`;
   /** Further environment of them; set it before the start. */
   env: NodeJS.ProcessEnv = {};
   #healthPort = 0;
@@ -78,9 +80,9 @@ export class World {
     );
     await this.startBeskar7();
     for (const [index, bmc] of this.fleet.hosts.entries()) {
-      await this.addHost(`host-${index + 1}`, bmc.address, { bootMACAddress: bmc.mac });
+      await this.addHost(this.hostName(index + 1), bmc.address, { bootMACAddress: bmc.mac });
     }
-    for (const index of this.fleet.hosts.keys()) await this.hostIs(`host-${index + 1}`, 'Available');
+    for (const index of this.fleet.hosts.keys()) await this.hostIs(this.hostName(index + 1), 'Available');
   }
 
   /** Starts Beskar7 for a fleet that another world has started and will stop; makes no objects. */
