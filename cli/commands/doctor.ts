@@ -3,6 +3,7 @@ import { VERSION } from '../../crds/names.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
 import { CLUSTERS, DEFINITIONS, HOSTS, MACHINES, type Resource } from '../../kube/resource.ts';
+import { msOf } from '../../view/historyParts.ts';
 import { bmcTaskQueue, POWER_ON_TASK_QUEUE, SEARCH_ATTRIBUTES, TASK_QUEUE } from '../../workflows/names.ts';
 import { endOf, EXIT, type ExitCode } from '../exit.ts';
 import { paintFor, type Colour } from '../io.ts';
@@ -28,6 +29,8 @@ interface Check {
 const COLOURS: Readonly<Record<Check['result'], Colour>> = { good: 'green', warning: 'yellow', bad: 'red' };
 const WORKFLOW_QUEUE = 1;
 const ACTIVITY_QUEUE = 2;
+/** A worker asks at least once a minute; Temporal remembers one that is gone for five. */
+const ALIVE_MS = 75_000;
 
 /** `kubectl beskar7 doctor`: looks at what has to be there, and says what to do where it is not. 1 when something is bad. */
 export async function doctor(session: Session, flags: DoctorFlags): Promise<ExitCode> {
@@ -105,7 +108,8 @@ async function temporalIsThere(session: Session): Promise<Check[]> {
     const { pollers } = await within(() =>
       client.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType }),
     );
-    const count = pollers?.length ?? 0;
+    const since = session.io.nowMs() - ALIVE_MS;
+    const count = pollers?.filter(({ lastAccessTime }) => msOf(lastAccessTime) > since).length ?? 0;
     checks.push(
       count > 0
         ? { what, result: 'good', found: `${count} on the queue ${name}` }

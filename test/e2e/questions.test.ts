@@ -82,7 +82,7 @@ const ANSWERS: Readonly<Record<number, { readonly says: readonly RegExp[]; reado
           Boolean(metadata.annotations?.['beskar7.io/unschedulable']),
         ),
     },
-    17: { says: [/^good +Temporal: namespace beskar7/m, /^good +workers for workflows: 1/m, /^(?![\s\S]*^bad)/m] },
+    17: { says: [/^good +Temporal: namespace beskar7/m, /^good +workers for workflows: [1-9]/m, /^(?![\s\S]*^bad)/m] },
     18: { says: [/WorkflowId +provision\/metal\/worker-02/, /Status +COMPLETED/] },
     19: { says: [/HardwareValidationFailed .*512 asked for/] },
     20: { says: [/^worker-03\.beskar7-export\.json$/m] },
