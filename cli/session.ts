@@ -144,6 +144,9 @@ export class Session {
         EXIT.usage,
         'The kubeconfig names no cluster; set a current context, or give --context or --kubeconfig.',
       );
+    // What the library takes where it finds none.
+    if (kubeconfig === undefined && cluster.server === 'http://localhost:8080')
+      throw new CliError(EXIT.usage, 'There is no kubeconfig: name one by KUBECONFIG or --kubeconfig.');
     const kube = KubeClient.fromConfig(config, { userAgent: 'kubectl-beskar7', timeoutMs: requestTimeout });
     const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
     return { kube, namespace, server: cluster.server };

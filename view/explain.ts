@@ -61,7 +61,7 @@ export function explainMachine(machine: Beskar7Machine, around: Around = {}): Ex
   const conditions = machine.status?.conditions;
   const ready = findCondition(conditions, CONDITIONS.ready);
   const hostName = host?.metadata.name ?? machine.status?.hostRef?.name;
-  const meaning = meaningOf(ready?.reason);
+  const meaning = meaningOf(ready?.reason, progress);
   const fill = filled(machineLines(machine, hostName, owner, flags));
   const raised = [CONDITIONS.paused, 'SpecChangeIgnored'].flatMap((type) => {
     const condition = findCondition(conditions, type);
@@ -71,7 +71,8 @@ export function explainMachine(machine: Beskar7Machine, around: Around = {}): Ex
   return {
     state: `Machine ${namespace}/${name} is ${phase}${isGoing ? ', and is being deleted' : ''}: ${PHASE_MEANINGS[phase]}.`,
     why: [
-      ready ? `${ready.reason}: ${ready.message}` : 'Beskar7 has not said anything about it yet.',
+      ...(ready ? [`${ready.reason}: ${ready.message}`] : []),
+      ...(ready === undefined && progress === undefined ? ['Beskar7 has not said anything about it yet.'] : []),
       ...raised,
       ...(progress === undefined ? [] : [runText(progress, nowMs, ready?.message)]),
       ...(hostName === undefined ? [] : [hostText(hostName, host)]),
@@ -91,7 +92,8 @@ export function explainMachine(machine: Beskar7Machine, around: Around = {}): Ex
   };
 }
 
-function meaningOf(reason: string | undefined): Meaning {
+function meaningOf(reason: string | undefined, progress: Progress | undefined): Meaning {
+  if (reason === undefined && progress !== undefined) return { next: 'Its run has just begun.', youCan: [TRACE] };
   if (reason === undefined)
     return {
       next: 'It begins in a moment, when a controller of Beskar7 runs.',
@@ -136,7 +138,7 @@ function runText({ waitingFor, since, attempt, why }: Progress, nowMs: number | 
     why === undefined || said.includes(why)
       ? '.'
       : `${waitingFor === undefined ? '; it failed: ' : ': '}${why.replace(/\.?$/, '.')}`;
-  return `Its run ${doing}, since ${moment(since, nowMs)}, in attempt ${attempt}${reason}`;
+  return `Its run ${doing}, since ${past(since, nowMs)}, in attempt ${attempt}${reason}`;
 }
 
 function hostText(name: string, host: PhysicalHost | undefined): string {
@@ -247,7 +249,12 @@ function moment(time: string, nowMs: number | undefined): string {
       : seconds < 5400
         ? `${Math.round(seconds / 60)} min`
         : `${Math.round(seconds / 3600)} h`;
-  return `${time} (${atMs >= nowMs ? `in ${span}` : `${span} ago`})`;
+  return `${time} (${atMs > nowMs ? `in ${span}` : `${span} ago`})`;
+}
+
+/** The same of what has been: the clock of the server may be ahead of this one. */
+function past(time: string, nowMs: number | undefined): string {
+  return moment(time, nowMs === undefined ? undefined : Math.max(nowMs, Date.parse(time)));
 }
 
 function filled(lines: Readonly<Record<string, string>>): (text: string) => string {

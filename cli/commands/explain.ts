@@ -14,7 +14,6 @@ interface Explained extends Explanation {
 /** `kubectl beskar7 explain <machine|host>`. A name that a machine and a host share is explained for both. */
 export async function explain(session: Session, text: string, output: DataFormat): Promise<void> {
   const { machine, host } = await resolve(session, text);
-  const nowMs = session.io.nowMs();
   const flags = session.flagsToCopy;
   const found: Explained[] = [];
   if (machine !== undefined) {
@@ -23,11 +22,13 @@ export async function explain(session: Session, text: string, output: DataFormat
       ownerOf(session, machine),
       progressOf(session, machine.metadata),
     ]);
+    const nowMs = session.io.nowMs();
     const around = { host: itsHost, owner, progress: progress.value, nowMs, flags };
     found.push({ object: referenceOf(MACHINES, machine), ...explainMachine(machine, around) });
     if (progress.silent !== undefined) session.io.tell(`note: its run was not asked: ${progress.silent}`);
   }
-  if (host !== undefined) found.push({ object: referenceOf(HOSTS, host), ...explainHost(host, { nowMs, flags }) });
+  if (host !== undefined)
+    found.push({ object: referenceOf(HOSTS, host), ...explainHost(host, { nowMs: session.io.nowMs(), flags }) });
   if (output !== 'text') {
     const [only] = found;
     return writeData(session.io, output, found.length === 1 ? only : found);

@@ -289,6 +289,11 @@ describe('completion', () => {
     expect(await complete('export', 'm-1', '--file', '')).toEqual([':0']);
   });
 
+  test('kubectl itself completes `kubectl beskar7 tr`', async () => {
+    const { code, stdout } = await plugin.shell('kubectl __complete beskar7 tr 2>/dev/null');
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^trace\tShow the steps .*\n:4\n$/) });
+  });
+
   test('nobody there: no candidate, and no error', async () => {
     expect(await complete('--kubeconfig', '/nowhere', 'explain', '')).toEqual([':4']);
   });
@@ -308,6 +313,13 @@ describe('exit codes', () => {
     expect((await plugin.run('explain', 'pod/x')).code).toBe(2);
     expect((await plugin.run('hosts', '--state', 'Sleepy')).code).toBe(2);
     expect((await plugin.run('--context', 'nowhere', 'hosts')).code).toBe(2);
+    const without = await plugin.spawn(path.join(plugin.folder, 'kubectl-beskar7'), ['hosts'], { KUBECONFIG: '' })
+      .ended;
+    expect(without).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'kubectl-beskar7: There is no kubeconfig: name one by KUBECONFIG or --kubeconfig.\n',
+    });
     expect((await plugin.run('explain', 'nobody')).code).toBe(3);
     expect((await plugin.run('trace', 'nobody')).code).toBe(3);
     expect((await plugin.run('trace', 'm-1', '--temporal-address', '127.0.0.1:1')).code).toBe(6);

@@ -15,6 +15,7 @@ import { requireVms, VM_GATEWAY, vmObjects } from './vms.ts';
 import type { StartOptions } from './options.ts';
 import { beskar7Component, simulatorComponent } from './processes.ts';
 
+const PLUGIN = path.join(import.meta.dirname, '..', '..', 'cli', 'kubectl-beskar7.mjs');
 const CREDENTIALS = { username: 'admin', password: 'simulated' };
 
 /** What Beskar7 works with: the embedded control plane, or the user's own. */
@@ -167,6 +168,7 @@ export class Session {
         `Retry:        ${cliLine(plane, 'reset')} --type FirstWorkflowTask --reason retry -w provision/default/worker-01`,
         `       or:    ${plane.kubectl} --kubeconfig ${plane.adminKubeconfig} annotate beskar7machine worker-01 beskar7.io/retry="$(date +%s)" --overwrite`,
         `Trace:        ${cliLine(plane, 'show')} -w provision/default/worker-01`,
+        `Explain:      KUBECONFIG=${plane.adminKubeconfig} TEMPORAL_ADDRESS=${plane.temporalAddress} ${PLUGIN} explain worker-01`,
       ],
     };
   }

@@ -197,6 +197,21 @@ test('a machine that nobody has looked at yet', () => {
   expect(youCan).toEqual(['Is Beskar7 there? kubectl beskar7 -n ns doctor']);
 });
 
+test('a run that has begun by a clock ahead of this one, before anything was written', () => {
+  const progress = {
+    phase: 'Claiming',
+    attempt: 1,
+    waitingFor: 'a host that fits',
+    since: new Date(NOW + 2_000).toISOString(),
+  };
+  expect(explainMachine(machine({}), { progress, nowMs: NOW })).toEqual({
+    state: 'Machine ns/m is Pending: no provisioning of it has begun.',
+    why: [`Its run waits for a host that fits, since ${progress.since} (0 s ago), in attempt 1.`],
+    next: ['Its run has just begun.'],
+    youCan: ['See each step: kubectl beskar7 -n ns trace m'],
+  });
+});
+
 test('a machine that goes: what has to happen before', () => {
   const going = machine(
     { phase: 'Provisioned', conditions: [ready('ReleasingHost')] },
