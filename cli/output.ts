@@ -1,37 +1,41 @@
 import { stringify } from 'yaml';
 import { apiVersionOf, type Identified, type Resource } from '../kube/resource.ts';
 import { paintFor, type Io } from './io.ts';
-import { table, type Column } from './table.ts';
+import { growingTable, type Column } from './table.ts';
 
 export const LIST_FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export const DATA_FORMATS = ['text', 'json', 'yaml'] as const;
 export type ListFormat = (typeof LIST_FORMATS)[number];
 export type DataFormat = (typeof DATA_FORMATS)[number];
 
-/** Writes objects as the flag `-o` asks. */
-export function writeList<T extends Identified>(
+/** Writes objects as the flag `-o` asks, and again as more come: under the first ones, with one line of headers; YAML as documents. */
+export function listWriter<T extends Identified>(
   io: Io,
   format: ListFormat,
   resource: Resource<T>,
-  objects: readonly T[],
   columns: readonly Column<T>[],
   hasHeaders = true,
-): void {
-  switch (format) {
-    case 'json':
-    case 'yaml':
-      return writeData(io, format, {
-        apiVersion: 'v1',
-        kind: 'List',
-        items: objects.map((one) => tidied(resource, one)),
-      });
-    case 'name':
-      return io.out(objects.map((one) => `${referenceOf(resource, one)}\n`).join(''));
-    case 'table':
-    case 'wide':
-      if (objects.length > 0)
-        io.out(table(objects, columns, { isWide: format === 'wide', hasHeaders, paint: paintFor(io) }));
-  }
+): (objects: readonly T[]) => void {
+  const textOf = growingTable(columns, { isWide: format === 'wide', hasHeaders, paint: paintFor(io) });
+  let isFirst = true;
+  return (objects) => {
+    switch (format) {
+      case 'json':
+      case 'yaml':
+        if (format === 'yaml' && !isFirst) io.out('---\n');
+        isFirst = false;
+        return writeData(io, format, {
+          apiVersion: 'v1',
+          kind: 'List',
+          items: objects.map((one) => tidied(resource, one)),
+        });
+      case 'name':
+        return io.out(objects.map((one) => `${referenceOf(resource, one)}\n`).join(''));
+      case 'table':
+      case 'wide':
+        if (objects.length > 0) io.out(textOf(objects));
+    }
+  };
 }
 
 /** Writes a value as JSON or YAML. */

@@ -13,15 +13,36 @@ export interface Column<T> {
 const GAP = '   ';
 
 /** Rows as aligned text with a line of headers; each line ends with a line feed. */
-export function table<T>(
+export function table<T>(rows: readonly T[], columns: readonly Column<T>[], options: TableOptions = {}): string {
+  return growingTable(columns, options)(rows);
+}
+
+interface TableOptions {
+  readonly isWide?: boolean;
+  readonly hasHeaders?: boolean;
+  readonly paint?: Paint;
+}
+
+/** The same for rows that come by and by: the headers stand before the first ones, and no column becomes narrower. */
+export function growingTable<T>(columns: readonly Column<T>[], options: TableOptions): (rows: readonly T[]) => string {
+  let before: readonly number[] | undefined;
+  return (rows) => {
+    const { text, widths } = rowsUnder(rows, columns, before, options);
+    before = widths;
+    return text;
+  };
+}
+
+function rowsUnder<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
-  { isWide = false, hasHeaders = true, paint = ((text) => text) as Paint } = {},
-): string {
+  before: readonly number[] | undefined,
+  { isWide = false, hasHeaders = true, paint = (text) => text }: TableOptions,
+): { text: string; widths: readonly number[] } {
   const shown = columns.filter((column) => isWide || column.isWide !== true);
   const cells = rows.map((row) => shown.map((column) => plain(column.value(row) || '-').replace(/\s+/g, ' ')));
   const widths = shown.map(({ header }, index) =>
-    Math.max(hasHeaders ? header.length : 0, ...cells.map((line) => line[index]?.length ?? 0)),
+    Math.max(before?.[index] ?? 0, hasHeaders ? header.length : 0, ...cells.map((line) => line[index]?.length ?? 0)),
   );
   const lineOf = (texts: readonly string[], paintAt: (text: string, index: number) => string) =>
     texts
@@ -37,14 +58,14 @@ export function table<T>(
       return row === undefined ? text : paint(text, shown[index]?.colour?.(row));
     }),
   );
-  if (hasHeaders)
+  if (hasHeaders && before === undefined)
     lines.unshift(
       lineOf(
         shown.map(({ header }) => header),
         (text) => text,
       ),
     );
-  return lines.map((line) => `${line}\n`).join('');
+  return { text: lines.map((line) => `${line}\n`).join(''), widths };
 }
 
 /** How long ago, as kubectl writes it: `42s`, `5m`, `3h`, `9d`. Undefined: not known. */

@@ -6,7 +6,7 @@ import { CONDITIONS } from '../../crds/reasons.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
 import { CliError, EXIT } from '../exit.ts';
 import type { Colour } from '../io.ts';
-import { writeList, type ListFormat } from '../output.ts';
+import { listWriter, type ListFormat } from '../output.ts';
 import type { Session } from '../session.ts';
 import { changesOf } from '../watch.ts';
 import { age, type Column } from '../table.ts';
@@ -48,7 +48,6 @@ const readyOf = (object: PhysicalHost | Beskar7Machine) => findCondition(object.
 
 /** `kubectl beskar7 hosts`. */
 export function listHosts(session: Session, flags: ListFlags): Promise<void> {
-  const now = session.io.nowMs();
   const columns: Column<PhysicalHost>[] = [
     { header: 'NAME', value: ({ metadata }) => metadata.name },
     {
@@ -73,20 +72,19 @@ export function listHosts(session: Session, flags: ListFlags): Promise<void> {
     { header: 'ZONE', value: ({ metadata }) => metadata.labels?.[LABEL_ZONE], isWide: true },
     { header: 'ADDRESS', value: ({ spec }) => spec.redfishConnection.address, isWide: true },
     { header: 'MAC', value: ({ spec, status }) => spec.bootMACAddress ?? status?.macAddresses?.[0], isWide: true },
-    { header: 'AGE', value: ({ metadata }) => age(metadata.creationTimestamp, now) },
+    { header: 'AGE', value: ({ metadata }) => age(metadata.creationTimestamp, session.io.nowMs()) },
     { header: 'MESSAGE', value: (host) => readyOf(host)?.message, isWide: true },
   ];
   const states = chosen(flags.only, HOST_STATES, 'state');
   const reasons = flags.reason?.split(',');
   return list(session, flags, HOSTS, columns, (host) => {
-    const own = [readyOf(host)?.reason, bmcOf(host)?.reason];
+    const own = [readyOf(host)?.reason, bmcOf(host)?.reason, reasonOfHost(host)];
     return (states?.includes(stateOf(host)) ?? true) && (reasons?.some((reason) => own.includes(reason)) ?? true);
   });
 }
 
 /** `kubectl beskar7 machines`. */
 export function listMachines(session: Session, flags: ListFlags): Promise<void> {
-  const now = session.io.nowMs();
   const columns: Column<Beskar7Machine>[] = [
     { header: 'NAME', value: ({ metadata }) => metadata.name },
     {
@@ -99,7 +97,7 @@ export function listMachines(session: Session, flags: ListFlags): Promise<void> 
     { header: 'ADDRESS', value: ({ status }) => status?.addresses?.[0]?.address, isWide: true },
     { header: 'ZONE', value: ({ status }) => status?.failureDomain, isWide: true },
     { header: 'PROVIDERID', value: ({ spec }) => spec.providerID, isWide: true },
-    { header: 'AGE', value: ({ metadata }) => age(metadata.creationTimestamp, now) },
+    { header: 'AGE', value: ({ metadata }) => age(metadata.creationTimestamp, session.io.nowMs()) },
     { header: 'MESSAGE', value: (machine) => readyOf(machine)?.message, isWide: true },
   ];
   const phases = chosen(flags.only, MACHINE_PHASES, 'phase');
@@ -127,17 +125,15 @@ async function list<T extends Identified>(
     ...(isEverywhere ? [{ header: 'NAMESPACE', value: ({ metadata }: T) => metadata.namespace }] : []),
     ...columns,
   ];
-  const write = (objects: readonly T[], hasHeaders: boolean) =>
-    writeList(session.io, flags.output, resource, objects, shown, hasHeaders);
+  const write = listWriter(session.io, flags.output, resource, shown, flags.headers);
   const ask = { namespace, labelSelector: flags.selector };
   const { items, resourceVersion } = await session.listed(resource, ask);
   const objects = items.filter(isWanted);
   if (objects.length === 0 && (flags.output === 'table' || flags.output === 'wide'))
     session.io.tell(`No ${resource.plural} found${namespace === undefined ? '' : ` in namespace ${namespace}`}.`);
-  write(objects, flags.headers);
+  write(objects);
   if (flags.watch !== true) return;
-  for await (const object of changesOf(session, resource, ask, resourceVersion))
-    if (isWanted(object)) write([object], false);
+  for await (const object of changesOf(session, resource, ask, resourceVersion)) if (isWanted(object)) write([object]);
 }
 
 /** What is wrong with it, before what it does. */

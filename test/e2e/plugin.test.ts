@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { parseAllDocuments } from 'yaml';
 import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { Plugin } from '../support/plugin.ts';
 import { World } from '../support/world.ts';
@@ -11,6 +12,7 @@ const world = new World('e2e-plugin', ['--resync=2s']);
 const { namespace } = world;
 const REPLAY = path.join(process.cwd(), 'tools', 'commands', 'replay.ts');
 let plugin: Plugin;
+let cancelledRun = '';
 /** Pins a machine to a host, so that the test knows where its faults are. */
 const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
 
@@ -50,6 +52,26 @@ describe('hosts and machines', () => {
       new RegExp(`^${namespace}\\s+host-1\\s+Available`),
     );
     expect(await plugin.out('hosts', '--state', 'error,Ready', '-o', 'name')).toBe('');
+  });
+
+  test('--reason knows each reason that is shown; -w goes on with each change, under the same headers', async () => {
+    const watching = plugin.start('hosts', '-w', '--reason', 'Unschedulable,Enrolled', '-l', 'only=host-2');
+    await watching.until(/^NAME .*\nhost-2 +Available .* Enrolled .*\n$/);
+    await world.kubectl('annotate', 'physicalhost', 'host-2', 'beskar7.io/unschedulable=new fan');
+    const lines = (await watching.until(/ Unschedulable .*\n/)).trimEnd().split('\n');
+    expect(lines.filter((line) => line.startsWith('NAME'))).toHaveLength(1);
+    expect(lines.at(-1)?.indexOf('Unschedulable')).toBe(lines[0]?.indexOf('REASON'));
+    watching.end();
+    expect(await watching.ended).toMatchObject({ stderr: '' });
+    expect(await plugin.out('hosts', '--reason', 'Unschedulable', '-o', 'name')).toMatch(/\/host-2\n$/);
+    await world.kubectl('annotate', 'physicalhost', 'host-2', 'beskar7.io/unschedulable-');
+    const yaml = plugin.start('hosts', '-w', '-o', 'yaml', '-l', 'only=host-2');
+    await yaml.until(/^kind: List\n/m);
+    await world.kubectl('label', 'physicalhost', 'host-2', 'seen=yes');
+    const text = await yaml.until(/\n---\n[\s\S]*seen: "?yes/);
+    expect(parseAllDocuments(text).flatMap(({ errors }) => errors)).toEqual([]);
+    yaml.end();
+    await yaml.ended;
   });
 
   test('nothing there: no data, a word for the person, and no error', async () => {
@@ -120,6 +142,7 @@ describe('a provisioning that waits', () => {
     expect(stdout).toMatch(/cancelled\s+Wait for the report/);
     expect(stdout).toMatch(/done\s+Release the host[\s\S]*The run is over: CANCELLED\.\n$/);
     expect((await plugin.run('cancel', 'm-1', '--yes')).code).toBe(4);
+    cancelledRun = /, run (\S+),/.exec(stdout)?.[1] ?? '';
   });
 
   test('explain says that nothing happens by itself, and the line that it gives tries again', async () => {
@@ -136,6 +159,9 @@ describe('a provisioning that waits', () => {
     const again = await plugin.run('retry', 'm-1');
     expect(again).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining('nothing to try again') });
     expect((await plugin.run('trace', 'm-1', '-f')).code).toBe(0);
+    expect(await plugin.out('trace', 'm-1', '--run', cancelledRun)).toMatch(/The run is over: CANCELLED\.\n$/);
+    expect(await plugin.json('trace', 'm-1')).toMatchObject({ status: 'COMPLETED', steps: expect.any(Array) });
+    expect((await plugin.run('trace', 'm-1', '--run', '0')).code).toBe(3);
   });
 
   test('machines shows it, with its host', async () => {
