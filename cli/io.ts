@@ -28,8 +28,12 @@ export function ioOf(owner: Process): Io {
     confirm: async (question) => {
       if (owner.stdin.isTTY !== true || owner.stderr.isTTY !== true) return undefined;
       const reader = createInterface({ input: owner.stdin, output: owner.stderr });
+      // Ctrl-C and Ctrl-D are a no; what comes next begins on a line of its own.
+      const away = new Promise<string>((resolve) => reader.once('close', () => resolve('\n')));
       try {
-        return /^y(es)?$/i.test((await reader.question(`${question} [y/N] `)).trim());
+        const answer = await Promise.race([reader.question(`${question} [y/N] `).catch(() => '\n'), away]);
+        if (answer === '\n') owner.stderr.write(answer);
+        return /^y(es)?$/i.test(answer.trim());
       } finally {
         reader.close();
       }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { parseAllDocuments } from 'yaml';
@@ -10,7 +10,6 @@ jest.setTimeout(180_000);
 
 const world = new World('e2e-plugin', ['--resync=2s']);
 const { namespace } = world;
-const REPLAY = path.join(process.cwd(), 'tools', 'commands', 'replay.ts');
 let plugin: Plugin;
 let cancelledRun = '';
 /** Pins a machine to a host, so that the test knows where its faults are. */
@@ -123,6 +122,26 @@ describe('a provisioning that waits', () => {
     expect((await world.machine('m-1'))?.status?.phase).toBe('Inspecting');
   });
 
+  test.each([
+    ['n', 'n\r'],
+    ['nothing', '\r'],
+    ['Ctrl-C', '\u0003'],
+    ['Ctrl-D', '\u0004'],
+  ])('at a terminal it says what will happen and asks: %s is a no', async (_what, keys) => {
+    const asking = plugin.atTerminal(`kubectl beskar7 -n ${namespace} cancel m-1`);
+    expect(await asking.until(/\[y\/N\]/)).toMatch(/- The server host-1 is switched off[\s\S]*Cancel/);
+    asking.type(keys);
+    const { code, stdout } = await asking.ended;
+    expect({ code, stdout }).toEqual({ code: 4, stdout: expect.stringMatching(/\n[^\n]*Nothing was done\.\s*$/) });
+    expect((await world.machine('m-1'))?.status?.phase).toBe('Inspecting');
+  });
+
+  test('colours at a terminal, and not with NO_COLOR', async () => {
+    const line = `kubectl beskar7 -n ${namespace} hosts -l only=host-1`;
+    expect((await plugin.atTerminal(line).ended).stdout).toMatch(/host-1 +\u001b\[34mInspecting\u001b\[39m/);
+    expect((await plugin.atTerminal(line, { NO_COLOR: '1' }).ended).stdout).toMatch(/host-1 +Inspecting/);
+  });
+
   test('cancel --yes: the server is off, the host free, the machine Failed; `trace -f` sees it to its end', async () => {
     const since = performance.now();
     const following = plugin.start('trace', 'm-1', '-f');
@@ -207,129 +226,14 @@ describe('force-release', () => {
     );
     expect((await plugin.run('force-release', 'host-3', '--reason', 'burnt down')).code).toBe(4);
     expect((await plugin.run('force-release', 'host-3', '--yes')).code).toBe(2);
-    await plugin.out('force-release', 'host-3', '--reason', 'burnt down', '--yes');
+    const asking = plugin.atTerminal(`kubectl beskar7 -n ${namespace} force-release host-3 --reason "burnt down"`);
+    await asking.until(/without having seen its server off\? \[y\/N\]/);
+    asking.type('y\r');
+    expect(await asking.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('released by force') });
     await world.machineIsGone('m-3');
     expect(await world.kubectl('get', 'events')).toMatch(/ForceReleased[\s\S]*burnt down/);
     await world.fleet.heal();
     await world.hostIs('host-3', 'Available');
-  });
-});
-
-describe('export', () => {
-  const secrets = () => [...world.witness.secrets.keys()];
-
-  test('one file with what a maintainer needs, no secret in it, which replays', async () => {
-    expect(await plugin.out('export', 'm-1')).toBe('m-1.beskar7-export.json\n');
-    const file = path.join(plugin.folder, 'm-1.beskar7-export.json');
-    const text = readFileSync(file, 'utf8');
-    expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(secrets().length).toBeGreaterThan(0);
-    expect(secrets().filter((secret) => text.includes(secret))).toEqual([]);
-    const content = JSON.parse(text) as Record<'runs' | 'resources' | 'events', Record<string, never>[]>;
-    expect(content.resources.map(({ kind }) => kind)).toEqual(['Beskar7Machine']);
-    expect(content.events.length).toBeGreaterThan(0);
-    expect(content.runs[0]).toMatchObject({ workflowId: `provision/${namespace}/m-1`, status: 'FAILED' });
-    expect(JSON.stringify(content.runs[0]?.['steps'])).toMatch(/PATCH \S+ 20\d in \d+ ms/);
-    const replayed = await plugin.spawn(process.execPath, [REPLAY, file]).ended;
-    expect(replayed).toMatchObject({ code: 0, stderr: '' });
-    expect(replayed.stdout).toMatch(new RegExp(`^provision/${namespace}/m-1, run \\S+: replays\n`));
-  });
-
-  test('a file that is there stays as it is; --file - is standard output; --runs says how many', async () => {
-    const again = await plugin.run('export', 'm-1');
-    expect(again).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining('is there already') });
-    const { runs } = JSON.parse(await plugin.out('export', 'm-1', '--file', '-', '--runs', '1')) as {
-      runs: { workflowId: string }[];
-    };
-    expect(runs.filter(({ workflowId }) => workflowId.startsWith('provision/'))).toHaveLength(1);
-  });
-
-  test('a history that this code would not have made is told by the replay', async () => {
-    const file = path.join(plugin.folder, 'changed.json');
-    const text = await plugin.out('export', 'm-1', '--file', '-', '--runs', '1');
-    writeFileSync(file, text.replaceAll('"name": "prepareBoot"', '"name": "somethingElse"'));
-    const { code, stdout } = await plugin.spawn(process.execPath, [REPLAY, file]).ended;
-    expect({ code, stdout }).toMatchObject({ code: 1, stdout: expect.stringContaining('Nondeterminism') });
-  });
-});
-
-describe('doctor', () => {
-  test('all is well: 0, each part named', async () => {
-    const { code, stdout } = await plugin.run(
-      'doctor',
-      '--boot-url',
-      world.bootUrl,
-      '--callback-url',
-      world.callbackUrl,
-    );
-    expect({ code, bad: stdout.match(/^bad.*$/gm) }).toEqual({ code: 0, bad: null });
-    for (const what of [
-      'PhysicalHost can be listed',
-      'Temporal: namespace',
-      'workers for workflows',
-      'workers for BMCs:',
-      'workers for the power budget',
-      'search attributes: registered',
-      'BMCs: 3 of 3 answer',
-      'boot by MAC: every host',
-      'boot listener: Beskar7 answers',
-      'callback listener: Beskar7 answers',
-    ])
-      expect(stdout).toContain(what);
-  });
-
-  test('what is bad is said with what to do: 1', async () => {
-    const { code, stdout } = await plugin.run(
-      'doctor',
-      '--temporal-address',
-      '127.0.0.1:1',
-      '--boot-url',
-      new URL(world.metricsUrl).origin,
-    );
-    expect(code).toBe(1);
-    expect(stdout).toMatch(/bad\s+Temporal: Temporal cannot be reached at 127\.0\.0\.1:1/);
-    expect(stdout).toMatch(/bad\s+boot listener: .*that is not Beskar7\n\s+DHCP has to hand out/);
-    const found = await plugin.run('doctor', '--temporal-namespace', 'nowhere', '-o', 'json');
-    expect(found.code).toBe(1);
-    expect(JSON.parse(found.stdout)).toContainEqual(expect.objectContaining({ what: 'Temporal', result: 'bad' }));
-  });
-});
-
-describe('completion', () => {
-  const complete = async (...words: string[]) => {
-    const { code, stdout } = await plugin.spawn(path.join(plugin.folder, 'kubectl_complete-beskar7'), words).ended;
-    expect(code).toBe(0);
-    return stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.split('\t')[0]);
-  };
-
-  test('as kubectl asks for it: commands, objects of the namespace, flags and their values', async () => {
-    expect(await complete('tr')).toEqual(['trace', ':4']);
-    expect(await complete('-n', namespace, 'explain', 'host-')).toEqual(['host-1', 'host-2', 'host-3', ':4']);
-    expect(await complete('explain', '-n', namespace, 'machine/')).toEqual(['machine/m-1', ':4']);
-    expect(await complete('hosts', '-o', 'w')).toEqual(['wide', ':4']);
-    expect(await complete('trace', '--fo')).toEqual(['--follow', ':4']);
-    expect(await complete('-n', 'e2e-plug')).toContain(namespace);
-    expect(await complete('export', 'm-1', '--file', '')).toEqual([':0']);
-  });
-
-  test('kubectl itself completes `kubectl beskar7 tr`', async () => {
-    const { code, stdout } = await plugin.shell('kubectl __complete beskar7 tr 2>/dev/null');
-    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^trace\tShow the steps .*\n:4\n$/) });
-  });
-
-  test('nobody there: no candidate, and no error', async () => {
-    expect(await complete('--kubeconfig', '/nowhere', 'explain', '')).toEqual([':4']);
-  });
-
-  test('in a real bash', async () => {
-    const { stdout, stderr } = await plugin.shell(
-      'source <(kubectl-beskar7 completion bash); COMP_WORDS=(kubectl-beskar7 re); COMP_CWORD=1; _kubectl_beskar7; echo "${COMPREPLY[@]}"',
-    );
-    expect({ stdout, stderr }).toEqual({ stdout: 'report retry\n', stderr: '' });
-    expect((await plugin.run('completion', 'tcsh')).code).toBe(2);
   });
 });
 

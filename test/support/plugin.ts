@@ -19,6 +19,8 @@ export interface Following {
   readonly ended: Promise<Called>;
   /** Resolves when standard output has this; rejects when the call ends without. */
   until(wanted: RegExp): Promise<string>;
+  /** Types it at its terminal. */
+  type(text: string): void;
   end(): void;
 }
 
@@ -82,11 +84,21 @@ export class Plugin {
     return this.spawn('/bin/bash', ['-c', line]).ended;
   }
 
-  spawn(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Following {
+  /** A line at a terminal; standard output and standard error are one there. */
+  atTerminal(line: string, env: NodeJS.ProcessEnv = {}): Following {
+    return this.spawn('/usr/bin/script', ['-qec', line, '/dev/null'], { TERM: 'xterm', ...env }, 'pipe');
+  }
+
+  spawn(
+    file: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    stdin: 'ignore' | 'pipe' = 'ignore',
+  ): Following {
     const child = spawn(file, args, {
       cwd: this.folder,
       env: { ...this.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
     });
     return this.#followed(child, [path.basename(file), ...args].join(' '));
   }
@@ -123,7 +135,7 @@ export class Plugin {
           if (waiting.has(look)) reject(new Error(`${line} ended without ${wanted}:\n${stdout}\n${stderr}`));
         }, reject);
       });
-    return { ended, until, end: () => child.kill('SIGTERM') };
+    return { ended, until, type: (text) => void child.stdin?.write(text), end: () => child.kill('SIGTERM') };
   }
 
   remove(): void {
