@@ -19,6 +19,7 @@ const COMMANDS = {
   lint: 'tools/commands/test.ts',
   bench: 'bench/main.ts',
   'bench:callbacks': 'bench/callbacks/main.ts',
+  'bench:web': 'bench/web/main.ts',
   chaos: 'test/chaos/main.ts',
   simulator: 'simulator/main.ts',
   beskar7: 'workers/main.ts',

@@ -1,24 +1,19 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { Command, CommanderError } from 'commander';
-import { KubeClient } from '../../kube/client.ts';
-import { beskar7Ports, startBeskar7, type Beskar7Ports } from '../beskar7.ts';
-import { startEmbedded } from '../embedded.ts';
+import type { Beskar7Ports } from '../beskar7.ts';
+import { onStage } from '../oneRole.ts';
 import { count, many, option, toMs } from '../options.ts';
 import { percentile, round } from '../statistics.ts';
-import { loadKubeConfig } from '../world.ts';
 import { NAMESPACE } from '../objects.ts';
 import { armServers, type ArmedServer } from './armed.ts';
 import { attack } from './attack.ts';
 import { bootAll, type RouteLog } from './boot.ts';
 import type { Target } from './hostile.ts';
-import { restingMemory } from './memory.ts';
+import { restingMemory } from '../memory.ts';
 
-const RUN_MS = 1_800_000;
 /** What the heap may have grown by from the first fifth of an attack to its end: far less than a byte kept of each request. */
 const MAX_GROWTH_MIB = 16;
-const ROOT = join(import.meta.dirname, '..', '..');
 
 interface Options {
   readonly servers: number;
@@ -151,42 +146,17 @@ function withstand({ hostile, seed }: Options): Promise<Outcome> {
 }
 
 /** Runs `work` with so many armed hosts and Beskar7 in the role `api` only: no other role touches the hosts, which are armed by hand. */
-async function withApi(
+function withApi(
   number: number,
   flags: readonly string[],
   work: (running: Running) => Promise<Outcome>,
 ): Promise<Outcome> {
-  const folder = await mkdtemp(join(tmpdir(), 'beskar7-bench-'));
-  const failed = new AbortController();
-  const signal = AbortSignal.any([failed.signal, AbortSignal.timeout(RUN_MS)]);
-  const plane = await startEmbedded(folder, (error) => failed.abort(error));
-  const undo: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true }), () => plane.stop()];
-  try {
-    const kube = KubeClient.fromConfig(await loadKubeConfig(plane.adminKubeconfig), { userAgent: 'beskar7-bench' });
-    undo.push(() => kube.close());
+  return onStage(async ({ kube, start, ...stage }) => {
     say(`arming ${number} hosts`);
-    const servers = await armServers(kube, number, signal);
-    const ports = await beskar7Ports();
-    const logFile = join(folder, 'beskar7.log');
-    const beskar7 = await startBeskar7(
-      {
-        root: ROOT,
-        kubeconfig: plane.beskar7Kubeconfig,
-        temporalAddress: plane.temporalAddress,
-        temporalNamespace: plane.temporalNamespace,
-        ports,
-        logFile,
-        cpuProfile: undefined,
-        flags: ['--roles=api', ...flags],
-        nodeFlags: [],
-      },
-      signal,
-    );
-    undo.push(() => beskar7.stop());
-    return await work({ servers, ports, logFile, signal });
-  } finally {
-    for (const step of undo.reverse()) await step().catch((error: unknown) => say(`clean-up: ${String(error)}`));
-  }
+    const servers = await armServers(kube, number, stage.signal);
+    await start(['--roles=api', ...flags]);
+    return work({ servers, ...stage });
+  });
 }
 
 function resultOf({ seconds, statuses }: RouteLog, due: string): RouteResult {

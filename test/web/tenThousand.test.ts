@@ -4,7 +4,7 @@ import process from 'node:process';
 import type { Browser, Page } from 'playwright-core';
 import { describeInBrowser, launchBrowser, openPage } from '../support/browser.ts';
 import { hostRow } from './fakeFleet.ts';
-import { beginRecording, endRecording, type PageWork } from './pageWork.ts';
+import { beginRecording, endRecording, type PageWork } from '../../tools/web/pageWork.ts';
 import { ensurePageBuilt, FakeServer, fleetOf } from './fakeServer.ts';
 
 const HOSTS = 10_000;

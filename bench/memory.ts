@@ -1,6 +1,6 @@
 import { request } from 'undici';
-import { round } from '../statistics.ts';
-import { pause } from '../waiting.ts';
+import { round } from './statistics.ts';
+import { pause } from './waiting.ts';
 
 const SAMPLES = 6;
 const BETWEEN_MS = 1_000;
