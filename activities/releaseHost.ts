@@ -77,6 +77,9 @@ export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended'
 /** An activity that releases lasts at most so long; then it goes on in `release/<ns>/<host>` (rule 4). */
 const TOTAL_MS = 100_000;
 
+/** How long a power-on that a BMC has accepted may take until the server shows it: an Off before that is not the last word. */
+const ON_SHOWS_MS = 10_000;
+
 /**
  * Off, see Off, clear the override, revoke the token, and clear the claim in one compare-and-swap (rule 4). A failure is told
  * on the host, which stays claimed, in Error, until it succeeds or an operator forces it.
@@ -121,13 +124,21 @@ async function switchOffAndClear(
   const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
   const options = fenced(deps, ref, ['Releasing'], signal);
   const gracefulMs = input.wasHandedOver && input.attempt === 1 ? deps.options.gracefulShutdownMs : 0;
-  await switchOff(bmc, ref.host, options, { totalMs: TOTAL_MS, gracefulMs });
+  const wasOn = await switchOff(bmc, ref.host, options, { totalMs: TOTAL_MS, gracefulMs });
   await bmc.clearBootOverride(options);
-  if (!input.isUnconfirmed) return;
-  const settledAt = Date.parse(input.releasingSince) + FENCE_MS + BMC_CALL_MS;
-  if (settledAt > Date.now()) await delay(settledAt - Date.now(), signal);
+  const unsettledMs = input.isUnconfirmed ? FENCE_MS + BMC_CALL_MS : !wasOn && mayComeOn(host, ref) ? ON_SHOWS_MS : 0;
+  if (unsettledMs === 0) return;
+  const leftMs = Date.parse(input.releasingSince) + unsettledMs - Date.now();
+  if (leftMs > 0) await delay(leftMs, signal);
   await switchOff(bmc, ref.host, options, { totalMs: TOTAL_MS });
   await bmc.clearBootOverride(options);
+}
+
+/** The power-on may have been accepted a moment ago, and the server was not seen on since. */
+function mayComeOn(host: PhysicalHost, ref: ClaimRef): boolean {
+  const { inspection } = host.status ?? {};
+  const wasSeenOn = inspection?.claim === ref.id && inspection.poweredOnAt !== undefined;
+  return claimOf(host)?.releasedFrom === 'Armed' && !wasSeenOn;
 }
 
 /**
