@@ -41,7 +41,12 @@ module.exports = {
       ['crds', 'kube', 'workflows/(names|messages)\\.ts'],
       'api/ imports crds/, kube/ and message types',
     ),
-    only('webhooks', 'webhooks', ['crds', 'kube'], 'webhooks/ imports crds/ and kube/'),
+    only(
+      'webhooks',
+      'webhooks',
+      ['crds', 'kube', 'api/connections\\.ts'],
+      'webhooks/ imports crds/, kube/ and the connection limits of api/',
+    ),
     only(
       'view',
       'view',

@@ -1,4 +1,5 @@
 import type { Server } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import { definitionName } from '../crds/definition.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -9,7 +10,7 @@ import {
   type CertificateStore,
   type ServingCertificate,
 } from './certificateStore.ts';
-import { listenWebhook } from './server.ts';
+import { listenWebhook, WebhookListenError } from './server.ts';
 
 export { WebhookListenError } from './server.ts';
 
@@ -42,7 +43,7 @@ export class Webhook {
   #server: Server | undefined;
   #shown: string | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #checking: Promise<void> = Promise.resolve();
+  #checking: Promise<unknown> = Promise.resolve();
   #isStopped = false;
   #problem: string | undefined = 'the webhook has not started yet';
 
@@ -63,7 +64,11 @@ export class Webhook {
 
   /** Listens as soon as there is a certificate, and goes on looking after it. Throws WebhookListenError. */
   async start(): Promise<void> {
-    await this.#check();
+    const failure = await this.#check();
+    if (failure instanceof WebhookListenError) {
+      await this.stop();
+      throw failure;
+    }
   }
 
   /** What is wrong; undefined while conversion works. */
@@ -84,53 +89,56 @@ export class Webhook {
     });
   }
 
-  async #check(): Promise<void> {
-    let isWell = false;
-    let certificate: ServingCertificate | undefined;
+  /** Looks after certificate and registration, and again later, whatever goes wrong: that is told, and given. Never rejects. */
+  async #check(): Promise<unknown> {
+    let failure: unknown;
     try {
-      certificate = await this.#store.current();
-    } catch (error) {
-      this.#failed('its certificate could not be had', error);
-    }
-    if (certificate) {
+      const certificate = await this.#store.current();
       await this.#show(certificate);
-      isWell = await this.#register(certificate);
+      failure = await this.#register(certificate);
+    } catch (error) {
+      failure = error;
+      this.#failed('it has no certificate to show', error);
     }
-    if (isWell) this.#problem = undefined;
-    if (this.#isStopped) return;
+    if (failure === undefined) this.#problem = undefined;
+    if (this.#isStopped) return failure;
     const { checkMs = CHECK_MS } = this.#options;
-    this.#timer = setTimeout(
-      () => {
-        this.#checking = this.#check().catch((error: unknown) => this.#failed('it could not be looked after', error));
-      },
-      isWell ? checkMs : RETRY_MS,
-    );
+    const again = failure === undefined ? checkMs : Math.min(RETRY_MS, checkMs);
+    this.#timer = setTimeout(() => {
+      this.#checking = this.#check();
+    }, again);
+    return failure;
   }
 
   async #show(certificate: ServingCertificate): Promise<void> {
-    if (this.#shown === certificate.certificate) return;
-    if (this.#server) this.#server.setSecureContext({ cert: certificate.certificate, key: certificate.key });
+    const shown = certificate.certificate + certificate.key;
+    if (this.#shown === shown) return;
+    // Files are replaced one after the other: what does not fit together yet is not shown.
+    const context = { cert: certificate.certificate, key: certificate.key, minVersion: 'TLSv1.2' } as const;
+    createSecureContext(context);
+    if (this.#server) this.#server.setSecureContext(context);
     else this.#server = await listenWebhook(this.#options.bindAddress, certificate, this.#logger);
-    this.#shown = certificate.certificate;
+    this.#shown = shown;
     this.#logger.info('the webhook has a new certificate');
   }
 
-  async #register({ authorities }: ServingCertificate): Promise<boolean> {
+  /** Undefined, or what went wrong. */
+  async #register({ authorities }: ServingCertificate): Promise<unknown> {
     const name = definitionName(CLUSTERS.plural);
     const wanted = conversionOf(this.#options, authorities);
     try {
       const { metadata, spec } = await this.#kube.get(DEFINITIONS, '', name);
-      if (isAsWanted(spec.conversion, wanted)) return true;
+      if (isAsWanted(spec.conversion, wanted)) return undefined;
       const { uid, resourceVersion } = metadata;
       await this.#kube.mergePatch(DEFINITIONS, '', name, {
         metadata: { uid, resourceVersion },
         spec: { conversion: wanted },
       });
       this.#logger.info({ definition: name }, 'the webhook is registered');
-      return true;
+      return undefined;
     } catch (error) {
       this.#failed(`it could not be registered in the CustomResourceDefinition ${name}`, error);
-      return false;
+      return error;
     }
   }
 

@@ -1,15 +1,26 @@
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BlockList } from 'node:net';
 import type { Logger } from 'pino';
+import { limitConnections } from '../api/connections.ts';
 import { answerReview } from './conversion.ts';
 import type { ServingCertificate } from './certificateStore.ts';
 
 /** The address cannot be listened on: one line for the operator. */
 export class WebhookListenError extends Error {}
 
-/** The API server sends whole lists in one review; 10,000 clusters are about so many bytes. */
-const BODY_BYTES = 32 * 2 ** 20;
+/** The API server sends whole lists in one review: some thousands of clusters are about so many bytes. */
+const BODY_BYTES = 16 * 2 ** 20;
+/** Bodies that are held at once. Anybody in the cluster's network may send one: nobody asks who the API server is. */
+const HELD_BYTES = 4 * BODY_BYTES;
+/** Braces, brackets and commas of a review: about 300 for a cluster. 16 MiB of `{},` would be 600 MB of objects. */
+const MAX_MARKS = 2_000_000;
+const MARKS = new Set([...'{[,'].map((mark) => mark.charCodeAt(0)));
 const REQUEST_MS = 30_000;
+const HEADERS_MS = 10_000;
+/** The API server opens a connection for each conversion that it waits for. */
+const CONNECTIONS = { max: 1024, maxPerSource: 512 };
+const NOBODY = new BlockList();
 
 /** The HTTPS server that the API server asks to convert objects: POST /convert. Throws WebhookListenError. */
 export async function listenWebhook(
@@ -17,13 +28,17 @@ export async function listenWebhook(
   { certificate, key }: ServingCertificate,
   logger: Logger,
 ): Promise<Server> {
-  const server = createServer({ cert: certificate, key, minVersion: 'TLSv1.2' }, (request, response) => {
-    handle(request, response).catch((error: unknown) => {
-      logger.error({ err: error }, 'a conversion failed');
+  const bodies = new Bodies();
+  const limits = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, handshakeTimeout: HEADERS_MS };
+  const server = createServer({ ...limits, cert: certificate, key, minVersion: 'TLSv1.2' }, (request, response) => {
+    handle(request, response, bodies).catch((error: unknown) => {
+      // A sender that goes away in the middle of its body is no news.
+      if (request.complete) logger.error({ err: error }, 'a conversion failed');
       if (!response.headersSent) send(response, 500, { message: 'the conversion failed; see the log of Beskar7' });
     });
   });
-  server.requestTimeout = REQUEST_MS;
+  server.timeout = REQUEST_MS;
+  limitConnections(server, CONNECTIONS, { trusted: NOBODY, logger });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(new WebhookListenError(`beskar7: the webhook cannot listen on ${host}:${port}: ${error.message}`)),
@@ -33,33 +48,54 @@ export async function listenWebhook(
   return server;
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function handle(request: IncomingMessage, response: ServerResponse, bodies: Bodies): Promise<void> {
   if (request.method !== 'POST' || request.url?.split('?')[0] !== '/convert')
     return send(response, 404, { message: 'not found: the webhook serves POST /convert' });
-  const body = await readBody(request);
-  if (body === undefined) return send(response, 413, { message: `a review has at most ${BODY_BYTES} bytes` });
-  let answer: object;
-  try {
-    answer = answerReview(JSON.parse(body));
-  } catch (error) {
-    return send(response, 400, { message: error instanceof Error ? error.message : 'not a ConversionReview' });
-  }
-  return send(response, 200, answer);
+  const [status, answer] = await bodies.use(request, answerTo);
+  return send(response, status, answer);
 }
 
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > BODY_BYTES) return undefined;
-    chunks.push(chunk);
+type Answer = readonly [status: number, body: object];
+
+/** In one turn of the event loop, so that the objects of one review at most are in memory. */
+function answerTo(body: Buffer): Answer {
+  let marks = 0;
+  for (const byte of body) if (MARKS.has(byte)) marks += 1;
+  if (marks > MAX_MARKS) return [413, { message: `a review has at most ${MAX_MARKS} fields and members` }];
+  try {
+    return [200, answerReview(JSON.parse(body.toString('utf8')))];
+  } catch (error) {
+    return [400, { message: error instanceof Error ? error.message : 'not a ConversionReview' }];
   }
-  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The bodies that are being read, with a bound for each and for all. */
+class Bodies {
+  #held = 0;
+
+  async use(request: IncomingMessage, act: (body: Buffer) => Answer): Promise<Answer> {
+    const tooLong: Answer = [413, { message: `a review has at most ${BODY_BYTES} bytes` }];
+    if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES) return tooLong;
+    const chunks: Buffer[] = [];
+    let size = 0;
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        this.#held += chunk.length;
+        if (size > BODY_BYTES) return tooLong;
+        if (this.#held > HELD_BYTES) return [503, { message: 'too many reviews at once; ask again' }];
+        chunks.push(chunk);
+      }
+      return act(Buffer.concat(chunks));
+    } finally {
+      this.#held -= size;
+    }
+  }
 }
 
 function send(response: ServerResponse, status: number, body: object): void {
-  const closes = status === 413 ? { connection: 'close' } : {};
+  // The rest of a body that is not read would be taken for the next request.
+  const closes = status === 413 || status === 503 ? { connection: 'close' } : {};
   response.writeHead(status, { 'content-type': 'application/json', ...closes });
   response.end(JSON.stringify(body));
 }
