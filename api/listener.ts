@@ -39,13 +39,24 @@ export interface ListenOptions {
 /** Opens an HTTP or HTTPS listener with the contract's timeouts: slow senders and slow readers are cut off. Throws ListenError. */
 export async function listen(handler: RequestListener, options: ListenOptions): Promise<Listener> {
   const { timeouts, address } = options;
-  const server = createServerOf(handler, options);
+  const server = createServerOf((request, response) => {
+    request.url = pathOf(request.url);
+    handler(request, response);
+  }, options);
   limitConnections(server, options.connections, options);
   // No byte in either direction for this long, such as a reader that stopped reading.
   server.timeout = timeouts.requestMs;
   await open(server, options);
   const { port } = server.address() as AddressInfo;
   return { address: { host: address.host, port }, stop: () => close(server, timeouts.stopMs) };
+}
+
+/** A target may be a whole URL (RFC 9112 §3.2.2); one that cannot be read names nothing. */
+function pathOf(target = '/'): string {
+  if (target.startsWith('/')) return target;
+  if (!URL.canParse(target)) return '/*';
+  const { pathname, search } = new URL(target);
+  return pathname.startsWith('/') ? pathname + search : '/*';
 }
 
 function createServerOf(handler: RequestListener, { timeouts, tls }: ListenOptions): Server | TlsServer {

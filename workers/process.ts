@@ -278,7 +278,6 @@ export class Beskar7 {
     if (webBindAddress === undefined) return;
     const web = await startWebPage(
       {
-        kube: this.#kube,
         kubeConfig: this.#kubeConfig,
         informers,
         client,

@@ -12,9 +12,8 @@ import { VERSION } from './version.ts';
 const DIST = path.join(import.meta.dirname, '..', 'web', 'dist');
 
 /** Serves the web page in this process. Throws ListenError, TlsError. */
-export function startWebPage(
+export async function startWebPage(
   parts: {
-    readonly kube: KubeClient;
     readonly kubeConfig: KubeConfig;
     readonly informers: Informers;
     readonly client: Client;
@@ -25,13 +24,16 @@ export function startWebPage(
   bindAddress: BindAddress,
   config: Config,
 ): Promise<Web> {
-  const { kube, kubeConfig, informers, client, temporalNamespace, recorder, logger } = parts;
+  const { kubeConfig, informers, client, temporalNamespace, recorder, logger } = parts;
   const { webTlsCertDir, webTemporalUiUrl } = config;
-  return startWeb(
+  const userAgent = `beskar7-web/${VERSION}`;
+  // Connections of its own: what visitors ask never stands before a fence's read.
+  const kube = KubeClient.fromConfig(kubeConfig, { userAgent });
+  const web = await startWeb(
     {
       kube,
       asHolderOf: async (token, act) => {
-        const theirs = KubeClient.fromConfig(configOf(kubeConfig, token), { userAgent: `beskar7-web/${VERSION}` });
+        const theirs = KubeClient.fromConfig(configOf(kubeConfig, token), { userAgent });
         try {
           return await act(theirs);
         } finally {
@@ -56,7 +58,17 @@ export function startWebPage(
       ...(webTemporalUiUrl === undefined ? {} : { temporalUiUrl: webTemporalUiUrl }),
       temporalNamespace,
     },
-  );
+  ).catch(async (error: unknown) => {
+    await kube.close();
+    throw error;
+  });
+  return {
+    url: web.url,
+    stop: async () => {
+      await web.stop();
+      await kube.close();
+    },
+  };
 }
 
 /** The same cluster as somebody else: nothing of our own credentials is in it. */

@@ -128,7 +128,8 @@ function routesOf(parts: WebParts): Router<State> {
     ctx.body = sessionAnswer(parts, session);
   });
   router.post('/logout', async (ctx) => {
-    const session = await sessionOf(parts, ctx);
+    // Also while the API server is away, which cannot be asked about the token then.
+    const session = sessions.kept(cookieOf(parts, ctx));
     guard.requireOwnPage(ctx.req, session);
     if (session) sessions.end(session.id);
     setCookie(ctx, undefined);

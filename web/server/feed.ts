@@ -29,6 +29,9 @@ export interface Part {
 /** Changes that a client may have missed and still get; after that it gets the whole again. */
 const DEFAULT_JOURNAL = 20_000;
 
+/** Above this, namespaces without a row are forgotten. */
+const MAX_NAMESPACES = 1_000;
+
 /**
  * All rows of the fleet, out of the watch caches, each kept as JSON that is made once for all clients, and a journal of which rows changed. A
  * client is a place in the journal: one that is slow skips what has changed again since, so nothing is kept for it.
@@ -75,12 +78,15 @@ export class FleetFeed {
     return this.#phases.get(`${namespace}/${name}`)?.since;
   }
 
-  /** Where any row is now. */
+  /** Where a row is now, then where one was: who may look there is told that it has gone. */
   get namespaces(): string[] {
-    return [...this.#namespaces.keys()];
+    const [full, empty] = [true, false].map((isFull) => {
+      return [...this.#namespaces].filter(([, count]) => count > 0 === isFull).map(([name]) => name);
+    });
+    return [...(full ?? []).sort(), ...(empty ?? [])];
   }
 
-  /** The id of an event after which the journal goes on at `place`. */
+  /** The id of an event after which the journal goes on at `place`; something may follow after a further `-`. */
   idOf(place: number): string {
     return `${this.epoch}-${place}`;
   }
@@ -206,9 +212,9 @@ export class FleetFeed {
   }
 
   #count(namespace: string, by: number): void {
-    const count = (this.#namespaces.get(namespace) ?? 0) + by;
-    if (count > 0) this.#namespaces.set(namespace, count);
-    else this.#namespaces.delete(namespace);
+    this.#namespaces.set(namespace, (this.#namespaces.get(namespace) ?? 0) + by);
+    if (this.#namespaces.size <= MAX_NAMESPACES) return;
+    for (const [name, count] of this.#namespaces) if (count === 0) this.#namespaces.delete(name);
   }
 
   #wake(): void {

@@ -89,6 +89,11 @@ export class Sessions {
     return session.ended.aborted ? undefined : session;
   }
 
+  /** The session of an id, without asking whether its token still counts: to end it. */
+  kept(id: string | undefined): Session | undefined {
+    return id === undefined ? undefined : this.#kept.get(id);
+  }
+
   end(id: string): void {
     const session = this.#kept.get(id);
     this.#kept.delete(id);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { FleetFeed, Sees } from './feed.ts';
 
@@ -50,17 +51,23 @@ class FleetStream {
   readonly #options: StreamOptions;
   readonly #over: AbortSignal;
   #scope: Scope | undefined;
+  /** What the client may have seen until now; undefined: nothing. */
+  #seenScope: string | undefined;
   #place: number | undefined;
+  #writtenAt = 0;
 
   constructor(response: ServerResponse, options: StreamOptions, over: AbortSignal) {
     this.#response = response;
     this.#options = options;
     this.#over = over;
-    this.#place = options.lastId === undefined ? undefined : options.feed.placeOf(options.lastId);
+    const { lastId, feed } = options;
+    if (lastId === undefined) return;
+    this.#place = feed.placeOf(lastId);
+    this.#seenScope = lastId.split('-')[2] ?? '';
   }
 
   async run(): Promise<void> {
-    const { feed, gatherMs, heartbeatMs } = this.#options;
+    const { feed, gatherMs } = this.#options;
     await this.#write('retry: 1000\n\n');
     while (!this.#over.aborted) {
       const isOther = await this.#look();
@@ -70,18 +77,24 @@ class FleetStream {
       this.#place = part.place;
       if (part.data !== undefined) await this.#event('change', part.data, part.place);
       if (part.place < feed.place) continue;
-      const before = performance.now();
-      await feed.changed(part.place, heartbeatMs, this.#over);
-      if (performance.now() - before >= heartbeatMs) await this.#write('event: beat\ndata: {}\n\n');
+      await feed.changed(part.place, Math.max(1, this.#silentUntil - performance.now()), this.#over);
+      // What happens where the person may not look says nothing: the client still has to hear that somebody is there.
+      if (performance.now() >= this.#silentUntil) await this.#event('beat', '{}', part.place);
       else await pause(gatherMs, this.#over);
     }
   }
 
-  /** Asks what may be seen; true when that is something else than before. */
+  get #silentUntil(): number {
+    return this.#writtenAt + this.#options.heartbeatMs;
+  }
+
+  /** Asks what may be seen; true when that is something else than what the client has. */
   async #look(): Promise<boolean> {
     const scope = await this.#options.scope();
-    const isOther = this.#scope !== undefined && this.#scope.name !== scope.name;
+    const name = createHash('sha256').update(scope.name).digest('hex').slice(0, 16);
+    const isOther = this.#seenScope !== undefined && this.#seenScope !== name;
     this.#scope = scope;
+    this.#seenScope = name;
     return isOther;
   }
 
@@ -90,24 +103,36 @@ class FleetStream {
   /** Only its last part has an id: a client that has not got all of it begins again. */
   async #snapshot(): Promise<void> {
     const { feed } = this.#options;
-    const { place } = feed;
+    for (let isWhole = false; !isWhole;) {
+      const { place } = feed;
+      this.#place = place;
+      isWhole = await this.#sendAll(place);
+    }
+  }
+
+  /** False: what may be seen has changed on the way, since a client may take its time; it is sent anew. */
+  async #sendAll(place: number): Promise<boolean> {
     let last: string | undefined;
-    for (const data of feed.snapshot(this.#sees, MAX_ROWS)) {
-      if (last !== undefined) await this.#event('snapshot', last, undefined);
+    for (const data of this.#options.feed.snapshot(this.#sees, MAX_ROWS)) {
+      if (last !== undefined) {
+        await this.#event('snapshot', last, undefined);
+        if (await this.#look()) return false;
+      }
       last = data;
     }
     if (last !== undefined) await this.#event('snapshot', last, place);
-    this.#place = place;
+    return true;
   }
 
   #event(name: string, data: string, place: number | undefined): Promise<void> {
-    const id = place === undefined ? '' : `id: ${this.#options.feed.idOf(place)}\n`;
+    const id = place === undefined ? '' : `id: ${this.#options.feed.idOf(place)}-${this.#seenScope}\n`;
     return this.#write(`${id}event: ${name}\ndata: ${data}\n\n`);
   }
 
   /** Resolves when the client has taken enough for more to be sent. Rejects when it has gone, or takes nothing for too long. */
   async #write(text: string): Promise<void> {
     this.#over.throwIfAborted();
+    this.#writtenAt = performance.now();
     if (this.#response.write(text)) return;
     await new Promise<void>((resolve, reject) => {
       const settle = (act: () => void) => {

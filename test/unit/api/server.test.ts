@@ -163,6 +163,15 @@ describe('images', () => {
   });
 });
 
+test.each([['http://[/images/os'], ['http://127.0.0.1/nowhere'], ['*']])(
+  'the target %s: the one 404, as for any path',
+  async (target) => {
+    scene ??= await new Scene().start();
+    for (const boot of [true, false])
+      expect(await scene.call('GET', target, { boot })).toMatchObject({ status: 404, body: 'not found' });
+  },
+);
+
 describe('a range of an image', () => {
   let root = '';
   beforeAll(async () => {
@@ -208,6 +217,7 @@ describe('a range of an image', () => {
     expect(await get('bytes=8-', { 'if-range': etag })).toMatchObject({ status: 206, body: '89' });
     expect(await get('bytes=8-', { 'if-range': '"another"' })).toMatchObject({ status: 200, body: '0123456789' });
     expect(await get('bytes=0-', {}, 'empty')).toMatchObject({ status: 416 });
+    expect(await get('', {}, 'empty')).toMatchObject({ status: 200, body: '', headers: { 'content-length': '0' } });
   });
 });
 

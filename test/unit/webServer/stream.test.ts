@@ -127,6 +127,58 @@ describe('the stream', () => {
     expect(pictures).toEqual([['rack1-01', 'rack9-01'], ['rack1-01']]);
   });
 
+  test('a row that was the last one of its namespace is told to be gone; an empty fleet is no refusal', async () => {
+    await scene.start({ timing: { gatherMs: 1, heartbeatMs: 20, accessMs: 0 } });
+    const client = await scene.loggedIn(scene.user('bob', 'list physicalhosts default'));
+    const seen: unknown[] = [];
+    for await (const { event, data } of client.events()) {
+      if (seen.length === 0) scene.hosts.put(host('rack1-01'));
+      else if (seen.length === 1) scene.hosts.remove('default', 'rack1-01');
+      if (event === 'beat') continue;
+      seen.push(data);
+      if (event === 'change' && 'goneHosts' in (data as object)) break;
+    }
+    expect(seen.at(-1)).toEqual({ goneHosts: [{ namespace: 'default', name: 'rack1-01' }] });
+  });
+
+  test('what happens where one may not look neither silences the beats nor costs a resume', async () => {
+    scene.hosts.put(host('rack1-01'));
+    await scene.start({ timing: { gatherMs: 1, heartbeatMs: 30, accessMs: 1000 } });
+    const client = await scene.loggedIn(scene.user('bob', 'list physicalhosts default'));
+    const elsewhere = setInterval(() => scene.hosts.put(host('rack9-01', { namespace: 'other' })), 2);
+    let last: string | undefined;
+    let beats = 0;
+    for await (const { event, id } of client.events()) {
+      last = id ?? last;
+      if (event === 'beat' && (beats += 1) === 3) break;
+    }
+    clearInterval(elsewhere);
+    const place = Number(last?.split('-')[1]);
+    expect(place).toBeGreaterThan(10);
+    for await (const { event } of client.events({ 'Last-Event-ID': last ?? '' })) {
+      expect(event).toBe('beat');
+      break;
+    }
+  });
+
+  test('rights that changed while a client was away: it gets all anew', async () => {
+    scene.hosts.put(host('rack1-01'));
+    scene.hosts.put(host('rack9-01', { namespace: 'other' }));
+    await scene.start({ timing: { gatherMs: 1, heartbeatMs: 20, accessMs: 0 } });
+    const client = await scene.loggedIn(scene.user('bob', 'list physicalhosts default', 'list physicalhosts other'));
+    let last: string | undefined;
+    for await (const { id } of client.events()) {
+      last = id;
+      if (id !== undefined) break;
+    }
+    scene.rights.delete('bob list physicalhosts other');
+    for await (const { event, data } of client.events({ 'Last-Event-ID': last ?? '' })) {
+      expect(event).toBe('snapshot');
+      expect((data as Snapshot).hosts.map(({ name }) => name)).toEqual(['rack1-01']);
+      break;
+    }
+  });
+
   test('one who takes nothing is cut off, and nothing is made for it meanwhile', async () => {
     await scene.start();
     for (let index = 0; index < 1000; index += 1) scene.hosts.put(host(`h-${index}`));

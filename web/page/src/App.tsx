@@ -63,10 +63,10 @@ export function App() {
         }}
       />
     );
-  return <Inside session={door.session} leave={() => setDoor({ kind: 'closed', notice: '' })} />;
+  return <Inside session={door.session} leave={(notice = '') => setDoor({ kind: 'closed', notice })} />;
 }
 
-function Inside({ session, leave }: { readonly session: Session; readonly leave: () => void }) {
+function Inside({ session, leave }: { readonly session: Session; readonly leave: (notice?: string) => void }) {
   const live = useMemo(() => new Live(), []);
   const { fleet, link } = useLive(live);
   const route = useRoute();
@@ -87,9 +87,13 @@ function Inside({ session, leave }: { readonly session: Session; readonly leave:
   }, [link]);
   const logOut = () => {
     live.close();
-    void post('api/logout')
-      .catch(() => {})
-      .then(leave);
+    void post('api/logout').then(
+      () => leave(),
+      () =>
+        leave(
+          'The log-out did not reach the server: this browser is still logged in. Reload the page and log out again.',
+        ),
+    );
   };
   useEffect(() => {
     document.title = titleOf(route);

@@ -59,7 +59,10 @@ export class Live {
       }
       if (source.readyState === EventSource.CLOSED) this.#again();
     });
-    source.addEventListener('beat', () => this.#heard(true));
+    source.addEventListener('beat', ({ lastEventId }) => {
+      this.#heard(true);
+      if (lastEventId) this.#lastId = lastEventId;
+    });
     source.addEventListener('snapshot', (event) => this.#take(event, (data) => this.#snapshot(data as Snapshot)));
     source.addEventListener('change', (event) => this.#take(event, (data) => this.#change(data as Change)));
   }
