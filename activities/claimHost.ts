@@ -13,13 +13,14 @@ import {
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { selectorText } from '../crds/selector.ts';
-import { isConflict, isNotFound } from '../kube/error.ts';
+import { isConflict, isNotFound, KubeError } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
 import { adoptClaim } from './adoptClaim.ts';
 import { admitMachine, type Refused } from './admitMachine.ts';
 import type { ClaimState, RunContext } from './claimRef.ts';
 import { markInUse, stateOf } from './claimState.ts';
 import type { Dependencies } from './dependencies.ts';
+import { retryable } from './failures.ts';
 import { byPreference, fits, unfitReason, type Demand } from './hostFit.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
@@ -34,6 +35,12 @@ export interface ClaimHostInput {
   /** The run was made by `temporal workflow reset`. */
   readonly isReset: boolean;
 }
+
+/**
+ * No claim is sent later than this after the activity began: it lasts 60 s at most (workflows/proxies.ts) and a write 30 s, and after that
+ * another worker looks for the machine's claim. One that came later would be a second one (rule 1).
+ */
+const CLAIM_WITHIN_MS = 25_000;
 
 /** How many tried hosts the status names; `spec.attempts` is at most as many. */
 const MAX_TOLD = 10;
@@ -58,6 +65,7 @@ export type ClaimHostResult =
  * (rule 15). Never talks to a BMC.
  */
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
+  const latestMs = performance.now() + CLAIM_WITHIN_MS;
   const admitted = await admitMachine(deps, input.run.machine, input.isReset);
   if (admitted.kind !== 'admitted') return admitted;
   const { machine } = admitted;
@@ -76,7 +84,8 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   }
   if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
   const demand = demandOf(machine, input.tried, (await readOwner(deps.kube, machine))?.failureDomain);
-  const first = await tryHosts(deps, machine, demand, input.attempt);
+  const claiming: Claiming = { machine, attempt: input.attempt, latestMs };
+  const first = await tryHosts(deps, claiming, demand);
   if (first) return claimed(deps, run, first, plan);
   const message = noHostMessage(deps, machine, demand);
   const written = await writeMachineStatus(deps.kube, run, {
@@ -86,7 +95,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     waitingFor: waitingForOf(demand),
   });
   // A host may have become free between the look and the write, when nobody would have woken this run.
-  const second = await tryHosts(deps, machine, demand, input.attempt);
+  const second = await tryHosts(deps, claiming, demand);
   if (second) return claimed(deps, { ...run, ...written }, second, plan);
   return { kind: 'noMatchingHost', message, ...written };
 }
@@ -125,24 +134,30 @@ function claimingReport(host: string, adopted: boolean) {
   };
 }
 
-/** Tries the hosts that fit, the best first, until one compare-and-swap succeeds. */
-async function tryHosts(
-  deps: Dependencies,
-  machine: Beskar7Machine,
-  demand: Demand,
-  attempt: number,
-): Promise<ClaimState | undefined> {
-  for (const host of candidates(deps, machine, demand)) {
+/** For which machine, in which attempt of its run, and until when (`performance.now()`) a claim may be sent. */
+interface Claiming {
+  readonly machine: Beskar7Machine;
+  readonly attempt: number;
+  readonly latestMs: number;
+}
+
+/** Tries the hosts that fit, the best first, until one compare-and-swap succeeds. Throws where a host cannot be written, and no other was had. */
+async function tryHosts(deps: Dependencies, claiming: Claiming, demand: Demand): Promise<ClaimState | undefined> {
+  let refusal: KubeError | undefined;
+  for (const host of candidates(deps, claiming.machine, demand)) {
     if (!deps.reservations.tryReserve(host)) continue;
     try {
-      const claim = await tryClaim(deps, machine, host, attempt);
+      const claim = await tryClaim(deps, claiming, host);
       if (claim) return claim;
     } catch (error) {
       deps.reservations.release(host);
-      throw error;
+      // A policy that refuses one host (403, 422) says nothing of the others.
+      if (!(error instanceof KubeError) || ![403, 422].includes(error.status)) throw error;
+      refusal ??= error;
     }
     // Lost against somebody else: the reservation stays until the cache shows it.
   }
+  if (refusal) throw refusal;
   return undefined;
 }
 
@@ -167,11 +182,12 @@ function isOlder(waiter: Beskar7Machine, machine: Beskar7Machine): boolean {
 /** One compare-and-swap with the cached resourceVersion: it succeeds only when the cache was live. */
 async function tryClaim(
   deps: Dependencies,
-  machine: Beskar7Machine,
+  { machine, attempt, latestMs }: Claiming,
   cached: PhysicalHost,
-  attempt: number,
 ): Promise<ClaimState | undefined> {
   const { namespace = '', name, uid = '' } = machine.metadata;
+  if (performance.now() > latestMs)
+    throw retryable(`claiming a host for ${namespace}/${name} took too long; it begins anew`);
   const now = Date.now();
   const claim: Claim = {
     id: randomUUID(),
@@ -195,13 +211,26 @@ async function tryClaim(
   try {
     host = await deps.kube.mergePatch(HOSTS, namespace, cached.metadata.name, patch);
   } catch (error) {
-    if (isConflict(error) || isNotFound(error)) return undefined;
-    throw error;
+    if (isNotFound(error)) return undefined;
+    if (!isConflict(error)) throw error;
+    await requireOthers(deps, cached, uid);
+    return undefined;
   }
   await markInUse(deps, host, claim);
   deps.recorder.event(host, 'Normal', 'HostClaimed', `Claimed by Beskar7Machine ${namespace}/${name}`);
   log.info('host claimed', { namespace, host: host.metadata.name, machine: name, claim: claim.id });
   return stateOf(host, claim, machine, false);
+}
+
+/** Throws when a host that was lost was lost to this very machine: an earlier try of the activity goes on somewhere, and its claim is to be adopted. */
+async function requireOthers(deps: Dependencies, { metadata }: PhysicalHost, machineUid: string): Promise<void> {
+  const { namespace = '', name } = metadata;
+  const live = await deps.kube.get(HOSTS, namespace, name).catch((error: unknown) => {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  });
+  if (live?.spec.consumerRef?.uid === machineUid)
+    throw retryable(`host ${namespace}/${name} was claimed by an earlier try of this activity; it begins anew`);
 }
 
 function demandOf(machine: Beskar7Machine, tried: readonly string[], failureDomain: string | undefined): Demand {

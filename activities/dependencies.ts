@@ -13,7 +13,7 @@ import type { SecretMarks } from './secretMarks.ts';
 export interface Caches {
   /** Hosts of a namespace in state Available that nobody has claimed, and the number of all hosts looked at. */
   availableHosts(namespace: string): { hosts: PhysicalHost[]; lookedAt: number };
-  /** Machines of a namespace that wait for a host, the oldest first. */
+  /** Machines of a namespace that wait for a host and would take it (not those that are paused or moved), the oldest first. */
   waitingMachines(namespace: string): Beskar7Machine[];
   /** Hosts of a namespace. */
   hosts(namespace: string): PhysicalHost[];

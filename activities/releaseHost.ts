@@ -65,7 +65,7 @@ export interface ReleaseHostInput {
   readonly wasHandedOver: boolean;
   /** The last activity on this BMC did not confirm its end: what it sent may still arrive (rule 4). */
   readonly isUnconfirmed: boolean;
-  /** RFC 3339: when `Releasing` was written. */
+  /** RFC 3339: when `Releasing` was written, or a worker was lost that released. */
   readonly releasingSince: string;
   /** Which try this is, from 1, and when the next one is due if it fails; both are told on the host. */
   readonly attempt: number;

@@ -4,7 +4,13 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf } from '../crds/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
-import { LABEL_CLUSTER_NAME, LABEL_CONTROL_PLANE, LABEL_WATCH_FILTER } from '../crds/names.ts';
+import {
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  LABEL_CLUSTER_NAME,
+  LABEL_CONTROL_PLANE,
+  LABEL_WATCH_FILTER,
+} from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -104,6 +110,15 @@ export function ownerMachineOf(machine: Beskar7Machine): string | undefined {
 export function isWaiting(machine: Beskar7Machine): boolean {
   const provisioned = findCondition(machine.status?.conditions, CONDITIONS.machineProvisioned);
   return machine.metadata.deletionTimestamp === undefined && provisioned?.reason === MACHINE_REASONS.noMatchingHost;
+}
+
+/** Whether a waiting machine would take a host now: one that is paused or moved stands in nobody's way. */
+export function mayClaim({ capiClusters }: Pick<Informers, 'capiClusters'>, machine: Beskar7Machine): boolean {
+  const { namespace = '', annotations = {} } = machine.metadata;
+  if (annotations[ANNOTATION_PAUSED] !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
+    return false;
+  const cluster = clusterNameOf(machine);
+  return cluster === undefined || capiClusters.get(namespace, cluster)?.spec.paused !== true;
 }
 
 type Named = { metadata: { namespace?: string; labels?: Record<string, string> } };

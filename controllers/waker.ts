@@ -4,7 +4,7 @@ import { isUnclaimed } from '../crds/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { matchesSelector } from '../crds/selector.ts';
-import { clusterNameOf, isWaiting, ownerMachineOf, type Informers } from './informers.ts';
+import { isWaiting, mayClaim, ownerMachineOf, type Informers } from './informers.ts';
 import type { Starter } from './starter.ts';
 
 export interface WakerDeps {
@@ -170,14 +170,12 @@ export class Waker {
   }
 
   #match(namespace: string): Beskar7Machine[] {
-    const { hosts, machines, capiClusters, capiMachines } = this.#deps.informers;
+    const { hosts, machines, capiMachines } = this.#deps.informers;
     const free = hosts.byIndex('byState', `${namespace}/Available`).filter(isFree);
     if (free.length === 0) return [];
     const waiters: Waiter[] = [];
     for (const machine of machines.byIndex('waiting', namespace)) {
-      const cluster = clusterNameOf(machine);
-      const isPaused = cluster !== undefined && capiClusters.get(namespace, cluster)?.spec.paused === true;
-      if (isPaused || machine.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined) continue;
+      if (!mayClaim(this.#deps.informers, machine)) continue;
       const owner = ownerMachineOf(machine);
       const failureDomain = owner === undefined ? undefined : capiMachines.get(namespace, owner)?.spec.failureDomain;
       waiters.push({ machine, failureDomain });

@@ -1,7 +1,7 @@
 import type { Caches } from '../activities/dependencies.ts';
 import { isUnclaimed } from '../crds/claim.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import type { Informers } from '../controllers/index.ts';
+import { mayClaim, type Informers } from '../controllers/index.ts';
 
 /** The view of the watch caches that activities have. */
 export function cachesOf(informers: Informers): Caches {
@@ -16,7 +16,8 @@ export function cachesOf(informers: Informers): Caches {
     poolHosts: (pool) => hosts.list().filter(({ spec }) => spec.redfishConnection.workerPool === pool),
     host: (namespace, name) => hosts.get(namespace, name),
     machine: (namespace, name) => machines.get(namespace, name),
-    waitingMachines: (namespace) => oldestFirst(machines.byIndex('waiting', namespace)),
+    waitingMachines: (namespace) =>
+      oldestFirst(machines.byIndex('waiting', namespace).filter((machine) => mayClaim(informers, machine))),
   };
 }
 

@@ -11,6 +11,8 @@ import { workflowId } from '../workflows/names.ts';
 
 /** How long a signal may take; after that the machine watcher sends it again. */
 const SIGNAL_MS = 5_000;
+/** A server that boots is told to come again while its connection is still open. */
+const GET_MS = 3_000;
 /** A server that reports does not wait longer for its earlier report to be kept. */
 const KEEP_MS = 2_000;
 
@@ -33,7 +35,7 @@ export function callbackDependencies(parts: {
       if (namespace === undefined || name === undefined) return undefined;
       const cached = informers.machines.get(namespace, name);
       if (cached?.metadata.uid === uid) return cached;
-      return kube.get(MACHINES, namespace, name).catch((error: unknown) => {
+      return kube.get(MACHINES, namespace, name, { timeoutMs: GET_MS }).catch((error: unknown) => {
         if (isNotFound(error)) return undefined;
         throw error;
       });

@@ -52,19 +52,24 @@ export async function tryRelease(
 ): Promise<boolean> {
   const { claim } = release;
   let { isUnconfirmed } = release;
+  // What a lost worker has sent may arrive until D after it was lost: that is later than the mark when it was lost in here.
+  let releasingSince = marked.since;
   for (let attempt = 1; ; attempt += 1) {
     const nextAttemptInMs = retryDelayMs(attempt);
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
     try {
       await bmc(claim.pool).releaseHost.executeWithOptions({ summary }, [
-        { claim, ...marked, releasingSince: marked.since, isUnconfirmed, attempt, nextAttemptInMs },
+        { claim, ...marked, releasingSince, isUnconfirmed, attempt, nextAttemptInMs },
       ]);
       return true;
     } catch (error) {
       const failed = sortFailure(error);
       if (failed.kind === 'claimLost') return true;
       if (failed.kind === 'cancelled') throw error;
-      if (failed.kind === 'unconfirmed') isUnconfirmed = true;
+      if (failed.kind === 'unconfirmed') {
+        isUnconfirmed = true;
+        releasingSince = new Date(Date.now()).toISOString();
+      }
       if (failed.kind === 'shutdown') continue;
       if (!mayTryAgain(nextAttemptInMs)) return false;
       await wait(nextAttemptInMs, `Next attempt to release host ${claim.host}: ${failed.message}`.slice(0, 200));

@@ -2,8 +2,14 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import fc from 'fast-check';
 import { matchWaiters, isFree, Waker, type Waiter } from '../../../controllers/waker.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../../crds/names.ts';
-import { claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
+import {
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  ANNOTATION_UNSCHEDULABLE,
+  LABEL_ZONE,
+} from '../../../crds/names.ts';
+import { cachesOf } from '../../../workers/caches.ts';
+import { capiCluster, claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
 import { FakeStarter, fakeInformers, logger } from './fakes.ts';
 
 const conditions = [
@@ -28,6 +34,27 @@ function waiter(name: string, age: number, spec: Partial<Beskar7Machine['spec']>
 const wants = (of: Beskar7Machine, failureDomain?: string): Waiter => ({ machine: of, failureDomain });
 const names = (machines: Beskar7Machine[]) => machines.map(({ metadata }) => metadata.name);
 const gpu = { hostSelector: { matchLabels: { gpu: 'yes' } } };
+
+describe('who stands in the way of younger machines', () => {
+  test('those that wait and would take a host: not one that is paused, whose cluster is paused, or that is moved', () => {
+    const informers = fakeInformers();
+    const having = (name: string, age: number, metadata: Partial<Beskar7Machine['metadata']>) => {
+      const one = waiter(name, age);
+      return { ...one, metadata: { ...one.metadata, ...metadata } };
+    };
+    for (const one of [
+      waiter('young', 5),
+      waiter('old', 1),
+      having('paused', 0, { annotations: { [ANNOTATION_PAUSED]: '' } }),
+      having('moved', 0, { annotations: { [ANNOTATION_DELETE_FOR_MOVE]: '' } }),
+      having('of-cluster', 0, { labels: { 'cluster.x-k8s.io/cluster-name': 'c' } }),
+    ])
+      informers.machines.put(one);
+    expect(names(cachesOf(informers).waitingMachines('ns'))).toEqual(['of-cluster', 'old', 'young']);
+    informers.capiClusters.put(capiCluster({ spec: { paused: true } }));
+    expect(names(cachesOf(informers).waitingMachines('ns'))).toEqual(['old', 'young']);
+  });
+});
 
 describe('who is woken', () => {
   test('the oldest that fit, at most as many as hosts are free', () => {

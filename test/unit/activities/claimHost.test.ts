@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { claimHost } from '../../../activities/claimHost.ts';
+import type { Dependencies } from '../../../activities/dependencies.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { KubeError } from '../../../kube/error.ts';
+import { HOSTS, type Resource } from '../../../kube/resource.ts';
+import { CLAIM, claimedHost, freeHost, machine } from '../controllers/builders.ts';
+
+const fail = (status: number, reason: string) =>
+  Promise.reject(new KubeError({ verb: 'patch', resource: 'physicalhosts' }, { status, reason, message: reason }));
+
+let claimsSent: string[];
+/** What the API server answers to a claim of a host. */
+let answers: Record<string, () => Promise<PhysicalHost>>;
+let live: PhysicalHost;
+
+const asked = machine();
+const kube = {
+  get: (resource: Resource) => Promise.resolve(resource === HOSTS ? live : asked),
+  mergePatch: (resource: Resource, _namespace: string, name: string) => {
+    if (resource !== HOSTS) return Promise.resolve(asked);
+    claimsSent.push(name);
+    return answers[name]?.() ?? Promise.reject(new Error(`claimed ${name}`));
+  },
+};
+const free = ['a', 'b'].map((name) => freeHost(name, {}, { name, uid: `${name}-uid` }));
+const deps = {
+  kube,
+  caches: {
+    availableHosts: () => ({ hosts: free, lookedAt: 2 }),
+    hosts: () => free,
+    waitingMachines: () => [],
+  },
+  reservations: { tryReserve: () => true, release: () => undefined, isReserved: () => false },
+  options: { bootTimeoutMs: 600_000 },
+} as unknown as Dependencies;
+const ref = { namespace: 'ns', name: 'm', uid: 'm-uid' };
+const claim = () =>
+  claimHost(deps, { run: { machine: ref, runId: 'r' }, attempt: 1, tried: [], isReset: false } as unknown as Parameters<
+    typeof claimHost
+  >[1]);
+
+describe('a host that is claimed', () => {
+  beforeEach(() => {
+    claimsSent = [];
+    answers = {};
+    live = freeHost('a');
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  test('no claim is sent when the activity may have been given up, and another one looks for this one’s claim', async () => {
+    const began = performance.now();
+    let isLate = false;
+    jest.spyOn(performance, 'now').mockImplementation(() => began + (isLate ? 26_000 : 0));
+    const { get } = kube;
+    jest.spyOn(kube, 'get').mockImplementation((resource) => {
+      isLate = true;
+      return get(resource);
+    });
+    await expect(claim()).rejects.toThrow(/took too long; it begins anew/);
+    expect(claimsSent).toEqual([]);
+  });
+
+  test('one that was lost to an earlier try for the same machine: no second host is claimed', async () => {
+    live = claimedHost('Claimed', {}, {}, { id: CLAIM });
+    for (const name of ['a', 'b']) answers[name] = () => fail(409, 'Conflict');
+    await expect(claim()).rejects.toThrow(/claimed by an earlier try/);
+    expect(claimsSent).toHaveLength(1);
+  });
+
+  test('one that was lost to another machine: the next one is tried', async () => {
+    const first = () => fail(409, 'Conflict');
+    const [one = ''] = await order(first);
+    expect(claimsSent).toEqual([one, one === 'a' ? 'b' : 'a']);
+  });
+
+  test('one that may not be written does not keep the others away; when there is no other, it is said', async () => {
+    const [one = ''] = await order(() => fail(422, 'Invalid'));
+    expect(claimsSent).toEqual([one, one === 'a' ? 'b' : 'a']);
+    claimsSent = [];
+    for (const name of ['a', 'b']) answers[name] = () => fail(403, 'Forbidden');
+    await expect(claim()).rejects.toThrow('Forbidden');
+    expect(claimsSent).toHaveLength(2);
+  });
+
+  /** The host that is preferred answers so; gives the order in which they were asked. */
+  async function order(answer: () => Promise<PhysicalHost>): Promise<string[]> {
+    await expect(claim()).rejects.toThrow(/^claimed /);
+    const [preferred = ''] = claimsSent;
+    claimsSent = [];
+    answers[preferred] = answer;
+    await expect(claim()).rejects.toThrow(/^claimed /);
+    return claimsSent;
+  }
+});
