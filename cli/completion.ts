@@ -143,7 +143,9 @@ _kubectl_beskar7() {
   local line
   for line in "\${(@f)$(kubectl-beskar7 __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
     [[ $line == :* || -z $line ]] && continue
-    found+=("\${\${line%%$'\\t'*}//:/\\\\:}\${\${line#*$'\\t'}:+:\${line#*$'\\t'}}")
+    local word=\${\${line%%$'\\t'*}//:/\\\\:}
+    [[ $line == *$'\\t'* ]] && word+=":\${line#*$'\\t'}"
+    found+=("$word")
   done
   _describe 'kubectl-beskar7' found
 }

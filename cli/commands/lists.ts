@@ -49,12 +49,6 @@ const readyOf = (object: PhysicalHost | Beskar7Machine) => findCondition(object.
 /** `kubectl beskar7 hosts`. */
 export function listHosts(session: Session, flags: ListFlags): Promise<void> {
   const columns: Column<PhysicalHost>[] = [
-    { header: 'NAME', value: ({ metadata }) => metadata.name },
-    {
-      header: 'STATE',
-      value: (host) => stateOf(host) + (host.metadata.deletionTimestamp === undefined ? '' : ',Deleting'),
-      colour: (host) => STATE_COLOURS[stateOf(host)],
-    },
     { header: 'POWER', value: ({ status }) => status?.powerState },
     {
       header: 'BMC',
@@ -77,7 +71,8 @@ export function listHosts(session: Session, flags: ListFlags): Promise<void> {
   ];
   const states = chosen(flags.only, HOST_STATES, 'state');
   const reasons = flags.reason?.split(',');
-  return list(session, flags, HOSTS, columns, (host) => {
+  const state = { header: 'STATE', of: stateOf, colour: (host: PhysicalHost) => STATE_COLOURS[stateOf(host)] };
+  return list(session, flags, HOSTS, state, columns, (host) => {
     const own = [readyOf(host)?.reason, bmcOf(host)?.reason, reasonOfHost(host)];
     return (states?.includes(stateOf(host)) ?? true) && (reasons?.some((reason) => own.includes(reason)) ?? true);
   });
@@ -86,12 +81,6 @@ export function listHosts(session: Session, flags: ListFlags): Promise<void> {
 /** `kubectl beskar7 machines`. */
 export function listMachines(session: Session, flags: ListFlags): Promise<void> {
   const columns: Column<Beskar7Machine>[] = [
-    { header: 'NAME', value: ({ metadata }) => metadata.name },
-    {
-      header: 'PHASE',
-      value: (machine) => phaseOf(machine) + (machine.metadata.deletionTimestamp === undefined ? '' : ',Deleting'),
-      colour: (machine) => PHASE_COLOURS[phaseOf(machine)],
-    },
     { header: 'HOST', value: ({ status, metadata }) => nameFrom(status?.hostRef, metadata.namespace) },
     { header: 'REASON', value: (machine) => readyOf(machine)?.reason },
     { header: 'ADDRESS', value: ({ status }) => status?.addresses?.[0]?.address, isWide: true },
@@ -102,38 +91,70 @@ export function listMachines(session: Session, flags: ListFlags): Promise<void> 
   ];
   const phases = chosen(flags.only, MACHINE_PHASES, 'phase');
   const reasons = flags.reason?.split(',');
+  const phase = {
+    header: 'PHASE',
+    of: phaseOf,
+    colour: (machine: Beskar7Machine) => PHASE_COLOURS[phaseOf(machine)],
+  };
   return list(
     session,
     flags,
     MACHINES,
+    phase,
     columns,
     (machine) =>
       (phases?.includes(phaseOf(machine)) ?? true) && (reasons?.includes(readyOf(machine)?.reason ?? '') ?? true),
   );
 }
 
+interface StateColumn<T> {
+  readonly header: string;
+  readonly of: (object: T) => string;
+  readonly colour: (object: T) => Colour | undefined;
+}
+
 async function list<T extends Identified>(
   session: Session,
   flags: ListFlags,
   resource: Resource<T>,
+  state: StateColumn<T>,
   columns: readonly Column<T>[],
   isWanted: (object: T) => boolean,
 ): Promise<void> {
   const isEverywhere = flags.allNamespaces === true;
   const namespace = isEverywhere ? undefined : await session.namespace();
+  const gone = new WeakSet<T>();
   const shown: Column<T>[] = [
     ...(isEverywhere ? [{ header: 'NAMESPACE', value: ({ metadata }: T) => metadata.namespace }] : []),
+    { header: 'NAME', value: ({ metadata }) => metadata.name },
+    {
+      header: state.header,
+      value: (object) => {
+        if (gone.has(object)) return 'Gone';
+        return state.of(object) + (object.metadata.deletionTimestamp === undefined ? '' : ',Deleting');
+      },
+      colour: (object) => (gone.has(object) ? 'gray' : state.colour(object)),
+    },
     ...columns,
   ];
   const write = listWriter(session.io, flags.output, resource, shown, flags.headers);
   const ask = { namespace, labelSelector: flags.selector };
-  const { items, resourceVersion } = await session.listed(resource, ask);
-  const objects = items.filter(isWanted);
+  const listed = await session.listed(resource, ask);
+  const objects = listed.items.filter(isWanted);
   if (objects.length === 0 && (flags.output === 'table' || flags.output === 'wide'))
     session.io.tell(`No ${resource.plural} found${namespace === undefined ? '' : ` in namespace ${namespace}`}.`);
   write(objects);
   if (flags.watch !== true) return;
-  for await (const object of changesOf(session, resource, ask, resourceVersion)) if (isWanted(object)) write([object]);
+  // What was shown is shown once more when it is wanted no longer: or its last line would stand for what it is.
+  const visible = new Set(objects.map(({ metadata }) => metadata.uid));
+  for await (const { object, isGone } of changesOf(session, resource, ask, listed)) {
+    const { uid } = object.metadata;
+    const wasShown = visible.delete(uid);
+    const isShown = !isGone && isWanted(object);
+    if (isShown) visible.add(uid);
+    if (isGone) gone.add(object);
+    if (isShown || wasShown) write([object]);
+  }
 }
 
 /** What is wrong with it, before what it does. */

@@ -86,19 +86,16 @@ async function runOf(session: Session, temporal: Temporal, subject: Subject, fla
 async function firstRun(session: Session, temporal: Temporal, subject: Subject): Promise<Run> {
   const { namespace, name } = subject;
   session.io.tell(`Waits for the provisioning of ${name} to begin ...`);
-  const { items, resourceVersion } = await session.listed(MACHINES, {
-    namespace,
-    fieldSelector: `metadata.name=${name}`,
-  });
+  const listed = await session.listed(MACHINES, { namespace, fieldSelector: `metadata.name=${name}` });
   const look = () => runsOf(temporal, KINDS.machine, subject);
   const [begun] = await look();
   if (begun !== undefined) return begun;
-  for await (const { metadata } of changesOf(session, MACHINES, { namespace }, resourceVersion)) {
-    if (metadata.name !== name) continue;
+  for await (const { object } of changesOf(session, MACHINES, { namespace }, listed)) {
+    if (object.metadata.name !== name) continue;
     const [run] = await look();
     if (run !== undefined) return run;
   }
-  throw new CliError(EXIT.notFound, `No provisioning of ${items[0]?.metadata.name ?? name} has begun.`);
+  throw new CliError(EXIT.notFound, `No provisioning of ${name} has begun.`);
 }
 
 /** Shows steps as they come and change, until the run is over; goes on with the run that takes its place. */

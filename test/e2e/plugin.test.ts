@@ -48,22 +48,31 @@ describe('hosts and machines', () => {
     expect(await plugin.out('hosts', '-o', 'yaml')).toMatch(/^apiVersion: v1\nkind: List\n/);
     expect(await plugin.out('hosts', '-o', 'wide')).toMatch(/ADDRESS.*MAC.*\n.*127\.0\.0\.1/);
     expect(await plugin.out('hosts', '-A', '--no-headers', '-l', 'only=host-1')).toMatch(
-      new RegExp(`^${namespace}\\s+host-1\\s+Available`),
+      new RegExp(`^${namespace}\\s+host-1\\s+Available`, 'm'),
     );
     expect(await plugin.out('hosts', '--state', 'error,Ready', '-o', 'name')).toBe('');
   });
 
-  test('--reason knows each reason that is shown; -w goes on with each change, under the same headers', async () => {
+  test('--reason knows each reason that is shown; -w goes on with each change, under the same headers, and tells what is gone', async () => {
     const watching = plugin.start('hosts', '-w', '--reason', 'Unschedulable,Enrolled', '-l', 'only=host-2');
     await watching.until(/^NAME .*\nhost-2 +Available .* Enrolled .*\n$/);
     await world.kubectl('annotate', 'physicalhost', 'host-2', 'beskar7.io/unschedulable=new fan');
     const lines = (await watching.until(/ Unschedulable .*\n/)).trimEnd().split('\n');
     expect(lines.filter((line) => line.startsWith('NAME'))).toHaveLength(1);
     expect(lines.at(-1)?.indexOf('Unschedulable')).toBe(lines[0]?.indexOf('REASON'));
+    expect(await plugin.out('hosts', '--reason', 'Unschedulable', '-o', 'name')).toMatch(/\/host-2\n$/);
+    await world.kubectl('label', 'physicalhost', 'host-2', 'only=nobody', '--overwrite');
+    await watching.until(/\nhost-2 +Gone .*\n$/);
+    await world.kubectl('label', 'physicalhost', 'host-2', 'only=host-2', '--overwrite');
+    await watching.until(/ Gone .*\nhost-2 +Available .*\n$/);
     watching.end();
     expect(await watching.ended).toMatchObject({ stderr: '' });
-    expect(await plugin.out('hosts', '--reason', 'Unschedulable', '-o', 'name')).toMatch(/\/host-2\n$/);
+    const enrolled = plugin.start('hosts', '-w', '--reason', 'Unschedulable', '-l', 'only=host-2', '-o', 'name');
+    await enrolled.until(/^.*\/host-2\n$/);
     await world.kubectl('annotate', 'physicalhost', 'host-2', 'beskar7.io/unschedulable-');
+    await enrolled.until(/^.*\/host-2\n.*\/host-2\n$/);
+    enrolled.end();
+    await enrolled.ended;
     const yaml = plugin.start('hosts', '-w', '-o', 'yaml', '-l', 'only=host-2');
     await yaml.until(/^kind: List\n/m);
     await world.kubectl('label', 'physicalhost', 'host-2', 'seen=yes');

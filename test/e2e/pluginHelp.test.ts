@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { isFreeAndOff } from '../support/atTheBmc.ts';
@@ -139,5 +139,33 @@ describe('completion', () => {
     );
     expect({ stdout, stderr }).toEqual({ stdout: 'report retry\n', stderr: '' });
     expect((await plugin.run('completion', 'tcsh')).code).toBe(2);
+  });
+
+  const has = (shell: string) => existsSync(`/usr/bin/${shell}`);
+  (has('fish') ? test : test.skip)('in a real fish', async () => {
+    const { stdout, stderr } = await plugin.shell(
+      `fish -c 'kubectl-beskar7 completion fish | source; complete -C "kubectl-beskar7 re"; complete -C "kubectl-beskar7 hosts -o w"'`,
+    );
+    expect({ stdout, stderr }).toEqual({
+      stdout: expect.stringMatching(/^report\tShow .*\nretry\tHave .*\nwide\n$/),
+      stderr: '',
+    });
+  });
+
+  (has('zsh') ? test : test.skip)('in a real zsh', async () => {
+    // What zsh shows at a prompt: a terminal of its own, read until the last candidate is there.
+    const script = `
+      zmodload zsh/zpty
+      zpty -b z env TERM=dumb zsh -f -i
+      zpty -w z 'autoload -Uz compinit && compinit -u -D; source <(kubectl-beskar7 completion zsh); echo is"-"ready'
+      zpty -r z shown '*is-ready*'
+      zpty -n -w z $'kubectl-beskar7 re\\t'
+      zpty -r z shown '*retry *-- *' && print -r -- "$shown"
+      zpty -n -w z $'t\\t-n ${namespace} m-\\tMARK'
+      zpty -r z shown '*MARK*' && print -r -- "$shown"`;
+    const { ended } = plugin.spawn('/usr/bin/zsh', ['-f', '-c', script]);
+    const { stdout } = await ended;
+    expect(stdout).toMatch(/report +-- Show what/);
+    expect(stdout).toMatch(/m-1[^\n]*MARK/);
   });
 });

@@ -1,8 +1,8 @@
 import path from 'node:path';
-import { describe, expect, jest, test } from '@jest/globals';
+import { afterAll, describe, expect, jest, test } from '@jest/globals';
 import { stringify } from 'yaml';
 import { runCommand } from '../../tools/toolchain/command.ts';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { testControlPlane } from '../support/controlPlane.ts';
 
@@ -10,6 +10,7 @@ jest.setTimeout(60_000);
 
 const plane = testControlPlane();
 const folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-crds-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const API_VERSION = 'infrastructure.cluster.x-k8s.io/v1beta1';
 
 async function apply(kind: string, spec: object): Promise<{ code: number | null; output: string }> {
