@@ -32,6 +32,7 @@ function askedBy(path: string, body: string): Asked {
     if (type === 'ForceOff' || type === 'GracefulShutdown') return 'off';
     return 'restart';
   }
-  if (/"Pxe"/i.test(body)) return 'pxe';
+  // Disabled with a target of Pxe takes an override back, at a BMC that refuses None.
+  if (/"Pxe"/i.test(body) && !/"BootSourceOverrideEnabled"\s*:\s*"Disabled"/.test(body)) return 'pxe';
   return body.includes('BootSourceOverride') ? 'boot' : 'other';
 }

@@ -33,6 +33,15 @@ const asked = (at: number, type: string, sender = ID): ChaosRecord => ({
   body: JSON.stringify({ ResetType: type }),
   userAgent: `beskar7 (${sender})`,
 });
+const patched = (at: number, target: string, enabled: string): ChaosRecord => ({
+  source: 'bmc',
+  at: T + at,
+  host: 'h',
+  method: 'PATCH',
+  path: '/redfish/v1/Systems/1',
+  body: JSON.stringify({ Boot: { BootSourceOverrideTarget: target, BootSourceOverrideEnabled: enabled } }),
+  userAgent: `beskar7 (${ID})`,
+});
 const power = (at: number, state: 'On' | 'Off'): ChaosRecord => ({
   source: 'power',
   at: T + at,
@@ -82,6 +91,13 @@ describe('the checker of the chaos suite', () => {
     expect(broken(...releasing, ...end)).toEqual([]);
   });
 
+  test.each([
+    ['None', 'Disabled'],
+    ['Pxe', 'Disabled'],
+  ])('a release may take the override back with the target %s', (target, enabled) => {
+    expect(broken(...releasing, patched(90_000, target, enabled))).toEqual([]);
+  });
+
   test.each<[string, (number | 'end')[], ChaosRecord[]]>([
     ['a power-on of a host that is claimed only', [2], [...provisioning.slice(0, 2), asked(1_500, 'On')]],
     ['a command for another claim', [2], [...provisioning, asked(4_000, 'ForceOff', OTHER)]],
@@ -91,6 +107,7 @@ describe('the checker of the chaos suite', () => {
       [2],
       [...releasing, power(21_000, 'Off'), seen(22_000, free), asked(90_000, 'ForceOff')],
     ],
+    ['a network boot set by a release', [2], [...releasing, patched(90_000, 'Pxe', 'Once')]],
     ['a command after the hand-over', [4], [...handedOver, asked(12_000, 'ForceOff')]],
     ['a release of a server that runs', [3], [...releasing, seen(23_000, free)]],
     [
