@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { claimOf } from '../../crds/claim.ts';
 import { resets } from '../support/atTheBmc.ts';
 import { told } from '../support/conditions.ts';
+import { untilEvent } from '../support/history.ts';
 import { World } from '../support/world.ts';
+import { summaryOf } from '../../view/historyParts.ts';
 
 jest.setTimeout(60_000);
 
@@ -10,6 +12,17 @@ const world = new World('e2e-callbacks', ['--inspection-timeout=6s']);
 const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
 const reported = (host: string) =>
   world.untilHost(host, 'with a report', ({ status }) => status?.inspection?.reportDigest !== undefined);
+
+/** The timer of a machine's inspection, as soon as it has been started. */
+async function inspectionTimer(machine: string): Promise<string> {
+  await world.untilMachine(machine, 'claiming', ({ status }) => status?.phase !== undefined);
+  let timer = '';
+  await untilEvent(world, machine, 'an inspection', (event) => {
+    if (summaryOf(event) === 'Inspection timeout') timer = event.timerStartedEventAttributes?.timerId ?? '';
+    return timer !== '';
+  });
+  return timer;
+}
 
 beforeAll(async () => {
   await world.start({ hosts: 3, profile: 'generic' });
@@ -31,14 +44,13 @@ describe('what was answered 202 reaches its run', () => {
   test('everything else is killed, the signal is lost, the deadline passes: the stored report counts, not the timeout', async () => {
     await world.fleet.fault('sim-0001', { delayCallbacksMs: 4_000, times: 1 });
     await world.addMachine('stored', on('host-1'));
-    const { status } = await world.hostIs('host-1', 'Inspecting');
+    const timer = await inspectionTimer('stored');
     await world.beskar7.kill('SIGKILL');
     const api = await deafApi();
     await reported('host-1');
     await api.stop();
     // The inspection's timer fires while nobody works, before the report is looked at.
-    const left = Date.parse(status?.inspection?.deadline ?? '') - Date.now();
-    if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
+    await untilEvent(world, 'stored', 'the timeout', (event) => event.timerFiredEventAttributes?.timerId === timer);
     await world.startBeskar7();
     const machine = await world.machineIs('stored', 'Provisioned');
     expect(told(machine)).toMatch(/^InspectionComplete: /);

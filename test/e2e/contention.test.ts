@@ -76,25 +76,4 @@ describe('two processes of every role', () => {
       expect.arrayContaining(['PoweringOff', 'Off', 'PoweringOn', 'On']),
     );
   });
-
-  test('BMCs that hang hold nobody else up', async () => {
-    const free = (await world.admin.list(HOSTS, { namespace: world.namespace })).items.filter(
-      ({ spec }) => spec.consumerRef === undefined,
-    );
-    const [stuck, ...others] = free.map(({ metadata }) => metadata.name);
-    for (const { metadata } of free)
-      await world.kubectl('label', 'physicalhost', metadata.name, `only=${metadata.name}`);
-    const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
-    const sim = `sim-${String(Number(stuck?.split('-')[1])).padStart(4, '0')}`;
-    await world.fleet.fault(sim, { hang: true });
-    await world.addMachine('hangs', on(stuck ?? ''));
-    await world.bmcWasAsked(stuck ?? '', ({ status }) => status === 0);
-    const began = performance.now();
-    await Promise.all(others.map((host) => world.addMachine(`on-${host}`, on(host))));
-    await Promise.all(others.map((host) => world.machineIs(`on-${host}`, 'Provisioned')));
-    // One call to a BMC may take 60 s: nobody waited for that one.
-    expect(performance.now() - began).toBeLessThan(20_000);
-    expect((await world.machine('hangs'))?.status?.phase).toBe('Claiming');
-    await world.fleet.heal();
-  });
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
 import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { untilEvent } from '../support/history.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(180_000);
@@ -16,26 +17,12 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Reads the history of a machine's provisioning, as it grows, until an activity is scheduled. */
+/** Until an activity of a machine's provisioning is scheduled. */
 async function isScheduled(machine: string, activity: string): Promise<void> {
-  const { namespace } = world.temporal.options;
-  const workflowId = `provision/${world.namespace}/${machine}`;
   await world.untilMachine(machine, 'claiming', ({ status }) => status?.phase === 'Claiming');
-  let nextPageToken: Uint8Array | null | undefined;
-  do {
-    const page = await world.temporal.withDeadline(Date.now() + 30_000, () =>
-      world.temporal.workflowService.getWorkflowExecutionHistory({
-        namespace,
-        execution: { workflowId },
-        waitNewEvent: true,
-        ...(nextPageToken ? { nextPageToken } : {}),
-      }),
-    );
-    const names = page.history?.events?.map((e) => e.activityTaskScheduledEventAttributes?.activityType?.name) ?? [];
-    if (names.includes(activity)) return;
-    ({ nextPageToken } = page);
-  } while (nextPageToken && nextPageToken.length > 0);
-  throw new Error(`${workflowId} has ended without ${activity}`);
+  await untilEvent(world, machine, activity, (event) => {
+    return event.activityTaskScheduledEventAttributes?.activityType?.name === activity;
+  });
 }
 
 describe('what is interrupted', () => {

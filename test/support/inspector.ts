@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from '@jest/globals';
@@ -61,12 +61,16 @@ export function runParts(parts: readonly string[], lines: string, env: NodeJS.Pr
 /** The report that is made of facts, as it would be sent. Throws with what jq said. */
 export async function reportOf(facts: Facts, bootMode: 'UEFI' | 'Legacy' = 'UEFI'): Promise<unknown> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-facts-'));
-  for (const [name, text] of Object.entries(facts)) writeFileSync(path.join(folder, name), text);
-  const { status, output, stdout } = await runParts(
-    ['collect'],
-    `make_report "$FACTS" 2025-11-27T10:00:00Z ${bootMode} || exit 1`,
-    { FACTS: folder, RUN: folder },
-  );
-  if (status !== 0) throw new Error(output);
-  return JSON.parse(stdout);
+  try {
+    for (const [name, text] of Object.entries(facts)) writeFileSync(path.join(folder, name), text);
+    const { status, output, stdout } = await runParts(
+      ['collect'],
+      `make_report "$FACTS" 2025-11-27T10:00:00Z ${bootMode} || exit 1`,
+      { FACTS: folder, RUN: folder },
+    );
+    if (status !== 0) throw new Error(output);
+    return JSON.parse(stdout);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

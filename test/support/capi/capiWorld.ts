@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from '@jest/globals';
@@ -45,6 +45,7 @@ export class CapiWorld extends World {
   override async stop(): Promise<void> {
     await this.#kubelets?.stop();
     await super.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** kubectl apply. */
