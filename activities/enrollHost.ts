@@ -14,10 +14,10 @@ import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import { isConflict } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';
 import type { NetworkAddress, SystemInfo } from '../redfish/index.ts';
-import type { ObjectRef } from '../workflows/names.ts';
+import type { HostInput, ObjectRef } from '../workflows/names.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
-import { fromRedfish } from './failures.ts';
+import { fromRedfish, noWorker } from './failures.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
 import { reachabilityReason } from './reachability.ts';
 
@@ -37,6 +37,8 @@ export type EnrollResult =
       readonly nextAttemptAt: string;
       /** What of the spec this attempt was made with. */
       readonly connectionHash: string;
+      /** `workerPool` of the host now, null: none. The next attempt is for its workers. */
+      readonly pool?: string | null;
     };
 
 const FIRST_RETRY_MS = 2_000;
@@ -71,6 +73,37 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
     if (failure.type === 'ClaimLost') return { kind: 'notDue', message: failure.message };
     return tellFailure(deps, owned, failure, input.failures + 1, usedHash);
   }
+}
+
+export type EnrollUnservedResult =
+  | { readonly kind: 'notDue'; readonly message: string }
+  /** `pool`: as above. */
+  | { readonly kind: 'pending'; readonly message: string; readonly pool: string | null };
+
+/**
+ * When no worker of the host's pool takes it: that is told on the host. What was known of it stays (an Available host is looked at
+ * again only when its connection has changed). Calls no BMC.
+ */
+export async function enrollHostUnserved(
+  deps: Dependencies,
+  { namespace, name, uid }: HostInput,
+): Promise<EnrollUnservedResult> {
+  const host = await readHost(deps.kube, namespace, name);
+  const refused = refusal(host, uid);
+  if (refused !== undefined || !host)
+    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  const failure = noWorker(name, host.spec.redfishConnection.workerPool);
+  const message = `${failure.message} It goes on as soon as one takes it.`;
+  await patchHostStatus(deps.kube, { namespace, host: name }, (live) => {
+    if (refusal(live, uid) !== undefined) return undefined;
+    const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.noWorker, message };
+    return {
+      state: 'Error',
+      ready: false,
+      conditions: withConditions(live.status?.conditions, [ready], new Date().toISOString(), live.metadata.generation),
+    };
+  });
+  return { kind: 'pending', message, pool: poolOf(host) };
 }
 
 function refusal(host: PhysicalHost | undefined, uid: string): string | undefined {
@@ -211,7 +244,11 @@ async function tellFailure(
     };
   });
   deps.recorder.event(host, 'Warning', 'EnrollmentFailed', message);
-  return { kind: 'failed', message: failure.message, nextAttemptAt, connectionHash: usedHash };
+  return { kind: 'failed', message: failure.message, nextAttemptAt, connectionHash: usedHash, pool: poolOf(host) };
+}
+
+function poolOf(host: PhysicalHost): string | null {
+  return host.spec.redfishConnection.workerPool ?? null;
 }
 
 /** 2 s, doubling, at most 10 minutes. */

@@ -32,6 +32,17 @@ export function bmcFailure(message: string, kind: string): ApplicationFailure {
   return ApplicationFailure.create({ message, type, details: [{ kind }] });
 }
 
+/** Nobody works for this pool: what an operator would otherwise have to guess. */
+export function noWorker(host: string, pool: string | undefined): ApplicationFailure {
+  const flag = pool === undefined ? 'without --worker-pool' : `with --worker-pool=${pool}`;
+  const message = `no bmc-worker took the call to the BMC of host ${host} for a minute: is one running ${flag}, and not at its limit?`;
+  return bmcFailure(message, 'NoWorker');
+}
+
+export function isNoWorker(error: unknown): boolean {
+  return isBmcFailure(error) && (error.details?.[0] as { kind?: string } | undefined)?.kind === 'NoWorker';
+}
+
 /** Whether it was the BMC, or the way to it, that failed: not the API server, not a shutdown, not a lost claim. */
 export function isBmcFailure(error: unknown): error is ApplicationFailure {
   return error instanceof ApplicationFailure && (error.type === 'BmcFailure' || error.type === 'BmcCredentials');

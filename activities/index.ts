@@ -12,16 +12,22 @@ import {
   removeMachineFinalizer,
 } from './deprovision.ts';
 import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './endRun.ts';
-import { enrollHost, type EnrollInput } from './enrollHost.ts';
+import { enrollHost, enrollHostUnserved, type EnrollInput } from './enrollHost.ts';
 import { openProvisioning, settleHandover, type HandOverInput } from './handOver.ts';
 import { takeReport, type TakeReportInput } from './inspection.ts';
-import { markReleasing, releaseHost, type MarkReleasingInput, type ReleaseHostInput } from './releaseHost.ts';
-import { letHostGo, retireHost, type LetHostGoInput, type RetireInput } from './retireHost.ts';
+import {
+  markReleasing,
+  releaseHost,
+  releaseHostUnserved,
+  type MarkReleasingInput,
+  type ReleaseHostInput,
+} from './releaseHost.ts';
+import { letHostGo, retireHost, retireHostUnserved, type LetHostGoInput, type RetireInput } from './retireHost.ts';
 import { withHeartbeat } from './activityScope.ts';
 import { FailedPolls } from './failedPolls.ts';
 import { lookForConsumer, type LookForConsumerInput } from './orphan.ts';
 import { monitorShard } from './monitorShard.ts';
-import type { MonitorInput, ObjectRef, ReleaseInput } from '../workflows/names.ts';
+import type { HostInput, MonitorInput, ObjectRef, ReleaseInput } from '../workflows/names.ts';
 
 /** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
 export function createKubernetesActivities(deps: Dependencies) {
@@ -38,6 +44,9 @@ export function createKubernetesActivities(deps: Dependencies) {
     findClaim: (input: ReleaseInput) => findClaim(deps, input),
     findClaims: (ref: ObjectRef) => findClaims(deps, ref),
     lookForConsumer: (input: LookForConsumerInput) => lookForConsumer(deps, input),
+    releaseHostUnserved: (input: ReleaseHostInput) => releaseHostUnserved(deps, input),
+    retireHostUnserved: (input: RetireInput) => retireHostUnserved(deps, input),
+    enrollHostUnserved: (host: HostInput) => enrollHostUnserved(deps, host),
     awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal)),
     letHostGo: (input: LetHostGoInput) => letHostGo(deps, input),
     removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),

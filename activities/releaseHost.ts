@@ -15,7 +15,7 @@ import { connectBmc } from './bmcConnection.ts';
 import type { ClaimRef } from './claimRef.ts';
 import { delay } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
-import { claimLost, fromRedfish } from './failures.ts';
+import { claimLost, fromRedfish, isBmcFailure, isNoWorker, noWorker } from './failures.ts';
 import { BMC_CALL_MS, FENCE_MS, refuseMoved } from './fence.ts';
 import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { fenced, switchOff } from './power.ts';
@@ -89,6 +89,32 @@ export async function releaseHost(
   input: ReleaseHostInput,
   signal: AbortSignal,
 ): Promise<ReleaseHostResult> {
+  return release(deps, input, signal, switchOffAndClear);
+}
+
+/**
+ * The same when no worker of the host's pool takes it: that is told on the host, and an operator may force the release without one.
+ * Calls no BMC. `pending`: the host stays claimed.
+ */
+export async function releaseHostUnserved(
+  deps: Dependencies,
+  input: ReleaseHostInput,
+): Promise<ReleaseHostResult | { readonly kind: 'pending' }> {
+  const { host, pool } = input.claim;
+  try {
+    return await release(deps, input, new AbortController().signal, () => Promise.reject(noWorker(host, pool)));
+  } catch (error) {
+    if (isBmcFailure(error)) return { kind: 'pending' };
+    throw error;
+  }
+}
+
+async function release(
+  deps: Dependencies,
+  input: ReleaseHostInput,
+  signal: AbortSignal,
+  switchOff: typeof switchOffAndClear,
+): Promise<ReleaseHostResult> {
   const { claim: ref } = input;
   const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
   if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
@@ -97,7 +123,7 @@ export async function releaseHost(
   const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
   if (forced !== undefined) return forceRelease(deps, input, host, forced);
   try {
-    await switchOffAndClear(deps, input, host, signal);
+    await switchOff(deps, input, host, signal);
   } catch (error) {
     const failure = fromRedfish(error, ref.host);
     if (!signal.aborted) await tellFailure(deps, input, failure);
@@ -235,16 +261,21 @@ async function forceRelease(
 async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure: unknown): Promise<void> {
   const { claim: ref } = input;
   const message = failure instanceof Error ? failure.message : String(failure);
-  const next = new Date(Date.now() + input.nextAttemptInMs).toISOString();
+  const isUnserved = isNoWorker(failure);
+  const next = isUnserved
+    ? 'it goes on as soon as one takes it'
+    : `next attempt at ${new Date(Date.now() + input.nextAttemptInMs).toISOString()}`;
   await patchHostStatus(deps.kube, ref, (live) => {
     if (claimOf(live)?.id !== ref.id) throw claimLost(`host ${ref.namespace}/${ref.host}: the claim has ended`);
     const text =
-      `Release, attempt ${input.attempt}: ${message}. The host stays claimed until it is seen off; next attempt at ${next}. ` +
+      `Release, attempt ${input.attempt}: ${message}. The host stays claimed until it is seen off; ${next}. ` +
       `To end this without the BMC: kubectl annotate physicalhost ${ref.host} -n ${ref.namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
     const patches: ConditionPatch[] = [
       { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message: text },
-      { type: CONDITIONS.redfishReachable, status: 'False', reason: HOST_REASONS.redfishError, message },
     ];
+    if (!isUnserved) {
+      patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason: HOST_REASONS.redfishError, message });
+    }
     return {
       state: 'Error',
       ready: false,

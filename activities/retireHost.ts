@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../crds/claim.ts';
-import { withConditions } from '../crds/conditions.ts';
+import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import {
   ANNOTATION_DELETE_FOR_MOVE,
   ANNOTATION_FORCE_RELEASE,
@@ -15,7 +15,7 @@ import { HOSTS, SECRETS } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
-import { fromRedfish, isBmcFailure } from './failures.ts';
+import { fromRedfish, isBmcFailure, isNoWorker, noWorker } from './failures.ts';
 import { retireFence } from './fence.ts';
 import { patchHost, patchHostStatus, readHost } from './hostStore.ts';
 import { switchOff } from './power.ts';
@@ -35,6 +35,40 @@ export type RetireResult =
  * was never switched on by us, and a mistyped address must not hold up its deletion.
  */
 export async function retireHost(deps: Dependencies, input: RetireInput, signal: AbortSignal): Promise<RetireResult> {
+  return retire(deps, input, signal, async (host) => {
+    const { namespace, name, uid } = input.host;
+    const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
+    const options = retireFence(deps.kube, { namespace, host: name, hostUid: uid }, signal);
+    await switchOff(bmc, name, options, { totalMs: 100_000 });
+  });
+}
+
+/**
+ * The same when no worker of the host's pool takes it: told on the host, where an operator may say to do without. Calls no BMC.
+ * `pending`: the next attempt is for the workers of `pool`, null: those without one.
+ */
+export async function retireHostUnserved(
+  deps: Dependencies,
+  input: RetireInput,
+): Promise<RetireResult | { readonly kind: 'pending'; readonly pool: string | null }> {
+  let pool: string | undefined;
+  try {
+    return await retire(deps, input, new AbortController().signal, ({ metadata, spec }) => {
+      pool = spec.redfishConnection.workerPool;
+      return Promise.reject(noWorker(metadata.name, pool));
+    });
+  } catch (error) {
+    if (isBmcFailure(error)) return { kind: 'pending', pool: pool ?? null };
+    throw error;
+  }
+}
+
+async function retire(
+  deps: Dependencies,
+  input: RetireInput,
+  signal: AbortSignal,
+  act: (host: PhysicalHost) => Promise<void>,
+): Promise<RetireResult> {
   const { namespace, name, uid } = input.host;
   const host = await readHost(deps.kube, namespace, name, signal);
   const refused = refusal(host, uid);
@@ -43,9 +77,7 @@ export async function retireHost(deps: Dependencies, input: RetireInput, signal:
   const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
   if (forced === undefined) {
     try {
-      const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
-      const options = retireFence(deps.kube, { namespace, host: name, hostUid: uid }, signal);
-      await switchOff(bmc, name, options, { totalMs: 100_000 });
+      await act(host);
     } catch (error) {
       const failure = fromRedfish(error, name);
       if (signal.aborted) throw failure;
@@ -150,15 +182,21 @@ async function tellFailure(
   failure: unknown,
 ): Promise<void> {
   const reason = failure instanceof Error ? failure.message : String(failure);
-  const next = new Date(Date.now() + input.nextAttemptInMs).toISOString();
+  const isUnserved = isNoWorker(failure);
+  const next = isUnserved
+    ? 'It goes on as soon as one takes it'
+    : `Attempt ${input.attempt}; next at ${new Date(Date.now() + input.nextAttemptInMs).toISOString()}`;
   const message =
-    `The server cannot be switched off, so the host is not deleted yet: ${reason}. Attempt ${input.attempt}; next at ${next}. ` +
+    `The server cannot be switched off, so the host is not deleted yet: ${reason}. ${next}. ` +
     `To delete it without: kubectl annotate physicalhost ${host.metadata.name} -n ${host.metadata.namespace ?? ''} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
-  const patches = [
-    { type: CONDITIONS.ready, status: 'False' as const, reason: HOST_REASONS.releasePending, message },
-    { type: CONDITIONS.redfishReachable, status: 'False' as const, reason: HOST_REASONS.redfishError, message: reason },
+  const patches: ConditionPatch[] = [
+    { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message },
   ];
+  if (!isUnserved) {
+    const unreachable = { status: 'False', reason: HOST_REASONS.redfishError, message: reason } as const;
+    patches.push({ type: CONDITIONS.redfishReachable, ...unreachable });
+  }
   await patchHostStatus(
     deps.kube,
     key,

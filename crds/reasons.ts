@@ -43,6 +43,8 @@ export const HOST_REASONS = {
   systemNotFound: 'SystemNotFound',
   tls: 'CertificateNotTrusted',
   redfishError: 'RedfishError',
+  // Ready
+  noWorker: 'NoWorker',
 } as const;
 export type HostReason = (typeof HOST_REASONS)[keyof typeof HOST_REASONS];
 

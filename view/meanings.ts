@@ -159,4 +159,8 @@ export const HOST_MEANINGS: Readonly<Record<HostReason, Meaning>> = {
     youCan: ['Give its CA by caBundleSecretRef, or as a last resort insecureSkipVerify: {edit}'],
   },
   RedfishError: { next: 'It is tried again.', youCan: ["The BMC's own words are in the message."] },
+  NoWorker: {
+    next: 'It goes on as soon as a worker of its pool is there.',
+    youCan: ['Start a bmc-worker with the worker pool of the message, or correct redfishConnection.workerPool: {edit}'],
+  },
 };

@@ -2,8 +2,8 @@ import { condition, continueAsNew, setCurrentDetails, setHandler, workflowInfo }
 import { paragraphs } from './details.ts';
 import { sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
-import type { HostInput } from './names.ts';
-import { bmc } from './proxies.ts';
+import { atPool, type HostInput } from './names.ts';
+import { bmcOrTell, kubernetes } from './proxies.ts';
 
 const ATTEMPTS = 50;
 /** After a lost or stopping worker, and after an error that nobody expected: doubled each time it comes again at once. */
@@ -15,6 +15,7 @@ const SOON_MS = 1_000;
  */
 export async function enrollHost(input: HostInput, failures = 0): Promise<string> {
   const host = `${input.namespace}/${input.name}`;
+  let pool = input.pool ?? null;
   let surprises = 0;
   let changedTo: string | undefined;
   setHandler(hostChanged, ({ connectionHash }) => void (changedTo = connectionHash));
@@ -24,12 +25,15 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
     let waitMs = SOON_MS;
     let usedHash: string | undefined;
     try {
-      const result = await bmc(input.pool).enrollHost.executeWithOptions({ summary }, [{ host: input, failures }]);
+      const result = await bmcOrTell(pool ?? undefined).enrollHost.executeWithOptions({ summary }, [
+        { host: input, failures },
+      ]);
       if (result.kind === 'enrolled') return `host ${host} is Available`;
       if (result.kind === 'notDue') return result.message;
       failures += 1;
       surprises = 0;
       usedHash = result.connectionHash;
+      if (result.pool !== undefined) pool = result.pool;
       waitMs = Math.max(0, Date.parse(result.nextAttemptAt) - Date.now());
       setCurrentDetails(
         paragraphs(
@@ -41,6 +45,16 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
     } catch (error) {
       const failed = sortFailure(error);
       if (failed.kind === 'cancelled') throw error;
+      if (failed.kind === 'noWorker') {
+        const told = await kubernetes.enrollHostUnserved.executeWithOptions(
+          { summary: `Tells on host ${input.name} that no worker takes it` },
+          [input],
+        );
+        if (told.kind === 'notDue') return told.message;
+        pool = told.pool;
+        setCurrentDetails(`**Waits** for a worker: ${told.message}`);
+        continue;
+      }
       waitMs = failed.kind === 'shutdown' ? SOON_MS : SOON_MS * 2 ** Math.min(surprises, 6);
       surprises += 1;
       setCurrentDetails(`**Tries again soon**: ${failed.message}`);
@@ -51,5 +65,5 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
     if (changedTo !== undefined && changedTo !== usedHash) failures = 0;
     changedTo = undefined;
   }
-  return continueAsNew<typeof enrollHost>(input, failures);
+  return continueAsNew<typeof enrollHost>(atPool(input, pool), failures);
 }

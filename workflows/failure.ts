@@ -3,14 +3,14 @@ import type { FailureType } from '../activities/failures.ts';
 
 /** What became of an activity that did not succeed, as far as a workflow decides on it. */
 export interface Failed {
-  readonly kind: 'cancelled' | 'claimLost' | 'permanent' | 'shutdown' | 'unconfirmed' | 'failed';
+  readonly kind: 'cancelled' | 'claimLost' | 'permanent' | 'shutdown' | 'unconfirmed' | 'noWorker' | 'failed';
   /** For the operator. */
   readonly message: string;
 }
 
 /**
  * Sorts a failure. `unconfirmed`: the worker was lost or silent, what the activity sent may still arrive at the BMC (rule 4);
- * `shutdown`: another worker goes on at once; `permanent`: trying again cannot help.
+ * `noWorker`: nobody took the call, nothing was sent; `shutdown`: another worker goes on at once; `permanent`: trying again cannot help.
  */
 export function sortFailure(error: unknown): Failed {
   if (isCancellation(error)) return { kind: 'cancelled', message: 'cancelled' };
@@ -18,7 +18,7 @@ export function sortFailure(error: unknown): Failed {
   if (cause instanceof TimeoutFailure) {
     const neverStarted = cause.timeoutType === 'SCHEDULE_TO_START';
     return neverStarted
-      ? { kind: 'failed', message: 'no worker took the call: is a bmc-worker for this pool running?' }
+      ? { kind: 'noWorker', message: 'no worker took the call: is a bmc-worker for this pool running?' }
       : { kind: 'unconfirmed', message: `the worker that made the call was lost (${cause.timeoutType ?? 'timeout'})` };
   }
   const message = cause instanceof Error ? cause.message : String(cause);

@@ -22,6 +22,11 @@ export interface HostInput extends ObjectRef {
   readonly pool?: string;
 }
 
+/** The same host, for the workers of another pool; null: those without one. */
+export function atPool({ namespace, name, uid }: HostInput, pool: string | null): HostInput {
+  return { namespace, name, uid, ...(pool === null ? {} : { pool }) };
+}
+
 /** Input of `provisionMachine` and `deprovisionMachine`. */
 export type MachineInput = ObjectRef;
 

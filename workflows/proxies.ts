@@ -17,17 +17,30 @@ export const waiting = proxyActivities<KubernetesActivities>({
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 
+const BMC_OPTIONS = {
+  startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '20 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { maximumAttempts: 1 },
+} as const;
+
 /**
  * Calls to a BMC. One try each: the workflow repeats them itself, because it has to know whether the last one confirmed its
  * end (rule 4) and tells the operator why and when it tries again.
  */
 export function bmc(pool: string | undefined) {
+  return proxyActivities<BmcActivities>({ ...BMC_OPTIONS, taskQueue: bmcTaskQueue(pool) });
+}
+
+/**
+ * The same for what must not wait without a word: a call that nobody takes comes back after a minute as `noWorker`, and the workflow has
+ * an activity of the queue `beskar7` tell it on the host, and look for the word to force it.
+ */
+export function bmcOrTell(pool: string | undefined) {
   return proxyActivities<BmcActivities>({
+    ...BMC_OPTIONS,
     taskQueue: bmcTaskQueue(pool),
-    startToCloseTimeout: '2 minutes',
-    heartbeatTimeout: '20 seconds',
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    retry: { maximumAttempts: 1 },
+    scheduleToStartTimeout: '1 minute',
   });
 }
 

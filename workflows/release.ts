@@ -4,7 +4,7 @@ import type { ClaimRef } from '../activities/claimRef.ts';
 import type { ClaimStage } from '../crds/claim.ts';
 import { sortFailure } from './failure.ts';
 import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from './names.ts';
-import { bmc, kubernetes } from './proxies.ts';
+import { bmcOrTell, kubernetes } from './proxies.ts';
 
 /** After this long a release goes on in a workflow of its own (rule 4). */
 const HERE_MS = 120_000;
@@ -57,10 +57,9 @@ export async function tryRelease(
   for (let attempt = 1; ; attempt += 1) {
     const nextAttemptInMs = retryDelayMs(attempt);
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
+    const input = { claim, ...marked, releasingSince, isUnconfirmed, attempt, nextAttemptInMs };
     try {
-      await bmc(claim.pool).releaseHost.executeWithOptions({ summary }, [
-        { claim, ...marked, releasingSince, isUnconfirmed, attempt, nextAttemptInMs },
-      ]);
+      await bmcOrTell(claim.pool).releaseHost.executeWithOptions({ summary }, [input]);
       return true;
     } catch (error) {
       const failed = sortFailure(error);
@@ -71,6 +70,17 @@ export async function tryRelease(
         releasingSince = new Date(Date.now()).toISOString();
       }
       if (failed.kind === 'shutdown') continue;
+      if (failed.kind === 'noWorker') {
+        const told = await kubernetes.releaseHostUnserved.executeWithOptions(
+          { summary: `Tells on host ${claim.host} that no worker takes its release` },
+          [input],
+        );
+        if (told.kind !== 'pending') return true;
+        if (!mayTryAgain(0)) return false;
+        // It was no attempt, and waits in the queue again: the first worker of the pool takes it at once.
+        attempt -= 1;
+        continue;
+      }
       if (!mayTryAgain(nextAttemptInMs)) return false;
       await wait(nextAttemptInMs, `Next attempt to release host ${claim.host}: ${failed.message}`.slice(0, 200));
     }

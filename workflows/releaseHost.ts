@@ -31,10 +31,11 @@ export async function releaseHost(input: ReleaseInput): Promise<string> {
   if (marked.kind === 'ended') return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
   let attempts = 0;
   let heard = changes;
-  // Whether the run before confirmed its end is not known here: what it sent may still arrive.
+  // Whether the run before confirmed its end is not known here: what it sent may still arrive, until D after this run began.
+  const since = new Date(Math.max(Date.parse(marked.since), workflowInfo().startTime.getTime())).toISOString();
   const isDone = await tryRelease(
     { claim, isUnconfirmed: true },
-    marked,
+    { ...marked, since },
     () => (attempts += 1) < ATTEMPTS && !workflowInfo().continueAsNewSuggested,
     async (delayMs, summary) => {
       setCurrentDetails(

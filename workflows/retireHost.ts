@@ -7,11 +7,12 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { RetireInput } from '../activities/retireHost.ts';
 import { paragraphs } from './details.ts';
 import { sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
-import type { HostInput } from './names.ts';
-import { bmc, kubernetes } from './proxies.ts';
+import { atPool, type HostInput } from './names.ts';
+import { bmcOrTell, kubernetes } from './proxies.ts';
 import { retryDelayMs } from './release.ts';
 
 const ATTEMPTS = 100;
@@ -24,16 +25,25 @@ const IN_FLIGHT_MS = 62_000;
  * `settlesAt` (ms since the epoch) carries that moment over a fresh history.
  */
 export async function retireHost(input: HostInput, settlesAt = 0): Promise<string> {
+  let pool = input.pool ?? null;
   let changes = 0;
   setHandler(hostChanged, () => void (changes += 1));
   setCurrentDetails(`**Switches off** host \`${input.namespace}/${input.name}\` before it is deleted`);
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
     const nextAttemptInMs = retryDelayMs(attempt);
     const summary = `Switches host ${input.name} off before it is deleted (attempt ${attempt})`;
+    const asked = { host: input, attempt, nextAttemptInMs };
     try {
-      const result = await bmc(input.pool).retireHost.executeWithOptions({ summary }, [
-        { host: input, attempt, nextAttemptInMs },
-      ]);
+      const result = await bmcOrTell(pool ?? undefined)
+        .retireHost.executeWithOptions({ summary }, [asked])
+        .catch((error: unknown) => toldUnserved(asked, error));
+      if (result.kind === 'pending') {
+        pool = result.pool;
+        setCurrentDetails(
+          `**Waits** for a worker that switches host \`${input.namespace}/${input.name}\` off before it is deleted`,
+        );
+        continue;
+      }
       if (result.kind === 'notDue') return result.message;
       if (settlesAt > Date.now()) {
         await sleep(settlesAt - Date.now(), {
@@ -62,5 +72,14 @@ export async function retireHost(input: HostInput, settlesAt = 0): Promise<strin
       });
     }
   }
-  return continueAsNew<typeof retireHost>(input, settlesAt);
+  return continueAsNew<typeof retireHost>(atPool(input, pool), settlesAt);
+}
+
+/** No worker takes it: that is told on the host, and the operator may have said to do without. */
+function toldUnserved(asked: RetireInput, error: unknown) {
+  if (sortFailure(error).kind !== 'noWorker') throw error;
+  return kubernetes.retireHostUnserved.executeWithOptions(
+    { summary: `Tells on host ${asked.host.name} that no worker takes it` },
+    [asked],
+  );
 }

@@ -144,6 +144,7 @@ function endOf(error: unknown): ClaimEnd {
     case 'permanent':
     case 'failed':
     case 'shutdown':
+    case 'noWorker':
     case 'unconfirmed':
       return failed('UnexpectedError', sorted.message, false);
   }

@@ -25,6 +25,9 @@ const KUBERNETES: readonly KubernetesNames[] = [
   'findClaim',
   'findClaims',
   'lookForConsumer',
+  'releaseHostUnserved',
+  'retireHostUnserved',
+  'enrollHostUnserved',
   'awaitClaimEnd',
   'letHostGo',
   'removeMachineFinalizer',
@@ -197,6 +200,11 @@ export async function lostWorker(env: TestWorkflowEnvironment): Promise<never> {
   throw new Error('nobody hears this any more');
 }
 
+/** As when nobody took a call for a minute: nobodyTookIt.cjs makes Temporal's failure of it. */
+export function nobodyTookIt(): ApplicationFailure {
+  return ApplicationFailure.nonRetryable('nobody took it', 'NobodyTookIt');
+}
+
 export function bmcDown(message = 'connection refused'): ApplicationFailure {
   return ApplicationFailure.create({ message, type: 'BmcFailure' });
 }
@@ -229,6 +237,9 @@ function wellBehaved(env: TestWorkflowEnvironment, machine: ObjectRef): Activiti
     endProvisioning: () => Promise.resolve(),
     findClaim: () => Promise.resolve(claimRef(machine)),
     findClaims: () => Promise.resolve([claimRef(machine)]),
+    releaseHostUnserved: () => Promise.resolve({ kind: 'pending' }),
+    retireHostUnserved: () => Promise.resolve({ kind: 'pending', pool: null }),
+    enrollHostUnserved: () => Promise.resolve({ kind: 'pending', message: 'no worker', pool: null }),
     awaitClaimEnd: () => Promise.resolve(),
     lookForConsumer: ({ isSecondLook }) => Promise.resolve({ kind: isSecondLook ? 'releasing' : 'missing' }),
     removeMachineFinalizer: () => Promise.resolve(),

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
 import { hostChanged } from '../../workflows/messages.ts';
-import type { HostInput } from '../../workflows/names.ts';
+import { TASK_QUEUE, type HostInput } from '../../workflows/names.ts';
 import { lastedMs } from './ended.ts';
-import { bmcDown, claimIsLost, inMs, lostWorker, type Activities, type Fakes } from './fakes.ts';
+import { bmcDown, claimIsLost, inMs, lostWorker, nobodyTookIt, type Activities, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(60_000);
@@ -15,6 +16,13 @@ const MINUTE_MS = 60_000;
 
 function hostOf(fakes: Fakes, pool?: string): HostInput {
   return { ...fakes.machine, name: `host-${fakes.machine.name}`, ...(pool === undefined ? {} : { pool }) };
+}
+
+/** The queues of workers at BMCs that a run has used, in order. */
+async function bmcQueues(run: WorkflowHandle): Promise<string[]> {
+  const events = (await run.fetchHistory()).events ?? [];
+  const queues = events.flatMap((event) => event.activityTaskScheduledEventAttributes?.taskQueue?.name ?? []);
+  return queues.filter((name) => name !== TASK_QUEUE);
 }
 
 type Enroll = Activities['enrollHost'];
@@ -98,9 +106,37 @@ describe('enroll/<ns>/<host>', () => {
     const fakes = stage.prepare();
     const run = await stage.start('enroll', hostOf(fakes, 'site-a'));
     await run.result();
-    const events = (await run.fetchHistory()).events ?? [];
-    const queues = events.flatMap((event) => event.activityTaskScheduledEventAttributes?.taskQueue?.name ?? []);
-    expect(queues).toEqual(['bmc.site-a']);
+    expect(await bmcQueues(run)).toEqual(['bmc.site-a']);
+  });
+
+  test('no worker of its pool: that is told, and it goes on with the pool that the host names by now', async () => {
+    const fakes = stage.prepare((well) => ({
+      enrollHost: (input) =>
+        fakes.inputs('enrollHost').length < 3 ? Promise.reject(nobodyTookIt()) : well.enrollHost(input),
+      enrollHostUnserved: () => Promise.resolve({ kind: 'pending', message: 'no worker', pool: 'site-a' }),
+    }));
+    const run = await stage.start('enroll', hostOf(fakes));
+    await expect(run.result()).resolves.toContain('is Available');
+    expect(fakes.names().slice(0, 4)).toEqual(['enrollHost', 'enrollHostUnserved', 'enrollHost', 'enrollHostUnserved']);
+    expect(await bmcQueues(run)).toEqual(['bmc', 'bmc.site-a', 'bmc.site-a']);
+  });
+
+  test('a failed attempt tells the pool for the next one', async () => {
+    const fakes = stage.prepare((well) => ({
+      enrollHost: async (input) =>
+        fakes.inputs('enrollHost').length > 1
+          ? well.enrollHost(input)
+          : {
+              kind: 'failed',
+              message: 'unreachable from here',
+              nextAttemptAt: await inMs(stage.env, 1_000),
+              connectionHash: 'x',
+              pool: 'site-a',
+            },
+    }));
+    const run = await stage.start('enroll', hostOf(fakes));
+    await run.result();
+    expect(await bmcQueues(run)).toEqual(['bmc', 'bmc.site-a']);
   });
 });
 
@@ -141,6 +177,23 @@ describe('retire/<ns>/<host>', () => {
     expect(fakes.names()).toEqual(['retireHost', 'retireHost', 'retireHost', 'letHostGo']);
     // The lost attempt is noticed after 20 s of silence, and 62 s later the host goes.
     expect(await lastedMs(run)).toBeGreaterThan(82_000);
+  });
+
+  test('no worker of its pool: an operator can do without', async () => {
+    const fakes = stage.prepare({
+      retireHost: () => Promise.reject(nobodyTookIt()),
+      retireHostUnserved: () =>
+        Promise.resolve(
+          fakes.inputs('retireHostUnserved').length < 3
+            ? { kind: 'pending', pool: 'site-a' }
+            : { kind: 'off', secrets: ['bmc'] },
+        ),
+    });
+    const run = await stage.start('retire', hostOf(fakes));
+    await expect(run.result()).resolves.toContain('was retired');
+    const tries = ['retireHost', 'retireHostUnserved'];
+    expect(fakes.names()).toEqual([...tries, ...tries, ...tries, 'letHostGo']);
+    expect(await bmcQueues(run)).toEqual(['bmc', 'bmc.site-a', 'bmc.site-a']);
   });
 
   test.each([

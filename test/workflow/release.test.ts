@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { hostChanged } from '../../workflows/messages.ts';
 import { workflowId, type ReleaseInput } from '../../workflows/names.ts';
 import { failedReason } from './ended.ts';
-import { bmcDown, claimIsLost, claimRef, inMs, type Fakes } from './fakes.ts';
+import { bmcDown, claimIsLost, claimRef, inMs, nobodyTookIt, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(60_000);
@@ -27,6 +27,25 @@ describe('a release that does not succeed', () => {
     await fakes.called('releaseHost');
     expect(await failedReason(await stage.start('provision'))).toBe('InspectionTimeout');
     isBack = true;
+    await expect(release.result()).resolves.toContain('was released');
+  });
+
+  test('calls that nobody takes are no attempts, and it goes on in release/<ns>/<host> when its time is over', async () => {
+    let isEnded = false;
+    const fakes: Fakes = stage.prepare((well) => ({
+      takeReport: () => Promise.resolve({ kind: 'timedOut' }),
+      releaseHost: () => Promise.reject(fakes.inputs('releaseHost').length % 2 === 1 ? nobodyTookIt() : bmcDown()),
+      releaseHostUnserved: () => Promise.resolve({ kind: isEnded ? 'forced' : 'pending' }),
+      failMachine: (input) => {
+        isEnded = true;
+        return well.failMachine(input);
+      },
+    }));
+    expect(await failedReason(await stage.start('provision'))).toBe('InspectionTimeout');
+    const attempts = fakes.inputs('releaseHost').map(({ attempt }) => attempt);
+    expect(attempts.slice(0, 6)).toEqual([1, 1, 2, 2, 3, 3]);
+    const { host } = claimRef(fakes.machine);
+    const release = stage.env.client.workflow.getHandle(workflowId('release', { namespace: 'ns', name: host }));
     await expect(release.result()).resolves.toContain('was released');
   });
 
@@ -84,6 +103,29 @@ describe('release/<ns>/<host>', () => {
     const release = await stage.start('release', releaseInput(fakes));
     await expect(release.result()).resolves.toContain('was released');
     expect(fakes.inputs('findClaim').length).toBe(2);
+  });
+
+  test('no worker of the pool: that is told, and the word to force it is looked for', async () => {
+    const fakes: Fakes = stage.prepare({
+      releaseHost: () => Promise.reject(nobodyTookIt()),
+      releaseHostUnserved: () =>
+        Promise.resolve({ kind: fakes.inputs('releaseHostUnserved').length < 5 ? 'pending' : 'forced' }),
+    });
+    const release = await stage.start('release', releaseInput(fakes));
+    await expect(release.result()).resolves.toContain('was released');
+    // To wait for a worker is no attempt: the first one that comes asks the server to shut down in good order.
+    expect(fakes.inputs('releaseHostUnserved').map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  test('what an earlier run of it sent may still arrive: that is counted from its own start', async () => {
+    const hourAgo = await inMs(stage.env, -3_600_000);
+    const fakes = stage.prepare({
+      markReleasing: () => Promise.resolve({ kind: 'releasing', since: hourAgo, wasHandedOver: false }),
+    });
+    await (await stage.start('release', releaseInput(fakes))).result();
+    const [input] = fakes.inputs('releaseHost');
+    expect(input).toMatchObject({ isUnconfirmed: true });
+    expect(Date.parse(input?.releasingSince ?? '')).toBeGreaterThan(Date.parse(hourAgo) + 3_500_000);
   });
 
   test('of a claim that has ended does nothing', async () => {

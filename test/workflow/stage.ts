@@ -44,7 +44,11 @@ export class Stage {
     Runtime.install({ logger });
     const [env, workflowBundle] = await Promise.all([
       startServer(),
-      bundleWorkflowCode({ workflowsPath: path.join(import.meta.dirname, '../../workflows/index.ts'), logger }),
+      bundleWorkflowCode({
+        workflowsPath: path.join(import.meta.dirname, '../../workflows/index.ts'),
+        failureConverterPath: path.join(import.meta.dirname, 'nobodyTookIt.cjs'),
+        logger,
+      }),
     ]);
     const options = (taskQueue: string): WorkerOptions => ({
       connection: env.nativeConnection as NativeConnection,
