@@ -93,7 +93,7 @@ export async function enrollHostUnserved(
   if (refused !== undefined || !host)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   const failure = noWorker(name, host.spec.redfishConnection.workerPool);
-  const message = `${failure.message} It goes on as soon as one takes it.`;
+  const message = `${failure.message}. It goes on as soon as one takes it.`;
   await patchHostStatus(deps.kube, { namespace, host: name }, (live) => {
     if (refusal(live, uid) !== undefined) return undefined;
     const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.noWorker, message };

@@ -35,7 +35,7 @@ export function bmcFailure(message: string, kind: string): ApplicationFailure {
 /** Nobody works for this pool: what an operator would otherwise have to guess. */
 export function noWorker(host: string, pool: string | undefined): ApplicationFailure {
   const flag = pool === undefined ? 'without --worker-pool' : `with --worker-pool=${pool}`;
-  const message = `no bmc-worker took the call to the BMC of host ${host} for a minute: is one running ${flag}, and not at its limit?`;
+  const message = `no bmc-worker took the call to the BMC of host ${host} for a minute: start one ${flag}, or see why those that run are busy`;
   return bmcFailure(message, 'NoWorker');
 }
 
