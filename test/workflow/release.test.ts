@@ -30,25 +30,6 @@ describe('a release that does not succeed', () => {
     await expect(release.result()).resolves.toContain('was released');
   });
 
-  test('calls that nobody takes are no attempts, and it goes on in release/<ns>/<host> when its time is over', async () => {
-    let isEnded = false;
-    const fakes: Fakes = stage.prepare((well) => ({
-      takeReport: () => Promise.resolve({ kind: 'timedOut' }),
-      releaseHost: () => Promise.reject(fakes.inputs('releaseHost').length % 2 === 1 ? nobodyTookIt() : bmcDown()),
-      releaseHostUnserved: () => Promise.resolve({ kind: isEnded ? 'forced' : 'pending' }),
-      failMachine: (input) => {
-        isEnded = true;
-        return well.failMachine(input);
-      },
-    }));
-    expect(await failedReason(await stage.start('provision'))).toBe('InspectionTimeout');
-    const attempts = fakes.inputs('releaseHost').map(({ attempt }) => attempt);
-    expect(attempts.slice(0, 6)).toEqual([1, 1, 2, 2, 3, 3]);
-    const { host } = claimRef(fakes.machine);
-    const release = stage.env.client.workflow.getHandle(workflowId('release', { namespace: 'ns', name: host }));
-    await expect(release.result()).resolves.toContain('was released');
-  });
-
   test('a claim that ended meanwhile is as good as released', async () => {
     const fakes = stage.prepare({
       takeReport: () => Promise.resolve({ kind: 'timedOut' }),
