@@ -40,6 +40,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     specHash: input.plan?.specHash ?? now.specHash,
     retry: now.retry,
     outcome: input.outcome,
+    reason: input.reason,
   };
   const { resourceVersion: machineVersion = '' } = machine.metadata;
   const version = await patchMachineEnd(deps, { ...run, machineVersion }, handled);

@@ -2,6 +2,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../crds/claim.ts';
 import { askOf, handledOf, isAskUnhandled } from '../crds/handled.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../crds/names.ts';
+import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
 import { clusterNameOf, ownerMachineOf } from './informers.ts';
@@ -37,7 +38,12 @@ export type MachineDecision =
       readonly facts: readonly ClaimSignal[];
       readonly claim?: string;
     }
-  | { readonly kind: 'settled'; readonly specChangeIgnored?: string };
+  | {
+      readonly kind: 'settled';
+      readonly specChangeIgnored?: string;
+      /** How its last run failed, for a machine whose status was lost. */
+      readonly lostEnd?: { readonly reason: MachineReason; readonly message: string };
+    };
 
 /** Decides from what the caches show; pure. */
 export function decideMachine(view: MachineView): MachineDecision {
@@ -53,7 +59,7 @@ export function decideMachine(view: MachineView): MachineDecision {
   if (paused !== undefined) return { kind: 'paused', message: paused };
   if (isHandedOver(machine)) return settled(machine);
   // A machine with a providerID but no status was moved or restored: a run writes its status, and nothing else.
-  if (machine.spec.providerID === undefined && !isAskUnhandled(machine)) return { kind: 'settled' };
+  if (machine.spec.providerID === undefined && !isAskUnhandled(machine)) return ended(machine);
   return waitFor(view) ?? startProvision(view);
 }
 
@@ -80,6 +86,20 @@ function settled(machine: Beskar7Machine): MachineDecision {
     specChangeIgnored:
       'The spec was changed after the machine was provisioned: nothing is done about it. Replace the machine to apply the change.',
   };
+}
+
+/** No run has written the status of this object: it was moved or restored, after a run that failed. */
+function ended(machine: Beskar7Machine): MachineDecision {
+  const handled = handledOf(machine);
+  if (handled === undefined || handled.outcome === 'Provisioned' || machine.status?.workflow !== undefined)
+    return { kind: 'settled' };
+  const isCancelled = handled.outcome === 'Cancelled';
+  const reason = handled.reason ?? (isCancelled ? MACHINE_REASONS.cancelled : MACHINE_REASONS.unexpectedError);
+  const what = isCancelled ? 'was cancelled' : 'failed';
+  const message =
+    `The last run ${what} before this object was restored or moved, and its words were lost with the status. ` +
+    'To try again: change the spec, or set the annotation beskar7.io/retry to a new value.';
+  return { kind: 'settled', lostEnd: { reason, message } };
 }
 
 /** Cluster API's order (InfraMachine contract): owner, the Cluster's infrastructure, bootstrap data. */

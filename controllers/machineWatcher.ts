@@ -193,7 +193,8 @@ export class MachineWatcher {
     if (decision.kind === 'nothing' || isTold(current, wanted, types)) return true;
     // A run begins: it writes Ready in a moment, and taking ours away first would only flicker.
     const ready = isOurs && decision.kind === 'start' ? findCondition(current, CONDITIONS.ready) : undefined;
-    const more = isOurs && (wanted.some(({ type }) => type === CONDITIONS.ready) || ready) ? { phase: 'Pending' } : {};
+    const phase = decision.kind === 'settled' ? 'Failed' : 'Pending';
+    const more = isOurs && (wanted.some(({ type }) => type === CONDITIONS.ready) || ready) ? { phase } : {};
     const isWritten = await tell(this.#deps.kube, MACHINES, machine, ready ? [...wanted, ready] : wanted, more);
     const ignored = wanted.find(({ type }) => type === SPEC_CHANGE_IGNORED);
     if (isWritten && ignored) this.#deps.recorder.event(machine, 'Warning', SPEC_CHANGE_IGNORED, ignored.message);
@@ -234,7 +235,8 @@ export function wantedConditions(decision: MachineDecision, isBeforeAnyRun: bool
     case 'wait':
       return ready(decision.reason, decision.message);
     case 'settled': {
-      const message = decision.specChangeIgnored;
+      const { specChangeIgnored: message, lostEnd } = decision;
+      if (lostEnd) return ready(lostEnd.reason, lostEnd.message);
       if (message === undefined) return [];
       return [{ type: SPEC_CHANGE_IGNORED, status: 'True', reason: 'AlreadyProvisioned', message }];
     }

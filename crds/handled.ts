@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Beskar7Machine, Beskar7MachineSpec } from './beskar7Machine.ts';
 import { ANNOTATION_HANDLED, ANNOTATION_RETRY } from './names.ts';
+import { MACHINE_REASONS, type MachineReason } from './reasons.ts';
 import type { MachineAddress } from './schema.ts';
 
 /** What the last finished run of a machine was about (rule 9): a run is due when the present differs from it. */
@@ -9,6 +10,8 @@ export interface Handled {
   /** Value of the annotation `beskar7.io/retry` at that time; empty when there was none. */
   readonly retry: string;
   readonly outcome: 'Provisioned' | 'Failed' | 'Cancelled';
+  /** Why it failed: of the status this much survives a move or a restore. */
+  readonly reason?: MachineReason;
   /** Those of a provisioned machine: neither its status nor the report of its host survives `clusterctl move`. */
   readonly addresses?: readonly MachineAddress[];
 }
@@ -30,11 +33,16 @@ export function handledOf(machine: Beskar7Machine): Handled | undefined {
       specHash: value.specHash,
       retry: String(value.retry ?? ''),
       outcome: value.outcome,
+      ...(isReason(value.reason) ? { reason: value.reason } : {}),
       ...(addresses === undefined ? {} : { addresses }),
     };
   } catch {
     return undefined;
   }
+}
+
+function isReason(value: unknown): value is MachineReason {
+  return Object.values<unknown>(MACHINE_REASONS).includes(value);
 }
 
 function isAddress(value: unknown): value is MachineAddress {

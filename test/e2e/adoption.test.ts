@@ -5,6 +5,7 @@ import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
@@ -70,6 +71,28 @@ describe('status of all objects lost, Beskar7 restarted', () => {
     await world.machineIs('half', 'Provisioned');
     expect(await claim('host-3')).toMatchObject({ id: before?.id, tokenHash: before?.tokenHash });
     expect(resets(world, 'host-3')).toEqual(['On']);
+  });
+});
+
+describe('status of a machine lost whose run was cancelled', () => {
+  test('it is Failed again and says so, nothing is started, and a retry is taken', async () => {
+    const isSaid = (text: string) => (machine: Beskar7Machine) => told(machine).startsWith(text);
+    await world.addMachine('cancelled', on('no-host'));
+    await world.untilMachine('cancelled', 'waiting', isSaid('NoMatchingHost'));
+    const run = world.temporal.workflow.getHandle(`provision/${world.namespace}/cancelled`);
+    await run.cancel();
+    await world.untilMachine('cancelled', 'cancelled', isSaid('Cancelled'));
+    const { runId } = await run.describe();
+    await world.beskar7.stop();
+    await stripStatus();
+    await world.startBeskar7();
+    const machine = await world.machineIs('cancelled', 'Failed');
+    expect(told(machine)).toMatch(/^Cancelled: .*beskar7.io\/retry/);
+    expect((await run.describe()).runId).toBe(runId);
+    await world.kubectl('annotate', 'beskar7machine', 'cancelled', 'beskar7.io/retry=1');
+    const again = await world.untilMachine('cancelled', 'waiting again', isSaid('NoMatchingHost'));
+    expect(again.status?.phase).toBe('Claiming');
+    await world.kubectl('delete', 'beskar7machine', 'cancelled');
   });
 });
 

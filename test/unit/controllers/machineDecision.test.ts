@@ -22,6 +22,7 @@ function words(decision: MachineDecision): string {
     case 'start':
       return [decision.run, ...decision.facts].join(' ');
     case 'settled':
+      if (decision.lostEnd) return `settled, lost: ${decision.lostEnd.reason}`;
       return decision.specChangeIgnored === undefined ? 'settled' : 'settled, ignores the change';
   }
 }
@@ -31,6 +32,10 @@ const annotated = (annotations: Record<string, string>, more: object = {}) =>
   machine({ metadata: { annotations, ...more } });
 const inPhase = (phase: 'Inspecting' | 'Provisioning' | 'Validating') =>
   machine({ metadata: OURS, status: { phase, workflow: { id: 'w', runID: 'r' } } });
+const failed = machine({
+  metadata: { annotations: handled(plain, 'Failed') },
+  status: { phase: 'Failed', workflow: { id: 'w', runID: 'r' } },
+});
 const provisioned = { phase: 'Provisioned' as const, ready: true };
 const providerID = 'b7://ns/h';
 
@@ -39,8 +44,18 @@ describe('what is done about a machine', () => {
     // Standing alone
     ['new, stands alone', {}, 'provision'],
     ['new, stands alone, no Cluster API', { hasClusterApi: false }, 'provision'],
-    ['a run has failed and nothing new is asked', { machine: annotated(handled(plain, 'Failed')) }, 'settled'],
-    ['cancelled: stays cancelled', { machine: annotated(handled(plain, 'Cancelled')) }, 'settled'],
+    ['a run has failed and nothing new is asked', { machine: failed }, 'settled'],
+    [
+      'the same, restored without its status',
+      { machine: annotated(handled(plain, 'Failed', { reason: 'InspectionTimeout' })) },
+      'settled, lost: InspectionTimeout',
+    ],
+    [
+      'the same, by an earlier version',
+      { machine: annotated(handled(plain, 'Failed')) },
+      'settled, lost: UnexpectedError',
+    ],
+    ['cancelled, restored', { machine: annotated(handled(plain, 'Cancelled')) }, 'settled, lost: Cancelled'],
     [
       'failed, then a retry is asked',
       { machine: annotated({ ...handled(plain, 'Failed'), [ANNOTATION_RETRY]: '1' }) },

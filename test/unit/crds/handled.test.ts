@@ -17,6 +17,11 @@ describe('the annotation beskar7.io/handled', () => {
     });
   });
 
+  test('keeps why a run failed, when it is a reason that we know', () => {
+    expect(handledOf(annotated({ ...ask, outcome: 'Failed', reason: 'BootFailed' }))?.reason).toBe('BootFailed');
+    expect(handledOf(annotated({ ...ask, outcome: 'Failed', reason: 'x\ny' }))).toEqual({ ...ask, outcome: 'Failed' });
+  });
+
   test.each([
     ['none, as earlier versions wrote it', {}, {}],
     ['no list', { addresses: 'x' }, {}],
