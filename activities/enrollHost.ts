@@ -11,13 +11,13 @@ import {
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import { isConflict } from '../kube/error.ts';
+import { isConflict, KubeError } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';
 import type { NetworkAddress, SystemInfo } from '../redfish/index.ts';
 import type { HostInput, ObjectRef } from '../workflows/names.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
-import { fromRedfish, noWorker } from './failures.ts';
+import { bmcFailure, fromRedfish, noWorker } from './failures.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
 import { reachabilityReason } from './reachability.ts';
 
@@ -57,9 +57,9 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
   const refused = refusal(host, uid);
   if (refused !== undefined || !host)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
-  const owned = await ownHost(deps, host);
-  const usedHash = connectionHash(owned.spec);
+  const usedHash = connectionHash(host.spec);
   try {
+    const owned = await ownHost(deps, host);
     await ownSecrets(deps, owned);
     const bmc = await connectBmc(deps, owned, 'fresh');
     const info = await bmc.getSystemInfo({ signal });
@@ -68,10 +68,10 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
     return { kind: 'enrolled' };
   } catch (error) {
     if (signal.aborted) throw error;
-    const failure = fromRedfish(error, name);
+    const failure = isRefused(error) ? refusedWrite(name, error) : fromRedfish(error, name);
     if (!(failure instanceof ApplicationFailure)) throw failure;
     if (failure.type === 'ClaimLost') return { kind: 'notDue', message: failure.message };
-    return tellFailure(deps, owned, failure, input.failures + 1, usedHash);
+    return tellFailure(deps, host, failure, input.failures + 1, usedHash);
   }
 }
 
@@ -232,10 +232,10 @@ async function tellFailure(
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
   await patchHostStatus(deps.kube, key, (live) => {
     if (refusal(live, host.metadata.uid ?? '') !== undefined) return undefined;
-    const patches: ConditionPatch[] = [
-      { type: CONDITIONS.ready, status: 'False', reason, message },
-      { type: CONDITIONS.redfishReachable, status: 'False', reason, message },
-    ];
+    const patches: ConditionPatch[] = [{ type: CONDITIONS.ready, status: 'False', reason, message }];
+    // A write that was refused says nothing of the BMC.
+    if (reason !== HOST_REASONS.apiServerRefused)
+      patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason, message });
     return {
       state: 'Error',
       ready: false,
@@ -245,6 +245,15 @@ async function tellFailure(
   });
   deps.recorder.event(host, 'Warning', 'EnrollmentFailed', message);
   return { kind: 'failed', message: failure.message, nextAttemptAt, connectionHash: usedHash, pool: poolOf(host) };
+}
+
+/** A policy or a missing role: to try again soon is no use, and somebody has to hear of it. */
+function isRefused(error: unknown): error is KubeError {
+  return error instanceof KubeError && [403, 422].includes(error.status);
+}
+
+function refusedWrite(host: string, error: KubeError): ApplicationFailure {
+  return bmcFailure(`host ${host} cannot be enrolled, the API server refuses: ${error.message}`, 'Refused');
 }
 
 function poolOf(host: PhysicalHost): string | null {

@@ -15,6 +15,8 @@ export function reachabilityReason(failure: ApplicationFailure): HostReason {
       return HOST_REASONS.systemAmbiguous;
     case 'SystemNotFound':
       return HOST_REASONS.systemNotFound;
+    case 'Refused':
+      return HOST_REASONS.apiServerRefused;
     case 'Tls':
       return HOST_REASONS.tls;
     case 'Unreachable':

@@ -45,6 +45,7 @@ export const HOST_REASONS = {
   redfishError: 'RedfishError',
   // Ready
   noWorker: 'NoWorker',
+  apiServerRefused: 'APIServerRefused',
 } as const;
 export type HostReason = (typeof HOST_REASONS)[keyof typeof HOST_REASONS];
 

@@ -159,6 +159,12 @@ export const HOST_MEANINGS: Readonly<Record<HostReason, Meaning>> = {
     youCan: ['Give its CA by caBundleSecretRef, or as a last resort insecureSkipVerify: {edit}'],
   },
   RedfishError: { next: 'It is tried again.', youCan: ["The BMC's own words are in the message."] },
+  APIServerRefused: {
+    next: 'It is tried again at growing intervals, at most 10 minutes.',
+    youCan: [
+      'Look at the roles of Beskar7 and at admission policies; the API server says in the message what it refused.',
+    ],
+  },
   NoWorker: {
     next: 'It goes on as soon as a worker of its pool is there.',
     youCan: ['Start a bmc-worker with the worker pool of the message, or correct redfishConnection.workerPool: {edit}'],

@@ -8,6 +8,11 @@ export interface Failed {
   readonly message: string;
 }
 
+const UNCONFIRMED: Readonly<Record<string, string>> = {
+  SCHEDULE_TO_CLOSE:
+    'nothing came back until its deadline: the worker that made the call was lost, or none took it (is a bmc-worker of its pool running?)',
+};
+
 /**
  * Sorts a failure. `unconfirmed`: the worker was lost or silent, what the activity sent may still arrive at the BMC (rule 4);
  * `noWorker`: nobody took the call, nothing was sent; `shutdown`: another worker goes on at once; `permanent`: trying again cannot help.
@@ -19,7 +24,12 @@ export function sortFailure(error: unknown): Failed {
     const neverStarted = cause.timeoutType === 'SCHEDULE_TO_START';
     return neverStarted
       ? { kind: 'noWorker', message: 'no worker took the call: is a bmc-worker for this pool running?' }
-      : { kind: 'unconfirmed', message: `the worker that made the call was lost (${cause.timeoutType ?? 'timeout'})` };
+      : {
+          kind: 'unconfirmed',
+          message:
+            UNCONFIRMED[cause.timeoutType ?? ''] ??
+            `the worker that made the call was lost (${cause.timeoutType ?? 'timeout'})`,
+        };
   }
   const message = cause instanceof Error ? cause.message : String(cause);
   if (!(cause instanceof ApplicationFailure)) return { kind: 'failed', message };
