@@ -78,7 +78,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     if (adopted?.kind === 'provisioned')
       return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
     if (adopted) {
-      const written = await writeMachineStatus(deps.kube, run, claimingReport(adopted.claim.ref.host, true));
+      const written = await writeMachineStatus(deps.kube, run, adoptedReport(adopted.claim));
       return { kind: 'claimed', claim: adopted.claim, plan, ...written };
     }
   }
@@ -119,19 +119,30 @@ async function withoutItsHost(deps: Dependencies, run: RunContext, providerID: s
 }
 
 async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {
-  const written = await writeMachineStatus(deps.kube, run, claimingReport(claim.ref.host, false));
+  const written = await writeMachineStatus(deps.kube, run, claimingReport(claim.ref.host));
   return { kind: 'claimed', claim, plan, ...written };
 }
 
-function claimingReport(host: string, adopted: boolean) {
+function claimingReport(host: string) {
   return {
     phase: 'Claiming' as const,
     reason: MACHINE_REASONS.claimingHost,
-    message: adopted
-      ? `Goes on with host ${host}, which an earlier run had claimed.`
-      : `Host ${host} is claimed; it is switched off, then booted into inspection.`,
+    message: `Host ${host} is claimed; it is switched off, then booted into inspection.`,
     host,
   };
+}
+
+/** In the phase that its server is in: by it the watcher knows what the run waits for, and reminds it (rule 11). */
+function adoptedReport({ ref: { host }, inspectionDeadline }: ClaimState) {
+  const goesOn = `Goes on with host ${host}, which an earlier run had claimed`;
+  return inspectionDeadline === undefined
+    ? { phase: 'Claiming' as const, reason: MACHINE_REASONS.claimingHost, message: `${goesOn}.`, host }
+    : {
+        phase: 'Inspecting' as const,
+        reason: MACHINE_REASONS.waitingForInspection,
+        message: `${goesOn} and booted; its report is due until ${inspectionDeadline}.`,
+        host,
+      };
 }
 
 /** For which machine, in which attempt of its run, and until when (`performance.now()`) a claim may be sent. */

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerUidOf } from '../crds/claim.ts';
+import { claimOf, consumerUidOf } from '../crds/claim.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { ANNOTATION_BLOCK_MOVE } from '../crds/names.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
@@ -173,9 +173,11 @@ export class MachineWatcher {
     const ownerName = ownerMachineOf(machine);
     const owner = ownerName === undefined ? undefined : capiMachines.get(namespace, ownerName);
     const clusterName = clusterNameOf(machine) ?? owner?.spec.clusterName;
+    // The host of an earlier attempt may still be on its way out: the run waits for facts on the other one.
+    const held = hosts.byIndex('byConsumerUid', machine.metadata.uid ?? '');
     return {
       machine,
-      host: hosts.byIndex('byConsumerUid', machine.metadata.uid ?? '')[0],
+      host: held.find((host) => claimOf(host)?.stage !== 'Releasing') ?? held[0],
       owner,
       cluster: clusterName === undefined ? undefined : capiClusters.get(namespace, clusterName),
       hasClusterApi: !capiMachines.absent && !capiClusters.absent,

@@ -72,6 +72,10 @@ describe('temporal workflow terminate: nothing is cleaned up, the watcher starts
     const { status } = await world.untilHost('host-4', 'booting', (host) => host.status?.state === 'Inspecting');
     const before = await claim('host-4');
     await terminate('inspects');
+    // In this phase the watcher reminds the run of a report whose signal was lost.
+    await world.untilMachine('inspects', 'inspected by the next run', (machine) =>
+      /^WaitingForInspection: Goes on with host host-4/.test(told(machine)),
+    );
     await world.fleet.heal('sim-0004');
     expect((await world.host('host-4'))?.status?.inspection?.deadline).toBe(status?.inspection?.deadline);
     await world.machineIs('inspects', 'Provisioned');

@@ -174,6 +174,15 @@ describe('tells the run again (rule 11)', () => {
     expect(starter.calls).toEqual([START]);
   });
 
+  test('of the host that it works with, while another one of an earlier attempt is on its way out', async () => {
+    await put(running('Inspecting'));
+    const earlier = claimedHost('Releasing', {}, { name: 'a-host', uid: 'a-uid' }, { id: 'claim-0' });
+    informers.hosts.put(earlier);
+    informers.hosts.put(report);
+    await pass(3100);
+    expect(starter.calls).toEqual([START, SIGNAL]);
+  });
+
   test('no run hears it: a new one is started', async () => {
     starter.isHeard = false;
     await put(running('Inspecting'));
@@ -203,6 +212,18 @@ describe('writes', () => {
     expect(kube.applied).toHaveLength(0);
     await pass(1100);
     expect(kube.applied).toHaveLength(1);
+  });
+
+  test('how the last run failed, when the status was lost, and leaves it standing', async () => {
+    const annotations = handled(machine(), 'Failed', { reason: 'BootFailed' });
+    const restored = machine({ metadata: { annotations } });
+    await put(restored);
+    expect(kube.applied).toMatchObject([
+      { status: { phase: 'Failed', conditions: [{ type: 'Ready', status: 'False', reason: 'BootFailed' }] } },
+    ]);
+    await put({ ...restored, status: kube.applied[0]?.status as never }, 1000);
+    expect(kube.applied).toHaveLength(1);
+    expect(starter.calls).toEqual([]);
   });
 
   test('that a change after the hand-over is ignored, with an event, and takes it back', async () => {
