@@ -2,22 +2,16 @@ import { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
-import {
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_PAUSED,
-  FINALIZER_HOST,
-  FINALIZER_SECRET,
-  LABEL_MOVE,
-} from '../crds/names.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import { isConflict, KubeError } from '../kube/error.ts';
-import { SECRETS } from '../kube/resource.ts';
+import { KubeError } from '../kube/error.ts';
 import type { NetworkAddress, SystemInfo } from '../redfish/index.ts';
 import type { HostInput, ObjectRef } from '../workflows/names.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
 import { bmcFailure, fromRedfish, noWorker } from './failures.ts';
+import { disownFormerSecrets, markedSecrets, ownSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
 import { reachabilityReason } from './reachability.ts';
 
@@ -64,7 +58,8 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
     const bmc = await connectBmc(deps, owned, 'fresh');
     const info = await bmc.getSystemInfo({ signal });
     const nics = await bmc.getNetworkAddresses({ signal });
-    await writeEnrolled(deps, owned, info, nics, usedHash);
+    const secrets = await disownFormerSecrets(deps, owned);
+    await writeEnrolled(deps, owned, info, nics, { connectionHash: usedHash, secrets });
     return { kind: 'enrolled' };
   } catch (error) {
     if (signal.aborted) throw error;
@@ -131,37 +126,12 @@ function ownHost(deps: Dependencies, host: PhysicalHost): Promise<PhysicalHost> 
   );
 }
 
-/** Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). They move along with their hosts. */
-async function ownSecrets(deps: Dependencies, host: PhysicalHost): Promise<void> {
-  const namespace = host.metadata.namespace ?? '';
-  const { credentialsSecretRef, caBundleSecretRef } = host.spec.redfishConnection;
-  for (const name of [credentialsSecretRef, caBundleSecretRef]) {
-    if (name === undefined) continue;
-    const secret = await deps.secretMarks.read(namespace, name);
-    if (!secret || secret.metadata.deletionTimestamp !== undefined) continue;
-    const { finalizers = [], labels = {} } = secret.metadata;
-    if (finalizers.includes(FINALIZER_SECRET) && labels[LABEL_MOVE] !== undefined) continue;
-    const metadata = {
-      uid: secret.metadata.uid,
-      resourceVersion: secret.metadata.resourceVersion,
-      finalizers: [...new Set([...finalizers, FINALIZER_SECRET])],
-      labels: { [LABEL_MOVE]: '' },
-    };
-    try {
-      await deps.kube.mergePatch(SECRETS, namespace, name, { metadata });
-    } catch (error) {
-      // Somebody else changed it, most likely with the same mark: the next enrolment looks again.
-      if (!isConflict(error)) throw error;
-    }
-  }
-}
-
 async function writeEnrolled(
   deps: Dependencies,
   host: PhysicalHost,
   info: SystemInfo,
   nics: NetworkAddress[],
-  usedHash: string,
+  enrollment: { readonly connectionHash: string; readonly secrets: string[] },
 ): Promise<void> {
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
   await patchHostStatus(
@@ -193,7 +163,7 @@ async function writeEnrolled(
         bootToken: null,
         inspection: null,
         handover: null,
-        enrollment: { connectionHash: usedHash, attempt: 0, nextAttemptAt: null },
+        enrollment: { ...enrollment, attempt: 0, nextAttemptAt: null },
         conditions: withConditions(
           live.status?.conditions,
           patches,
@@ -239,7 +209,8 @@ async function tellFailure(
     return {
       state: 'Error',
       ready: false,
-      enrollment: { connectionHash: usedHash, attempt, nextAttemptAt },
+      // What this attempt may have marked is let go by the one that succeeds.
+      enrollment: { connectionHash: usedHash, attempt, nextAttemptAt, secrets: markedSecrets(live) },
       conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
     };
   });

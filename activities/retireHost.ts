@@ -6,17 +6,15 @@ import {
   ANNOTATION_FORCE_RELEASE,
   ANNOTATION_PAUSED,
   FINALIZER_HOST,
-  FINALIZER_SECRET,
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import { isNotFound } from '../kube/error.ts';
-import { HOSTS, SECRETS } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
 import { fromRedfish, isBmcFailure, isNoWorker, noWorker } from './failures.ts';
 import { retireFence } from './fence.ts';
+import { disownSecrets, markedSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost } from './hostStore.ts';
 import { switchOff } from './power.ts';
 
@@ -90,7 +88,7 @@ async function retire(
   } else {
     deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${forced.slice(0, 200)}"`);
   }
-  return { kind: 'off', secrets: secretsOf(host) };
+  return { kind: 'off', secrets: markedSecrets(host) };
 }
 
 export interface LetHostGoInput {
@@ -100,8 +98,7 @@ export interface LetHostGoInput {
 }
 
 /**
- * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them: so the last one to go frees
- * them, also when all go at once. Can run twice.
+ * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them. Can run twice.
  */
 export async function letHostGo(deps: Dependencies, { host: ref, secrets }: LetHostGoInput): Promise<void> {
   const { namespace, name, uid } = ref;
@@ -142,37 +139,6 @@ function wasEnrolled({ status }: PhysicalHost): boolean {
 
 function unseenMessage(name: string, failure: ApplicationFailure): string {
   return `Host ${name} was never enrolled and is deleted without a call to its server: ${failure.message}`;
-}
-
-async function disownSecrets(deps: Dependencies, ref: ObjectRef, secrets: readonly string[]): Promise<void> {
-  const { items } = await deps.kube.list(HOSTS, { namespace: ref.namespace });
-  const isHolding = ({ metadata }: PhysicalHost) =>
-    metadata.uid !== ref.uid &&
-    (metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).includes(FINALIZER_HOST));
-  const held = new Set(items.filter(isHolding).flatMap(secretsOf));
-  for (const name of secrets) if (!held.has(name)) await disownSecret(deps, ref.namespace, name);
-}
-
-async function disownSecret(deps: Dependencies, namespace: string, name: string): Promise<void> {
-  try {
-    const secret = await deps.kube.get(SECRETS, namespace, name);
-    const finalizers = secret.metadata.finalizers ?? [];
-    if (!finalizers.includes(FINALIZER_SECRET)) return;
-    const metadata = {
-      uid: secret.metadata.uid,
-      resourceVersion: secret.metadata.resourceVersion,
-      finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_SECRET),
-    };
-    await deps.kube.mergePatch(SECRETS, namespace, name, { metadata });
-  } catch (error) {
-    // Gone is good; a conflict fails the activity, which Temporal repeats.
-    if (!isNotFound(error)) throw error;
-  }
-}
-
-function secretsOf(host: PhysicalHost): string[] {
-  const { credentialsSecretRef, caBundleSecretRef } = host.spec.redfishConnection;
-  return caBundleSecretRef === undefined ? [credentialsSecretRef] : [credentialsSecretRef, caBundleSecretRef];
 }
 
 async function tellFailure(

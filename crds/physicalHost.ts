@@ -150,6 +150,7 @@ const Enrollment = Type.Object(
     connectionHash: text(64, { description: 'What of the spec the last attempt was made with.' }),
     attempt: integer(0, 1_000_000_000, { description: 'Failed attempts in a row.' }),
     nextAttemptAt: Type.Optional(time()),
+    secrets: Type.Optional(list(text(253), 16, { description: 'Secrets that may carry our finalizer for this host.' })),
   },
   { description: 'Bookkeeping of enrolment.' },
 );

@@ -10,7 +10,7 @@ jest.setTimeout(60_000);
 const world = new World('e2e-protection');
 const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
 const remove = (...what: string[]) => world.kubectl('delete', ...what, '--wait=false');
-const bmcSecret = () => world.admin.get(SECRETS, world.namespace, 'bmc');
+const bmcSecret = (name = 'bmc') => world.admin.get(SECRETS, world.namespace, name);
 
 beforeAll(async () => {
   await world.start({ hosts: 4, profile: 'generic' });
@@ -39,6 +39,34 @@ describe('what is in use is not deleted from under a machine', () => {
     await world.hostIsGone('host-1');
     expect(world.serverOf('host-1').server.state.power).toBe('Off');
     expect(resets(world, 'host-1').at(-1)).toBe('GracefulShutdown');
+  });
+
+  test('a Secret that a host names no longer is let go, also one that never worked; others need theirs still', async () => {
+    const { data = {} } = await bmcSecret();
+    const wrong = Buffer.from('wrong').toString('base64');
+    await world.admin.create(SECRETS, { metadata: { name: 'next', namespace: world.namespace }, data });
+    await world.admin.create(SECRETS, {
+      metadata: { name: 'bad', namespace: world.namespace },
+      data: { ...data, password: wrong },
+    });
+    const named = async (name: string, reason: string) => {
+      const patch = { spec: { redfishConnection: { credentialsSecretRef: name } } };
+      await world.kubectl('patch', 'physicalhost', 'host-4', '--type=merge', '-p', JSON.stringify(patch));
+      const { metadata } = await world.untilHost('host-4', `with ${name}`, (host) => {
+        const { secrets = [], attempt } = host.status?.enrollment ?? {};
+        return secrets[0] === name && (attempt === 0) === (reason === 'Enrolled') && told(host).startsWith(reason);
+      });
+      expect(metadata.name).toBe('host-4');
+    };
+    await named('bad', 'Unauthorized');
+    expect((await bmcSecret('bad')).metadata.finalizers).toEqual([FINALIZER_SECRET]);
+    await named('next', 'Enrolled');
+    expect((await bmcSecret('next')).metadata.finalizers).toEqual([FINALIZER_SECRET]);
+    expect((await bmcSecret('bad')).metadata.finalizers).toBeUndefined();
+    expect((await bmcSecret('bmc')).metadata.finalizers).toEqual([FINALIZER_SECRET]);
+    await named('bmc', 'Enrolled');
+    expect((await bmcSecret('next')).metadata.finalizers).toBeUndefined();
+    await world.kubectl('delete', 'secret', 'bad', 'next');
   });
 
   test('the Secret of BMCs: it stays while hosts need it, and they go on working', async () => {
