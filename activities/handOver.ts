@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf } from '../crds/claim.ts';
+import { claimOf, releasingClaim } from '../crds/claim.ts';
 import { withConditions } from '../crds/conditions.ts';
 import { askOf, handledOf, type Handled } from '../crds/handled.ts';
 import { ANNOTATION_BLOCK_MOVE, ANNOTATION_HANDLED, LABEL_ZONE } from '../crds/names.ts';
@@ -12,7 +12,7 @@ import { MACHINES } from '../kube/resource.ts';
 import type { Plan } from './claimHost.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import { claimLost, retryable } from './failures.ts';
+import { claimLost } from './failures.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
@@ -73,45 +73,56 @@ export async function openProvisioning(
   return { ...written, deadline: new Date(openedAt + deps.options.provisioningTimeoutMs).toISOString() };
 }
 
+export interface SettleInput extends HandOverInput {
+  /** RFC 3339: when the run began. */
+  readonly startedAt: string;
+  /** The time for the hand-over is over: why the claim is released, unless the hand-over was told after all. */
+  readonly timedOut?: string;
+}
+
 export type SettleResult =
   | { readonly kind: 'provisioned' }
   | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'waiting' };
+  | { readonly kind: 'waiting' }
+  /** The claim is in stage `Releasing`. */
+  | { readonly kind: 'timedOut' };
 
 /**
  * Reads what the inspector (or the final OS) has said, and hands over when it is time: stage `HandedOver` by compare-and-swap,
- * then providerID, addresses and conditions of the machine. From then on no provision run touches the BMC (rule 3).
+ * then providerID, addresses and conditions of the machine. From then on no provision run touches the BMC (rule 3). Hand-over against
+ * timeout is decided by that one write too: it is stage `HandedOver` or `Releasing`, and no callback is accepted after the latter.
  */
-export async function settleHandover(
-  deps: Dependencies,
-  input: HandOverInput & { startedAt: string },
-): Promise<SettleResult> {
-  const { claim: ref } = input;
+export async function settleHandover(deps: Dependencies, input: SettleInput): Promise<SettleResult> {
+  const { claim: ref, timedOut } = input;
   // What the cache shows is the start of the compare-and-swap below, which proves it; that nothing was said is asked live.
   const cached = await hostForClaim(deps, ref);
   const isTold = cached?.status?.handover?.claim === ref.id && cached.status.handover.outcome === 'Provisioned';
   const host = isTold ? cached : await readHost(deps.kube, ref.namespace, ref.host);
-  const claim = requireClaim(host, ref, ['Armed', 'HandedOver']);
+  // This call may be repeated because its answer was lost.
+  const isOver = timedOut !== undefined && host !== undefined && claimOf(host)?.reason === timedOut;
+  const claim = requireClaim(host, ref, ['Armed', 'HandedOver', ...(isOver ? (['Releasing'] as const) : [])]);
+  if (claim.stage === 'Releasing') return { kind: 'timedOut' };
   // requireClaim has thrown when there is no host.
   let live = host as PhysicalHost;
   if (claim.stage === 'Armed') {
-    const said = live.status?.handover?.claim === ref.id ? live.status.handover : undefined;
-    if (said?.outcome === 'Failed') return { kind: 'failed', reason: said.reason ?? 'no reason given' };
-    const isUp = input.plan.readyWhen === 'HandedOver' || said?.osReadyAt !== undefined;
-    if (said?.outcome !== 'Provisioned' || !isUp) return { kind: 'waiting' };
+    let result = { kind: 'waiting' } as SettleResult;
     live = await patchHost(
       deps.kube,
       ref,
       (current) => {
         const now = requireClaim(current, ref, ['Armed', 'HandedOver']);
+        result = now.stage === 'HandedOver' ? { kind: 'provisioned' } : saidOn(current, input);
         if (now.stage === 'HandedOver') return undefined;
-        // A failure that came in meanwhile wins: the inspector powers off.
-        if (current.status?.handover?.outcome !== 'Provisioned')
-          throw retryable(`host ${ref.host}: the outcome has changed`);
-        return claimPatch({ ...now, stage: 'HandedOver', since: new Date().toISOString() });
+        if (result.kind === 'provisioned') {
+          return claimPatch({ ...now, stage: 'HandedOver', since: new Date().toISOString() });
+        }
+        if (result.kind !== 'waiting' || timedOut === undefined) return undefined;
+        result = { kind: 'timedOut' };
+        return claimPatch(releasingClaim(now, timedOut));
       },
       live,
     );
+    if (result.kind !== 'provisioned') return result;
   } else if (host === cached) {
     // An earlier try came this far; caches leave out the network cards of the report.
     const read = await readHost(deps.kube, ref.namespace, ref.host);
@@ -122,11 +133,15 @@ export async function settleHandover(
   return { kind: 'provisioned' };
 }
 
-async function finish(
-  deps: Dependencies,
-  input: HandOverInput & { startedAt: string },
-  host: PhysicalHost,
-): Promise<void> {
+/** What was said for this claim so far. A failure wins over what was said before it: the inspector powers off. */
+function saidOn(host: PhysicalHost, { claim: ref, plan }: SettleInput): SettleResult {
+  const said = host.status?.handover?.claim === ref.id ? host.status.handover : undefined;
+  if (said?.outcome === 'Failed') return { kind: 'failed', reason: said.reason ?? 'no reason given' };
+  const isUp = plan.readyWhen === 'HandedOver' || said?.osReadyAt !== undefined;
+  return said?.outcome === 'Provisioned' && isUp ? { kind: 'provisioned' } : { kind: 'waiting' };
+}
+
+async function finish(deps: Dependencies, input: SettleInput, host: PhysicalHost): Promise<void> {
   const { run, plan } = input;
   const addresses = addressesOf(host);
   const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned', addresses };

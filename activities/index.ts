@@ -13,7 +13,7 @@ import {
 } from './deprovision.ts';
 import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './endRun.ts';
 import { enrollHost, enrollHostUnserved, type EnrollInput } from './enrollHost.ts';
-import { openProvisioning, settleHandover, type HandOverInput } from './handOver.ts';
+import { openProvisioning, settleHandover, type HandOverInput, type SettleInput } from './handOver.ts';
 import { takeReport, type TakeReportInput } from './inspection.ts';
 import {
   markReleasing,
@@ -35,7 +35,7 @@ export function createKubernetesActivities(deps: Dependencies) {
     claimHost: (input: ClaimHostInput) => claimHost(deps, input),
     takeReport: (input: TakeReportInput) => takeReport(deps, input),
     openProvisioning: (input: HandOverInput) => openProvisioning(deps, input),
-    settleHandover: (input: HandOverInput & { startedAt: string }) => settleHandover(deps, input),
+    settleHandover: (input: SettleInput) => settleHandover(deps, input),
     failMachine: (input: FailMachineInput) => failMachine(deps, input),
     reportProgress: (input: ReportProgressInput) => reportProgress(deps, input),
     markReleasing: (input: MarkReleasingInput) => markReleasing(deps, input),

@@ -69,6 +69,11 @@ function cancelledEnd({ ref }: ClaimState): Extract<ClaimEnd, { kind: 'cancelled
   return { kind: 'cancelled', reason: 'Cancelled', message };
 }
 
+/** How a run is about to end, as it stands in the claim. */
+function claimReason(end: Exclude<ClaimEnd, { kind: 'provisioned' }>): string {
+  return `${end.reason}: ${end.message}`.slice(0, 500);
+}
+
 /** How the earlier run was about to end, as it wrote it into the claim: `<reason>: <message>` (rule 12). */
 function recordedEnd(claim: ClaimState): Exclude<ClaimEnd, { kind: 'provisioned' }> {
   const [word = '', ...rest] = (claim.reason ?? '').split(': ');
@@ -80,11 +85,10 @@ function recordedEnd(claim: ClaimState): Exclude<ClaimEnd, { kind: 'provisioned'
 
 /** False when the claim cannot be cancelled any more: it was handed over a moment ago, or lost. */
 async function markCancelled({ claim }: ClaimRun): Promise<boolean> {
-  const { reason, message } = cancelledEnd(claim);
   try {
     await kubernetes.markReleasing.executeWithOptions(
       { summary: `Cancelled: no call to host ${claim.ref.host} passes any more` },
-      [{ claim: claim.ref, reason: `${reason}: ${message}`, stages: ['Claimed', 'Armed'] }],
+      [{ claim: claim.ref, reason: claimReason(cancelledEnd(claim)), stages: ['Claimed', 'Armed'] }],
     );
     return true;
   } catch (error) {
@@ -103,10 +107,10 @@ async function isHandedOver(context: ClaimRun): Promise<boolean> {
   }
 }
 
-function settle({ claim, run, plan }: ClaimRun) {
+function settle({ claim, run, plan }: ClaimRun, timedOut?: string) {
   const startedAt = workflowInfo().startTime.toISOString();
   return kubernetes.settleHandover.executeWithOptions({ summary: `Hands ${claim.ref.host} over` }, [
-    { claim: claim.ref, run: run(), plan, startedAt },
+    { claim: claim.ref, run: run(), plan, startedAt, ...(timedOut === undefined ? {} : { timedOut }) },
   ]);
 }
 
@@ -120,7 +124,7 @@ async function compensate(
   try {
     const result = await releaseHere({
       claim: claim.ref,
-      reason: `${end.reason}: ${end.message}`.slice(0, 500),
+      reason: claimReason(end),
       stages: ['Claimed', 'Armed'],
       isUnconfirmed: watch.isUnconfirmed,
     });
@@ -330,17 +334,17 @@ async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd>
       isFirst || (await facts.next(ref.id, seen, Date.parse(deadline) - Date.now(), 'Provisioning timeout'));
     isFirst = false;
     seen = facts.of(ref.id);
-    const result = await settle(context);
+    const late = failed(
+      'ProvisioningTimeout',
+      `Host ${ref.host} did not hand over until ${deadline} (waited for ${waitingFor}).`,
+      true,
+    );
+    const result = await settle(context, isTold ? undefined : claimReason(late));
     if (result.kind === 'provisioned') return { kind: 'provisioned' };
     if (result.kind === 'failed') {
       return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`, true);
     }
-    if (!isTold) {
-      return failed(
-        'ProvisioningTimeout',
-        `Host ${ref.host} did not hand over until ${deadline} (waited for ${waitingFor}).`,
-        true,
-      );
-    }
+    // `waiting` here: a worker of an earlier version, which leaves it to the release to end the claim.
+    if (!isTold) return late;
   }
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { SettleInput } from '../../activities/handOver.ts';
 import { endStatus, failedReason, lastedMs } from './ended.ts';
 import { bmcDown, claimIsLost, claims, HARDWARE, inMs, type Activities } from './fakes.ts';
 import { Stage } from './stage.ts';
@@ -37,6 +38,14 @@ describe('a failure releases the host first, then tells the machine', () => {
     ],
     [
       'no hand-over within 20 minutes',
+      () => ({
+        settleHandover: ({ timedOut }: SettleInput) =>
+          Promise.resolve({ kind: timedOut === undefined ? ('waiting' as const) : ('timedOut' as const) }),
+      }),
+      'ProvisioningTimeout',
+    ],
+    [
+      'the same, told by a worker of an earlier version',
       () => ({ settleHandover: () => Promise.resolve({ kind: 'waiting' }) }),
       'ProvisioningTimeout',
     ],
@@ -95,8 +104,12 @@ describe('timeouts', () => {
     const fakes = stage.prepare({ settleHandover: () => Promise.resolve({ kind: 'waiting' }) });
     const run = await stage.start('provision');
     expect(await failedReason(run)).toBe('ProvisioningTimeout');
-    // Once for the signal, once when the timer had fired.
+    // Once for the signal, once when the timer had fired: that one may end the claim, and says what its release says.
+    const [told, late] = fakes.inputs('settleHandover');
     expect(fakes.inputs('settleHandover')).toHaveLength(2);
+    expect(told?.timedOut).toBeUndefined();
+    expect(late?.timedOut).toMatch(/^ProvisioningTimeout: Host \S+ did not hand over until /);
+    expect(fakes.inputs('markReleasing')[0]?.reason).toBe(late?.timedOut);
     expect(Math.round((await lastedMs(run)) / MINUTE_MS)).toBe(20);
   });
 
