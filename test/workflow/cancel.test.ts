@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { endStatus } from './ended.ts';
+import { endStatus, untilItWaits } from './ended.ts';
 import { claimIsLost, claims, inMs, runOf, told, untilCancelled, type Activities, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
@@ -100,7 +100,7 @@ describe('a cancel', () => {
     const fakes = stage.prepare({ bootInspector: bootsSilently });
     const run = await stage.start('provision');
     await fakes.called('bootInspector');
-    await stage.env.sleep('2 minutes');
+    await untilItWaits(run);
     await run.cancel();
     expect(await endStatus(run)).toBe('CANCELLED');
     expectCancelled(fakes);
@@ -113,7 +113,7 @@ describe('a cancel', () => {
     });
     const run = await stage.start('provision');
     await fakes.called('openProvisioning');
-    await stage.env.sleep('2 minutes');
+    await untilItWaits(run);
     await run.cancel();
     expect(await endStatus(run)).toBe('CANCELLED');
     expectCancelled(fakes);
@@ -195,7 +195,7 @@ describe('a cancel that comes too late', () => {
     });
     const run = await stage.start('provision');
     await fakes.called('bootInspector');
-    await stage.env.sleep('1 minute');
+    await untilItWaits(run);
     await run.cancel();
     expect(await endStatus(run)).toBe('CANCELLED');
     expect(fakes.names()).not.toContain('releaseHost');

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -22,6 +23,18 @@ export async function lastedMs(run: WorkflowHandle): Promise<number> {
   const { startTime, closeTime } = await run.describe();
   if (!closeTime) throw new Error(`${run.workflowId} is still open`);
   return closeTime.getTime() - startTime.getTime();
+}
+
+/**
+ * Resolves when a run has set a timer and has nothing open beside it, without skipping time: after a cancel at the right moment
+ * the test server may keep its clock locked, and a sleep on it would last as long as it says.
+ */
+export async function untilItWaits(run: WorkflowHandle): Promise<void> {
+  for (;;) {
+    const { events } = await run.fetchHistory();
+    if (events?.at(-1)?.timerStartedEventAttributes) return;
+    await setTimeout(20);
+  }
 }
 
 async function failedError(run: WorkflowHandle): Promise<WorkflowFailedError> {
