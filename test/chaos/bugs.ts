@@ -126,7 +126,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   {
     name: 'failed-status-lost',
     about: 'the end of a run is not written to its machine',
-    rule: 'end',
+    rule: 6,
     begin: (world) =>
       byProxy(world, ({ method, path, body }) => {
         const name = MACHINE_PATH.exec(path)?.[1];

@@ -291,8 +291,18 @@ export class TemporalObserver {
       const status = run.status.name;
       if (this.#known.get(run.runId) === status) continue;
       this.#known.set(run.runId, status);
-      const { workflowId, runId } = run;
-      this.#record({ source: 'temporal', at: Date.now(), workflowId, runId, status: status as 'RUNNING' });
+      const { workflowId, runId, memo, startTime, closeTime } = run;
+      const uid = memo?.uid;
+      this.#record({
+        source: 'temporal',
+        at: Date.now(),
+        workflowId,
+        runId,
+        status: status as 'RUNNING',
+        startedAt: startTime.getTime(),
+        ...(typeof uid === 'string' ? { uid } : {}),
+        ...(closeTime ? { closedAt: closeTime.getTime() } : {}),
+      });
     }
   }
 

@@ -67,6 +67,10 @@ export interface RunRecord {
   readonly at: Ms;
   readonly workflowId: string;
   readonly runId: string;
+  /** Of the object that the run is about. */
+  readonly uid?: string;
+  readonly startedAt?: Ms;
+  readonly closedAt?: Ms;
   readonly status: 'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'TERMINATED' | 'TIMED_OUT' | 'CONTINUED_AS_NEW';
 }
 

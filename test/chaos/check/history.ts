@@ -10,10 +10,6 @@ export class History<T> {
     this.#changes.push({ at, value });
   }
 
-  get current(): T {
-    return (this.#changes.at(-1) as { value: T }).value;
-  }
-
   /** Whether it was so at any instant from `from` to `to`. */
   wasEver(isSo: (value: T) => boolean, from: number, to: number): boolean {
     return this.#changes.some(({ at, value }, index) => {

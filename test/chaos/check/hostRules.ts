@@ -94,7 +94,7 @@ export function changeAllowed(host: HostRecord, index: number): Violation[] {
   if (stage !== 'Releasing') found.push(violation(3, `claim ${id} was cleared in stage ${stage}`));
   const from = Math.max(after.notBefore, before.claim.since);
   if (!host.power.wasEver((power) => power === 'Off', from, after.at))
-    found.push(violation(3, `claim ${id} was cleared while the server was ${host.power.current}`));
+    found.push(violation(3, `claim ${id} was cleared, and its server had not been off`));
   if (!host.override.wasEver((enabled) => enabled === 'Disabled', from, after.at))
     found.push(violation(3, `claim ${id} was cleared with its boot override still set`));
   return found;

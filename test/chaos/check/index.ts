@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import type { CallbackRecord, ChaosRecord, KubernetesRecord, Violation } from '../records.ts';
+import type { CallbackRecord, ChaosRecord, KubernetesRecord, RunRecord, Violation } from '../records.ts';
 import {
   changeAllowed,
   handedOverUntouched,
@@ -16,6 +16,11 @@ import { hostView, machineView, type HostView, type MachineView } from './view.t
 /** A report that was answered 202 stands on its host after this long. */
 const REPORT_LAG_MS = 20_000;
 
+/** What was written to a machine was seen in its watch after this long. */
+const TOLD_LAG_MS = 5_000;
+
+const END_PHASES: ReadonlySet<string> = new Set(['Failed', 'Provisioned']);
+
 /**
  * Checks the rules of design section 8 while a chaos run goes on, out of records from outside of Beskar7. A rule is only found
  * broken where that is certain: states come late, and may be missing after a watch that broke off for good. Rule 8 is `leaks`;
@@ -23,7 +28,8 @@ const REPORT_LAG_MS = 20_000;
  */
 export class Checker {
   readonly #hosts = new Map<string, HostRecord>();
-  readonly #machines = new Map<string, MachineView>();
+  /** What each machine was, since it was made. */
+  readonly #machines = new Map<string, MachineView[]>();
   readonly #timeline = new Timeline();
   readonly #found: Violation[] = [];
   readonly #gaps = new Map<string, number>();
@@ -60,9 +66,7 @@ export class Checker {
       case 'callback':
         return this.#addCallback(record);
       case 'temporal':
-        if (record.status === 'TIMED_OUT')
-          this.#found.push({ rule: 6, at: record.at, what: `${record.workflowId} has timed out` });
-        return;
+        return this.#addRun(record);
       case 'driver':
         return;
     }
@@ -128,9 +132,32 @@ export class Checker {
     const { name } = object.metadata;
     if (type === 'DELETED') return void this.#machines.delete(name);
     const view = machineView(object as Beskar7Machine, at);
-    this.#machines.set(name, view);
+    const known = this.#machines.get(name) ?? [];
+    this.#machines.set(name, known.at(-1)?.uid === view.uid ? [...known, view] : [view]);
     if (view.phase === 'Failed' && !isWhy(view.ready))
       this.#found.push({ rule: 9, machine: name, at, what: 'the machine is Failed and does not say why' });
+  }
+
+  /**
+   * Rule 6: a run that failed or was cancelled has told its machine so before it closed. One that completed may have found nothing to do,
+   * and one that was terminated could tell nothing.
+   */
+  #addRun({ at, workflowId, uid, status, startedAt = at, closedAt = at }: RunRecord): void {
+    if (status === 'TIMED_OUT') this.#found.push({ rule: 6, at, what: `${workflowId} has timed out` });
+    const machine = /^provision\/[^/]+\/(.+)$/.exec(workflowId)?.[1];
+    if (machine === undefined || uid === undefined || (status !== 'FAILED' && status !== 'CANCELLED')) return;
+    this.#later(closedAt + TOLD_LAG_MS, () => {
+      const views = this.#machines.get(machine) ?? [];
+      const newest = views.at(-1);
+      if (newest?.uid !== uid || newest.isDeleting) return [];
+      // What a list told may leave out the one that counts.
+      if ((this.#gaps.get('Beskar7Machine') ?? Number.NEGATIVE_INFINITY) >= startedAt) return [];
+      const isTold = [...views.filter((view) => view.at >= startedAt), newest].some(({ phase }) =>
+        END_PHASES.has(phase),
+      );
+      if (isTold) return [];
+      return [{ rule: 6, machine, at: closedAt, what: `${workflowId} is ${status}, its machine is ${newest.phase}` }];
+    });
   }
 
   /** Rule 5: what was answered 202 stands on the host; rule 7: an old token opens nothing. */
