@@ -24,6 +24,7 @@ import { retryable } from './failures.ts';
 import { byPreference, fits, unfitReason, type Demand } from './hostFit.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
+import { recordEnd } from './recordEnd.ts';
 import { traceContext } from './traceContext.ts';
 
 export interface ClaimHostInput {
@@ -67,7 +68,10 @@ export type ClaimHostResult =
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
   const latestMs = performance.now() + CLAIM_WITHIN_MS;
   const admitted = await admitMachine(deps, input.run.machine, input.isReset);
-  if (admitted.kind !== 'admitted') return admitted;
+  if (admitted.kind !== 'admitted') {
+    if (admitted.reason === 'AlreadyHandled') await recordEnd(deps, input.run);
+    return admitted;
+  }
   const { machine } = admitted;
   const plan = planOf(machine);
   const run = { ...input.run, ...sinceOf(machine) };

@@ -1,11 +1,10 @@
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
-import type { Handled } from '../crds/handled.ts';
+import { askOf, type Handled } from '../crds/handled.ts';
 import type { Plan } from './claimHost.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { patchMachineEnd } from './handOver.ts';
-import { askOf } from '../crds/handled.ts';
 
 export interface FailMachineInput {
   readonly run: RunContext;

@@ -34,6 +34,8 @@ export type MachineDecision =
       readonly occasion: string;
       /** The last run has told its end: one that is still open is about to close. */
       readonly isAfterEnd: boolean;
+      /** Only when it has stood for a while: a run that ends writes one thing after the other. */
+      readonly isPatient?: boolean;
       /** Facts on the host that the run should have read by now (rule 11). */
       readonly facts: readonly ClaimSignal[];
       readonly claim?: string;
@@ -88,11 +90,19 @@ function settled(machine: Beskar7Machine): MachineDecision {
   };
 }
 
-/** No run has written the status of this object: it was moved or restored, after a run that failed. */
+/**
+ * The end of a run that failed does not stand in the status. When no run has ever written it, the object was moved or restored.
+ * Else the run was terminated between its last two writes: another one tells the end for it.
+ */
 function ended(machine: Beskar7Machine): MachineDecision {
   const handled = handledOf(machine);
-  if (handled === undefined || handled.outcome === 'Provisioned' || machine.status?.workflow !== undefined)
-    return { kind: 'settled' };
+  const { phase, workflow } = machine.status ?? {};
+  if (handled === undefined || handled.outcome === 'Provisioned') return { kind: 'settled' };
+  if (workflow !== undefined) {
+    if (phase === 'Failed' || phase === 'Provisioned') return { kind: 'settled' };
+    const occasion = JSON.stringify(['end', handled.specHash, handled.retry, workflow.runID]);
+    return { kind: 'start', run: 'provision', occasion, isAfterEnd: false, isPatient: true, facts: [] };
+  }
   const isCancelled = handled.outcome === 'Cancelled';
   const reason = handled.reason ?? (isCancelled ? MACHINE_REASONS.cancelled : MACHINE_REASONS.unexpectedError);
   const what = isCancelled ? 'was cancelled' : 'failed';

@@ -59,6 +59,8 @@ export class MachineWatcher {
   readonly #occasions: Occasions;
   /** Facts that stand, when the run is to be told of them and how often: by uid of the machine. */
   readonly #facts = new Map<string, { facts: string; nextAt: number; everyMs: number }>();
+  /** Since when a machine has looked the way that needs patience: by uid. */
+  readonly #since = new Map<string, { occasion: string; at: number }>();
   #ends: (() => void)[] = [];
 
   constructor(deps: WatcherDeps) {
@@ -120,8 +122,10 @@ export class MachineWatcher {
   }
 
   async #start(ref: ObjectRef, decision: Extract<MachineDecision, { kind: 'start' }>): Promise<Outcome | undefined> {
-    const { run, occasion } = decision;
+    const { run, occasion, isPatient } = decision;
     if (this.#occasions.dueInMs(ref.uid, occasion) > 0) return undefined;
+    const waitMs = isPatient ? this.#patience(ref.uid, occasion) : 0;
+    if (waitMs > 0) return { kind: 'after', ms: waitMs };
     const { starter } = this.#deps;
     const result = await (run === 'provision' ? starter.startProvision(ref) : starter.startDeprovision(ref));
     const id = `${run}/${ref.namespace}/${ref.name}`;
@@ -129,6 +133,14 @@ export class MachineWatcher {
     if (result === 'running' && decision.isAfterEnd) return { kind: 'retry', why: `${id} is about to close` };
     this.#occasions.note(ref.uid, occasion);
     return undefined;
+  }
+
+  /** How much longer something has to stand before it counts. */
+  #patience(uid: string, occasion: string): number {
+    const known = this.#since.get(uid);
+    if (known?.occasion === occasion) return Math.max(0, known.at + this.#timing.graceMs - performance.now());
+    this.#since.set(uid, { occasion, at: performance.now() });
+    return this.#timing.graceMs;
   }
 
   /** Tells the run of facts that have stood for a while; then waits for the next reminder or the resync. */
@@ -208,6 +220,7 @@ export class MachineWatcher {
     if (uid === undefined) return;
     this.#occasions.forget(uid);
     this.#facts.delete(uid);
+    this.#since.delete(uid);
   }
 
   #addAll(machines: readonly Beskar7Machine[]): void {

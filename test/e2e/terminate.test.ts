@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
+import { MACHINES } from '../../kube/resource.ts';
 import { resets } from '../support/atTheBmc.ts';
 import { call, tokenOf } from '../support/callback.ts';
 import { told } from '../support/conditions.ts';
@@ -92,6 +93,25 @@ describe('temporal workflow terminate: nothing is cleaned up, the watcher starts
     await world.machineIs('starts', 'Provisioned');
     expect((await claim('host-5'))?.id).toBe(before?.id);
     expect(resets(world, 'host-5')).toEqual(['On']);
+  });
+
+  test('between the last two writes of a cancelled run: the next one writes its end, and begins nothing', async () => {
+    await world.addMachine('ends', on('nowhere-at-all'));
+    await world.untilMachine('ends', 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
+    const cancelled = world.temporal.workflow.getHandle(run('ends'));
+    const { runId } = await cancelled.describe();
+    await cancelled.cancel();
+    await world.untilMachine('ends', 'cancelled', (machine) => told(machine).startsWith('Cancelled'));
+    // What the machine looks like when its annotation says so, and its status does not yet.
+    const before = { status: { phase: 'Claiming' } };
+    await world.admin.mergePatch(MACHINES, world.namespace, 'ends', before, { subresource: 'status' });
+    const { status } = await world.untilMachine('ends', 'told by another run', ({ status: now }) => {
+      return now?.phase === 'Failed' && now.workflow?.runID !== runId;
+    });
+    expect(status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Ready', reason: 'Cancelled', message: expect.stringMatching(/terminated/) }),
+    );
+    expect(await world.temporal.workflow.getHandle(run('ends')).result()).toMatch(/a finished run has dealt with/);
   });
 
   test('after the hand-over there is no run to terminate, and none is started', async () => {

@@ -20,7 +20,7 @@ function words(decision: MachineDecision): string {
     case 'wait':
       return decision.reason;
     case 'start':
-      return [decision.run, ...decision.facts].join(' ');
+      return [decision.run, ...decision.facts].join(' ') + (decision.isPatient ? ', patiently' : '');
     case 'settled':
       if (decision.lostEnd) return `settled, lost: ${decision.lostEnd.reason}`;
       return decision.specChangeIgnored === undefined ? 'settled' : 'settled, ignores the change';
@@ -56,6 +56,11 @@ describe('what is done about a machine', () => {
       'settled, lost: UnexpectedError',
     ],
     ['cancelled, restored', { machine: annotated(handled(plain, 'Cancelled')) }, 'settled, lost: Cancelled'],
+    [
+      'a run that failed was terminated before it had said so',
+      { machine: { ...failed, status: { ...failed.status, phase: 'Inspecting' } } },
+      'provision, patiently',
+    ],
     [
       'failed, then a retry is asked',
       { machine: annotated({ ...handled(plain, 'Failed'), [ANNOTATION_RETRY]: '1' }) },

@@ -69,6 +69,22 @@ describe('starts', () => {
     expect(starter.calls).toEqual([START, 'start deprovision ns/m']);
   });
 
+  test('for a machine whose end stands nowhere but in the annotation, when that has lasted; not while a run writes it', async () => {
+    const annotations = handled(machine(), 'Failed');
+    const inspecting = running('Inspecting');
+    const ending = { ...inspecting, metadata: { ...inspecting.metadata, annotations } };
+    const ended = { ...ending, status: { ...ending.status, phase: 'Failed' as const } };
+    await put(ending, 4_900);
+    await put(ended, 100_000);
+    expect(starter.calls).toEqual([]);
+    await put(ending, 4_900);
+    expect(starter.calls).toEqual([]);
+    await pass(200);
+    expect(starter.calls).toEqual([START]);
+    await put(ended, 100_000);
+    expect(starter.calls).toEqual([START]);
+  });
+
   test('backs off while the open run belongs to an earlier machine of the name', async () => {
     starter.result = 'otherObject';
     await put(machine(), 10_000);
