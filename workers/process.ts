@@ -28,7 +28,7 @@ import { Health, listenMetrics } from './health.ts';
 import { loadKubeConfig } from './kubeConfig.ts';
 import { createLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
-import { connectTemporal, prepareTemporal, temporalTarget, type TemporalTarget } from './temporal.ts';
+import { connectTemporal, temporalTarget, type TemporalTarget } from './temporal.ts';
 import { TemporalWorkers } from './temporalWorkers.ts';
 import type { Tracing } from './tracing/index.ts';
 import { traceSettings } from './tracing/settings.ts';
@@ -229,12 +229,12 @@ export class Beskar7 {
   async #connect(): Promise<{ connection: NativeConnection; client: Client; hasSearchAttributes: boolean }> {
     for (let delayMs = RETRY_MS.first; ; delayMs = Math.min(delayMs * 2, RETRY_MS.longest)) {
       try {
-        const { connection, client } = await connectTemporal(this.#target, this.#tracing?.clientInterceptors);
-        const hasSearchAttributes = await prepareTemporal(client, this.#target.namespace, this.logger);
+        const connected = await connectTemporal(this.#target, this.logger, this.#tracing?.clientInterceptors);
+        const { connection, client } = connected;
         this.#isConnected = undefined;
         this.#watchConnection(client);
         this.#parts.push({ name: 'temporal', stop: () => connection.close() });
-        return { connection, client, hasSearchAttributes };
+        return connected;
       } catch (error) {
         this.#isConnected = `Temporal at ${this.#target.connection.address} cannot be reached: ${(error as Error).message}`;
         this.logger.warn({ err: error, nextTryInMs: delayMs }, 'Temporal cannot be reached, tries again');

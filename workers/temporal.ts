@@ -19,16 +19,26 @@ export function temporalTarget(flags: { temporalAddress: string | undefined; tem
 
 export type TemporalTarget = ReturnType<typeof temporalTarget>;
 
-/** One connection for workers and client. Rejects when Temporal cannot be reached. */
+/**
+ * One connection for workers and client, and what we need in Temporal. Rejects when it cannot be reached: each call of the SDK's
+ * connection has a deadline of 30 s.
+ */
 export async function connectTemporal(
   target: TemporalTarget,
+  logger: Logger,
   workflowInterceptors: WorkflowClientInterceptor[] = [],
-): Promise<{ connection: NativeConnection; client: Client }> {
+): Promise<{ connection: NativeConnection; client: Client; hasSearchAttributes: boolean }> {
   const connection = await NativeConnection.connect(
     target.connection as Parameters<typeof NativeConnection.connect>[0],
   );
   const interceptors = { workflow: workflowInterceptors };
-  return { connection, client: new Client({ connection, namespace: target.namespace, interceptors }) };
+  const client = new Client({ connection, namespace: target.namespace, interceptors });
+  try {
+    return { connection, client, hasSearchAttributes: await prepareTemporal(client, target.namespace, logger) };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
 }
 
 /** 30 days (rule 18). */
@@ -39,7 +49,7 @@ const KEYWORD = 2;
  * Makes the Temporal namespace where it is missing, and registers our search attributes. Returns whether they can be used: where
  * registering is not allowed they are left out, with one warning, since an unregistered one blocks a run for ever (rule 18).
  */
-export async function prepareTemporal(client: Client, namespace: string, logger: Logger): Promise<boolean> {
+async function prepareTemporal(client: Client, namespace: string, logger: Logger): Promise<boolean> {
   await ensureNamespace(client, namespace, logger);
   const wanted = Object.values(SEARCH_ATTRIBUTES);
   const { operatorService } = client.connection;

@@ -42,6 +42,7 @@ export class FaultDriver {
   readonly #bmcRandom: Random;
   readonly #stop = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
+  #reviving: Promise<void> | undefined;
 
   constructor(world: ChaosWorld, random: Random) {
     this.#world = world;
@@ -141,7 +142,19 @@ export class FaultDriver {
   /** As a kubelet would: again, where the start fails because what it needs is away. */
   async #bringBack(process: RoleProcess): Promise<void> {
     if (process.state !== 'dead') return;
-    await untilStarted(() => this.#world.startProcess(process));
+    await untilStarted(
+      () => this.#world.startProcess(process),
+      () => this.#reviveTemporal(),
+    );
+  }
+
+  /** On a machine with too much to do its SQLite may never answer again after a kill: somebody would start it once more. */
+  #reviveTemporal(): Promise<void> {
+    this.#reviving ??= this.#killComponent(
+      'restart of a Temporal that did not answer',
+      this.#world.plane.components.temporal,
+    ).finally(() => (this.#reviving = undefined));
+    return this.#reviving;
   }
 
   async #breakBmcs(): Promise<void> {
@@ -194,12 +207,14 @@ export class FaultDriver {
   }
 }
 
-async function untilStarted(start: () => Promise<void>): Promise<void> {
+/** `onTrouble` may mend what the start needs, when it has failed three times. */
+async function untilStarted(start: () => Promise<void>, onTrouble?: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await start();
     } catch (error) {
       if (tries >= 10) throw error;
+      if (tries === 3) await onTrouble?.();
       await delay(1_000);
     }
   }
