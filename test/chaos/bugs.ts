@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { request } from 'undici';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf, releasingClaim, serializeClaim, type Claim } from '../../crds/claim.ts';
+import { ANNOTATION_CLAIM } from '../../crds/names.ts';
 import { HOSTS, SECRETS } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import type { KubeRequest } from './kubeProxy.ts';
 import type { Violation } from './records.ts';
-import { indexOf, NAMESPACE, type ChaosWorld } from './world.ts';
+import { indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
 
 /**
  * A bug that Beskar7 does not have, made by the harness: by the proxy in front of the API server, the gateway of the callbacks or
@@ -13,8 +15,9 @@ import { indexOf, NAMESPACE, type ChaosWorld } from './world.ts';
 export interface SeededBug {
   readonly name: string;
   readonly about: string;
-  /** The rule that it breaks. */
+  /** The rule that it breaks, and what the checker has to say. */
   readonly rule: Violation['rule'];
+  readonly says: RegExp;
   /** Switches it on; the result switches it off. */
   begin(world: ChaosWorld): Promise<() => Promise<void>>;
 }
@@ -27,6 +30,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'power-command-after-hand-over',
     about: 'a handed-over server gets a power command of its own claim',
     rule: 4,
+    says: /was handed over at/,
     begin: (world) =>
       onHosts(
         world,
@@ -38,6 +42,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'power-command-of-no-claim',
     about: 'a server is switched off for a claim that it never had',
     rule: 2,
+    says: /was not the host's/,
     begin: (world) =>
       onHosts(
         world,
@@ -49,6 +54,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'release-without-power-off',
     about: 'a server is released while it runs',
     rule: 3,
+    says: /was not off/,
     begin: async (world) => {
       const left = new Set<string>();
       const end = await onHosts(
@@ -74,6 +80,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'report-acknowledged-and-dropped',
     about: 'a report is answered 202 and kept nowhere',
     rule: 5,
+    says: /^inspection of claim .* is not on the host/,
     begin: (world) => {
       world.callbacks.hook = (route) => (route === 'inspection' ? 202 : undefined);
       return Promise.resolve(async () => void (world.callbacks.hook = undefined));
@@ -83,6 +90,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'token-outlives-its-claim',
     about: 'the Secret with the token is not deleted',
     rule: 7,
+    says: /has outlived its claim/,
     begin: async (world) => {
       const kept = new Set<string>();
       const end = await byProxy(world, ({ method, path }) => {
@@ -101,6 +109,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'failure-without-a-reason',
     about: 'a machine is Failed with an empty message',
     rule: 9,
+    says: /is Failed and does not say why/,
     begin: (world) =>
       byProxy(world, (asked) => {
         if (asked.method === 'PATCH' && MACHINE_PATH.test(asked.path) && asked.body.includes('"phase":"Failed"'))
@@ -114,6 +123,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'password-in-an-event',
     about: 'an event tells the password of a BMC',
     rule: 8,
+    says: /password in events/,
     begin: (world) => {
       const [password = ''] = world.passwords;
       return byProxy(world, (asked) => {
@@ -127,6 +137,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'failed-status-lost',
     about: 'the end of a run is not written to its machine',
     rule: 6,
+    says: /is FAILED, its machine is/,
     begin: (world) =>
       byProxy(world, ({ method, path, body }) => {
         const name = MACHINE_PATH.exec(path)?.[1];
@@ -139,6 +150,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'finalizer-kept',
     about: 'the finalizer of a deleted machine is not removed',
     rule: 'end',
+    says: /is still being deleted/,
     begin: (world) =>
       byProxy(world, ({ method, path, body }) => {
         const name = MACHINE_PATH.exec(path)?.[1];
@@ -151,6 +163,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'claim-kept',
     about: 'the claim of a released host is not cleared: a leaked host',
     rule: 'end',
+    says: /is claimed \(Releasing\)/,
     begin: (world) =>
       byProxy(world, ({ method, path, body }) => {
         const name = HOST_PATH.exec(path)?.[1];
@@ -160,9 +173,125 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
       }),
   },
   {
+    name: 'live-server-released',
+    about: 'a handed-over server is released, and its machine is there',
+    rule: 4,
+    says: /is released, and machine .* is not deleted/,
+    begin: (world) =>
+      onHosts(
+        world,
+        ({ stage }) => stage === 'HandedOver',
+        (host) =>
+          writeClaim(world, host, (claim) => ({ metadata: claimAnnotation(releasingClaim(claim, 'a seeded bug')) })),
+      ),
+  },
+  {
+    name: 'inherited-host',
+    about: 'a machine of another uid gets the claim of the one before',
+    rule: 1,
+    says: /of another uid has the claim/,
+    begin: (world) =>
+      onHosts(
+        world,
+        ({ stage }) => stage === 'Armed',
+        (host) => writeClaim(world, host, () => ({ spec: { consumerRef: { uid: randomUUID() } } })),
+      ),
+  },
+  {
+    name: 'stale-power-command',
+    about: 'a worker without a fence wakes up, and switches off a server whose claim has ended',
+    rule: 2,
+    says: /its claim was cleared/,
+    begin: (world) =>
+      onClearedClaims(world, 5_000, (host, id) => sendReset(world, host, 'ForceOff', `beskar7 (${id})`)),
+  },
+  {
+    name: 'second-power-cycle',
+    about: 'two workers boot the same server one after the other',
+    rule: 2,
+    says: /has power-cycled its server/,
+    begin: (world) =>
+      onHosts(
+        world,
+        ({ stage }) => stage === 'Armed',
+        async (host) => {
+          const { server } = world.fleet.hosts[indexOf(host)] ?? {};
+          const becomes = (power: string) =>
+            until(`${host} is ${power}`, 5_000, () => (server?.state.power === power ? undefined : 'not yet'));
+          await becomes('On');
+          server?.reset('ForceOff');
+          await becomes('Off');
+          server?.reset('On');
+        },
+      ),
+  },
+  {
+    name: 'override-left-behind',
+    about: 'the boot override is set when the claim is cleared',
+    rule: 3,
+    says: /with its boot override still set/,
+    begin: (world) =>
+      byProxy(world, ({ method, path, body }) => {
+        const name = HOST_PATH.exec(path)?.[1];
+        const { server } = world.fleet.hosts[indexOf(name ?? '')] ?? {};
+        if (server && method === 'PATCH' && body.includes('"consumerRef":null'))
+          Object.assign(server.override, { target: 'Pxe', enabled: 'Once' });
+        return undefined;
+      }),
+  },
+  {
+    name: 'hand-over-acknowledged-and-dropped',
+    about: 'a hand-over is answered 202 and kept nowhere',
+    rule: 5,
+    says: /^provisioned of claim .* is not on the host/,
+    begin: (world) => {
+      world.callbacks.hook = (route) => (route === 'provisioned' ? 202 : undefined);
+      return Promise.resolve(async () => void (world.callbacks.hook = undefined));
+    },
+  },
+  {
+    name: 'dropped-signal',
+    about: 'the signal that a report is there reaches no run',
+    rule: 5,
+    says: /its run has not gone on/,
+    begin: (world) => losingSignals(world, 'inspectionReported'),
+  },
+  {
+    name: 'lost-wake',
+    about: 'who waits for a host is not told of one that is free',
+    rule: 'end',
+    says: /waits for a host, and .* is free and fits/,
+    begin: (world) => losingSignals(world, 'hostAvailable'),
+  },
+  {
+    name: 'hidden-backoff',
+    about: 'a release that fails does not say when it is tried again',
+    rule: 9,
+    says: /does not say what comes next/,
+    begin: async (world) => {
+      const end = await onHosts(
+        world,
+        ({ stage }) => stage === 'Releasing',
+        async (host) => world.fleet.hosts[indexOf(host)]?.fault({ refuse: true, forMs: 5_000 }),
+      );
+      const endProxy = await byProxy(world, (asked) => {
+        if (asked.method === 'PATCH' && HOST_PATH.test(asked.path) && asked.body.includes('"state":"Error"'))
+          asked.body = Buffer.from(
+            asked.body.toString('utf8').replaceAll(/next attempt at [0-9TZ:.-]+/g, 'it is tried again'),
+          );
+        return undefined;
+      });
+      return async () => {
+        await end();
+        await endProxy();
+      };
+    },
+  },
+  {
     name: 'claim-without-precondition',
     about: 'a host is claimed by a write that does not ask whether it is free still',
     rule: 1,
+    says: /was replaced by/,
     begin: async (world) => {
       await allowReplacedConsumers(world);
       world.proxy.delayWatchesMs = 4_000;
@@ -186,6 +315,48 @@ function byProxy(world: ChaosWorld, answer: (asked: KubeRequest) => object | und
     return body && { status: 200, body: JSON.stringify(body) };
   };
   return Promise.resolve(async () => void (world.proxy.hook = undefined));
+}
+
+/** Answers as Temporal would, and hands such signals on to nobody. */
+function losingSignals({ temporalProxy }: ChaosWorld, name: string): Promise<() => Promise<void>> {
+  temporalProxy.lost.add(name);
+  return Promise.resolve(async () => void temporalProxy.lost.delete(name));
+}
+
+/** Writes a host that has a claim, as nobody but a bug would. */
+async function writeClaim(world: ChaosWorld, name: string, change: (claim: Claim) => object): Promise<void> {
+  const host = await world.admin.get(HOSTS, NAMESPACE, name);
+  const claim = claimOf(host);
+  if (claim) await world.admin.mergePatch(HOSTS, NAMESPACE, name, change(claim));
+}
+
+function claimAnnotation(claim: Claim): object {
+  return { annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim) } };
+}
+
+/** Acts once for each claim, so long after it was cleared. */
+function onClearedClaims(
+  world: ChaosWorld,
+  afterMs: number,
+  act: (host: string, claim: string) => Promise<void>,
+): Promise<() => Promise<void>> {
+  const known = new Map<string, string>();
+  const acting = new Set<NodeJS.Timeout>();
+  const timer = setInterval(() => {
+    for (const host of world.kubernetes.hosts.values()) {
+      const { name } = host.metadata;
+      const now = claimOf(host)?.id;
+      const before = known.get(name);
+      if (now === undefined) known.delete(name);
+      else known.set(name, now);
+      if (before !== undefined && before !== now)
+        acting.add(setTimeout(() => void act(name, before).catch(() => undefined), afterMs));
+    }
+  }, 50);
+  return Promise.resolve(async () => {
+    clearInterval(timer);
+    for (const due of acting) clearTimeout(due);
+  });
 }
 
 /** Acts once for each claim that comes into a stage. */

@@ -7,11 +7,14 @@ import { FaultDriver } from './faults.ts';
 import { parseOptions, UsageError, type ChaosOptions } from './options.ts';
 import { Random } from './random.ts';
 import type { Violation } from './records.ts';
-import { scanForSecrets, settle } from './settle.ts';
+import { restlessNow, scanRecords, settle } from './settle.ts';
 import { stopOnSignal } from './signals.ts';
 import { ChaosWorld } from './world.ts';
 
 const CHECK_EVERY_MS = 5_000;
+/** The latest check comes so long after what it is about. */
+const LATEST_CHECK_MS = 40_000;
+const LAST_CHECKS_MS = 120_000;
 
 /** What one seed came to. */
 interface Outcome {
@@ -27,6 +30,8 @@ interface Outcome {
   readonly machines: Record<string, number>;
   /** How often a server began to boot its operating system. */
   readonly provisioned: number;
+  /** How often each check was made: one that never was shows nothing. */
+  readonly checks: Record<string, number>;
   readonly violations: readonly Violation[];
 }
 
@@ -45,7 +50,10 @@ async function main(args: readonly string[]): Promise<number> {
   if (options.bugs) return catchBugs(options);
   const done =
     options.resume !== undefined && existsSync(options.resume)
-      ? (JSON.parse(readFileSync(options.resume, 'utf8')) as Outcome[])
+      ? // One that broke a rule is run again.
+        (JSON.parse(readFileSync(options.resume, 'utf8')) as Outcome[]).filter(
+          ({ violations }) => violations.length === 0,
+        )
       : [];
   for (const seed of options.seeds) {
     if (
@@ -81,10 +89,13 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
     const calm = Date.now();
     if (violations.length === 0) {
       violations.push(...(await settle(world, random.fork(), options.settleMinutes * 60_000)));
-      await delay(11_000);
-      violations.push(...world.checker.violations(world.kubernetes.horizon));
-      violations.push(...(await scanForSecrets(world)));
+      violations.push(...(await lastChecks(world)));
+      violations.push(...(await scanRecords(world)));
+      // What was at rest stays so.
+      violations.push(...(await restlessNow(world)));
     }
+    if (world.fleet.summary().kexecs === 0)
+      violations.push({ rule: 'end', at: Date.now(), what: 'not one server was provisioned: nothing was tested' });
     for (const violation of violations) tellViolation(seed, violation, world);
     const counted = new Map([
       ...faults.counts,
@@ -102,12 +113,31 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
       faults: Object.fromEntries([...counted].sort()),
       machines: world.kubernetes.seen(),
       provisioned: world.fleet.summary().kexecs,
+      checks: Object.fromEntries([...world.checker.evaluated].sort()),
       violations,
     };
   } finally {
     forgetSignals();
     await world.stop();
   }
+}
+
+/** What the checker still has to find of what happened until now. A check that could not be made is told as a violation: it shows nothing. */
+async function lastChecks(world: ChaosWorld): Promise<Violation[]> {
+  const calm = Date.now();
+  const found: Violation[] = [];
+  const left = () => world.checker.pending(calm + LATEST_CHECK_MS);
+  while (Date.now() < calm + LAST_CHECKS_MS && (left() > 0 || world.kubernetes.horizon < calm)) {
+    await delay(1_000);
+    found.push(...world.checker.violations(world.kubernetes.horizon));
+  }
+  if (left() > 0)
+    found.push({
+      rule: 'end',
+      at: Date.now(),
+      what: `${left()} checks could not be made: the harness does not know what happened`,
+    });
+  return found;
 }
 
 /** Until the time is over, or a rule is broken. */
@@ -123,10 +153,16 @@ async function watchRules(world: ChaosWorld, forMs: number): Promise<Violation[]
 
 function tellViolation(seed: number, { rule, host, machine, at, what }: Violation, world: ChaosWorld): void {
   say(`VIOLATION of rule ${rule}, seed ${seed}, ${new Date(at).toISOString()}: ${host ?? machine ?? ''}: ${what}`);
-  if (host !== undefined) say(world.checker.timeline(host));
+  if (host !== undefined || machine !== undefined)
+    say(
+      world.checker.timeline({
+        ...(host === undefined ? {} : { host }),
+        ...(machine === undefined ? {} : { machine }),
+      }),
+    );
 }
 
-function tell({ seed, operations, faults, machines, provisioned, violations, settleSeconds }: Outcome): void {
+function tell({ seed, operations, faults, machines, provisioned, checks, violations, settleSeconds }: Outcome): void {
   const list = (counts: Record<string, number>) =>
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
@@ -137,6 +173,7 @@ function tell({ seed, operations, faults, machines, provisioned, violations, set
   say(`  machines: ${list(machines)}`);
   say(`  operations: ${list(operations)}`);
   say(`  faults: ${list(faults)}`);
+  say(`  checks: ${list(checks)}`);
 }
 
 function tellSum(outcomes: readonly Outcome[]): void {
@@ -157,6 +194,7 @@ function tellSum(outcomes: readonly Outcome[]): void {
   say(`  machines: ${sum(({ machines }) => machines)}`);
   say(`  operations: ${sum(({ operations }) => operations)}`);
   say(`  faults: ${sum(({ faults }) => faults)}`);
+  say(`  commits: ${[...new Set(outcomes.map(({ commit }) => commit))].join(', ')}`);
 }
 
 function prefixed(prefix: string, counts: ReadonlyMap<string, number>): [string, number][] {

@@ -1,20 +1,25 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { request } from 'undici';
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../crds/claim.ts';
+import { isAskUnhandled } from '../../crds/handled.ts';
 import { ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
+import { historyRules } from './check/historyRules.ts';
 import { leaks } from './check/leaks.ts';
 import type { Random } from './random.ts';
 import type { Violation } from './records.ts';
 import { hostName, indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
 
-const CLAIMED_STATES = ['Provisioned', 'Failed'];
+/** A watch that is later than this tells nothing of now. */
+const BEHIND_MS = 10_000;
 
 /**
- * Heals everything, makes room (what still waits for a host is deleted, and a share of the others), and waits until every machine and
- * every host has come to rest. Gives what has not by then.
+ * Heals everything and waits until all has come to rest as it is: a machine that waits for a host does so because none is free that fits. Then
+ * what waits is deleted, and a share of the others, and all has to come to rest once more. Gives what has not by then.
  */
 export async function settle(
   world: ChaosWorld,
@@ -30,26 +35,47 @@ export async function settle(
       metadata: { annotations: { [ANNOTATION_UNSCHEDULABLE]: null } },
     });
   }
+  const restless = await comeToRest(world, boundMs);
+  if (restless.length > 0) return restless;
   for (const { metadata, status } of kubernetes.machines.values()) {
-    if (status?.hostRef === undefined || random.chance(deletedShare))
+    if (status?.phase === 'Claiming' || random.chance(deletedShare))
       await admin.delete(MACHINES, NAMESPACE, metadata.name);
   }
+  return comeToRest(world, boundMs);
+}
+
+/** What has not come to rest within a time. */
+async function comeToRest(world: ChaosWorld, boundMs: number): Promise<Violation[]> {
   let restless: Violation[] = [];
   await until('everything has come to rest', boundMs, async () => {
     await world.createMissingHosts();
-    restless = [
-      ...missingHosts(world),
-      ...restlessMachines(world),
-      ...restlessHosts(world),
-      ...(await openRuns(world)),
-    ];
+    restless = await restlessNow(world);
     return restless.length === 0 ? undefined : restless.map(({ what }) => what).join('; ');
   }).catch(() => undefined);
   return restless;
 }
 
+/** What is not at rest at this moment. */
+export async function restlessNow(world: ChaosWorld): Promise<Violation[]> {
+  return [
+    ...missingHosts(world),
+    ...restlessMachines(world),
+    ...restlessHosts(world),
+    ...(await openRuns(world)),
+    ...behind(world),
+  ];
+}
+
+/** Nothing is known to be at rest that was not heard of. */
+function behind({ kubernetes }: ChaosWorld): Violation[] {
+  const lagMs = Date.now() - kubernetes.horizon;
+  const what = `the watch of the harness is ${Math.round(lagMs / 1_000)} s behind`;
+  return lagMs > BEHIND_MS ? [{ rule: 'end', at: Date.now(), what }] : [];
+}
+
 function restlessMachines({ kubernetes }: ChaosWorld): Violation[] {
-  return [...kubernetes.machines.values()].flatMap(({ metadata, status }): Violation[] => {
+  return [...kubernetes.machines.values()].flatMap((machine): Violation[] => {
+    const { metadata, status } = machine;
     const { name, deletionTimestamp } = metadata;
     const violation = (what: string): Violation[] => {
       const host = status?.hostRef?.name;
@@ -64,12 +90,31 @@ function restlessMachines({ kubernetes }: ChaosWorld): Violation[] {
       ];
     };
     if (deletionTimestamp !== undefined) return violation('is still being deleted');
-    const phase = status?.phase ?? '';
-    if (!CLAIMED_STATES.includes(phase)) return violation(`is ${phase}`);
+    const phase = status?.phase ?? 'in no phase';
     const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+    if (phase === 'Provisioned') return [];
+    if (phase === 'Claiming' && ready?.reason === 'NoMatchingHost') {
+      const free = [...kubernetes.hosts.values()].find((host) => isFreeFor(machine, host));
+      return free === undefined ? [] : violation(`waits for a host, and ${free.metadata.name} is free and fits`);
+    }
+    if (phase !== 'Failed') return violation(`is ${phase}`);
     const isTold = (ready?.reason ?? '').trim() !== '' && (ready?.message ?? '').trim() !== '';
-    return phase === 'Failed' && !isTold ? violation('is Failed and does not say why') : [];
+    if (!isTold) return violation('is Failed and does not say why');
+    return isAskUnhandled(machine) ? violation('is Failed, and what was asked for since was not tried') : [];
   });
+}
+
+/** By the harness's own reading of the rules: zone, hosts tried before, and that nobody has it. */
+function isFreeFor({ spec, status }: Beskar7Machine, host: PhysicalHost): boolean {
+  const { labels = {}, name, deletionTimestamp } = host.metadata;
+  const asked = Object.entries(spec.hostSelector?.matchLabels ?? {});
+  return (
+    host.status?.state === 'Available' &&
+    host.spec.consumerRef === undefined &&
+    deletionTimestamp === undefined &&
+    asked.every(([key, value]) => labels[key] === value) &&
+    status?.waitingFor?.triedHosts?.includes(name) !== true
+  );
 }
 
 function missingHosts({ kubernetes, fleet }: ChaosWorld): Violation[] {
@@ -110,16 +155,29 @@ function restlessHosts(world: ChaosWorld): Violation[] {
   });
 }
 
-async function openRuns({ runs }: ChaosWorld): Promise<Violation[]> {
-  const open = (await runs.open()).filter((id) => !id.startsWith('monitor/'));
+/** Open is what watches over BMCs, and what waits for a host. */
+async function openRuns({ runs, kubernetes }: ChaosWorld): Promise<Violation[]> {
+  const waiting = new Set(
+    [...kubernetes.machines.values()]
+      .filter(({ status }) => status?.phase === 'Claiming')
+      .map(({ metadata }) => `provision/${NAMESPACE}/${metadata.name}`),
+  );
+  const open = (await runs.open()).filter((id) => !id.startsWith('monitor/') && !waiting.has(id));
   return open.map((id) => ({ rule: 'end', at: Date.now(), what: `${id} is still open` }));
 }
 
-/** Rule 8: looks for every password, token and nonce of the run in all that people can read. */
-export async function scanForSecrets(world: ChaosWorld): Promise<Violation[]> {
+/**
+ * Rule 8: looks for every password, token and nonce of the run in all that people can read. Looks through the histories at the same time: whether
+ * a run had two activities on a BMC at once (rule 6 of docs/rules.md), and whether its code failed.
+ */
+export async function scanRecords(world: ChaosWorld): Promise<Violation[]> {
   const secrets = new Map(world.kubernetes.confidential);
-  for (const password of world.passwords) secrets.set(password, 'a BMC password');
+  for (const password of world.passwords) {
+    secrets.set(password, 'a BMC password');
+    secrets.set(Buffer.from(`admin:${password}`).toString('base64'), 'BMC credentials in base64');
+  }
   const found: string[] = [];
+  const violations: Violation[] = [];
   const folder = path.join(world.folder, 'logs');
   const names = new Set(world.processes.map(({ name }) => name));
   for (const file of await readdir(folder)) {
@@ -131,13 +189,14 @@ export async function scanForSecrets(world: ChaosWorld): Promise<Violation[]> {
   for await (const { workflowId, runId } of world.temporal.workflow.list()) {
     const history = await world.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
     found.push(...leaks(`the history of ${workflowId}`, textOf(history), secrets));
+    violations.push(...historyRules(`${workflowId} ${runId}`, history));
   }
   for (const { name, metricsPort, state } of world.processes) {
     if (state !== 'runs') continue;
     const { body } = await request(`http://127.0.0.1:${metricsPort}/metrics`, { headersTimeout: 10_000 });
     found.push(...leaks(`the metrics of ${name}`, await body.text(), secrets));
   }
-  return [...new Set(found)].map((what) => ({ rule: 8, at: Date.now(), what }));
+  return [...new Set(found)].map((what): Violation => ({ rule: 8, at: Date.now(), what })).concat(violations);
 }
 
 /** Payloads are bytes: as text, so that they can be searched. */

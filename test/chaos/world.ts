@@ -22,6 +22,7 @@ import { freePorts } from '../../tools/controlplane/ports.ts';
 import { makeProcesses, type RoleProcess } from './processes.ts';
 import type { Random } from './random.ts';
 import type { ChaosRecord } from './records.ts';
+import { TemporalProxy } from './temporalProxy.ts';
 
 export const NAMESPACE = 'chaos';
 /** One power command in ten is accepted and silently not done, all the time. */
@@ -35,6 +36,7 @@ export class ChaosWorld {
   readonly temporal: Client;
   readonly fleet: Fleet;
   readonly proxy: KubeProxy;
+  readonly temporalProxy: TemporalProxy;
   readonly callbacks: Gateway;
   readonly boots: Gateway;
   readonly processes: readonly RoleProcess[];
@@ -57,6 +59,7 @@ export class ChaosWorld {
     this.temporal = new Client({ connection: parts.connection, namespace: TEMPORAL_NAMESPACE });
     this.fleet = parts.fleet;
     this.proxy = parts.proxy;
+    this.temporalProxy = parts.temporalProxy;
     this.processes = parts.processes;
     const record = (entry: ChaosRecord) => this.#observe(entry);
     const targets = (port: (process: RoleProcess) => number) =>
@@ -90,11 +93,13 @@ export class ChaosWorld {
     const [account] = await Promise.all([installBeskar7(plane), bundle(workflowBundle)]);
     const proxy = new KubeProxy(plane.apiServerUrl, await readFile(plane.caFile, 'utf8'), random.fork());
     await proxy.listen();
+    const temporalProxy = new TemporalProxy(plane.temporalAddress);
+    const temporalAddress = await temporalProxy.listen();
     const admin = new KubeConfig();
     admin.loadFromFile(plane.adminKubeconfig);
     const processes = await makeProcesses({
       namespace: NAMESPACE,
-      temporalAddress: plane.temporalAddress,
+      temporalAddress,
       workflowBundle,
       folder,
       token: await tokenOf(account),
@@ -123,6 +128,7 @@ export class ChaosWorld {
       connection,
       fleet,
       proxy,
+      temporalProxy,
       processes,
       random,
     });
@@ -252,6 +258,7 @@ export class ChaosWorld {
     await this.#connection.close();
     await this.admin.close();
     await this.proxy.close();
+    this.temporalProxy.close();
     await this.plane.stop();
     if (this.#isKept) return;
     await rm(this.folder, { recursive: true, force: true });
@@ -267,6 +274,7 @@ interface Parts {
   readonly connection: Connection;
   readonly fleet: Fleet;
   readonly proxy: KubeProxy;
+  readonly temporalProxy: TemporalProxy;
   readonly processes: readonly RoleProcess[];
   readonly random: Random;
 }

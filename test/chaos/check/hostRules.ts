@@ -5,25 +5,48 @@ import { History } from './history.ts';
 import type { Asked, BmcRequest } from './request.ts';
 import type { HostView } from './view.ts';
 
-/** D and the age of a fence (rule 2). */
-const IN_FLIGHT_MS = 62_000;
+/**
+ * The age of a fence (rule 2), and how much later than it was sent a request is noted on a machine with too much to do. D is not in it: here
+ * nothing is under way for long, so a worker that was stopped for 22 s and has no fence is found.
+ */
+const IN_FLIGHT_MS = 12_000;
+/** A release waits for what may be under way: after the claim was cleared nothing of it may come (rule 4); so late it may be noted. */
+const CLEARED_LAG_MS = 3_000;
+/** `why` of a power change that was asked for by Redfish. */
+const RESETS: ReadonlySet<string> = new Set([
+  'On',
+  'ForceOn',
+  'ForceOff',
+  'GracefulShutdown',
+  'ForceRestart',
+  'GracefulRestart',
+  'PowerCycle',
+]);
 /** How long the Secret of a claim may be seen after the claim was cleared: two watches are compared. */
 const SECRET_LAG_MS = 10_000;
 
 const ALLOWED: Readonly<Record<Asked, readonly ClaimStage[]>> = {
   on: ['Armed'],
   pxe: ['Armed'],
-  off: ['Claimed', 'Armed', 'Releasing'],
-  boot: ['Claimed', 'Armed', 'Releasing'],
+  off: ['Claimed', 'Releasing'],
+  boot: ['Releasing'],
   restart: [],
   other: [],
 };
+
+/** A change of the server's true power. */
+export interface PowerChange {
+  readonly at: number;
+  readonly power: string;
+  readonly why: string;
+}
 
 /** All that is known of one host: its states in the order of their writes, and what happened at its BMC. */
 export class HostRecord {
   readonly name: string;
   readonly views: HostView[] = [];
   readonly power = new History<string>('Off');
+  readonly powerChanges: PowerChange[] = [];
   readonly override = new History<string>('Disabled');
   readonly requests: BmcRequest[] = [];
   readonly secrets = new Map<string, History<boolean>>();
@@ -57,6 +80,9 @@ export function requestAllowed(host: HostRecord, request: BmcRequest): Violation
     const isRetired = alive.some((view) => view.isDeleting && !view.claim && !view.consumer);
     return asked === 'off' && isRetired ? [] : violation('the host is not one that is being retired');
   }
+  const clearedAt = clearedOf(host, sender);
+  if (clearedAt !== undefined && at > clearedAt + CLEARED_LAG_MS)
+    return violation(`its claim was cleared at ${time(clearedAt)}`);
   const stages = alive.flatMap(({ claim }) => (claim?.id === sender ? [claim.stage] : []));
   if (stages.some((stage) => ALLOWED[asked].includes(stage))) return [];
   return violation(
@@ -66,12 +92,36 @@ export function requestAllowed(host: HostRecord, request: BmcRequest): Violation
   );
 }
 
+/** When a claim was seen cleared; undefined when it was not, or by force, or maybe earlier. */
+function clearedOf({ views }: HostRecord, claim: string): number | undefined {
+  const index = views.findIndex((view, n) => n > 0 && views[n - 1]?.claim?.id === claim && view.claim?.id !== claim);
+  return views[index - 1]?.isForced === false ? views[index]?.at : undefined;
+}
+
+/** Rule 5 of docs/rules.md: a claim switches its server on once; only what went off by itself is switched on again. */
+export function poweredOnOnce(host: HostRecord, { at, power, why }: PowerChange): Violation[] {
+  if (power !== 'PoweringOn' || !RESETS.has(why)) return [];
+  const claim = host.views.findLast((view) => beginOf(view) <= at)?.claim;
+  if (claim?.stage !== 'Armed') return [];
+  const before = host.powerChanges.filter((change) => change.at >= claim.since && change.at < at);
+  const wasOn = before.some((change) => change.power === 'PoweringOn' && RESETS.has(change.why));
+  const off = before.findLast((change) => change.power === 'Off');
+  if (!wasOn || !off || !RESETS.has(off.why)) return [];
+  return [
+    { rule: 2, host: host.name, at, what: `claim ${claim.id} has power-cycled its server (${off.why}, then ${why})` },
+  ];
+}
+
 /** Rule 4: nothing is asked of the BMC of a server that was handed over, for as long as that is certain. */
 export function handedOverUntouched(host: HostRecord, { at, text }: BmcRequest): Violation[] {
   const index = host.views.findLastIndex((view) => view.at <= at);
   const view = host.views[index];
   if (view?.claim?.stage !== 'HandedOver') return [];
-  const next = host.views[index + 1];
+  const { id } = view.claim;
+  // Other writes come and go meanwhile: the first state in which it is not handed over any more counts.
+  const next = host.views.find(
+    (later, n) => n > index && (later.claim?.id !== id || later.claim.stage !== 'HandedOver'),
+  );
   const endedNotBefore =
     next === undefined ? Number.POSITIVE_INFINITY : Math.min(next.notBefore, next.claim?.since ?? next.notBefore);
   if (at >= endedNotBefore) return [];
@@ -86,16 +136,23 @@ export function changeAllowed(host: HostRecord, index: number): Violation[] {
   const found: Violation[] = [];
   if (before.consumer && after.consumer && before.consumer.name !== after.consumer.name && !after.isAfterGap) {
     found.push(violation(1, `consumer ${before.consumer.name} was replaced by ${after.consumer.name}`));
+  } else if (before.consumer && after.consumer && before.consumer.uid !== after.consumer.uid && !after.isAfterGap) {
+    // Nothing is moved or restored here (rule 13).
+    found.push(violation(1, `machine ${after.consumer.name} of another uid has the claim of the one before`));
   }
   if (!before.claim || before.claim.id === after.claim?.id || after.isAfterGap) return found;
   const { id, stage } = before.claim;
   if (before.isForced && stage === 'Releasing') return found;
   if (after.claim) found.push(violation(1, `claim ${id} was replaced by ${after.claim.id}`));
   if (stage !== 'Releasing') found.push(violation(3, `claim ${id} was cleared in stage ${stage}`));
-  const from = Math.max(after.notBefore, before.claim.since);
-  if (!host.power.wasEver((power) => power === 'Off', from, after.at))
-    found.push(violation(3, `claim ${id} was cleared, and its server had not been off`));
-  if (!host.override.wasEver((enabled) => enabled === 'Disabled', from, after.at))
+  // As it was when the cleared claim was told, but for what the next one has done by then.
+  const isOfNext = (since: number): boolean =>
+    host.views.some((view, n) => n > index && view.claim?.stage === 'Armed' && view.claim.since <= since);
+  const power = host.power.at(after.at);
+  if (power.value !== 'Off' && !isOfNext(power.since))
+    found.push(violation(3, `claim ${id} was cleared, and its server was not off`));
+  const override = host.override.at(after.at);
+  if (override.value !== 'Disabled' && !isOfNext(override.since))
     found.push(violation(3, `claim ${id} was cleared with its boot override still set`));
   return found;
 }

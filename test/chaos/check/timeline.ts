@@ -39,7 +39,7 @@ export class Timeline {
         const [kind = '', , name = ''] = record.workflowId.split('/');
         const host = kind === 'provision' || kind === 'deprovision' ? this.#hostOf.get(name) : name;
         return this.#line(
-          host ?? '',
+          host ?? name,
           record.at,
           'temporal',
           `${record.workflowId} ${record.runId.slice(0, 8)} ${record.status}`,
@@ -64,9 +64,11 @@ export class Timeline {
     }
   }
 
-  /** What is known of a host, with what concerns all (no host), by time. */
-  text(host: string): string {
-    const lines = [...(this.#lines.get(host) ?? []), ...(this.#lines.get('') ?? [])].sort((a, b) => a.at - b.at);
+  /** What is known of a host or machine, with what concerns all, by time. */
+  text({ host, machine }: { readonly host?: string; readonly machine?: string }): string {
+    const its = machine === undefined ? undefined : this.#hostOf.get(machine);
+    const names = new Set(['', host, machine, its].filter((name) => name !== undefined));
+    const lines = [...names].flatMap((name) => this.#lines.get(name) ?? []).sort((a, b) => a.at - b.at);
     return lines.map(({ at, text }) => `${new Date(at).toISOString().slice(11, 23)} ${text}`).join('\n');
   }
 
@@ -80,11 +82,12 @@ export class Timeline {
       const host = (record.object as Beskar7Machine).status?.hostRef?.name;
       if (host !== undefined) this.#hostOf.set(name, host);
     }
-    const about = record.kind === 'PhysicalHost' ? name : (this.#hostOf.get(name) ?? '');
+    // Before a machine has a host its lines stand under its own name.
+    const about = record.kind === 'PhysicalHost' ? name : (this.#hostOf.get(name) ?? name);
     const said = `${record.kind} ${name} ${record.type === 'DELETED' ? 'DELETED' : text}`;
     if (this.#last.get(`${record.kind} ${name}`) === said) return;
     this.#last.set(`${record.kind} ${name}`, said);
-    if (about !== '') this.#line(about, record.at, 'kubernetes', said);
+    this.#line(about, record.at, 'kubernetes', said);
   }
 
   #line(host: string, at: number, source: string, text: string): void {

@@ -15,6 +15,8 @@ export interface HostView {
     readonly stage: ClaimStage;
     readonly since: number;
     readonly tokenHash?: string;
+    /** Why it is being released. */
+    readonly reason?: string;
   };
   readonly consumer?: { readonly name: string; readonly uid: string };
   readonly isDeleting: boolean;
@@ -24,6 +26,10 @@ export interface HostView {
   readonly isAfterGap: boolean;
   readonly state: string;
   readonly ready: { readonly reason: string; readonly message: string } | undefined;
+  /** What the condition RedfishReachable says. */
+  readonly reachable: string;
+  /** What the server said of its hand-over, and for which claim. */
+  readonly handover?: { readonly claim: string; readonly outcome?: string; readonly isOsReady: boolean };
   /** The claim whose report stands on the host, and whose inspection has timed out. */
   readonly reportOf?: string;
   readonly timeoutOf?: string;
@@ -35,14 +41,24 @@ export function hostView(
 ): HostView {
   const claim = claimOf(host);
   const { consumerRef } = host.spec;
-  const { inspection, inspectionPhase, state = '' } = host.status ?? {};
+  const { inspection, inspectionPhase, handover, state = '', conditions } = host.status ?? {};
   return {
     ...times,
     uid: host.metadata.uid ?? '',
     isDeleting: host.metadata.deletionTimestamp !== undefined,
     isForced: host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE] !== undefined,
     state,
-    ready: readyOf(host.status?.conditions),
+    ready: readyOf(conditions),
+    reachable: conditions?.find(({ type }) => type === CONDITIONS.redfishReachable)?.message ?? '',
+    ...(handover?.claim === undefined
+      ? {}
+      : {
+          handover: {
+            claim: handover.claim,
+            ...(handover.outcome === undefined ? {} : { outcome: handover.outcome }),
+            isOsReady: handover.osReadyAt !== undefined,
+          },
+        }),
     ...(claim
       ? {
           claim: {
@@ -50,6 +66,7 @@ export function hostView(
             stage: claim.stage,
             since: Date.parse(claim.since),
             ...(claim.tokenHash === undefined ? {} : { tokenHash: claim.tokenHash }),
+            ...(claim.reason === undefined ? {} : { reason: claim.reason }),
           },
         }
       : {}),
@@ -66,6 +83,7 @@ export interface MachineView {
   readonly phase: string;
   readonly ready: { readonly reason: string; readonly message: string } | undefined;
   readonly isDeleting: boolean;
+  readonly readyWhen: 'HandedOver' | 'OSReported';
 }
 
 export function machineView(machine: Beskar7Machine, at: number): MachineView {
@@ -75,6 +93,7 @@ export function machineView(machine: Beskar7Machine, at: number): MachineView {
     phase: machine.status?.phase ?? '',
     ready: readyOf(machine.status?.conditions),
     isDeleting: machine.metadata.deletionTimestamp !== undefined,
+    readyWhen: machine.spec.readyWhen ?? 'HandedOver',
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ClaimStage } from '../../../crds/claim.ts';
+import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { Checker } from '../../chaos/check/index.ts';
 import { leaks } from '../../chaos/check/leaks.ts';
@@ -42,12 +43,12 @@ const patched = (at: number, target: string, enabled: string): ChaosRecord => ({
   body: JSON.stringify({ Boot: { BootSourceOverrideTarget: target, BootSourceOverrideEnabled: enabled } }),
   userAgent: `beskar7 (${ID})`,
 });
-const power = (at: number, state: 'On' | 'Off'): ChaosRecord => ({
+const power = (at: number, state: 'On' | 'Off' | 'PoweringOn', why = 'test'): ChaosRecord => ({
   source: 'power',
   at: T + at,
   host: 'h',
   power: state,
-  why: 'test',
+  why,
 });
 const override = (at: number, enabled: 'Once' | 'Disabled'): ChaosRecord => ({
   source: 'override',
@@ -64,7 +65,32 @@ const report = (at: number): ChaosRecord => ({
   isForwarded: true,
   tokenHash: 'hash',
 });
+const callback = (at: number, route: string, status = 202): ChaosRecord =>
+  ({ ...report(at), route, status }) as ChaosRecord;
+const ofMachine = (at: number, phase: string, metadata: object = {}, spec: object = {}): ChaosRecord => ({
+  source: 'kubernetes',
+  at: T + at,
+  notBefore: T + at - 2_000,
+  type: 'MODIFIED',
+  kind: 'Beskar7Machine',
+  object: machine({ metadata, spec, status: { phase: phase as 'Pending' } }),
+});
+const born = ofMachine(500, 'Claiming');
+const deleting = ofMachine(19_000, 'Provisioned', { deletionTimestamp: '2026-01-01T00:00:19Z' });
+const said = (claim: string, outcome: 'Provisioned' | 'Failed') => ({ handover: { claim, outcome } });
 const listed = (at: number): ChaosRecord => ({ source: 'relist', at: T + at, kind: 'PhysicalHost' });
+
+const REPORTED = { inspection: { claim: ID, reportDigest: 'digest' } };
+const claimedFor = (at: number, reason: string): PhysicalHost =>
+  claimedHost('Releasing', said(ID, 'Provisioned'), {}, { id: ID, since: new Date(T + at).toISOString(), reason });
+const withConsumer = (host: PhysicalHost, uid: string): PhysicalHost => ({
+  ...host,
+  spec: { ...host.spec, consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid } },
+});
+const withForce = (host: PhysicalHost): PhysicalHost => ({
+  ...host,
+  metadata: { ...host.metadata, annotations: { ...host.metadata.annotations, [ANNOTATION_FORCE_RELEASE]: 'why' } },
+});
 
 /** The rules that a timeline breaks. */
 function broken(...records: ChaosRecord[]): (number | 'end')[] {
@@ -74,6 +100,7 @@ function broken(...records: ChaosRecord[]): (number | 'end')[] {
 }
 
 const provisioning = [
+  born,
   seen(0, free),
   seen(1_000, claimed(1_000, 'Claimed')),
   seen(2_000, claimed(2_000, 'Armed', { tokenHash: 'hash' })),
@@ -83,7 +110,7 @@ const provisioning = [
   override(3_600, 'Disabled'),
 ];
 const handedOver = [...provisioning, seen(9_000, claimed(9_000, 'HandedOver'))];
-const releasing = [...handedOver, seen(20_000, claimed(20_000, 'Releasing'))];
+const releasing = [...handedOver, deleting, seen(20_000, claimed(20_000, 'Releasing'))];
 
 describe('the checker of the chaos suite', () => {
   test('a provisioning and its release break nothing', () => {
@@ -99,17 +126,83 @@ describe('the checker of the chaos suite', () => {
   });
 
   test.each<[string, (number | 'end')[], ChaosRecord[]]>([
-    ['a power-on of a host that is claimed only', [2], [...provisioning.slice(0, 2), asked(1_500, 'On')]],
+    ['a power-on of a host that is claimed only', [2], [...provisioning.slice(0, 3), asked(1_500, 'On')]],
     ['a command for another claim', [2], [...provisioning, asked(4_000, 'ForceOff', OTHER)]],
     ['a restart', [2], [...provisioning, asked(4_000, 'ForceRestart')]],
     [
-      'a command of a claim that ended more than 62 s ago',
+      'a command of a claim that was cleared',
       [2],
-      [...releasing, power(21_000, 'Off'), seen(22_000, free), asked(90_000, 'ForceOff')],
+      [...releasing, power(21_000, 'Off'), seen(22_000, free), asked(26_000, 'ForceOff')],
+    ],
+    [
+      'a power-on of a worker that was stopped after its fence',
+      [2],
+      [...releasing, seen(20_500, claimed(20_000, 'Releasing')), asked(45_000, 'On')],
+    ],
+    ['a command of an armed claim that switches off', [2], [...provisioning, asked(16_000, 'ForceOff')]],
+    [
+      'a second power cycle of one claim',
+      [2],
+      [
+        ...provisioning.slice(0, 4),
+        power(3_000, 'PoweringOn', 'On'),
+        power(3_500, 'On', 'On'),
+        power(4_000, 'Off', 'ForceOff'),
+        power(4_500, 'PoweringOn', 'On'),
+      ],
+    ],
+    [
+      'a claim for a machine that there never was',
+      [1],
+      [ofMachine(500, 'Claiming', { uid: 'another' }), ...provisioning.slice(1)],
+    ],
+    [
+      'a claim that goes to another machine of the same name',
+      [1],
+      [
+        ...handedOver,
+        ofMachine(9_500, 'Claiming', { uid: 'new-uid' }),
+        seen(10_000, withConsumer(claimed(9_000, 'HandedOver'), 'new-uid')),
+      ],
+    ],
+    ['a live server that is released', [4], [...handedOver, seen(20_000, claimed(20_000, 'Releasing'))]],
+    [
+      'a hand-over that was told and timed out',
+      [5],
+      [
+        ...provisioning,
+        seen(5_000, { ...claimed(2_000, 'Armed'), status: said(ID, 'Provisioned') }),
+        seen(9_000, claimedFor(9_000, 'ProvisioningTimeout: late')),
+      ],
+    ],
+    ['a hand-over that is answered 202 and kept nowhere', [5], [...provisioning, callback(6_000, 'provisioned')]],
+    [
+      'a report that no run hears of',
+      [5],
+      [...provisioning, seen(5_000, { ...claimed(2_000, 'Armed'), status: REPORTED }), ofMachine(5_500, 'Inspecting')],
     ],
     ['a network boot set by a release', [2], [...releasing, patched(90_000, 'Pxe', 'Once')]],
     ['a command after the hand-over', [4], [...handedOver, asked(12_000, 'ForceOff')]],
+    [
+      'a command after the hand-over, before another write of the host',
+      [4],
+      [
+        ...handedOver,
+        asked(12_000, 'ForceOff'),
+        seen(13_000, { ...claimed(9_000, 'HandedOver'), status: { powerState: 'Off' } }),
+      ],
+    ],
     ['a release of a server that runs', [3], [...releasing, seen(23_000, free)]],
+    [
+      'a release of a server that came on again',
+      [3],
+      [...releasing, power(21_000, 'Off'), power(21_500, 'PoweringOn', 'On'), seen(22_000, free)],
+    ],
+    [
+      'a release with an override that was set again',
+      [3],
+      [...releasing, power(21_000, 'Off'), override(21_500, 'Once'), seen(22_000, free)],
+    ],
     [
       'a release with the override set',
       [3],
@@ -128,9 +221,80 @@ describe('the checker of the chaos suite', () => {
     expect(found.filter((rule) => !rules.includes(rule) && rule !== 2)).toEqual([]);
   });
 
-  test('a command of a claim that ended within 62 s may have been under way', () => {
-    const late = [power(21_000, 'Off'), seen(22_000, free), asked(80_000, 'ForceOff')];
+  test('a command that is noted a moment after its claim was cleared was sent before', () => {
+    const late = [power(21_000, 'Off'), seen(22_000, free), asked(23_000, 'ForceOff')];
     expect(broken(...releasing, ...late)).toEqual([]);
+  });
+
+  test.each<[string, ChaosRecord[]]>([
+    [
+      'a server that went off by itself is switched on again',
+      [
+        ...provisioning.slice(0, 4),
+        power(3_000, 'PoweringOn', 'On'),
+        power(3_500, 'On', 'On'),
+        power(4_000, 'Off', 'inspector'),
+        power(4_500, 'PoweringOn', 'On'),
+      ],
+    ],
+    [
+      'a hand-over is told and kept',
+      [
+        ...provisioning,
+        callback(4_500, 'provisioned'),
+        seen(5_000, { ...claimed(2_000, 'Armed'), status: said(ID, 'Provisioned') }),
+        seen(9_000, claimed(9_000, 'HandedOver')),
+      ],
+    ],
+    [
+      'a hand-over is told again after it was done',
+      [...handedOver, callback(12_000, 'provisioned'), callback(13_000, 'os-ready')],
+    ],
+    [
+      'the OS of a handed-over server never said that it was up',
+      [
+        ofMachine(500, 'Claiming', {}, { readyWhen: 'OSReported' }),
+        ...provisioning.slice(1),
+        seen(5_000, { ...claimed(2_000, 'Armed'), status: said(ID, 'Provisioned') }),
+        seen(9_000, claimedFor(9_000, 'ProvisioningTimeout: late')),
+      ],
+    ],
+    [
+      'a run goes on with its report',
+      [...provisioning, seen(5_000, { ...claimed(2_000, 'Armed'), status: REPORTED }), ofMachine(5_500, 'Validating')],
+    ],
+    [
+      'a report is not heard of while something is broken',
+      [
+        ...provisioning,
+        { source: 'driver', at: T + 4_000, about: '', what: 'kill Temporal' },
+        seen(5_000, { ...claimed(2_000, 'Armed'), status: REPORTED }),
+        ofMachine(5_500, 'Inspecting'),
+      ],
+    ],
+    [
+      'a handed-over server is released by force',
+      [
+        ...handedOver,
+        seen(19_000, withForce(claimed(9_000, 'HandedOver'))),
+        seen(20_000, withForce(claimed(20_000, 'Releasing'))),
+      ],
+    ],
+    [
+      'the next claim is quicker than the watch',
+      [
+        ...releasing,
+        power(21_000, 'Off'),
+        override(21_600, 'Once'),
+        power(21_700, 'PoweringOn', 'On'),
+        seen(22_000, free),
+        seen(22_100, claimed(21_400, 'Claimed', { id: OTHER })),
+        seen(22_200, claimed(21_500, 'Armed', { id: OTHER })),
+      ],
+    ],
+    ['an old token is refused', [callback(1_000, 'replay provisioned', 401), callback(2_000, 'replay bootstrap', 503)]],
+  ])('not broken: %s', (_what, records) => {
+    expect(broken(...records)).toEqual([]);
   });
 
   test('a Secret that outlives its claim', () => {
@@ -145,7 +309,7 @@ describe('the checker of the chaos suite', () => {
   test('one machine with two hosts, also when a list tells it', () => {
     const second = { ...claimed(1_000, 'Claimed', { id: OTHER }) };
     const other = { ...second, metadata: { ...second.metadata, name: 'h2', uid: 'h2-uid' } };
-    expect(broken(seen(1_000, claimed(1_000, 'Claimed')), seen(2_000, other))).toEqual([1]);
+    expect(broken(born, seen(1_000, claimed(1_000, 'Claimed')), seen(2_000, other))).toEqual([1]);
     const batch = [listed(1_000), seen(1_000, claimed(1_000, 'Claimed')), seen(1_000, other)];
     expect(broken(...batch)).toEqual([1]);
     // The first one was deleted while the watch was broken: the list does not have it.
@@ -185,6 +349,10 @@ describe('the checker of the chaos suite', () => {
       expect(broken(before, booting, ended(status))).toEqual([6]);
     });
 
+    test('a run that goes on for as long as it takes has failed', () => {
+      expect(broken(ended('FAILED', 'deprovision/ns/m'))).toEqual([6]);
+    });
+
     test('a run that has timed out could tell nothing', () => {
       expect(broken(ended('TIMED_OUT'))).toEqual([6]);
       expect(broken(ended('TIMED_OUT', 'release/ns/h'))).toEqual([6]);
@@ -214,7 +382,7 @@ describe('the checker of the chaos suite', () => {
       ],
       ['it was terminated', [booting, ended('TERMINATED')]],
       ['it found nothing to do', [booting, ended('COMPLETED')]],
-      ['it is about a host', [ended('FAILED', 'enroll/ns/m')]],
+      ['it is about a host, and was cancelled by somebody', [ended('CANCELLED', 'enroll/ns/m')]],
     ])('not broken: %s', (_what, records) => {
       expect(broken(...records)).toEqual([]);
     });
@@ -232,11 +400,29 @@ describe('the checker of the chaos suite', () => {
     };
     expect(broken(record)).toEqual([9]);
     expect(broken(seen(0, { ...free, status: { state: 'Error' } }))).toEqual([9]);
+    const inError = (message: string): PhysicalHost => ({
+      ...free,
+      status: {
+        state: 'Error',
+        conditions: [
+          {
+            type: 'Ready',
+            status: 'False',
+            reason: 'ReleasePending',
+            message,
+            lastTransitionTime: '2026-01-01T00:00:00Z',
+          },
+        ],
+      },
+    });
+    expect(broken(seen(0, inError('The BMC does not answer.')))).toEqual([9]);
+    expect(broken(seen(0, inError('The BMC does not answer; next attempt at 2026-01-01T00:00:10.000Z.')))).toEqual([]);
   });
 
   test('an old token that opens something', () => {
-    const replay: ChaosRecord = { ...report(1_000), route: 'replay inspection' } as ChaosRecord;
-    expect(broken(replay)).toEqual([7]);
+    expect(broken(callback(1_000, 'replay inspection'))).toEqual([7]);
+    // It was let in, and only then found early.
+    expect(broken(callback(1_000, 'replay provisioned', 409))).toEqual([7]);
   });
 
   test('a secret is found, and not told', () => {
@@ -247,6 +433,6 @@ describe('the checker of the chaos suite', () => {
   test('the timeline has one line for each thing that happened', () => {
     const checker = new Checker();
     for (const record of provisioning) checker.add(record);
-    expect(checker.timeline('h').split('\n')).toHaveLength(provisioning.length);
+    expect(checker.timeline({ host: 'h', machine: 'm' }).split('\n')).toHaveLength(provisioning.length);
   });
 });

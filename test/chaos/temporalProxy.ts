@@ -1,0 +1,81 @@
+import {
+  connect,
+  constants,
+  createServer,
+  type ClientHttp2Session,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+
+const SIGNAL = '/temporal.api.workflowservice.v1.WorkflowService/SignalWorkflowExecution';
+/** A gRPC message of no fields: not compressed, of length 0. */
+const EMPTY_MESSAGE = Buffer.alloc(5);
+
+/** Stands between Beskar7 and Temporal (gRPC without TLS), and can lose signals: they are answered as if they had been taken. */
+export class TemporalProxy {
+  /** Names of the signals that are lost. */
+  readonly lost = new Set<string>();
+  /** How many were lost. */
+  count = 0;
+  readonly #target: string;
+  #upstream: ClientHttp2Session | undefined;
+  #server: Http2Server | undefined;
+
+  /** `target`: host and port of Temporal's frontend. */
+  constructor(target: string) {
+    this.#target = `http://${target}`;
+  }
+
+  /** Gives host and port to connect to. */
+  async listen(): Promise<string> {
+    const server = createServer();
+    server.on('stream', (stream, headers) => {
+      stream.on('error', () => undefined);
+      if (headers[constants.HTTP2_HEADER_PATH] === SIGNAL) void this.#signal(stream, headers);
+      else this.#forward(stream, headers);
+    });
+    this.#server = server;
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  close(): void {
+    this.#upstream?.destroy();
+    this.#server?.close();
+  }
+
+  async #signal(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    // Names stand as text in a protobuf message.
+    if (![...this.lost].some((name) => body.includes(name))) return this.#forward(stream, headers, body);
+    this.count += 1;
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(EMPTY_MESSAGE);
+  }
+
+  #forward(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body?: Buffer): void {
+    if (this.#upstream === undefined || this.#upstream.closed || this.#upstream.destroyed) {
+      this.#upstream = connect(this.#target);
+      this.#upstream.on('error', () => undefined);
+    }
+    const asked = this.#upstream.request(headers);
+    let trailers: IncomingHttpHeaders = {};
+    asked.on('error', () => stream.close(constants.NGHTTP2_CANCEL));
+    stream.on('aborted', () => asked.close(constants.NGHTTP2_CANCEL));
+    asked.on('trailers', (told) => (trailers = told));
+    asked.on('response', (answered, flags) => {
+      if (stream.destroyed) return;
+      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return void stream.respond(answered, { endStream: true });
+      stream.respond(answered, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+      asked.pipe(stream);
+    });
+    if (body === undefined) stream.pipe(asked);
+    else asked.end(body);
+  }
+}
