@@ -54,7 +54,7 @@ export async function endProvisioning(deps: Dependencies, ref: ObjectRef, signal
       const run = deps.temporal.workflow.getHandle(id, description.runId, { followRuns: false });
       await run.cancel();
       log.info('provisioning cancelled, waits for its end', { workflow: id, runId: description.runId });
-      await Promise.race([run.result().then(ignore, onlyConnection), untilAborted(signal)]);
+      await untilClosed(run.result(), signal);
     }
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return;
@@ -73,8 +73,17 @@ function ignore(): void {
   // The result of the run does not matter here.
 }
 
-async function untilAborted(signal: AbortSignal): Promise<never> {
-  for (;;) await delay(60_000, signal);
+/** Until the run has closed; rejects when the signal aborts. */
+async function untilClosed(result: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason as Error);
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([result.then(ignore, onlyConnection), aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /** The claims of a machine, out of a live list on the label; that of a moved or restored one is given its new uid first (rule 13). */

@@ -29,9 +29,22 @@ import { lookForConsumer, type LookForConsumerInput } from './orphan.ts';
 import { monitorShard } from './monitorShard.ts';
 import type { HostInput, MonitorInput, ObjectRef, ReleaseInput } from '../workflows/names.ts';
 
+/** For the queue `await-run`. */
+export function createAwaitRunActivities(deps: Dependencies) {
+  return { endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)) };
+}
+
+/** For the queue `await-release`. */
+export function createAwaitReleaseActivities(deps: Dependencies) {
+  return { awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal)) };
+}
+
 /** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
 export function createKubernetesActivities(deps: Dependencies) {
   return {
+    // Of runs that an earlier version began, which has both on this queue.
+    ...createAwaitRunActivities(deps),
+    ...createAwaitReleaseActivities(deps),
     claimHost: (input: ClaimHostInput) => claimHost(deps, input),
     takeReport: (input: TakeReportInput) => takeReport(deps, input),
     openProvisioning: (input: HandOverInput) => openProvisioning(deps, input),
@@ -40,14 +53,12 @@ export function createKubernetesActivities(deps: Dependencies) {
     reportProgress: (input: ReportProgressInput) => reportProgress(deps, input),
     markReleasing: (input: MarkReleasingInput) => markReleasing(deps, input),
     checkDeprovision: (ref: ObjectRef) => checkDeprovision(deps, ref),
-    endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)),
     findClaim: (input: ReleaseInput) => findClaim(deps, input),
     findClaims: (ref: ObjectRef) => findClaims(deps, ref),
     lookForConsumer: (input: LookForConsumerInput) => lookForConsumer(deps, input),
     releaseHostUnserved: (input: ReleaseHostInput) => releaseHostUnserved(deps, input),
     retireHostUnserved: (input: RetireInput) => retireHostUnserved(deps, input),
     enrollHostUnserved: (host: HostInput) => enrollHostUnserved(deps, host),
-    awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal)),
     letHostGo: (input: LetHostGoInput) => letHostGo(deps, input),
     removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),
   };
@@ -83,6 +94,8 @@ export function createPermitActivities() {
   };
 }
 
+export type AwaitRunActivities = ReturnType<typeof createAwaitRunActivities>;
+export type AwaitReleaseActivities = ReturnType<typeof createAwaitReleaseActivities>;
 export type KubernetesActivities = ReturnType<typeof createKubernetesActivities>;
 export type BmcActivities = ReturnType<typeof createBmcActivities>;
 export type PermitActivities = ReturnType<typeof createPermitActivities>;

@@ -11,9 +11,21 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { createBmcActivities, createKubernetesActivities, createPermitActivities } from '../activities/index.ts';
+import {
+  createAwaitReleaseActivities,
+  createAwaitRunActivities,
+  createBmcActivities,
+  createKubernetesActivities,
+  createPermitActivities,
+} from '../activities/index.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
-import { bmcTaskQueue, POWER_ON_TASK_QUEUE, TASK_QUEUE } from '../workflows/names.ts';
+import {
+  AWAIT_RELEASE_TASK_QUEUE,
+  AWAIT_RUN_TASK_QUEUE,
+  bmcTaskQueue,
+  POWER_ON_TASK_QUEUE,
+  TASK_QUEUE,
+} from '../workflows/names.ts';
 import type { Config } from './config.ts';
 import type { Tracing } from './tracing/index.ts';
 
@@ -23,6 +35,8 @@ const HEARTBEAT_THROTTLE_MS = 500;
 const RESTART_MS = 5_000;
 const BUNDLE_MS = 120_000;
 const CACHED_WORKFLOWS = 400;
+/** They only wait: a slot costs a heartbeat every second. */
+const CONCURRENT_WAITS = 1_000;
 
 /** The Temporal workers of the roles `worker` and `bmc-worker`, kept running. */
 export class TemporalWorkers {
@@ -61,6 +75,18 @@ export class TemporalWorkers {
         maxCachedWorkflows: CACHED_WORKFLOWS,
         activities: createKubernetesActivities(deps),
         maxConcurrentActivityTaskExecutions: config.concurrentActivities,
+      });
+      await this.#keep('await-run', {
+        ...base,
+        taskQueue: AWAIT_RUN_TASK_QUEUE,
+        activities: createAwaitRunActivities(deps),
+        maxConcurrentActivityTaskExecutions: CONCURRENT_WAITS,
+      });
+      await this.#keep('await-release', {
+        ...base,
+        taskQueue: AWAIT_RELEASE_TASK_QUEUE,
+        activities: createAwaitReleaseActivities(deps),
+        maxConcurrentActivityTaskExecutions: CONCURRENT_WAITS,
       });
       await this.#keep('power-on', {
         ...base,

@@ -1,8 +1,9 @@
-import { setCurrentDetails } from '@temporalio/workflow';
+import { patched, setCurrentDetails } from '@temporalio/workflow';
+import type { ClaimRef } from '../activities/claimRef.ts';
 import { CLAIM_STAGES } from '../crds/claim.ts';
 import { hostLink, runLink } from './details.ts';
 import { workflowId, type MachineInput } from './names.ts';
-import { kubernetes, waiting } from './proxies.ts';
+import { awaitRelease, awaitRun, kubernetes } from './proxies.ts';
 import { releaseHere } from './release.ts';
 
 /**
@@ -19,25 +20,30 @@ export async function deprovisionMachine(input: MachineInput): Promise<string> {
   setCurrentDetails(
     `**Ends the provisioning** of ${machine}, if one is open: ${runLink(workflowId('provision', input))}`,
   );
-  await waiting.endProvisioning.executeWithOptions({ summary: `Cancels provision/${machine} and waits for its end` }, [
+  await awaitRun.endProvisioning.executeWithOptions({ summary: `Cancels provision/${machine} and waits for its end` }, [
     input,
   ]);
   const claims = await kubernetes.findClaims.executeWithOptions({ summary: `Finds the hosts of ${machine}` }, [input]);
-  for (const claim of claims) {
-    setCurrentDetails(`**Releases** host ${hostLink(claim)}`);
-    const result = await releaseHere({
-      claim,
-      reason: `Beskar7Machine ${machine} is deleted`,
-      stages: CLAIM_STAGES,
-      isUnconfirmed: 'unlessHandedOver',
-    });
-    if (result === 'continuing') {
-      const release = runLink(workflowId('release', { namespace: claim.namespace, name: claim.host }));
-      setCurrentDetails(`**Waits** for ${release}: the BMC does not do what it has to.`);
-      const summary = `Waits until host ${claim.host} is released`;
-      await waiting.awaitClaimEnd.executeWithOptions({ summary }, [claim]);
-    }
-  }
+  // All at once: a BMC that does not answer must not leave the server of another claim on.
+  if (claims.length > 1 && patched('deprovision-all-at-once'))
+    await Promise.all(claims.map((claim) => releaseClaim(machine, claim)));
+  else for (const claim of claims) await releaseClaim(machine, claim);
   await kubernetes.removeMachineFinalizer.executeWithOptions({ summary: `Lets ${machine} go` }, [input]);
   return `machine ${machine} was deprovisioned, ${claims.length} host${claims.length === 1 ? '' : 's'} released`;
+}
+
+/** Releases a host, here or, where that takes longer, elsewhere; returns when it is done. */
+async function releaseClaim(machine: string, claim: ClaimRef): Promise<void> {
+  setCurrentDetails(`**Releases** host ${hostLink(claim)}`);
+  const result = await releaseHere({
+    claim,
+    reason: `Beskar7Machine ${machine} is deleted`,
+    stages: CLAIM_STAGES,
+    isUnconfirmed: 'unlessHandedOver',
+  });
+  if (result === 'released') return;
+  const release = runLink(workflowId('release', { namespace: claim.namespace, name: claim.host }));
+  setCurrentDetails(`**Waits** for ${release}: the BMC does not do what it has to.`);
+  const summary = `Waits until host ${claim.host} is released`;
+  await awaitRelease.awaitClaimEnd.executeWithOptions({ summary }, [claim]);
 }

@@ -74,6 +74,13 @@ export const TASK_QUEUE = 'beskar7';
 /** Only the permit of rule 5 is on it: its rate limit is the power budget. */
 export const POWER_ON_TASK_QUEUE = 'power-on';
 
+/**
+ * Activities that hold a slot for as long as something lasts: what they wait for needs slots itself, so that theirs are of other queues. Those that
+ * wait for a run end within minutes; a release may take days, and stands in nobody's way.
+ */
+export const AWAIT_RUN_TASK_QUEUE = 'await-run';
+export const AWAIT_RELEASE_TASK_QUEUE = 'await-release';
+
 /** The queue of the activities that talk to a BMC: `bmc`, or `bmc.<pool>` for a site with workers of its own. */
 export function bmcTaskQueue(pool: string | undefined): string {
   return pool === undefined ? 'bmc' : `bmc.${pool}`;

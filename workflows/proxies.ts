@@ -1,6 +1,12 @@
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
-import type { BmcActivities, KubernetesActivities, PermitActivities } from '../activities/index.ts';
-import { bmcTaskQueue, POWER_ON_TASK_QUEUE } from './names.ts';
+import type {
+  AwaitReleaseActivities,
+  AwaitRunActivities,
+  BmcActivities,
+  KubernetesActivities,
+  PermitActivities,
+} from '../activities/index.ts';
+import { AWAIT_RELEASE_TASK_QUEUE, AWAIT_RUN_TASK_QUEUE, bmcTaskQueue, POWER_ON_TASK_QUEUE } from './names.ts';
 
 /** Short calls to Kubernetes. They are repeated for as long as the API server is away. */
 export const kubernetes = proxyActivities<KubernetesActivities>({
@@ -10,11 +16,20 @@ export const kubernetes = proxyActivities<KubernetesActivities>({
 });
 
 /** Calls to Kubernetes or Temporal that wait for something, with a heartbeat. */
-export const waiting = proxyActivities<KubernetesActivities>({
+const WAITING = {
   startToCloseTimeout: '7 days',
   heartbeatTimeout: '20 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+} as const;
+
+/** Waits for the end of a run, on a queue of its own: that run needs the slots of `beskar7`. */
+export const awaitRun = proxyActivities<AwaitRunActivities>({ ...WAITING, taskQueue: AWAIT_RUN_TASK_QUEUE });
+
+/** Waits for a release, which may take days: on a queue of its own, in nobody's way. */
+export const awaitRelease = proxyActivities<AwaitReleaseActivities>({
+  ...WAITING,
+  taskQueue: AWAIT_RELEASE_TASK_QUEUE,
 });
 
 const BMC_OPTIONS = {

@@ -4,7 +4,14 @@ import { findCondition } from '../../crds/conditions.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
 import { CLUSTERS, DEFINITIONS, HOSTS, MACHINES, type Resource } from '../../kube/resource.ts';
 import { msOf } from '../../view/historyParts.ts';
-import { bmcTaskQueue, POWER_ON_TASK_QUEUE, SEARCH_ATTRIBUTES, TASK_QUEUE } from '../../workflows/names.ts';
+import {
+  AWAIT_RELEASE_TASK_QUEUE,
+  AWAIT_RUN_TASK_QUEUE,
+  bmcTaskQueue,
+  POWER_ON_TASK_QUEUE,
+  SEARCH_ATTRIBUTES,
+  TASK_QUEUE,
+} from '../../workflows/names.ts';
 import { endOf, EXIT, type ExitCode } from '../exit.ts';
 import { paintFor, type Colour } from '../io.ts';
 import { writeData, type DataFormat } from '../output.ts';
@@ -146,6 +153,13 @@ async function queues(session: Session) {
   return [
     { what: 'workers for workflows', name: TASK_QUEUE, taskQueueType: WORKFLOW_QUEUE, role: worker },
     { what: 'workers for Kubernetes', name: TASK_QUEUE, taskQueueType: ACTIVITY_QUEUE, role: worker },
+    { what: 'workers that wait for runs', name: AWAIT_RUN_TASK_QUEUE, taskQueueType: ACTIVITY_QUEUE, role: worker },
+    {
+      what: 'workers that wait for releases',
+      name: AWAIT_RELEASE_TASK_QUEUE,
+      taskQueueType: ACTIVITY_QUEUE,
+      role: worker,
+    },
     { what: 'workers for the power budget', name: POWER_ON_TASK_QUEUE, taskQueueType: ACTIVITY_QUEUE, role: worker },
     ...[...pools].map((pool) => ({
       what: `workers for BMCs${pool === undefined ? '' : ` of pool ${pool}`}`,

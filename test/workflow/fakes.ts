@@ -5,7 +5,14 @@ import type { BmcActivities, KubernetesActivities, PermitActivities } from '../.
 import type { ClaimHostResult, Plan } from '../../activities/claimHost.ts';
 import type { ClaimRef, ClaimState } from '../../activities/claimRef.ts';
 import { handoverReported, inspectionReported } from '../../workflows/messages.ts';
-import { POWER_ON_TASK_QUEUE, TASK_QUEUE, workflowId, type ObjectRef } from '../../workflows/names.ts';
+import {
+  AWAIT_RELEASE_TASK_QUEUE,
+  AWAIT_RUN_TASK_QUEUE,
+  POWER_ON_TASK_QUEUE,
+  TASK_QUEUE,
+  workflowId,
+  type ObjectRef,
+} from '../../workflows/names.ts';
 
 export type KubernetesNames = keyof KubernetesActivities;
 /** Every activity, by name; `enrollHost` and the like are on the BMC's queue. */
@@ -108,12 +115,20 @@ export function fakeActivities(env: TestWorkflowEnvironment, overrides: Override
   };
 }
 
+/** By queue; all others are those of workers at BMCs. */
+const ON_QUEUE: Readonly<Record<string, readonly (keyof Activities)[]>> = {
+  [TASK_QUEUE]: KUBERNETES,
+  [AWAIT_RUN_TASK_QUEUE]: ['endProvisioning'],
+  [AWAIT_RELEASE_TASK_QUEUE]: ['awaitClaimEnd'],
+  [POWER_ON_TASK_QUEUE]: PERMITS,
+};
+
 /** What a worker of a queue registers: each activity does what the test says whose workflow calls it. */
 export function activitiesOn(
   queue: string,
   fakesOf: (workflowId: string) => Fakes,
 ): Record<string, (input: unknown) => Promise<unknown>> {
-  const here = queue === TASK_QUEUE ? KUBERNETES : queue === POWER_ON_TASK_QUEUE ? PERMITS : BMC;
+  const here = ON_QUEUE[queue] ?? BMC;
   return Object.fromEntries(
     here.map((name) => [
       name,

@@ -12,6 +12,8 @@ import {
 import type { WorkflowHandle } from '@temporalio/client';
 import { ensureTool } from '../../tools/toolchain/index.ts';
 import {
+  AWAIT_RELEASE_TASK_QUEUE,
+  AWAIT_RUN_TASK_QUEUE,
   bmcTaskQueue,
   POWER_ON_TASK_QUEUE,
   TASK_QUEUE,
@@ -57,7 +59,14 @@ export class Stage {
       maxHeartbeatThrottleInterval: 100,
       defaultHeartbeatThrottleInterval: 100,
     });
-    const queues = [TASK_QUEUE, POWER_ON_TASK_QUEUE, bmcTaskQueue(undefined), bmcTaskQueue('site-a')];
+    const queues = [
+      TASK_QUEUE,
+      AWAIT_RUN_TASK_QUEUE,
+      AWAIT_RELEASE_TASK_QUEUE,
+      POWER_ON_TASK_QUEUE,
+      bmcTaskQueue(undefined),
+      bmcTaskQueue('site-a'),
+    ];
     const opened: { stage?: Stage } = {};
     const fakesOf = (caller: string) => {
       if (!opened.stage) throw new Error('no test has begun');
