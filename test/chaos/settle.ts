@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { request } from 'undici';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../crds/claim.ts';
@@ -189,7 +190,7 @@ export async function scanRecords(world: ChaosWorld): Promise<Violation[]> {
   for await (const { workflowId, runId } of world.temporal.workflow.list()) {
     const history = await world.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
     found.push(...leaks(`the history of ${workflowId}`, textOf(history), secrets));
-    violations.push(...historyRules(`${workflowId} ${runId}`, history));
+    violations.push(...historyRules(`${workflowId} ${runId}`, JSON.parse(historyToJSON(history)) as object));
   }
   for (const { name, metricsPort, state } of world.processes) {
     if (state !== 'runs') continue;
