@@ -1,5 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { handledOf, isAskUnhandled } from '../crds/handled.ts';
+import { claimOf } from '../crds/claim.ts';
+import { handledOf, isAskUnhandled, superseded, type Handled } from '../crds/handled.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
   ANNOTATION_DELETE_FOR_MOVE,
@@ -31,8 +32,8 @@ export type Admission =
       readonly machine: Beskar7Machine;
       /** An earlier run may have made a claim: the finalizer stood there already. */
       readonly mayHaveClaim: boolean;
-      /** An earlier run had come to its end: a release that is still under way is not this run's. */
-      readonly hadEnded: boolean;
+      /** How the last run has ended, if one has: a release that it left under way is not this run's. */
+      readonly lastEnd?: Handled;
     };
 
 const CONFLICTS = 8;
@@ -50,22 +51,24 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
     if (refused) return refused;
     const finalizers = machine.metadata.finalizers ?? [];
     const mayHaveClaim = finalizers.includes(FINALIZER_MACHINE);
-    const hadEnded = handledOf(machine) !== undefined;
-    // A run that is terminated has to be found unfinished: what says that this very ask is done must go.
-    const isRepeat = !isAskUnhandled(machine) && machine.spec.providerID === undefined;
-    if (mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isRepeat) {
-      return { kind: 'admitted', machine, mayHaveClaim, hadEnded };
+    const lastEnd = handledOf(machine);
+    const ended = lastEnd === undefined ? {} : { lastEnd };
+    // A run that is terminated has to be found unfinished, also when the user asks meanwhile for what the last one has dealt with.
+    const isOver = lastEnd !== undefined && lastEnd.specHash !== '' && machine.spec.providerID === undefined;
+    if (mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isOver) {
+      return { kind: 'admitted', machine, mayHaveClaim, ...ended };
     }
+    const over = isOver ? { [ANNOTATION_HANDLED]: JSON.stringify(superseded(lastEnd)) } : {};
     try {
       const patched = await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
         metadata: {
           uid: ref.uid,
           resourceVersion: machine.metadata.resourceVersion,
           finalizers: mayHaveClaim ? finalizers : [...finalizers, FINALIZER_MACHINE],
-          annotations: { [ANNOTATION_BLOCK_MOVE]: 'true', ...(isRepeat ? { [ANNOTATION_HANDLED]: null } : {}) },
+          annotations: { [ANNOTATION_BLOCK_MOVE]: 'true', ...over },
         },
       });
-      return { kind: 'admitted', machine: patched, mayHaveClaim, hadEnded };
+      return { kind: 'admitted', machine: patched, mayHaveClaim, ...ended };
     } catch (error) {
       if (isNotFound(error)) return gone(ref);
       if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
@@ -85,11 +88,14 @@ async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): P
   };
 }
 
-/** `clusterctl move` pauses, then waits for `block-move` to go: nothing is under way for a machine without a claim. */
+/**
+ * `clusterctl move` pauses, then waits for `block-move` to go: nothing is under way for a machine without a claim. A release goes on by itself, as
+ * after the end of a run.
+ */
 async function allowMove(deps: Dependencies, machine: Beskar7Machine): Promise<void> {
   const { namespace = '', name, uid = '', annotations = {}, resourceVersion } = machine.metadata;
   if (annotations[ANNOTATION_BLOCK_MOVE] === undefined || machine.status?.hostRef !== undefined) return;
-  if ((await claimedHosts(deps, machine)).length > 0) return;
+  if ((await claimedHosts(deps, machine)).some((host) => claimOf(host)?.stage !== 'Releasing')) return;
   const patch = { metadata: { uid, resourceVersion, annotations: { [ANNOTATION_BLOCK_MOVE]: null } } };
   await deps.kube.mergePatch(MACHINES, namespace, name, patch);
 }

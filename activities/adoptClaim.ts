@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf, consumerUidPatch, isMovedConsumer } from '../crds/claim.ts';
+import { claimOf, consumerUidPatch, isMovedConsumer, type Claim } from '../crds/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { parseProviderID } from '../crds/providerID.ts';
@@ -15,18 +15,19 @@ export type Adopted =
 
 /**
  * What a machine already holds, found by a live list on the label (rule 8) or by its providerID (rule 13): a claim to go on
- * with (rule 12), or a server that was handed over, for which only the status is written. Never talks to a BMC.
+ * with (rule 12), or a server that was handed over, for which only the status is written. Never talks to a BMC. `isOver`: a release that
+ * belongs to an earlier run or attempt.
  */
 export async function adoptClaim(
   deps: Dependencies,
   machine: Beskar7Machine,
-  options: { attempt: number; ignoreReleasing: boolean },
+  options: { attempt: number; isOver: (claim: Claim) => boolean },
 ): Promise<Adopted | undefined> {
   const moved = await adoptMoved(deps, machine);
   const hosts = moved ? [moved] : await claimedHosts(deps, machine);
   const held = hosts
     .map((host) => ({ host, claim: claimOf(host) }))
-    .filter(({ claim }) => !(options.ignoreReleasing && claim?.stage === 'Releasing'))
+    .filter(({ claim }) => !(claim?.stage === 'Releasing' && options.isOver(claim)))
     .sort((a, b) => order(b.claim?.stage) - order(a.claim?.stage));
   const [best] = held;
   if (!best) return undefined;

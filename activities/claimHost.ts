@@ -46,6 +46,9 @@ const CLAIM_WITHIN_MS = 25_000;
 /** How many tried hosts the status names; `spec.attempts` is at most as many. */
 const MAX_TOLD = 10;
 
+/** Nobody tells when a policy of the API server changes. */
+const REFUSED_RETRY_MS = 30_000;
+
 /** What the user asks for, as far as the workflow decides on it. */
 export interface Plan {
   readonly attempts: number;
@@ -58,7 +61,12 @@ export interface Plan {
 export type ClaimHostResult =
   | Refused
   | (Written & { readonly kind: 'claimed'; readonly claim: ClaimState; readonly plan: Plan })
-  | (Written & { readonly kind: 'noMatchingHost'; readonly message: string });
+  | (Written & {
+      readonly kind: 'noMatchingHost';
+      readonly message: string;
+      /** Nobody wakes the run: it looks again after so long. */
+      readonly retryInMs?: number;
+    });
 
 /**
  * Decides by a live read whether work is due for the machine (rule 9), goes on with a claim that it already has (rule 12), or
@@ -77,8 +85,10 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   const run = { ...input.run, ...sinceOf(machine) };
   const { providerID } = machine.spec;
   if (admitted.mayHaveClaim || input.attempt > 1 || providerID !== undefined) {
-    const isFresh = admitted.hadEnded || input.attempt > 1;
-    const adopted = await adoptClaim(deps, machine, { attempt: input.attempt, ignoreReleasing: isFresh });
+    const { lastEnd } = admitted;
+    const isOver = ({ id, attempt }: Claim) =>
+      attempt < input.attempt || (lastEnd !== undefined && (lastEnd.claims?.includes(id) ?? true));
+    const adopted = await adoptClaim(deps, machine, { attempt: input.attempt, isOver });
     if (adopted?.kind === 'provisioned')
       return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
     if (adopted) {
@@ -87,9 +97,12 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     }
   }
   if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
-  const demand = demandOf(machine, input.tried, (await readOwner(deps.kube, machine))?.failureDomain);
-  const claiming: Claiming = { machine, attempt: input.attempt, latestMs };
+  // Of a run that was lost while it waited: never the same host twice.
+  const tried = [...new Set([...input.tried, ...(machine.status?.waitingFor?.triedHosts ?? [])])];
+  const demand = demandOf(machine, tried, (await readOwner(deps.kube, machine))?.failureDomain);
+  const claiming: Claiming = { machine, attempt: Math.max(input.attempt, tried.length + 1), tried, latestMs };
   const first = await tryHosts(deps, claiming, demand);
+  if (first instanceof KubeError) return refusedClaim(deps, run, first, demand);
   if (first) return claimed(deps, run, first, plan);
   const message = noHostMessage(deps, machine, demand);
   const written = await writeMachineStatus(deps.kube, run, {
@@ -100,6 +113,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   });
   // A host may have become free between the look and the write, when nobody would have woken this run.
   const second = await tryHosts(deps, claiming, demand);
+  if (second instanceof KubeError) return refusedClaim(deps, { ...run, ...written }, second, demand);
   if (second) return claimed(deps, { ...run, ...written }, second, plan);
   return { kind: 'noMatchingHost', message, ...written };
 }
@@ -120,6 +134,25 @@ async function withoutItsHost(deps: Dependencies, run: RunContext, providerID: s
     if (!isNotFound(error) && !isConflict(error)) throw error;
   }
   return { kind: 'notDue', reason: 'HostMissing', message };
+}
+
+/** The API server refuses each claim for good (403, 422): that is for an operator to see and mend, and is tried again meanwhile. */
+async function refusedClaim(
+  deps: Dependencies,
+  run: RunContext,
+  refusal: KubeError,
+  demand: Demand,
+): Promise<ClaimHostResult> {
+  const message =
+    `The API server refuses to let a host be claimed (${refusal.message}): look at its admission policies and at the permissions of Beskar7. ` +
+    `Tried again every ${REFUSED_RETRY_MS / 1_000} s.`;
+  const written = await writeMachineStatus(deps.kube, run, {
+    phase: 'Claiming',
+    reason: MACHINE_REASONS.claimRefused,
+    message,
+    waitingFor: waitingForOf(demand),
+  });
+  return { kind: 'noMatchingHost', message, retryInMs: REFUSED_RETRY_MS, ...written };
 }
 
 async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {
@@ -153,11 +186,16 @@ function adoptedReport({ ref: { host }, inspectionDeadline }: ClaimState) {
 interface Claiming {
   readonly machine: Beskar7Machine;
   readonly attempt: number;
+  readonly tried: readonly string[];
   readonly latestMs: number;
 }
 
-/** Tries the hosts that fit, the best first, until one compare-and-swap succeeds. Throws where a host cannot be written, and no other was had. */
-async function tryHosts(deps: Dependencies, claiming: Claiming, demand: Demand): Promise<ClaimState | undefined> {
+/** Tries the hosts that fit, the best first, until one compare-and-swap succeeds. A KubeError: a host may not be written, and no other was had. */
+async function tryHosts(
+  deps: Dependencies,
+  claiming: Claiming,
+  demand: Demand,
+): Promise<ClaimState | KubeError | undefined> {
   let refusal: KubeError | undefined;
   for (const host of candidates(deps, claiming.machine, demand)) {
     if (!deps.reservations.tryReserve(host)) continue;
@@ -172,8 +210,7 @@ async function tryHosts(deps: Dependencies, claiming: Claiming, demand: Demand):
     }
     // Lost against somebody else: the reservation stays until the cache shows it.
   }
-  if (refusal) throw refusal;
-  return undefined;
+  return refusal;
 }
 
 /** Fitting free hosts, the best first, less those that older waiting machines will want. */
@@ -197,7 +234,7 @@ function isOlder(waiter: Beskar7Machine, machine: Beskar7Machine): boolean {
 /** One compare-and-swap with the cached resourceVersion: it succeeds only when the cache was live. */
 async function tryClaim(
   deps: Dependencies,
-  { machine, attempt, latestMs }: Claiming,
+  { machine, attempt, tried, latestMs }: Claiming,
   cached: PhysicalHost,
 ): Promise<ClaimState | undefined> {
   const { namespace = '', name, uid = '' } = machine.metadata;
@@ -208,6 +245,7 @@ async function tryClaim(
     id: randomUUID(),
     stage: 'Claimed',
     attempt,
+    ...(tried.length === 0 ? {} : { tried: tried.slice(-MAX_TOLD) }),
     since: new Date(now).toISOString(),
     deadline: new Date(now + deps.options.bootTimeoutMs).toISOString(),
     ...traceContext(),

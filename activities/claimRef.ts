@@ -28,6 +28,8 @@ export interface ClaimState {
   readonly ref: ClaimRef;
   readonly stage: ClaimStage;
   readonly attempt: number;
+  /** Hosts that were tried before it. */
+  readonly tried?: readonly string[];
   /** An earlier run made it: what that run sent or was told is not known to this one. */
   readonly isAdopted: boolean;
   /** RFC 3339: until when the server must be seen on. */

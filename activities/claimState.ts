@@ -59,6 +59,7 @@ export function stateOf(host: PhysicalHost, claim: Claim, machine: Beskar7Machin
     },
     stage: claim.stage,
     attempt: claim.attempt,
+    ...(claim.tried === undefined ? {} : { tried: claim.tried }),
     isAdopted,
     bootDeadline: claim.deadline,
     ...(inspection?.claim === claim.id && inspection.deadline ? { inspectionDeadline: inspection.deadline } : {}),

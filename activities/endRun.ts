@@ -1,5 +1,8 @@
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { claimOf } from '../crds/claim.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { askOf, type Handled } from '../crds/handled.ts';
+import { claimedHosts } from './adoptClaim.ts';
 import type { Plan } from './claimHost.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -24,7 +27,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const { run } = input;
   const machine = await readMachine(deps.kube, run.machine);
   if (!machine) return;
-  if (machine.status?.phase === 'Provisioned' && machine.spec.providerID !== undefined) return;
+  if (!isNotProvisioned(machine)) return;
   const other = machine.status?.workflow?.runID;
   const isTakenOver = other !== undefined && other !== run.workflow.runID && input.reason === MACHINE_REASONS.claimLost;
   if (isTakenOver) return;
@@ -33,6 +36,8 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
     return;
   }
+  const held = await claimedHosts(deps, machine);
+  const isStillHeld = held.some((host) => claimOf(host)?.stage === 'Claimed' || claimOf(host)?.stage === 'Armed');
   const now = askOf(machine);
   // A spec edit during the run counts for the next one; a retry during the run has been answered by it (rule 9).
   const handled: Handled = {
@@ -40,9 +45,14 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     retry: now.retry,
     outcome: input.outcome,
     reason: input.reason,
+    claims: held.flatMap((host) => claimOf(host)?.id ?? []),
   };
   const { resourceVersion: machineVersion = '' } = machine.metadata;
-  const version = await patchMachineEnd(deps, { ...run, machineVersion }, handled);
+  // A claim that was lost to another worker of this very machine is nobody's: unhandled, the machine gets another run, which goes on with it.
+  const version =
+    input.reason === MACHINE_REASONS.claimLost && isStillHeld
+      ? machineVersion
+      : await patchMachineEnd(deps, { ...run, machineVersion }, handled, { isStillDue: isNotProvisioned });
   if (version === undefined) return;
   await writeMachineStatus(
     deps.kube,
@@ -55,6 +65,10 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   );
   deps.metrics.provisioningFailed(input.reason);
   deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
+}
+
+function isNotProvisioned({ spec, status }: Beskar7Machine): boolean {
+  return status?.phase !== 'Provisioned' || spec.providerID === undefined;
 }
 
 function eventReason(reason: MachineReason): string {

@@ -145,7 +145,8 @@ async function finish(deps: Dependencies, input: SettleInput, host: PhysicalHost
   const { run, plan } = input;
   const addresses = addressesOf(host);
   const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned', addresses };
-  const version = await patchMachineEnd(deps, run, handled, providerIDOf(run.machine.namespace, host.metadata.name));
+  const providerID = providerIDOf(run.machine.namespace, host.metadata.name);
+  const version = await patchMachineEnd(deps, run, handled, { providerID });
   if (version === undefined) return;
   await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, provisionedReport(host, addresses));
   deps.recorder.event(
@@ -159,20 +160,24 @@ async function finish(deps: Dependencies, input: SettleInput, host: PhysicalHost
 
 /**
  * `handled` first, status after it (rule 9), by compare-and-swap (rule 19) from the version of the run's last write. Returns the machine's new
- * resourceVersion; undefined when it is gone.
+ * resourceVersion; undefined when it is gone, or after a conflict is not `isStillDue`.
  */
 export async function patchMachineEnd(
   deps: Dependencies,
   run: Pick<RunContext, 'machine' | 'machineVersion'>,
   handled: Handled,
-  providerID?: string,
+  end: { readonly providerID?: string; readonly isStillDue?: (machine: Beskar7Machine) => boolean } = {},
 ): Promise<string | undefined> {
+  const { providerID, isStillDue } = end;
   const { namespace, name, uid } = run.machine;
   let resourceVersion = run.machineVersion;
   for (let conflicts = 0; ; conflicts += 1) {
-    resourceVersion ??= (await readMachine(deps.kube, run.machine))?.metadata.resourceVersion;
-    // Recreated under its name, or gone.
-    if (resourceVersion === undefined) return undefined;
+    if (resourceVersion === undefined) {
+      const live = await readMachine(deps.kube, run.machine);
+      // Recreated under its name, or gone; or another run has come to another end.
+      if (live?.metadata.resourceVersion === undefined || isStillDue?.(live) === false) return undefined;
+      resourceVersion = live.metadata.resourceVersion;
+    }
     try {
       const patched = await deps.kube.mergePatch(MACHINES, namespace, name, {
         metadata: {
@@ -199,12 +204,15 @@ export async function recordProvisioned(
 ): Promise<void> {
   const { namespace = '', name, uid = '', resourceVersion = '' } = machine.metadata;
   const addresses = addressesOf(host, handledOf(machine)?.addresses);
-  const handled: Handled = { ...askOf(machine), outcome: 'Provisioned', addresses };
+  const before = handledOf(machine);
+  // What was edited since the hand-over is still to be told as ignored.
+  const ask = before?.outcome === 'Provisioned' ? { specHash: before.specHash, retry: before.retry } : askOf(machine);
+  const handled: Handled = { ...ask, outcome: 'Provisioned', addresses };
   const version = await patchMachineEnd(
     deps,
     { machine: { namespace, name, uid }, machineVersion: resourceVersion },
     handled,
-    providerIDOf(namespace, host.metadata.name),
+    { providerID: providerIDOf(namespace, host.metadata.name) },
   );
   if (version === undefined) return;
   const workflow = machine.status?.workflow ?? { id: `provision/${namespace}/${name}`, runID: '' };

@@ -36,7 +36,7 @@ export async function writeMachineStatus(kube: KubeClient, run: RunContext, repo
   for (let conflicts = 0; ; conflicts += 1) {
     if (version === undefined) {
       live = await readMachine(kube, run.machine);
-      if (live === undefined || isBeyond(live, run)) return {};
+      if (live === undefined || isBeyond(live, run, report)) return {};
       version = live.metadata.resourceVersion;
     }
     try {
@@ -67,8 +67,10 @@ export async function readMachine(
   }
 }
 
-function isBeyond(live: Beskar7Machine, run: RunContext): boolean {
-  const { workflow, phase } = live.status ?? {};
+function isBeyond({ spec, status }: Beskar7Machine, run: RunContext, report: MachineReport): boolean {
+  const { workflow, phase } = status ?? {};
+  // Whoever provisioned it: what another run still has to say is of before that, for good (rule 4).
+  if (phase === 'Provisioned' && spec.providerID !== undefined && report.phase !== 'Provisioned') return true;
   if (workflow?.runID !== run.workflow.runID) return false;
   return phase === 'Provisioned' || phase === 'Failed';
 }

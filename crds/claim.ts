@@ -16,6 +16,8 @@ export interface Claim {
   readonly stage: ClaimStage;
   /** Which attempt of its run made the claim, from 1. */
   readonly attempt: number;
+  /** Hosts that this provisioning had tried before; absent: none. Never the same one twice, also after a worker or Temporal was lost. */
+  readonly tried?: readonly string[];
   /** RFC 3339: until when the server must be seen on (`--boot-timeout` from the claim). */
   readonly deadline: string;
   /** RFC 3339: when this stage was written. */

@@ -12,6 +12,8 @@ export interface Handled {
   readonly outcome: 'Provisioned' | 'Failed' | 'Cancelled';
   /** Why it failed: of the status this much survives a move or a restore. */
   readonly reason?: MachineReason;
+  /** Claims whose release was still under way when the run ended: they are not the next one's. Absent: an earlier version wrote this. */
+  readonly claims?: readonly string[];
   /** Those of a provisioned machine: neither its status nor the report of its host survives `clusterctl move`. */
   readonly addresses?: readonly MachineAddress[];
 }
@@ -34,6 +36,7 @@ export function handledOf(machine: Beskar7Machine): Handled | undefined {
       retry: String(value.retry ?? ''),
       outcome: value.outcome,
       ...(isReason(value.reason) ? { reason: value.reason } : {}),
+      ...(Array.isArray(value.claims) ? { claims: value.claims.filter((id) => typeof id === 'string') } : {}),
       ...(addresses === undefined ? {} : { addresses }),
     };
   } catch {
@@ -48,6 +51,11 @@ function isReason(value: unknown): value is MachineReason {
 function isAddress(value: unknown): value is MachineAddress {
   const { type, address } = (value ?? {}) as Partial<MachineAddress>;
   return typeof type === 'string' && typeof address === 'string';
+}
+
+/** The same once another run has begun: it deals with no ask any more, whatever the user asks for meanwhile, and tells how the last run ended. */
+export function superseded(handled: Handled): Handled {
+  return { ...handled, specHash: '' };
 }
 
 /** True when the user asks for something that no finished run has dealt with. */

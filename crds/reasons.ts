@@ -3,6 +3,8 @@ export const MACHINE_REASONS = {
   // On the way
   claimingHost: 'ClaimingHost',
   noMatchingHost: 'NoMatchingHost',
+  /** A policy of the API server, or a missing permission, keeps hosts from being claimed. */
+  claimRefused: 'ClaimRefused',
   waitingForInspection: 'WaitingForInspection',
   validatingHardware: 'ValidatingHardware',
   waitingForHandover: 'WaitingForHandover',

@@ -70,6 +70,13 @@ export const MACHINE_MEANINGS: Readonly<Record<MachineReason | WaitReason, Meani
     next: 'It begins as soon as a host that fits is free; the oldest machine comes first.',
     youCan: ['Add hosts, free some, or change hostSelector.', 'See the hosts: {hosts}', 'Stop waiting: {cancel}'],
   },
+  ClaimRefused: {
+    next: 'It is tried again every 30 s.',
+    youCan: [
+      "See what refuses it: the API server's admission policies and webhooks, and the ClusterRole of Beskar7.",
+      'Stop trying: {cancel}',
+    ],
+  },
   WaitingForInspection: {
     next: 'The report ends the wait; without one the inspection times out.',
     youCan: [CONSOLE, TRACE, 'Stop it: {cancel}'],

@@ -33,8 +33,9 @@ export class Facts {
     return this.#wakes;
   }
 
-  /** Waits until the host watcher has woken this run once more. */
-  nextWake(seen: number): Promise<void> {
-    return condition(() => this.#wakes > seen);
+  /** Waits until the host watcher has woken this run once more, or for so long where it does not. */
+  async nextWake(seen: number, timeoutMs?: number): Promise<void> {
+    if (timeoutMs === undefined) return condition(() => this.#wakes > seen);
+    await condition(() => this.#wakes > seen, timeoutMs, { summary: 'Looks for a host again' });
   }
 }

@@ -3,6 +3,7 @@ import {
   CancellationScope,
   CancelledFailure,
   continueAsNew,
+  patched,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -43,7 +44,7 @@ export async function provisionMachine(input: MachineInput): Promise<string> {
     plan = got.plan;
     // Attempts of the earlier run that made the claim count (rule 12).
     attempt = Math.max(attempt, got.claim.attempt);
-    tried.push(got.claim.ref.host);
+    tried.push(...(got.claim.tried ?? []).filter((host) => !tried.includes(host)), got.claim.ref.host);
     const end = await runClaim({ claim: got.claim, plan, facts, story, attempt, run: () => run, update });
     if (end.kind === 'provisioned') {
       story.tell('Provisioned', { attempt, host: got.claim.ref.host });
@@ -133,11 +134,12 @@ async function waitForHost(
     if (root.consideredCancelled) return { kind: 'cancelled' };
     wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why: result.message });
     try {
-      await facts.nextWake(wakes);
+      await facts.nextWake(wakes, result.retryInMs);
     } catch {
       return { kind: 'cancelled' };
     }
-    if (workflowInfo().continueAsNewSuggested && attempt === 1) {
+    // What was tried stands in the machine's status: the next history counts on from there.
+    if (workflowInfo().continueAsNewSuggested && (attempt === 1 || patched('later-attempts-continue'))) {
       await continueAsNew<typeof provisionMachine>(wait.run().machine);
     }
   }

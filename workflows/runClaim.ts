@@ -1,11 +1,11 @@
-import { CancellationScope, sleep, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
 import type { Plan } from '../activities/claimHost.ts';
 import type { ClaimState, RunContext } from '../activities/claimRef.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
 import type { Facts } from './facts.ts';
 import { sortFailure } from './failure.ts';
-import { bmc, kubernetes, permits } from './proxies.ts';
+import { bmcOrTell, kubernetes, permits } from './proxies.ts';
 import { releaseHere } from './release.ts';
 import type { Story } from './story.ts';
 
@@ -202,7 +202,10 @@ async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<C
       if (sorted.kind === 'unconfirmed') watch.isUnconfirmed = true;
       if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message, false);
       if (sorted.kind === 'cancelled' || sorted.kind === 'claimLost') throw error;
-      const delayMs = sorted.kind === 'shutdown' ? 0 : Math.min(30_000, 1_000 * 2 ** Math.min(tries - 1, 6));
+      // A call that nobody took waits in the queue again: the first worker of the pool takes it at once.
+      const isUnserved = sorted.kind === 'noWorker';
+      const delayMs =
+        sorted.kind === 'shutdown' || isUnserved ? 0 : Math.min(30_000, 1_000 * 2 ** Math.min(tries - 1, 6));
       if (Date.now() + delayMs >= deadline) {
         return failed(
           'BootFailed',
@@ -210,6 +213,7 @@ async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<C
           true,
         );
       }
+      if (isUnserved) await tellUnserved(context);
       if (delayMs > 0) await waitToBootAgain(context, tries, sorted.message, delayMs);
     }
   }
@@ -218,15 +222,23 @@ async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<C
 async function bootOnce(context: ClaimRun, deadline: number): Promise<Booted> {
   const { claim, run, update } = context;
   const { ref } = claim;
-  const calls = bmc(ref.pool);
+  const calls = bmcOrTell(ref.pool);
   const scheduleToCloseTimeout = Math.max(1_000, deadline - Date.now());
   await calls.prepareBoot.executeWithOptions({ summary: `Sees ${ref.host} off by Redfish`, scheduleToCloseTimeout }, [
     { claim: ref, run: run() },
   ]);
-  await permits.acquirePowerOnPermit.executeWithOptions(
-    { summary: 'Waits for its turn to power on', scheduleToCloseTimeout },
-    [],
-  );
+  await permits.acquirePowerOnPermit
+    .executeWithOptions({ summary: 'Waits for its turn to power on', scheduleToCloseTimeout }, [])
+    .catch((error: unknown) => {
+      if (isCancellation(error)) throw error;
+      // Nothing was sent, and no BMC is at fault.
+      throw ApplicationFailure.create({
+        type: 'NoPermit',
+        message:
+          `its turn to power on did not come (${sortFailure(error).message}): ` +
+          'raise --power-on-rate, or see whether the queue power-on has a worker',
+      });
+    });
   const booted = await calls.bootInspector.executeWithOptions(
     { summary: `PXE boot of ${ref.host} by Redfish`, scheduleToCloseTimeout },
     [{ claim: ref, run: run() }],
@@ -245,6 +257,27 @@ function tellBooted({ claim, story, attempt }: ClaimRun, inspectionDeadline: str
     deadline: inspectionDeadline,
   });
   return { kind: 'booted', inspectionDeadline };
+}
+
+/** Said on the machine at once, and not only when its time is over. */
+async function tellUnserved({ claim, run, update }: ClaimRun): Promise<void> {
+  const { host, pool } = claim.ref;
+  const flag = pool === undefined ? 'without --worker-pool' : `with --worker-pool=${pool}`;
+  const written = await kubernetes.reportProgress.executeWithOptions(
+    { summary: 'Tells that no worker takes the boot' },
+    [
+      {
+        run: run(),
+        claim: claim.ref,
+        phase: 'Claiming',
+        reason: 'ClaimingHost',
+        message:
+          `No bmc-worker took the boot of host ${host} for a minute: start one ${flag}, or see why those that run are busy. ` +
+          `It goes on as soon as one takes it, until ${claim.bootDeadline} at most.`,
+      },
+    ],
+  );
+  update(written);
 }
 
 async function waitToBootAgain(context: ClaimRun, tries: number, message: string, delayMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { claimHost } from '../../../activities/claimHost.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
 import { HOSTS, type Resource } from '../../../kube/resource.ts';
@@ -13,6 +14,7 @@ let claimsSent: string[];
 /** What the API server answers to a claim of a host. */
 let answers: Record<string, () => Promise<PhysicalHost>>;
 let live: PhysicalHost;
+let statuses: Beskar7Machine['status'][];
 
 const asked = machine();
 const kube = {
@@ -21,6 +23,10 @@ const kube = {
     if (resource !== HOSTS) return Promise.resolve(asked);
     claimsSent.push(name);
     return answers[name]?.() ?? Promise.reject(new Error(`claimed ${name}`));
+  },
+  applyStatus: (_resource: unknown, written: Beskar7Machine) => {
+    statuses.push(written.status);
+    return Promise.resolve(written);
   },
 };
 const free = ['a', 'b'].map((name) => freeHost(name, {}, { name, uid: `${name}-uid` }));
@@ -43,6 +49,7 @@ const claim = () =>
 describe('a host that is claimed', () => {
   beforeEach(() => {
     claimsSent = [];
+    statuses = [];
     answers = {};
     live = freeHost('a');
   });
@@ -81,8 +88,16 @@ describe('a host that is claimed', () => {
     expect(claimsSent).toEqual([one, one === 'a' ? 'b' : 'a']);
     claimsSent = [];
     for (const name of ['a', 'b']) answers[name] = () => fail(403, 'Forbidden');
-    await expect(claim()).rejects.toThrow('Forbidden');
+    await expect(claim()).resolves.toMatchObject({ kind: 'noMatchingHost', retryInMs: 30_000 });
     expect(claimsSent).toHaveLength(2);
+    const [status] = statuses;
+    expect(status).toMatchObject({ phase: 'Claiming' });
+    expect(status?.conditions?.find(({ type }) => type === 'Ready')).toMatchObject({
+      reason: 'ClaimRefused',
+      message: expect.stringMatching(
+        /refuses to let a host be claimed \(.*Forbidden.*Tried again every 30 s\./,
+      ) as unknown,
+    });
   });
 
   /** The host that is preferred answers so; gives the order in which they were asked. */

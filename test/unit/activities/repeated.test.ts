@@ -45,6 +45,7 @@ function server<T extends Beskar7Machine | PhysicalHost>(start: T, onStatus: () 
   };
   const kube = {
     get: () => Promise.resolve(state.object),
+    list: () => Promise.resolve({ items: [] }),
     delete: () => Promise.resolve(),
     mergePatch: (_resource: unknown, _namespace: string, _name: string, patch: Patch, options?: object) =>
       options === undefined ? write(patch) : writeStatus(patch),
