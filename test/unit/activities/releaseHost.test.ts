@@ -1,10 +1,14 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { markReleasing, releaseHost } from '../../../activities/releaseHost.ts';
 import { CLAIM_STAGES, claimOf, type ClaimStage } from '../../../crds/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
+import { HOSTS } from '../../../kube/resource.ts';
 import { CLAIM, claimedHost } from '../controllers/builders.ts';
+import { fakeBmc, stopAll, SYSTEM, type FakeBmc } from '../redfish/fakeBmc.ts';
+import { ApiServer } from './apiServer.ts';
+import { asActivity, putBehind, REF, workerOn } from './worker.ts';
 
 /** An API server with one host. */
 function scene(stage: ClaimStage) {
@@ -106,5 +110,60 @@ describe('a power-on that was accepted just before the release (rule 4)', () => 
     );
     expect(result).toEqual({ kind: 'released' });
     expect(asked).toEqual(expected);
+  });
+});
+
+describe('what an activity sent whose end nobody confirmed (rule 4)', () => {
+  let api: ApiServer | undefined;
+  afterEach(async () => {
+    await stopAll();
+    await api?.stop();
+  });
+
+  const LATE_MS = 62_000;
+  const pxe = { BootSourceOverrideEnabled: 'Once', BootSourceOverrideTarget: 'Pxe' };
+
+  /** Calls that arrive late: just after the first override was cleared and read back, PXE is set once more, and the server comes on. */
+  function arriveLate(bmc: FakeBmc): void {
+    bmc.boot = { ...pxe };
+    bmc.on(
+      'GET',
+      SYSTEM,
+      () => {
+        if (bmc.sent('PATCH').length === 0) return undefined;
+        const body = bmc.system();
+        bmc.boot = { ...pxe };
+        bmc.power = 'On';
+        return { body };
+      },
+      // Once: from then on it is as it is asked to be.
+      1,
+    );
+  }
+
+  test('62 s after it was marked it is looked at again: what came on meanwhile is switched off before the claim is cleared', async () => {
+    const bmc = await fakeBmc(arriveLate);
+    api = await ApiServer.start();
+    putBehind(api, bmc, claimedHost('Releasing', {}, {}, { releasedFrom: 'Claimed' }));
+    const deps = workerOn(api);
+    const marked = Date.now() - LATE_MS + 300;
+    const sentAt: number[] = [];
+    bmc.habits.unshift(({ method }) => void (method !== 'GET' && sentAt.push(Date.now())));
+    let powerAtTheEnd: unknown;
+    api.answering = ({ verb, what }) =>
+      void (verb === 'patch' && what === 'physicalhosts/h' && (powerAtTheEnd = bmc.power));
+    const more = { wasHandedOver: false, isUnconfirmed: true, attempt: 1, nextAttemptInMs: 1 };
+    const releasingSince = new Date(marked).toISOString();
+    const result = await asActivity((signal) => releaseHost(deps, { claim: REF, releasingSince, ...more }, signal));
+    await deps.redfish.closeAll();
+    expect(result).toEqual({ kind: 'released' });
+    const off = 'POST /Actions/ComputerSystem.Reset {"ResetType":"ForceOff"}';
+    const clear = expect.stringMatching(/^PATCH .*"Disabled"/);
+    expect(bmc.changes.map((change) => change.replaceAll(SYSTEM, ''))).toEqual([clear, off, clear]);
+    // A timer may fire a moment early by another clock.
+    expect(sentAt[1]).toBeGreaterThanOrEqual(marked + LATE_MS - 5);
+    expect(powerAtTheEnd).toBe('Off');
+    expect(bmc.boot).toMatchObject({ BootSourceOverrideEnabled: 'Disabled' });
+    expect(claimOf(api.get(HOSTS, 'h'))).toBeUndefined();
   });
 });

@@ -25,7 +25,7 @@ export interface Answer {
 export type Handler = (seen: Seen, bmc: FakeBmc) => Answer | undefined;
 type Json = Record<string, unknown>;
 
-const SYSTEM = '/redfish/v1/Systems/1';
+export const SYSTEM = '/redfish/v1/Systems/1';
 
 /** An in-process BMC of no vendor in particular; tests give it habits. Only requests it knows are answered, the rest is 404. */
 export class FakeBmc {
