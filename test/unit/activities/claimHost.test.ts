@@ -4,8 +4,11 @@ import type { Dependencies } from '../../../activities/dependencies.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
-import { HOSTS, type Resource } from '../../../kube/resource.ts';
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import { HOSTS, MACHINES, type Resource } from '../../../kube/resource.ts';
 import { CLAIM, claimedHost, freeHost, machine } from '../controllers/builders.ts';
+import { ApiServer } from './apiServer.ts';
+import { asActivity, cachesOf, RUN, workerOn } from './worker.ts';
 
 const fail = (status: number, reason: string) =>
   Promise.reject(new KubeError({ verb: 'patch', resource: 'physicalhosts' }, { status, reason, message: reason }));
@@ -109,4 +112,81 @@ describe('a host that is claimed', () => {
     await expect(claim()).rejects.toThrow(/^claimed /);
     return claimsSent;
   }
+});
+
+describe('a claim leaves a host to an older machine that waits for it (rule 15)', () => {
+  let api: ApiServer;
+  beforeEach(async () => {
+    api = await ApiServer.start();
+    api.put(MACHINES, machine({ metadata: { creationTimestamp: '2026-01-01T12:00:00Z' } }));
+  });
+  afterEach(() => api.stop());
+
+  /** A machine that waits, made an hour before the one that claims, unless told otherwise. */
+  const waiter = (parts: Parameters<typeof machine>[0] = {}): Beskar7Machine =>
+    machine({
+      ...parts,
+      metadata: { name: 'w', uid: 'w-uid', creationTimestamp: '2026-01-01T11:00:00Z', ...parts.metadata },
+    });
+
+  async function claimBeside(...waiting: Beskar7Machine[]) {
+    const deps = workerOn(api, { caches: cachesOf(api, { waitingMachines: () => waiting }) });
+    const input = { run: RUN, attempt: 1, tried: [], isReset: false };
+    const result = await asActivity(() => claimHost(deps, input));
+    const claims = api.writes.filter(({ verb, what }) => verb === 'patch' && /^physicalhosts\/[^/]+$/.test(what));
+    return { result, claims: claims.map(({ what }) => what) };
+  }
+
+  test('one host and an older one that it fits: no claim is sent, and the machine says why', async () => {
+    api.put(HOSTS, freeHost('a'));
+    const { result, claims } = await claimBeside(waiter());
+    expect(result).toMatchObject({ kind: 'noMatchingHost', message: expect.stringContaining('waits longer') });
+    expect(claims).toEqual([]);
+    const [ready] = api.get(MACHINES, 'm').status?.conditions ?? [];
+    expect(ready).toMatchObject({
+      reason: 'NoMatchingHost',
+      message: expect.stringContaining('1 wanted by a machine'),
+    });
+  });
+
+  test.each<[string, Beskar7Machine]>([
+    ['asks for other labels', waiter({ spec: { hostSelector: { matchLabels: { rack: '2' } } } })],
+    ['is bound to another zone', waiter({ status: { waitingFor: { failureDomain: 'zone-b' } } })],
+    ['has tried the host', waiter({ status: { waitingFor: { triedHosts: ['a'] } } })],
+    ['is younger', waiter({ metadata: { creationTimestamp: '2026-01-01T13:00:00Z' } })],
+    [
+      'was made in the same second, and comes after it by name',
+      waiter({ metadata: { name: 'z', creationTimestamp: '2026-01-01T12:00:00Z' } }),
+    ],
+    ['is the machine itself', machine({ metadata: { creationTimestamp: '2026-01-01T12:00:00Z' } })],
+  ])('one that waits but %s does not hold it up', async (_why, waiting) => {
+    api.put(HOSTS, freeHost('a', { rack: '1' }));
+    const { result, claims } = await claimBeside(waiting);
+    expect(result).toMatchObject({ kind: 'claimed', claim: { ref: { host: 'a' } } });
+    expect(claims).toEqual(['physicalhosts/a']);
+  });
+
+  test('two hosts and one older one: one is claimed, the other is left', async () => {
+    for (const name of ['a', 'b']) api.put(HOSTS, freeHost(name));
+    const { result, claims } = await claimBeside(waiter());
+    expect(result.kind).toBe('claimed');
+    expect(claims).toHaveLength(1);
+    expect(api.list(HOSTS).filter(({ spec }) => spec.consumerRef === undefined)).toHaveLength(1);
+  });
+
+  test('two hosts and two older ones: both are left', async () => {
+    for (const name of ['a', 'b']) api.put(HOSTS, freeHost(name));
+    const { result } = await claimBeside(waiter(), waiter({ metadata: { name: 'v', uid: 'v-uid' } }));
+    expect(result.kind).toBe('noMatchingHost');
+  });
+
+  test('a host becomes free between the look and the word that there is none: it is claimed, nobody would wake this run', async () => {
+    api.answering = ({ verb, what }) => {
+      if (verb === 'apply' && what === 'beskar7machines/m/status' && api.list(HOSTS).length === 0)
+        api.put(HOSTS, freeHost('a'));
+    };
+    const { result, claims } = await claimBeside();
+    expect(result.kind).toBe('claimed');
+    expect(claims).toEqual(['physicalhosts/a']);
+  });
 });
