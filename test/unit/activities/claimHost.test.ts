@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { claimHost } from '../../../activities/claimHost.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
