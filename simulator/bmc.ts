@@ -12,6 +12,8 @@ import { Sessions } from './sessions.ts';
 import { VirtualMachine } from './vm/virtualMachine.ts';
 
 const BODY_LIMIT = 65_536;
+const REOPEN_TRIES = 100;
+const REOPEN_PAUSE_MS = 200;
 
 /** One BMC with its own port, and the server behind it. */
 export class Bmc {
@@ -27,6 +29,9 @@ export class Bmc {
   readonly #service: RedfishService;
   readonly #connectionIds = new WeakMap<Socket, number>();
   readonly #sockets = new Set<Socket>();
+  /** Requests that have no answer yet. */
+  readonly #unanswered = new Set<ServerResponse>();
+  readonly #formerPasswords = new Set<string>();
   readonly #faults = new FaultSet(() => {
     this.#followRefusal().catch((error: Error) => this.server.say(`the BMC stays away: ${error.message}`));
   });
@@ -57,6 +62,7 @@ export class Bmc {
       server: this.server,
       sessions: this.sessions,
       credentials: this.credentials,
+      formerPasswords: this.#formerPasswords,
       faults,
     });
   }
@@ -70,6 +76,11 @@ export class Bmc {
     return this.#faults.current;
   }
 
+  /** How often each fault was met by a request, under the fault's name or its `countedAs`. */
+  get met(): ReadonlyMap<string, number> {
+    return this.#faults.met;
+  }
+
   /** Opens the port; again on the same one after a refusal. */
   listen(port: number): Promise<void> {
     const http = createServer((request, response) => this.#serve(request, response));
@@ -79,6 +90,7 @@ export class Bmc {
       this.#connectionIds.set(socket, this.recorder.connections);
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
+      if (this.#faults.take('cutConnections')) socket.resetAndDestroy();
     });
     this.#http = http;
     return new Promise((resolve, reject) => {
@@ -97,10 +109,11 @@ export class Bmc {
   async fault(faults: Faults): Promise<void> {
     const { sessionLoss, ...lasting } = faults;
     this.#faults.add(lasting);
-    if (sessionLoss) this.sessions.forgetAll();
+    if (sessionLoss) this.sessions.forgetAll('sessionLoss');
     if (faults.password !== undefined) {
+      this.#formerPasswords.add(this.credentials.password);
       this.credentials.password = faults.password;
-      this.sessions.forgetAll();
+      this.sessions.forgetAll('password');
     }
     await this.#followRefusal();
   }
@@ -123,12 +136,30 @@ export class Bmc {
   #followRefusal(): Promise<void> {
     const change = async () => {
       const isRefusing = this.#faults.current.refuse === true;
-      if (isRefusing) await this.#close();
-      else if (!this.#http && !this.#isStopped) await this.listen(this.#port);
+      if (isRefusing) await this.#refuse();
+      else if (!this.#http && !this.#isStopped) await this.#reopen();
     };
     const changed = this.#portChange.then(change);
     this.#portChange = changed.catch(() => undefined);
     return changed;
+  }
+
+  /** For a while some outgoing connection may have got the port. */
+  async #reopen(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.listen(this.#port);
+      } catch (error) {
+        if (tries >= REOPEN_TRIES || this.#isStopped) throw error;
+        await new Promise((resolve) => setTimeout(resolve, REOPEN_PAUSE_MS));
+      }
+    }
+  }
+
+  /** A refused connection is nothing that this process sees: only what it breaks off is counted as met. */
+  async #refuse(): Promise<void> {
+    for (const _response of this.#unanswered) this.#faults.meet('refuse');
+    await this.#close();
   }
 
   #close(): Promise<void> {
@@ -144,6 +175,8 @@ export class Bmc {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const chunks: Buffer[] = [];
     let size = 0;
+    this.#unanswered.add(response);
+    response.on('close', () => this.#unanswered.delete(response));
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size <= BODY_LIMIT) chunks.push(chunk);
@@ -167,6 +200,7 @@ export class Bmc {
       status: 0,
     };
     this.recorder.add(entry);
+    if (this.#faults.take('cutConnections')) return void request.socket.resetAndDestroy();
     if (this.#faults.take('hang')) return;
     const unavailable = this.#faults.take('unavailable');
     setTimeout(

@@ -101,6 +101,7 @@ function describe(host: Bmc) {
     console: server.console,
     userData: server.userData,
     faults: { ...faults, ...(faults.password === undefined ? {} : { password: '(changed)' }) },
+    met: Object.fromEntries(host.met),
     requests: recorder.requests,
     connections: recorder.connections,
   };

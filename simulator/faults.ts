@@ -4,6 +4,8 @@ export interface Faults {
   refuse?: boolean;
   /** The BMC takes requests and never answers. */
   hang?: boolean;
+  /** The BMC takes connections and resets them, also in the middle of a request, which is not done. */
+  cutConnections?: boolean;
   /** Every request is answered 401. */
   unauthorized?: boolean;
   /** Every request is answered 503, with Retry-After in seconds. */
@@ -14,7 +16,7 @@ export interface Faults {
   powerStuck?: boolean;
   /** Probability that a power command is accepted and silently not done. */
   powerLost?: number;
-  /** Switching off takes so long, in ms. */
+  /** Switching off takes so long, in ms; commands that are repeated meanwhile do not hasten it. */
   powerOffMs?: number;
   /** The BMC says Off whatever the server does. */
   liesOff?: boolean;
@@ -44,12 +46,15 @@ export interface Faults {
   forMs?: number;
   /** The faults that are given together with it end after each of them bit so many times (`refuse` cannot be counted). */
   times?: number;
+  /** The faults that are given together with it are counted under this name when they are met, in place of their own. */
+  countedAs?: string;
 }
 
 /** The type of each fault's value, for checks of control requests. */
 const TYPES: Readonly<Record<keyof Faults, 'boolean' | 'number' | 'string'>> = {
   refuse: 'boolean',
   hang: 'boolean',
+  cutConnections: 'boolean',
   unauthorized: 'boolean',
   unavailable: 'number',
   slowMs: 'number',
@@ -70,9 +75,10 @@ const TYPES: Readonly<Record<keyof Faults, 'boolean' | 'number' | 'string'>> = {
   delayCallbacksMs: 'number',
   forMs: 'number',
   times: 'number',
+  countedAs: 'string',
 };
 
-type FaultName = Exclude<keyof Faults, 'forMs' | 'times'>;
+type FaultName = Exclude<keyof Faults, 'forMs' | 'times' | 'countedAs'>;
 type Chance = 'powerLost' | 'dropCallbacks' | 'loseAnswers';
 
 /** Faults from outside. Throws for an unknown name and for a value of the wrong type, naming it. */
@@ -90,11 +96,14 @@ export function parseFaults(body: unknown): Faults {
 interface Holding {
   readonly value: boolean | number | string;
   left: number;
+  readonly countedAs: string;
   readonly timer: NodeJS.Timeout | undefined;
 }
 
 /** The faults that hold at one host, each with its end. */
 export class FaultSet {
+  /** How often a fault was met: a fault that nobody asked anything of is not there. `refuse` counts requests that it broke off only. */
+  readonly met = new Map<string, number>();
   readonly #holding = new Map<FaultName, Holding>();
   readonly #ended: () => void;
 
@@ -109,12 +118,17 @@ export class FaultSet {
   }
 
   /** Adds faults to those that hold; one of the same name is replaced, and ended by `false`. */
-  add({ forMs, times, ...faults }: Faults): void {
+  add({ forMs, times, countedAs, ...faults }: Faults): void {
     for (const [key, value] of Object.entries(faults) as [FaultName, Holding['value']][]) {
       this.#end(key);
       if (value === false) continue;
       const timer = forMs === undefined ? undefined : setTimeout(() => this.#expire(key), forMs);
-      this.#holding.set(key, { value, left: times ?? Number.POSITIVE_INFINITY, timer });
+      this.#holding.set(key, {
+        value,
+        left: times ?? Number.POSITIVE_INFINITY,
+        countedAs: countedAs ?? key,
+        timer,
+      });
     }
   }
 
@@ -122,9 +136,16 @@ export class FaultSet {
   take<N extends FaultName>(name: N): Faults[N] | undefined {
     const holding = this.#holding.get(name);
     if (!holding) return undefined;
+    this.meet(name);
     holding.left -= 1;
     if (holding.left <= 0) this.#end(name);
     return holding.value as Faults[N];
+  }
+
+  /** Somebody has met a fault, also one that does not hold any more, such as a session that was lost. */
+  meet(name: FaultName): void {
+    const countedAs = this.#holding.get(name)?.countedAs ?? name;
+    this.met.set(countedAs, (this.met.get(countedAs) ?? 0) + 1);
   }
 
   /** Whether a fault of chance bites now. */

@@ -58,6 +58,13 @@ export class Fleet {
     await Promise.all((name === undefined ? this.hosts : [this.host(name)]).map((host) => host.heal()));
   }
 
+  /** How often faults were met, over the fleet: by the name of the fault or its `countedAs`. */
+  met(): Map<string, number> {
+    const met = new Map<string, number>();
+    for (const host of this.hosts) for (const [name, count] of host.met) met.set(name, (met.get(name) ?? 0) + count);
+    return met;
+  }
+
   /** Requests of one host, or of all, since a moment of the monotonic clock. */
   requests(name?: string, sinceMs = 0): (RecordedRequest & { host: string })[] {
     const hosts = name === undefined ? this.hosts : [this.host(name)];

@@ -137,11 +137,12 @@ const MIX = [
   'no-if-match',
 ];
 
-/** The profile of the n-th host, from 1; `mixed` deals all of them out. Throws for an unknown name. */
-export function profileOf(name: string, index: number): Profile {
-  const key = name === 'mixed' ? (MIX[(index - 1) % MIX.length] ?? 'generic') : name;
-  const profile = PROFILES[key];
-  if (!profile)
-    throw new Error(`there is no profile "${name}"; profiles are mixed, ${Object.keys(PROFILES).join(', ')}`);
-  return profile;
+/** The profile of the n-th host, from 1, out of a list such as `mixed,openbmc` that is dealt out; `mixed` is ten of them. Throws for an unknown name. */
+export function profileOf(names: string, index: number): Profile {
+  const dealt = names.split(',').flatMap((name) => (name === 'mixed' ? MIX : [name]));
+  for (const name of dealt) {
+    if (!Object.hasOwn(PROFILES, name))
+      throw new Error(`there is no profile "${name}"; profiles are mixed, ${Object.keys(PROFILES).join(', ')}`);
+  }
+  return PROFILES[dealt[(index - 1) % dealt.length] ?? 'generic'] ?? GENERIC;
 }

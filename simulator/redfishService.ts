@@ -23,6 +23,7 @@ export class RedfishService {
   readonly #server: PoweredServer;
   readonly #sessions: Sessions;
   readonly #credentials: { username: string; password: string };
+  readonly #formerPasswords: ReadonlySet<string>;
   readonly #faults: FaultSet;
   readonly #tasks: Tasks;
   #changedAtMs = Number.NEGATIVE_INFINITY;
@@ -32,12 +33,15 @@ export class RedfishService {
     server: PoweredServer;
     sessions: Sessions;
     credentials: { username: string; password: string };
+    /** Passwords that a fault has changed: who uses one has met that. */
+    formerPasswords: ReadonlySet<string>;
     faults: FaultSet;
   }) {
     this.#profile = parts.profile;
     this.#server = parts.server;
     this.#sessions = parts.sessions;
     this.#credentials = parts.credentials;
+    this.#formerPasswords = parts.formerPasswords;
     this.#faults = parts.faults;
     this.#tasks = new Tasks(parts.profile.taskMissingMs);
   }
@@ -278,6 +282,7 @@ export class RedfishService {
     const { username, password } = this.#credentials;
     if (this.#profile.auth === 'basic')
       return failure(405, 'Base.1.8.ActionNotSupported', 'There are no sessions here.');
+    if (typeof body?.Password === 'string') this.#notePassword(body.Password);
     if (this.#faults.take('unauthorized') || body?.UserName !== username || body.Password !== password) {
       return failure(401, 'Base.1.8.InsufficientPrivilege', 'The credentials are wrong.');
     }
@@ -301,12 +306,22 @@ export class RedfishService {
   #isAllowed({ headers }: RedfishRequest): boolean {
     if (this.#faults.take('unauthorized')) return false;
     const token = headers['x-auth-token'];
-    if (typeof token === 'string') return this.#sessions.isValid(token);
+    if (typeof token === 'string') {
+      const lost = this.#sessions.takeLost(token);
+      if (lost !== undefined) this.#faults.meet(lost);
+      return this.#sessions.isValid(token);
+    }
     const { authorization } = headers;
     if (this.#profile.auth === 'session' || typeof authorization !== 'string') return false;
     const [scheme, value = ''] = authorization.split(' ');
     const { username, password } = this.#credentials;
-    return scheme === 'Basic' && Buffer.from(value, 'base64').toString() === `${username}:${password}`;
+    const given = Buffer.from(value, 'base64').toString();
+    this.#notePassword(given.slice(given.indexOf(':') + 1));
+    return scheme === 'Basic' && given === `${username}:${password}`;
+  }
+
+  #notePassword(given: string): void {
+    if (given !== this.#credentials.password && this.#formerPasswords.has(given)) this.#faults.meet('password');
   }
 }
 

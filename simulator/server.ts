@@ -36,8 +36,10 @@ export class SimulatedServer implements PoweredServer {
   #session = new AbortController();
   #changing: NodeJS.Timeout | undefined;
   #isNetworkBoot = false;
-  /** When the power will be off, while it goes off; a second command may only hasten that. */
+  /** When the power will be off, while it goes off. */
   #offAtMs = Number.POSITIVE_INFINITY;
+  /** It goes off by force, not by a shutdown. */
+  #isForcedOff = false;
 
   constructor(parts: {
     mac: string;
@@ -58,23 +60,34 @@ export class SimulatedServer implements PoweredServer {
 
   /** A reset as the BMC takes it; it happens after the power delay. */
   reset(type: string): void {
+    if (!this.#isHeard(type)) return;
     if (this.#faults.take('powerStuck') || this.#faults.strikes('powerLost', this.#random)) return;
     switch (type) {
       case 'On':
       case 'ForceOn':
-        if (this.state.power === 'Off') this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type);
-        break;
+        return this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type);
+      case 'GracefulShutdown':
+      case 'ForceOff':
+        return this.#off(type);
+      default:
+        this.#off(type, () => this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type));
+    }
+  }
+
+  /** Whether a reset changes anything. A command that is repeated does not: a server that goes off slowly is not hastened by it. */
+  #isHeard(type: string): boolean {
+    const { power, running } = this.state;
+    const isGoingOff = power === 'PoweringOff';
+    switch (type) {
+      case 'On':
+      case 'ForceOn':
+        return power === 'Off';
       case 'GracefulShutdown':
         // Only an operating system hears it.
-        if (this.state.running === 'os' || this.state.running === 'disk') this.#off(type);
-        break;
-      case 'ForceOff':
-        if (this.state.power !== 'Off') this.#off(type);
-        break;
+        return !isGoingOff && (running === 'os' || running === 'disk');
       default:
-        // A restart of a server that is off does nothing.
-        if (this.state.power === 'Off') break;
-        this.#off(type, () => this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type));
+        // A restart of a server that is off does nothing. Force ends a shutdown that is under way.
+        return power !== 'Off' && !(isGoingOff && this.#isForcedOff);
     }
   }
 
@@ -107,8 +120,12 @@ export class SimulatedServer implements PoweredServer {
   }
 
   #off(why: string, then?: () => void): void {
-    const delayMs = this.#faults.take('powerOffMs') ?? this.#options.powerDelayMs;
+    const isForced = why !== 'GracefulShutdown';
+    // A shutdown is as slow, and leaves the fault to the command that takes the power.
+    const slowMs = isForced ? this.#faults.take('powerOffMs') : this.#faults.current.powerOffMs;
+    const delayMs = slowMs ?? this.#options.powerDelayMs;
     const offAtMs = performance.now() + delayMs;
+    this.#isForcedOff = isForced;
     if (this.state.power === 'PoweringOff' && offAtMs >= this.#offAtMs) return;
     this.#offAtMs = offAtMs;
     this.#change('PoweringOff', 'Off', delayMs, why, then);

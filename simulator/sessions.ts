@@ -2,9 +2,14 @@ import { randomBytes } from 'node:crypto';
 
 const LIFE_MS = 30 * 60_000;
 
+/** The fault that ended a session. */
+export type LossReason = 'sessionLoss' | 'password';
+
 /** The sessions of one BMC: few slots, and they expire. */
 export class Sessions {
   readonly #byToken = new Map<string, { id: string; until: number }>();
+  /** Tokens that were forgotten and not used since, and why. */
+  readonly #lost = new Map<string, LossReason>();
   readonly #slots: number;
   #made = 0;
 
@@ -40,7 +45,16 @@ export class Sessions {
     return false;
   }
 
-  forgetAll(): void {
+  forgetAll(why: LossReason): void {
+    this.#lost.clear();
+    for (const token of this.#byToken.keys()) this.#lost.set(token, why);
     this.#byToken.clear();
+  }
+
+  /** Why the session of a token was lost; told once. Undefined where none was. */
+  takeLost(token: string): LossReason | undefined {
+    const why = this.#lost.get(token);
+    this.#lost.delete(token);
+    return why;
   }
 }

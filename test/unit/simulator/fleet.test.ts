@@ -246,14 +246,128 @@ describe('faults', () => {
   });
 });
 
-describe('habits', () => {
-  test('a second switch-off may hasten the first, not delay it', async () => {
+describe('faults are counted when they are met', () => {
+  const met = () => Object.fromEntries(fleet.met());
+
+  test('not when they are set, and under the name that was given', async () => {
     await start();
+    await fleet.fault('sim-0001', { unavailable: 1, countedAs: 'outage', times: 2 });
+    expect(met()).toEqual({});
+    for (let tries = 0; tries < 3; tries += 1) await bmc('GET', SYSTEM);
+    expect(met()).toEqual({ outage: 2 });
+    await fleet.fault('sim-0001', { slowMs: 1, times: 1 });
+    await bmc('GET', SYSTEM);
+    expect(met()).toEqual({ outage: 2, slowMs: 1 });
+  });
+
+  test('a power command is lost only where it would have done something', async () => {
+    await start();
+    await fleet.fault('sim-0001', { powerLost: 1 });
+    await reset('ForceOff');
+    expect(met()).toEqual({});
+    await reset('On');
+    expect([met(), state().power]).toEqual([{ powerLost: 1 }, 'Off']);
+  });
+
+  test('a lost session by who had one, once', async () => {
+    await start();
+    await fleet.fault('sim-0001', { sessionLoss: true });
+    const login = { UserName: 'admin', Password: 'simulated' };
+    const { headers } = await bmc('POST', '/redfish/v1/SessionService/Sessions', login, {});
+    const token = { 'x-auth-token': String(headers['x-auth-token']) };
+    expect((await bmc('GET', SYSTEM, undefined, token)).status).toBe(200);
+    await fleet.fault('sim-0001', { sessionLoss: true });
+    await bmc('GET', SYSTEM);
+    expect(met()).toEqual({});
+    for (let tries = 0; tries < 2; tries += 1) expect((await bmc('GET', SYSTEM, undefined, token)).status).toBe(401);
+    expect(met()).toEqual({ sessionLoss: 1 });
+  });
+
+  test('a changed password by who uses the former one', async () => {
+    await start();
+    await fleet.fault('sim-0001', { password: 'second' });
+    const second = { authorization: `Basic ${Buffer.from('admin:second').toString('base64')}` };
+    expect((await bmc('GET', SYSTEM, undefined, second)).status).toBe(200);
+    expect(met()).toEqual({});
+    expect((await bmc('GET', SYSTEM)).status).toBe(401);
+    const login = { UserName: 'admin', Password: 'simulated' };
+    expect((await bmc('POST', '/redfish/v1/SessionService/Sessions', login, {})).status).toBe(401);
+    expect(met()).toEqual({ password: 2 });
+  });
+
+  test('connections are reset, and a request in the middle is not done', async () => {
+    await start();
+    await bmc('GET', SYSTEM);
+    await fleet.fault('sim-0001', { cutConnections: true });
+    await expect(reset('On')).rejects.toThrow();
+    await expect(reset('On')).rejects.toThrow();
+    expect([met(), state().power]).toEqual([{ cutConnections: 2 }, 'Off']);
+    await fleet.heal();
+    expect((await bmc('GET', SYSTEM)).status).toBe(200);
+  });
+
+  test('a refusal by the requests that it breaks off', async () => {
+    await start();
+    await fleet.fault('sim-0001', { hang: true });
+    const hanging = bmc('GET', SYSTEM).catch(() => 'broken off');
+    await until(() => fleet.met().get('hang') === 1);
+    await fleet.fault('sim-0001', { refuse: true });
+    expect([await hanging, met()]).toEqual(['broken off', { hang: 1, refuse: 1 }]);
+  });
+});
+
+test('profiles can be dealt out from a list', async () => {
+  await start({ hosts: 4, profile: 'dell,openbmc,openbmc' });
+  expect(fleet.hosts.map(({ profile }) => profile.name)).toEqual(['dell', 'openbmc', 'openbmc', 'dell']);
+  await fleet.stop();
+  await expect(start({ profile: 'mixed,constructor' })).rejects.toThrow('there is no profile "constructor"');
+});
+
+describe('habits', () => {
+  const onceOn = async () => {
     await reset('On');
     await until(() => state().power === 'On');
-    await fleet.fault('sim-0001', { powerOffMs: 60_000 });
+  };
+
+  test('a server that goes off slowly is not hastened by the command again', async () => {
+    await start();
+    await onceOn();
+    await fleet.fault('sim-0001', { powerOffMs: 300, times: 1 });
+    const from = performance.now();
     await reset('ForceOff');
     expect((await reset('On')).status).toBe(409);
+    await reset('ForceOff');
+    await reset('GracefulShutdown');
+    await until(() => state().power === 'Off');
+    expect(performance.now() - from).toBeGreaterThanOrEqual(290);
+    expect(
+      fleet
+        .host('sim-0001')
+        .server.powerLog.map(({ power, why }) => `${power} ${why}`)
+        .slice(-2),
+    ).toEqual(['PoweringOff ForceOff', 'Off ForceOff']);
+  });
+
+  test('a shutdown in good order is as slow, leaves the fault to the force after it, and is not delayed by that', async () => {
+    await start();
+    await onceOn();
+    await until(() => state().running === 'disk');
+    await fleet.fault('sim-0001', { powerOffMs: 300, times: 1 });
+    const from = performance.now();
+    await reset('GracefulShutdown');
+    expect([state().power, fleet.host('sim-0001').faults.powerOffMs]).toEqual(['PoweringOff', 300]);
+    await reset('ForceOff');
+    expect(fleet.host('sim-0001').faults).toEqual({});
+    await until(() => state().power === 'Off');
+    expect(performance.now() - from).toBeGreaterThanOrEqual(290);
+  });
+
+  test('force ends a shutdown that takes its time', async () => {
+    await start();
+    await onceOn();
+    await until(() => state().running === 'disk');
+    await fleet.fault('sim-0001', { powerOffMs: 60_000 });
+    await reset('GracefulShutdown');
     await fleet.heal();
     await reset('ForceOff');
     await until(() => state().power === 'Off');
