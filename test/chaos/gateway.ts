@@ -12,7 +12,7 @@ export interface CallbackFaults {
   drop: number;
   /** Forwarded, its answer lost. */
   loseAnswer: number;
-  /** Forwarded twice, to two processes. */
+  /** Forwarded twice, to two processes: at the same moment, or up to 20 s later, when the server has gone on long since. */
   duplicate: number;
   /** Forwarded up to 5 s later, so that callbacks overtake each other. */
   delay: number;
@@ -22,6 +22,17 @@ export const NO_CALLBACK_FAULTS: CallbackFaults = { drop: 0, loseAnswer: 0, dupl
 
 /** What a seeded bug answers in place of the API processes. */
 export type CallbackHook = (route: string, host: string) => number | undefined;
+
+/** Of the duplicates, those that are sent with the first one; the others come late. */
+const TOGETHER = 0.4;
+const LATEST_MS = 20_000;
+
+/** A call as the inspector sent it. */
+interface Call {
+  readonly incoming: IncomingMessage;
+  readonly path: string;
+  readonly body: Buffer;
+}
 
 interface Answer {
   readonly status: number;
@@ -40,6 +51,7 @@ export class Gateway {
   readonly #random: Random;
   readonly #record: (record: CallbackRecord) => void;
   readonly #agent = new Agent({ headersTimeout: 20_000, bodyTimeout: 20_000, connect: { timeout: 2_000 } });
+  readonly #closing = new AbortController();
   #server: Server | undefined;
 
   constructor(targets: readonly string[], random: Random, record: (record: CallbackRecord) => void) {
@@ -63,7 +75,9 @@ export class Gateway {
     return (this.#server?.address() as AddressInfo).port;
   }
 
+  /** Duplicates that are still to come are not sent any more. */
   async close(): Promise<void> {
+    this.#closing.abort();
     this.#server?.closeAllConnections();
     await new Promise((resolve) => (this.#server ? this.#server.close(resolve) : resolve(undefined)));
     await this.#agent.destroy();
@@ -97,9 +111,11 @@ export class Gateway {
       note(hooked, false);
       return void answer.writeHead(hooked).end();
     }
+    const call = { incoming, path, body };
+    const first = Math.floor(this.#random.next() * this.#targets.length);
+    if (route !== 'boot' && this.#isDue('duplicate')) void this.#duplicate(call, first + 1, note);
     if (this.#strikes('delay')) await delay(this.#random.between(200, 5_000));
-    const forwarded = await this.#forward(incoming, path, body);
-    if (route !== 'boot' && this.#strikes('duplicate')) await this.#forward(incoming, path, body);
+    const forwarded = await this.#forward(call, first);
     const isLost = route !== 'boot' && this.#strikes('loseAnswer');
     // What the API answered is recorded also where the inspector does not learn of it.
     note(forwarded.status, true);
@@ -107,22 +123,26 @@ export class Gateway {
     answer.writeHead(forwarded.status, forwarded.headers).end(forwarded.body);
   }
 
+  /** Once more, to another process, and by itself: the inspector waits for the first one only. Counted when it was answered. */
+  async #duplicate(call: Call, target: number, note: (status: number, isForwarded: boolean) => void): Promise<void> {
+    const { signal } = this.#closing;
+    const lateMs = this.#random.chance(TOGETHER) ? 0 : this.#random.between(0, LATEST_MS);
+    try {
+      if (lateMs > 0) await delay(lateMs, undefined, { signal });
+      const { status } = await this.#forwardTo(target, call);
+      if (signal.aborted) return;
+      note(status, true);
+      this.#count(lateMs > 0 ? 'late duplicate' : 'duplicate');
+    } catch {
+      // Closed, or that process does not answer: no duplicate has come.
+    }
+  }
+
   /** To one of the processes; to another one when that does not listen. 502 when none does. */
-  async #forward(incoming: IncomingMessage, path: string, body: Buffer): Promise<Answer> {
-    const first = Math.floor(this.#random.next() * this.#targets.length);
+  async #forward(call: Call, first: number): Promise<Answer> {
     for (let n = 0; n < this.#targets.length; n += 1) {
-      const target = this.#targets[(first + n) % this.#targets.length] ?? '';
-      const { host: _host, connection: _connection, 'content-length': _length, ...headers } = incoming.headers;
       try {
-        const upstream = await request(target + path, {
-          method: (incoming.method ?? 'GET') as Dispatcher.HttpMethod,
-          headers: headers as Record<string, string>,
-          ...(body.length > 0 ? { body } : {}),
-          dispatcher: this.#agent,
-        });
-        const { 'transfer-encoding': _encoding, connection: _kept, ...answered } = upstream.headers;
-        const bytes = Buffer.from(await upstream.body.arrayBuffer());
-        return { status: upstream.statusCode, headers: answered as Record<string, string>, body: bytes };
+        return await this.#forwardTo(first + n, call);
       } catch (error) {
         const isAway = (error as { code?: string }).code === 'ECONNREFUSED';
         if (!isAway) return { status: 504, headers: {}, body: Buffer.alloc(0) };
@@ -131,9 +151,30 @@ export class Gateway {
     return { status: 502, headers: {}, body: Buffer.alloc(0) };
   }
 
+  async #forwardTo(target: number, { incoming, path, body }: Call): Promise<Answer> {
+    const { host: _host, connection: _connection, 'content-length': _length, ...headers } = incoming.headers;
+    const upstream = await request((this.#targets[target % this.#targets.length] ?? '') + path, {
+      method: (incoming.method ?? 'GET') as Dispatcher.HttpMethod,
+      headers: headers as Record<string, string>,
+      ...(body.length > 0 ? { body } : {}),
+      dispatcher: this.#agent,
+    });
+    const { 'transfer-encoding': _encoding, connection: _kept, ...answered } = upstream.headers;
+    const bytes = Buffer.from(await upstream.body.arrayBuffer());
+    return { status: upstream.statusCode, headers: answered as Record<string, string>, body: bytes };
+  }
+
   #strikes(fault: keyof CallbackFaults): boolean {
-    if (this.faults[fault] === 0 || !this.#random.chance(this.faults[fault])) return false;
-    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
+    if (!this.#isDue(fault)) return false;
+    this.#count(fault);
     return true;
+  }
+
+  #isDue(fault: keyof CallbackFaults): boolean {
+    return this.faults[fault] > 0 && this.#random.chance(this.faults[fault]);
+  }
+
+  #count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
   }
 }

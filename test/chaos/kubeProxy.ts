@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Transform } from 'node:stream';
+import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Agent, request, type Dispatcher } from 'undici';
 import type { Random } from './random.ts';
@@ -54,7 +54,7 @@ export class KubeProxy {
   readonly #target: string;
   readonly #agent: Agent;
   readonly #random: Random;
-  readonly #watches = new Set<ServerResponse>();
+  readonly #watches = new Map<ServerResponse, WatchLines>();
   #server: Server | undefined;
   #port = 0;
 
@@ -81,8 +81,15 @@ export class KubeProxy {
   /** Every open watch breaks off. */
   cutWatches(): number {
     const count = this.#watches.size;
-    for (const watch of this.#watches) watch.destroy();
+    for (const watch of this.#watches.keys()) watch.destroy();
     return count;
+  }
+
+  /** A share of the open watches is told that its resourceVersion is too old, and ends, as the API server does it after a compaction. */
+  expireWatches(share: number): number {
+    const told = [...this.#watches.values()].filter(() => this.#random.chance(share));
+    for (const watch of told) watch.expire();
+    return told.length;
   }
 
   async close(): Promise<void> {
@@ -118,13 +125,13 @@ export class KubeProxy {
     }
     const { 'transfer-encoding': _encoding, connection: _kept, ...answered } = upstream.headers;
     answer.writeHead(upstream.statusCode, answered as Record<string, string>);
-    if (isWatch) {
-      answer.flushHeaders();
-      this.#watches.add(answer);
-      answer.on('close', () => this.#watches.delete(answer));
-    }
-    if (isWatch && this.delayWatchesMs > 0) await pipeline(upstream.body, late(this.delayWatchesMs), answer);
-    else await pipeline(upstream.body, answer);
+    if (!isWatch) return pipeline(upstream.body, answer);
+    answer.flushHeaders();
+    const lines = new WatchLines(() => this.#count('gone in an open watch'));
+    this.#watches.set(answer, lines);
+    answer.on('close', () => this.#watches.delete(answer));
+    if (this.delayWatchesMs > 0) await pipeline(upstream.body, late(this.delayWatchesMs), lines, answer);
+    else await pipeline(upstream.body, lines, answer);
   }
 
   #faultFor(method: string, isWatch: boolean): number | undefined {
@@ -137,23 +144,62 @@ export class KubeProxy {
 
   #strikes(fault: keyof KubeFaults): boolean {
     if (this.faults[fault] === 0 || !this.#random.chance(this.faults[fault])) return false;
-    this.counts.set(fault, (this.counts.get(fault) ?? 0) + 1);
+    this.#count(fault);
     return true;
   }
 
+  #count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+
   #refuse(answer: ServerResponse, code: number): void {
-    const reason = STATUS_REASONS[code] ?? 'InternalError';
-    const status = {
-      kind: 'Status',
-      apiVersion: 'v1',
-      metadata: {},
-      status: 'Failure',
-      message: 'chaos',
-      reason,
-      code,
-    };
     answer.writeHead(code, { 'content-type': 'application/json', ...(code === 429 ? { 'retry-after': '1' } : {}) });
-    answer.end(JSON.stringify(status));
+    answer.end(JSON.stringify(statusOf(code)));
+  }
+}
+
+function statusOf(code: number): object {
+  const reason = STATUS_REASONS[code] ?? 'InternalError';
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'chaos', reason, code };
+}
+
+const NEWLINE = 0x0a;
+
+/** The lines of a watch on their way; `expire` ends it with an ERROR event, after the line that is under way. */
+class WatchLines extends Transform {
+  readonly #onExpired: () => void;
+  #isInLine = false;
+  #state: 'open' | 'expires' | 'over' = 'open';
+
+  constructor(onExpired: () => void) {
+    super();
+    this.#onExpired = onExpired;
+  }
+
+  expire(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'expires';
+    if (!this.#isInLine) this.#end();
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    if (this.#state === 'open') {
+      this.#isInLine = chunk.at(-1) !== NEWLINE;
+      return done(null, chunk);
+    }
+    const end = chunk.indexOf(NEWLINE);
+    if (this.#state === 'expires') {
+      this.push(end < 0 ? chunk : chunk.subarray(0, end + 1));
+      if (end >= 0) this.#end();
+    }
+    done();
+  }
+
+  #end(): void {
+    this.#state = 'over';
+    this.push(`${JSON.stringify({ type: 'ERROR', object: statusOf(410) })}\n`);
+    this.push(null);
+    this.#onExpired();
   }
 }
 

@@ -1,0 +1,71 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { KubeProxy } from '../../chaos/kubeProxy.ts';
+import { Random } from '../../chaos/random.ts';
+import { Agent, request } from 'undici';
+
+let server: Server;
+let proxy: KubeProxy;
+let agent: Agent;
+let opened: ServerResponse[];
+
+beforeEach(async () => {
+  opened = [];
+  agent = new Agent();
+  server = createServer((_incoming, answer) => {
+    answer.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+    opened.push(answer);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  proxy = new KubeProxy(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, '', new Random(1));
+  await proxy.listen();
+});
+
+afterEach(async () => {
+  await agent.destroy();
+  await proxy.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+/** What a watch through the proxy tells until it ends. */
+async function watch(): Promise<{ text: () => string; ended: Promise<unknown> }> {
+  const { body } = await request(`${proxy.url('p')}/api/v1/things?watch=true`, { dispatcher: agent });
+  let text = '';
+  body.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  return { text: () => text, ended: new Promise((resolve) => body.once('end', resolve).once('error', resolve)) };
+}
+
+const until = async (what: () => boolean) => {
+  for (let tries = 0; tries < 400 && !what(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(what()).toBe(true);
+};
+const event = (name: string) => `${JSON.stringify({ type: 'ADDED', object: { metadata: { name } } })}\n`;
+const isExpired = { type: 'ERROR', object: expect.objectContaining({ kind: 'Status', code: 410, reason: 'Expired' }) };
+
+test('an open watch is told that it is too old and ends; the API server sees it closed', async () => {
+  const { text, ended } = await watch();
+  opened[0]?.write(event('a'));
+  await until(() => text() === event('a'));
+  const isClosed = new Promise((resolve) => opened[0]?.once('close', resolve));
+  expect([proxy.expireWatches(0), proxy.expireWatches(1)]).toEqual([0, 1]);
+  await ended;
+  await isClosed;
+  const lines = text().trimEnd().split('\n');
+  expect([lines.length, JSON.parse(lines[1] ?? '')]).toEqual([2, isExpired]);
+  expect([...proxy.counts]).toEqual([['gone in an open watch', 1]]);
+  expect(proxy.cutWatches()).toBe(0);
+});
+
+test('a line that is under way comes whole before that, and nothing after it', async () => {
+  const { text, ended } = await watch();
+  opened[0]?.write(event('a').slice(0, 10));
+  await until(() => text().length === 10);
+  proxy.expireWatches(1);
+  opened[0]?.write(event('a').slice(10) + event('b'));
+  await ended;
+  const lines = text().trimEnd().split('\n');
+  expect(`${lines[0]}\n`).toBe(event('a'));
+  expect([lines.length, JSON.parse(lines[1] ?? '')]).toEqual([2, isExpired]);
+});
