@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import type { Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
+import type { Beskar7Machine, Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../crds/claim.ts';
-import { ANNOTATION_FORCE_RELEASE, ANNOTATION_RETRY, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
+import { ANNOTATION_RETRY, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { TEMPORAL_NAMESPACE } from '../../tools/controlplane/index.ts';
 import { runCommand } from '../../tools/toolchain/command.ts';
+import { forceRelease } from './forceRelease.ts';
 import type { Random } from './random.ts';
 import { NAMESPACE, type ChaosWorld } from './world.ts';
 
@@ -27,6 +29,15 @@ const OPERATIONS = {
 } as const;
 type Operation = keyof typeof OPERATIONS;
 
+/** Of those that mean nothing to a machine that is up (cancel, reset, retry, edit), those at machines that are not. */
+const IN_FLIGHT = 0.7;
+/** How long a monitoring run may be away is no rule; it is started again. */
+const NOT_TERMINATED = 'monitor';
+/** Of the machines, those that ask for what every server has. */
+const MODEST = 0.4;
+/** Of the claims whose release is stuck, those that an operator ends by force. */
+const IMPATIENCE = 0.4;
+
 /** Creates, edits, cancels, resets, retries and deletes machines, as users and operators do. */
 export class Driver {
   readonly counts = new Map<string, number>();
@@ -36,6 +47,8 @@ export class Driver {
   readonly #impossible: number;
   readonly #weights: Readonly<Record<Operation, number>>;
   readonly #stop = new AbortController();
+  /** Claims whose release was stuck, and whether the operator is one who ends them by force. */
+  readonly #impatience = new Map<string, boolean>();
   #made = 0;
   #running: Promise<void> = Promise.resolve();
 
@@ -74,15 +87,17 @@ export class Driver {
       await this.#registerAgain();
       const operation = this.#random.weighted(this.#weights);
       // While the API server or Temporal is away, people fail as well.
-      const isDone = await this.#do(operation).catch(() => false);
-      if (isDone) this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1);
+      const done = await this.#do(operation).catch(() => false);
+      if (done === false) continue;
+      const name = done === true ? operation : done;
+      this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     }
   }
 
-  /** False: there was nothing to do it to. */
-  async #do(operation: Operation): Promise<boolean> {
+  /** False: there was nothing to do it to; a string: it is counted as this. */
+  async #do(operation: Operation): Promise<boolean | string> {
     const { admin, temporal, kubernetes, fleet } = this.#world;
-    const machine = this.#random.pick([...kubernetes.machines.values()].filter(isAlive));
+    const machine = this.#someMachine(operation);
     const name = machine?.metadata.name ?? '';
     if (operation === 'create') {
       // A tenth more than there are servers, so that some wait.
@@ -94,6 +109,7 @@ export class Driver {
     if (operation === 'replayToken') return this.#replayToken();
     if (operation === 'deleteHost') return this.#deleteHost();
     if (operation === 'forceRelease') return this.#forceRelease();
+    if (operation === 'terminate') return this.#terminate();
     if (machine === undefined) return false;
     this.#note(operation, name);
     const run = temporal.workflow.getHandle(`provision/${NAMESPACE}/${name}`);
@@ -110,9 +126,6 @@ export class Driver {
       case 'cancel':
         await run.cancel();
         return true;
-      case 'terminate':
-        await run.terminate('chaos');
-        return true;
       case 'reset':
         return this.#reset(run.workflowId);
       case 'retry':
@@ -124,18 +137,44 @@ export class Driver {
     }
   }
 
+  #someMachine(operation: Operation): Beskar7Machine | undefined {
+    const all = [...this.#world.kubernetes.machines.values()].filter(isAlive);
+    const unfinished = all.filter(({ status }) => status?.phase !== 'Provisioned');
+    const isPicky = ['cancel', 'reset', 'retry', 'edit'].includes(operation) && this.#random.chance(IN_FLIGHT);
+    return this.#random.pick(isPicky && unfinished.length > 0 ? unfinished : all);
+  }
+
+  /** Any run but a monitoring one. Kinds are as likely as each other: provisionings are many, and releases rare. */
+  async #terminate(): Promise<false | string> {
+    const { runs, temporal } = this.#world;
+    const open = Map.groupBy(await runs.open(), (id) => id.split('/')[0] ?? '');
+    open.delete(NOT_TERMINATED);
+    const kind = this.#random.pick([...open.keys()].sort());
+    const id = kind === undefined ? undefined : this.#random.pick(open.get(kind) ?? []);
+    if (kind === undefined || id === undefined) return false;
+    this.#note(`terminate ${kind}`, id.split('/').at(-1) ?? '');
+    await temporal.workflow.getHandle(id).terminate('chaos');
+    return `terminate ${kind}`;
+  }
+
   async #create(name: string): Promise<boolean> {
     const random = this.#random;
     const spec: Beskar7MachineSpec = {
       targetOSImage: 'http://images.example/os.tar.gz',
       attempts: random.chance(0.5) ? 2 : 1,
       ...(random.chance(0.3) ? { readyWhen: 'OSReported' as const } : {}),
-      ...(random.chance(this.#impossible) ? { hardwareRequirements: { minCPUCores: 4_000 } } : {}),
+      ...this.#requirements(),
       ...(random.chance(0.3) ? { hostSelector: { matchLabels: { zone: random.chance(0.5) ? 'a' : 'b' } } } : {}),
     };
     this.#note('create', name);
     await this.#world.admin.create(MACHINES, { metadata: { name, namespace: NAMESPACE }, spec });
     return true;
+  }
+
+  /** What no server has, or what every server has unless its report says otherwise. */
+  #requirements(): Pick<Beskar7MachineSpec, 'hardwareRequirements'> {
+    if (this.#random.chance(this.#impossible)) return { hardwareRequirements: { minCPUCores: 4_000 } };
+    return this.#random.chance(MODEST) ? { hardwareRequirements: { minCPUCores: 4, minMemoryGB: 16 } } : {};
   }
 
   async #reset(workflowId: string): Promise<boolean> {
@@ -180,20 +219,21 @@ export class Driver {
 
   /** An operator loses patience with a release that does not come to its end. */
   async #forceRelease(): Promise<boolean> {
-    const host = this.#random.pick(
-      [...this.#world.kubernetes.hosts.values()].filter(
-        (candidate) => claimOf(candidate)?.stage === 'Releasing' && candidate.status?.state === 'Error',
-      ),
-    );
-    const claim = host && claimOf(host);
-    if (!claim) return false;
-    const { name, uid = '', resourceVersion = '' } = host.metadata;
-    this.#note('forceRelease', name);
-    this.#world.noteForced(name, claim.id);
-    // With the version: it is said of this claim, not of one that came meanwhile.
-    const metadata = { uid, resourceVersion, annotations: { [ANNOTATION_FORCE_RELEASE]: 'chaos' } };
-    await this.#world.admin.mergePatch(HOSTS, NAMESPACE, name, { metadata });
+    const hosts = [...this.#world.kubernetes.hosts.values()];
+    const host = this.#random.pick(hosts.filter((candidate) => this.#isForcedOne(candidate)));
+    if (!host) return false;
+    this.#note('forceRelease', host.metadata.name);
+    await forceRelease(this.#world, host);
     return true;
+  }
+
+  /** Some operators wait for the release to come to its end. */
+  #isForcedOne(host: PhysicalHost): boolean {
+    const claim = claimOf(host);
+    if (claim?.stage !== 'Releasing' || host.status?.state !== 'Error') return false;
+    const isImpatient = this.#impatience.get(claim.id) ?? this.#random.chance(IMPATIENCE);
+    this.#impatience.set(claim.id, isImpatient);
+    return isImpatient;
   }
 
   /** Somebody uses the token of a claim that has ended, on the host that has another claim by now. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { stringify } from 'yaml';
@@ -8,6 +9,22 @@ import { freePorts } from '../../tools/controlplane/ports.ts';
 export const PROCESS_ROLES = ['controllers', 'worker', 'bmc-worker', 'api'] as const;
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
+const LAST_LINE = 600;
+
+/** A process of Beskar7 ended, and nobody had asked it to. */
+export interface UnaskedDeath {
+  readonly at: number;
+  /**
+   * `run`: after it had said that it is ready. `start`: before; it may end so when Temporal goes away while its workers are made
+   * (exit code 1, `cannot go on` in its last line), and is started again as by a kubelet.
+   */
+  readonly during: 'run' | 'start';
+  readonly exitCode?: number;
+  readonly signal?: string;
+  /** Of its log, where an uncaught error and a fatal one are told apart. */
+  readonly lastLine: string;
+}
+
 /** One Beskar7 process of one role. */
 export interface RoleProcess {
   readonly name: string;
@@ -17,7 +34,11 @@ export interface RoleProcess {
   readonly callbackPort: number;
   readonly bootPort: number;
   readonly metricsPort: number;
+  /** `dead` also while it starts. */
   state: 'runs' | 'stopped' | 'dead';
+  readonly unaskedDeaths: UnaskedDeath[];
+  /** Told after a process that ran has died unasked. */
+  onUnaskedDeath?: (death: UnaskedDeath) => void;
 }
 
 export interface ProcessSetting {
@@ -76,7 +97,40 @@ async function makeProcess(role: ProcessRole, name: string, setting: ProcessSett
     ],
     env: { BESKAR7_WORKFLOW_BUNDLE: setting.workflowBundle },
   });
-  return { name, role, component, callbackPort, bootPort, metricsPort, state: 'dead' };
+  const process: RoleProcess = {
+    name,
+    role,
+    component,
+    callbackPort,
+    bootPort,
+    metricsPort,
+    state: 'dead',
+    unaskedDeaths: [],
+  };
+  component.onDeath((_name, how) => noteDeath(process, how, lastLineOf(component.logFile)));
+  return process;
+}
+
+/** `how` as `Component` tells it: `exit code 1`, or the name of a signal. */
+export function noteDeath(process: RoleProcess, how: string, lastLine: string): void {
+  const exitCode = /^exit code (\d+)$/.exec(how)?.[1];
+  const death: UnaskedDeath = {
+    at: Date.now(),
+    during: process.state === 'dead' ? 'start' : 'run',
+    ...(exitCode === undefined ? { signal: how } : { exitCode: Number(exitCode) }),
+    lastLine,
+  };
+  process.state = 'dead';
+  process.unaskedDeaths.push(death);
+  if (death.during === 'run') process.onUnaskedDeath?.(death);
+}
+
+function lastLineOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').pop()?.slice(-LAST_LINE) ?? '';
+  } catch {
+    return '';
+  }
 }
 
 /** By plain HTTP, which client-node allows only to those who do not ask for a certificate. */

@@ -115,6 +115,8 @@ export class ChaosWorld {
       bootstrapPollMs: 1_000,
       password: `first-${Math.floor(random.next() * 1e12).toString(36)}`,
       osReadyAfterMs: 500,
+      // More of them than one in ten know sessions only, which can be lost.
+      profile: 'mixed,openbmc,openbmc',
       seed: Math.floor(random.next() * 90) + 1,
       bootUrl: `http://127.0.0.1:${bootPort}/api/v1/boot?mac=\${net0/mac}`,
     });
@@ -201,6 +203,11 @@ export class ChaosWorld {
   /** Nobody has seen the server of this claim off: whether it runs is not known until the host has another claim. */
   noteForced(host: string, claim: string): void {
     this.#forced.set(host, claim);
+  }
+
+  /** It was refused after all. */
+  takeBackForced(host: string, claim: string): void {
+    if (this.#forced.get(host) === claim) this.#forced.delete(host);
   }
 
   /** The last claim of the host was ended by force. */
