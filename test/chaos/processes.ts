@@ -9,14 +9,16 @@ import { freePorts } from '../../tools/controlplane/ports.ts';
 export const PROCESS_ROLES = ['controllers', 'worker', 'bmc-worker', 'api'] as const;
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
-const LAST_LINE = 600;
+const LAST_LINE = 4_000;
+/** The last line of a process that could not start (`workers/main.ts`). It may have answered that it is ready before. */
+const NOT_STARTED = 'cannot go on';
 
 /** A process of Beskar7 ended, and nobody had asked it to. */
 export interface UnaskedDeath {
   readonly at: number;
   /**
-   * `run`: after it had said that it is ready. `start`: before; it may end so when Temporal goes away while its workers are made
-   * (exit code 1, `cannot go on` in its last line), and is started again as by a kubelet.
+   * `start`: before it said `runs`. That may be right: where Temporal goes away while the workers are made, the process ends with exit
+   * code 1, to be started again. `run`: after that. It never should: what is away then is waited for, as long as it takes.
    */
   readonly during: 'run' | 'start';
   readonly exitCode?: number;
@@ -37,7 +39,7 @@ export interface RoleProcess {
   /** `dead` also while it starts. */
   state: 'runs' | 'stopped' | 'dead';
   readonly unaskedDeaths: UnaskedDeath[];
-  /** Told after a process that ran has died unasked. */
+  /** Told after a process died unasked that nobody is starting just now. */
   onUnaskedDeath?: (death: UnaskedDeath) => void;
 }
 
@@ -114,15 +116,16 @@ async function makeProcess(role: ProcessRole, name: string, setting: ProcessSett
 /** `how` as `Component` tells it: `exit code 1`, or the name of a signal. */
 export function noteDeath(process: RoleProcess, how: string, lastLine: string): void {
   const exitCode = /^exit code (\d+)$/.exec(how)?.[1];
+  const isStarting = process.state === 'dead';
   const death: UnaskedDeath = {
     at: Date.now(),
-    during: process.state === 'dead' ? 'start' : 'run',
+    during: isStarting || lastLine.includes(NOT_STARTED) ? 'start' : 'run',
     ...(exitCode === undefined ? { signal: how } : { exitCode: Number(exitCode) }),
     lastLine,
   };
   process.state = 'dead';
   process.unaskedDeaths.push(death);
-  if (death.during === 'run') process.onUnaskedDeath?.(death);
+  if (!isStarting) process.onUnaskedDeath?.(death);
 }
 
 function lastLineOf(file: string): string {

@@ -38,6 +38,12 @@ test('one that ended while it was starting is noted as that; whoever starts it t
   expect([process.unaskedDeaths[0]?.during, process.told]).toEqual(['start', []]);
 });
 
+test('one that answered ready and could not start after all is noted as that, and somebody is told', () => {
+  const process = processThat('runs');
+  noteDeath(process, 'exit code 1', '{"level":"fatal","msg":"cannot go on"}');
+  expect([process.unaskedDeaths[0]?.during, process.told.length, process.state]).toEqual(['start', 1, 'dead']);
+});
+
 test('what was met is told by place and kind', () => {
   const met = new Map([
     ['hang', 3],
