@@ -12,7 +12,7 @@ const BMC_KINDS = {
   slow: 2,
   sessionLoss: 3,
   passwordChange: 1,
-  slowPowerOff: 2,
+  slowPowerOff: 3,
   hangAfterAccept: 1,
   longOutage: 0.5,
 } as const;
