@@ -4,7 +4,7 @@ import { Driver } from './driver.ts';
 import type { ChaosOptions } from './options.ts';
 import { Random } from './random.ts';
 import type { Violation } from './records.ts';
-import { scanRecords, settle } from './settle.ts';
+import { clear, scanRecords, settle } from './settle.ts';
 import { stopOnSignal } from './signals.ts';
 import { ChaosWorld } from './world.ts';
 
@@ -60,7 +60,8 @@ async function controlRound(world: ChaosWorld, random: Random): Promise<Violatio
   await delay(2 * BUSY_MS);
   await driver.stop();
   const found = await settle(world, random.fork(), HEALED_MS);
-  return [...found, ...world.checker.violations(world.kubernetes.horizon), ...(await scanRecords(world))];
+  found.push(...world.checker.violations(world.kubernetes.horizon), ...(await scanRecords(world)));
+  return [...found, ...(await clear(world, HEALED_MS))];
 }
 
 async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Promise<Violation[]> {
@@ -97,7 +98,7 @@ async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Prom
     await end();
   }
   // What the bug has left behind goes with every machine, now that it is gone: a server that it switched off would never come to rest.
-  const left = await settle(world, random.fork(), HEALED_MS, 1);
+  const left = await clear(world, HEALED_MS);
   if (left.length > 0) say(`${bug.name} has left behind: ${left.map(({ what }) => what).join('; ')}`);
   return found;
 }

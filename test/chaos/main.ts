@@ -89,7 +89,7 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
     const calm = Date.now();
     if (violations.length === 0) {
       violations.push(...(await settle(world, random.fork(), options.settleMinutes * 60_000)));
-      violations.push(...(await lastChecks(world)));
+      violations.push(...(await lastChecks(world)), ...deaths(world));
       violations.push(...(await scanRecords(world)));
       // What was at rest stays so.
       violations.push(...(await restlessNow(world)));
@@ -99,6 +99,7 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
     for (const violation of violations) tellViolation(seed, violation, world);
     const counted = new Map([
       ...faults.counts,
+      ...prefixed('met: ', faults.met()),
       ...prefixed('API server ', world.proxy.counts),
       ...prefixed('callback ', world.callbacks.counts),
     ]);
@@ -120,6 +121,18 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
     forgetSignals();
     await world.stop();
   }
+}
+
+/** A process that ends by itself while it runs is broken, also where the other one of its role hides that. */
+function deaths({ processes }: ChaosWorld): Violation[] {
+  return processes.flatMap(({ name, unaskedDeaths }) =>
+    unaskedDeaths
+      .filter(({ during }) => during === 'run')
+      .map(({ at, exitCode, signal, lastLine }): Violation => {
+        const how = signal ?? `exit code ${exitCode ?? 'unknown'}`;
+        return { rule: 'end', at, what: `${name} has ended by itself (${how}): ${lastLine}` };
+      }),
+  );
 }
 
 /** What the checker still has to find of what happened until now. A check that could not be made is told as a violation: it shows nothing. */
@@ -145,7 +158,7 @@ async function watchRules(world: ChaosWorld, forMs: number): Promise<Violation[]
   const end = Date.now() + forMs;
   while (Date.now() < end) {
     await delay(Math.min(CHECK_EVERY_MS, Math.max(1, end - Date.now())));
-    const found = world.checker.violations(world.kubernetes.horizon);
+    const found = [...world.checker.violations(world.kubernetes.horizon), ...deaths(world)];
     if (found.length > 0) return found;
   }
   return [];

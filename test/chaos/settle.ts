@@ -18,16 +18,33 @@ import { hostName, indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts
 /** A watch that is later than this tells nothing of now. */
 const BEHIND_MS = 10_000;
 
+/** How many machines are deleted at the end. */
+const DELETED_SHARE = 1 / 3;
+
 /**
  * Heals everything and waits until all has come to rest as it is: a machine that waits for a host does so because none is free that fits. Then
  * what waits is deleted, and a share of the others, and all has to come to rest once more. Gives what has not by then.
  */
-export async function settle(
+export async function settle(world: ChaosWorld, random: Random, boundMs: number): Promise<Violation[]> {
+  await heal(world);
+  const restless = await comeToRest(world, boundMs);
+  if (restless.length > 0) return restless;
+  return clear(world, boundMs, ({ status }) => status?.phase === 'Claiming' || random.chance(DELETED_SHARE));
+}
+
+/** Heals everything, deletes machines, and waits until what is left has come to rest. Gives what has not by then. */
+export async function clear(
   world: ChaosWorld,
-  random: Random,
   boundMs: number,
-  deletedShare = 1 / 3,
+  isDeleted: (machine: Beskar7Machine) => boolean = () => true,
 ): Promise<Violation[]> {
+  await heal(world);
+  for (const machine of world.kubernetes.machines.values())
+    if (isDeleted(machine)) await world.admin.delete(MACHINES, NAMESPACE, machine.metadata.name);
+  return comeToRest(world, boundMs);
+}
+
+async function heal(world: ChaosWorld): Promise<void> {
   const { admin, kubernetes } = world;
   await world.heal();
   for (const { metadata } of kubernetes.hosts.values()) {
@@ -36,13 +53,6 @@ export async function settle(
       metadata: { annotations: { [ANNOTATION_UNSCHEDULABLE]: null } },
     });
   }
-  const restless = await comeToRest(world, boundMs);
-  if (restless.length > 0) return restless;
-  for (const { metadata, status } of kubernetes.machines.values()) {
-    if (status?.phase === 'Claiming' || random.chance(deletedShare))
-      await admin.delete(MACHINES, NAMESPACE, metadata.name);
-  }
-  return comeToRest(world, boundMs);
 }
 
 /** What has not come to rest within a time. */
