@@ -1,11 +1,11 @@
 import type { Conversation, Held } from './conversation.ts';
 import { pause } from './delay.ts';
 import { RedfishError } from './error.ts';
-import type { MutateOptions } from './fence.ts';
+import type { BeforeSend, MutateOptions } from './fence.ts';
 import { firstETag, nextETagStyle, sendableETag, type ETagStyle } from './etag.ts';
 import { field, linkOf, objectOf, textOf, textsOf, type JsonObject } from './json.ts';
 import { isSuccess, namesProperty, type Reply, type Resource } from './reply.ts';
-import type { SystemReader } from './system.ts';
+import { powerStateOf, type SystemReader } from './system.ts';
 import { followTask } from './task.ts';
 
 /** What the override shall be (DSP2046 ComputerSystem.Boot). */
@@ -32,6 +32,8 @@ interface Attempt {
 const MODE = 'BootSourceOverrideMode';
 /** What was read that shortly before is good enough to decide what to PATCH; the outcome is always read anew. */
 const MAX_AGE_MS = 2_000;
+/** A request that is for a server that is off goes out so soon after that was read, or not at all: the process may have been stopped between. */
+const OFF_HOLDS_MS = 10_000;
 const MAX_ATTEMPTS = 8;
 /** Pauses before the looks at what became of a PATCH. */
 const LOOK_AFTER_MS = [0, 500, 1_000, 2_000];
@@ -57,14 +59,19 @@ export class BootOverride {
   /**
    * Network boot at the next start, once; read back. Some services only know Continuous and show that (sushy-tools, old
    * firmware): it boots as asked, so it counts. Throws `Refused` when the BMC does not offer or does not keep it.
+   * False, and nothing is sent, when the server is not off at that very moment: on a running one it would outlive this boot.
    */
-  async setPxe(options: MutateOptions): Promise<void> {
+  async setPxe(options: MutateOptions): Promise<boolean> {
     const wanted: Override = { enabled: 'Once', target: 'Pxe' };
     const isSet = (boots: readonly JsonObject[]): boolean => boots.some(isOurs);
-    // A system that shows it needs no request; what a settings resource shows may be left over from an earlier boot.
+    let isOff = true;
     await this.#apply(wanted, isSet, options, (place) => {
-      return place.settings === undefined && bootsOf(place).some(isOnce) && !this.#modeDiffers(place);
+      isOff = powerStateOf(place.system) === 'Off';
+      // A system that shows it needs no request; what a settings resource shows may be left over from an earlier boot.
+      const shows = place.settings === undefined && bootsOf(place).some(isOnce) && !this.#modeDiffers(place);
+      return !isOff || shows;
     });
+    return isOff;
   }
 
   /** Takes back what `setPxe` set; read back. Sends nothing when no Pxe override is in force. */
@@ -99,7 +106,7 @@ export class BootOverride {
       let attempt: Attempt | undefined;
       try {
         attempt = await this.#conversation.change(what, options, async (held) => {
-          const place = await this.#locate(held, options.signal, maxAgeMs);
+          const place = await this.#locate(held, options.signal, maxAgeMs, wanted.enabled === 'Once');
           maxAgeMs = 0;
           return isNeedless(place) ? undefined : this.#patch(held, place, wanted, options);
         });
@@ -125,13 +132,20 @@ export class BootOverride {
     }
   }
 
-  async #locate(reader: Held | Conversation, signal: AbortSignal | undefined, maxAgeMs: number): Promise<Place> {
+  /** `isPowerDue`: the system is read again when the settings took long, which they do at some BMCs. */
+  async #locate(
+    reader: Held | Conversation,
+    signal: AbortSignal | undefined,
+    maxAgeMs: number,
+    isPowerDue = false,
+  ): Promise<Place> {
     const system = await this.#system.read(reader, { signal, maxAgeMs });
     const link = linkOf(field(system.json, '@Redfish.Settings', 'SettingsObject'));
     if (link === undefined || !this.#usesSettings) return { system, settings: undefined };
     const settings = await this.#readSettings(reader, link, signal);
     if (settings === undefined) this.#usesSettings = false;
-    return { system, settings };
+    if (settings === undefined || !isPowerDue) return { system, settings };
+    return { system: await this.#system.read(reader, { signal, maxAgeMs: MAX_AGE_MS }), settings };
   }
 
   /** The settings resource, when it is there and holds the override (AMI, Lenovo). */
@@ -166,7 +180,7 @@ export class BootOverride {
       ifMatch: sendableETag(etagStyle, at.etag),
     } as const;
     this.#system.forget();
-    const reply = await held.send(request, options);
+    const reply = await held.send(request, wanted.enabled === 'Once' ? whileOff(place.system, options) : options);
     const refusal = isSuccess(reply) ? undefined : this.#conversation.refusal(reply, request);
     if (refusal?.kind === 'Busy' || refusal?.mayHaveLanded === true) throw refusal;
     return { place, reply, request, etagStyle, sentMode };
@@ -232,6 +246,19 @@ export class BootOverride {
     }
     return false;
   }
+}
+
+/** The options of a request that is sent only while what was read of the system is fresh. */
+function whileOff(system: Resource, options: MutateOptions): MutateOptions {
+  const fence = async (): Promise<BeforeSend> => {
+    const check = await options.fence();
+    return () => {
+      check();
+      if (performance.now() - system.readAtMs < OFF_HOLDS_MS) return;
+      throw new RedfishError('Busy', `the server was seen off more than ${OFF_HOLDS_MS / 1000} s ago`);
+    };
+  };
+  return { ...options, fence };
 }
 
 /** The Boot objects to look at: what is pending first, then what is in force. */

@@ -76,8 +76,11 @@ export class RedfishClient {
     return this.#run(() => this.#power.waitFor(state, options));
   }
 
-  /** PXE at the next start, once; returns when the BMC shows it on reading back. */
-  setBootSourcePXE(options: MutateOptions): Promise<void> {
+  /**
+   * PXE at the next start, once; returns when the BMC shows it on reading back. Only of a server that is off: false when it does not show
+   * Off, and then nothing was sent (the override would be for the start after the one that is under way).
+   */
+  setBootSourcePXE(options: MutateOptions): Promise<boolean> {
     return this.#run(() => this.#bootOverride.setPxe(options));
   }
 

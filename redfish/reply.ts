@@ -18,6 +18,8 @@ export interface Resource {
   readonly json: JsonObject;
   /** From the `ETag` header, else from `@odata.etag`. */
   readonly etag: string | undefined;
+  /** When the answer was there, by `performance.now()`. */
+  readonly readAtMs: number;
 }
 
 /** Parses a wire reply; never throws. */
@@ -38,7 +40,8 @@ export function resourceOf(reply: Reply, path: string, what: string): Resource {
   }
   const etag = reply.headers['etag'] ?? textOf(reply.json['@odata.etag']);
   // Header values with characters that may not be sent back are not ETags.
-  return { path, json: reply.json, etag: etag !== undefined && /^[\x21-\x7e]+$/.test(etag) ? etag : undefined };
+  const sendable = etag !== undefined && /^[\x21-\x7e]+$/.test(etag) ? etag : undefined;
+  return { path, json: reply.json, etag: sendable, readAtMs: performance.now() };
 }
 
 /**

@@ -33,7 +33,7 @@ const MAX_PAGES = 10;
 export class SystemReader {
   readonly #conversation: Conversation;
   #path: string | undefined;
-  #snapshot: { readonly resource: Resource; readonly atMs: number } | undefined;
+  #snapshot: Resource | undefined;
 
   constructor(conversation: Conversation) {
     this.#conversation = conversation;
@@ -46,14 +46,14 @@ export class SystemReader {
   async read(reader: Reader, options: ReadOptions & { maxAgeMs?: number } = {}): Promise<Resource> {
     const { maxAgeMs = 0, ...readOptions } = options;
     const snapshot = this.#snapshot;
-    const ageMs = performance.now() - (snapshot?.atMs ?? Number.NEGATIVE_INFINITY);
-    if (snapshot !== undefined && ageMs < maxAgeMs && this.#conversation.warm) return snapshot.resource;
+    const ageMs = performance.now() - (snapshot?.readAtMs ?? Number.NEGATIVE_INFINITY);
+    if (snapshot !== undefined && ageMs < maxAgeMs && this.#conversation.warm) return snapshot;
     const known = this.#path;
     const path = known ?? (await this.#discover(reader, readOptions));
     try {
       const resource = await reader.get(path, readOptions);
       this.#path = path;
-      this.#snapshot = { resource, atMs: performance.now() };
+      this.#snapshot = resource;
       return resource;
     } catch (error) {
       // A BMC may number its systems anew after a restart of its own.
