@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { FailureType } from './failures.ts';
+import { bmcFailure, isClaimLost, landingOf, type FailureType } from './failures.ts';
 
 /** Heartbeats go out so often, so that a cancel arrives within a second (rule 6). */
 const HEARTBEAT_EVERY_MS = 1_000;
@@ -8,7 +8,7 @@ const HEARTBEAT_EVERY_MS = 1_000;
 /**
  * Runs the body of an activity with a heartbeat in the background. The signal aborts calls in flight on a cancel, on a
  * worker's shutdown and at the activity's own deadline. A shutdown of the worker is not an operator's cancel: it ends as the
- * retryable failure `WorkerShutdown`.
+ * retryable failure `WorkerShutdown`. Where a request to a BMC was given up under way, cancellation and failure say so (`Landing`).
  */
 export async function withHeartbeat<T>(
   body: (signal: AbortSignal) => Promise<T>,
@@ -28,14 +28,38 @@ export async function withHeartbeat<T>(
 
 function endOfAborted(error: unknown, context: Context): unknown {
   const details = context.cancellationDetails;
+  const landing = landingOf(error);
   if (details?.cancelRequested === true || details?.notFound === true) {
-    return new CancelledFailure('the operation was cancelled');
+    return new CancelledFailure('the operation was cancelled', landing ? [landing] : []);
   }
   if (error instanceof ApplicationFailure && error.nonRetryable === true) return error;
   return ApplicationFailure.create({
     message: 'the worker is shutting down, another one goes on',
     type: 'WorkerShutdown' satisfies FailureType,
+    ...(landing ? { details: [landing] } : {}),
   });
+}
+
+/** An activity at a BMC goes on for so long at most: Temporal gives it 2 minutes, and what went wrong has to be told on the host before. */
+export const BMC_ACTIVITY_MS = 100_000;
+
+/**
+ * Runs `body` with a signal that fires also when `limitMs` are over; it fails then with `late` (a failure at the BMC), and with the word that
+ * what it sent may still arrive where that is so. A lost claim stays what it is.
+ */
+export async function withinMs<T>(
+  limitMs: number,
+  signal: AbortSignal,
+  late: { readonly message: string; readonly kind: string },
+  body: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const limit = AbortSignal.timeout(Math.max(0, Math.round(limitMs)));
+  try {
+    return await body(AbortSignal.any([signal, limit]));
+  } catch (error) {
+    if (signal.aborted || !limit.aborted || isClaimLost(error)) throw error;
+    throw bmcFailure(late.message, late.kind, landingOf(error));
+  }
 }
 
 /** Waits, or rejects at once when the signal aborts. */

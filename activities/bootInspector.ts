@@ -1,18 +1,18 @@
-import { log } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
 import { claimOf, type Claim } from '../crds/claim.ts';
 import { withConditions } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
-import type { RedfishClient } from '../redfish/index.ts';
+import type { PowerState } from '../redfish/index.ts';
+import { BMC_ACTIVITY_MS, withinMs } from './activityScope.ts';
 import { connectBmc } from './bmcConnection.ts';
-import { mintBootSecret } from './bootSecret.ts';
+import { dropBootSecret, mintBootSecret } from './bootSecret.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import { bmcFailure, fromRedfish } from './failures.ts';
+import { bmcFailure, claimLost, fromRedfish, isClaimLost, retryable } from './failures.ts';
+import { claimFence } from './fence.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
-import { fenced, switchOff } from './power.ts';
+import { fenced, switchOff, switchOn } from './power.ts';
 
 export interface BootInput {
   readonly claim: ClaimRef;
@@ -24,10 +24,6 @@ export interface BootResult extends Written {
   readonly inspectionDeadline: string;
 }
 
-/** How long one try may wait to see the server on before the command is taken for lost. */
-const SEE_ON_MS = 30_000;
-/** How often On is sent in one activity before it fails and the workflow decides. */
-const TRIES = 3;
 /** The token outlives the inspection deadline by this much, as a backstop only (rule 21). */
 const TOKEN_GRACE_MS = 60_000;
 
@@ -35,81 +31,127 @@ const TOKEN_GRACE_MS = 60_000;
  * Makes sure that the server of a claim is off before it is armed: a server that is on and not armed is not ours (rule 5).
  * Only in stage `Claimed`; an armed claim is left alone.
  */
-export async function prepareBoot(deps: Dependencies, input: BootInput, signal: AbortSignal): Promise<void> {
+export async function prepareBoot(
+  deps: Dependencies,
+  input: BootInput,
+  signal: AbortSignal,
+  limitMs = BMC_ACTIVITY_MS,
+): Promise<void> {
   const host = await hostForClaim(deps, input.claim, signal);
   const claim = requireClaim(host, input.claim, ['Claimed', 'Armed']);
   if (claim.stage === 'Armed' || host === undefined) return;
-  const bmc = await connectBmc(deps, host);
-  await switchOff(bmc, input.claim.host, fenced(deps, input.claim, ['Claimed'], signal), { totalMs: 100_000 });
+  const late = { message: lateMessage(input.claim, 'off'), kind: 'PowerOffNotSeen' };
+  try {
+    await withinMs(limitMs, signal, late, async (limited) => {
+      const bmc = await connectBmc(deps, host);
+      await switchOff(bmc, input.claim.host, fenced(deps, input.claim, ['Claimed'], limited));
+    });
+  } catch (error) {
+    if (!isClaimLost(error) || signal.aborted) throw error;
+    // What was read first may have been the cache's: an earlier bootInspector may have armed it since, and then it is ours.
+    const live = await readHost(deps.kube, input.claim.namespace, input.claim.host, signal);
+    if (requireClaim(live, input.claim, ['Claimed', 'Armed']).stage !== 'Armed') throw error;
+  }
+}
+
+function lateMessage({ host }: ClaimRef, state: 'off' | 'on'): string {
+  return `the server of host ${host} was not seen ${state} within ${BMC_ACTIVITY_MS / 1000} s: its BMC is slow, or does not do what it accepts`;
 }
 
 /**
  * Arms the claim, sets PXE once, switches on and sees on (rule 5), then tells host and machine. Can run twice: what is armed
  * is not armed again, a server that is on and armed for this claim is ours and gets nothing.
  */
-export async function bootInspector(deps: Dependencies, input: BootInput, signal: AbortSignal): Promise<BootResult> {
+export async function bootInspector(
+  deps: Dependencies,
+  input: BootInput,
+  signal: AbortSignal,
+  limitMs = BMC_ACTIVITY_MS,
+): Promise<BootResult> {
   const { claim: ref } = input;
-  const start = await hostForClaim(deps, ref, signal);
-  let before = requireClaim(start, ref, ['Claimed', 'Armed']);
-  // requireClaim has thrown when there is no host.
-  let host = start as PhysicalHost;
-  const recorded = host.status?.inspection;
+  const host = await hostForClaim(deps, ref, signal);
+  const claim = requireClaim(host, ref, ['Claimed', 'Armed']);
+  const recorded = host?.status?.inspection;
   if (recorded?.claim === ref.id && recorded.deadline !== undefined) return { inspectionDeadline: recorded.deadline };
-  const bmc = await connectBmc(deps, host);
-  try {
-    const isOn = (await bmc.getPowerState({ signal })) !== 'Off';
-    if (isOn && before.stage === 'Claimed') {
-      // The cache may be behind: an earlier attempt may have armed and switched on.
-      host = (await readHost(deps.kube, ref.namespace, ref.host, signal)) as PhysicalHost;
-      before = requireClaim(host, ref, ['Claimed', 'Armed']);
-      if (before.stage === 'Claimed') {
-        throw bmcFailure(`host ${ref.host} was switched on by somebody else before it was armed`, 'NotOff');
-      }
+  const late = { message: lateMessage(ref, 'on'), kind: 'PowerOnNotSeen' };
+  const armed = await withinMs(limitMs, signal, late, async (limited) => {
+    try {
+      // requireClaim has thrown when there is no host.
+      return await seeOn(deps, ref, host as PhysicalHost, claim, limited);
+    } catch (error) {
+      throw fromRedfish(error, ref.host);
     }
-    if (before.stage === 'Claimed') host = await arm(deps, host, before);
-    if (!isOn) await powerOn(deps, bmc, ref, signal);
-  } catch (error) {
-    throw fromRedfish(error, ref.host);
-  }
-  return recordBoot(deps, input, host);
+  });
+  return recordBoot(deps, input, armed);
+}
+
+/** Arms a server that is off, and switches it on; gives the host as it was armed. */
+async function seeOn(
+  deps: Dependencies,
+  ref: ClaimRef,
+  start: PhysicalHost,
+  claim: Claim,
+  signal: AbortSignal,
+): Promise<PhysicalHost> {
+  const bmc = await connectBmc(deps, start);
+  const power = await bmc.getPowerState({ signal });
+  let host = start;
+  if (claim.stage === 'Claimed')
+    host = power === 'Off' ? await arm(deps, host, claim) : await armedMeanwhile(deps, ref, power, signal);
+  if (power !== 'On') await switchOn(bmc, ref.host, bootFence(deps, ref, signal));
+  return host;
+}
+
+/** A server that is on and not armed is not ours (rule 5). But the cache may be behind: an earlier attempt may have armed and switched on. */
+async function armedMeanwhile(
+  deps: Dependencies,
+  ref: ClaimRef,
+  power: PowerState,
+  signal: AbortSignal,
+): Promise<PhysicalHost> {
+  const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
+  const { stage } = requireClaim(host, ref, ['Claimed', 'Armed']);
+  // requireClaim has thrown when there is no host.
+  if (stage === 'Armed') return host as PhysicalHost;
+  const message =
+    power === 'On'
+      ? `host ${ref.host} was switched on by somebody else before it was armed`
+      : `the server of host ${ref.host} was seen off, but its BMC says ${power} now: it is not armed before it is off`;
+  throw bmcFailure(message, 'NotOff');
+}
+
+/** In stage Armed, until the server was seen on for this claim: after that an older attempt that goes on late has nothing to do here. */
+function bootFence(deps: Dependencies, ref: ClaimRef, signal: AbortSignal) {
+  return claimFence(deps.kube, ref, ['Armed'], signal, ({ status }) => {
+    if (status?.inspection?.claim !== ref.id || status.inspection.deadline === undefined) return;
+    throw retryable(`host ${ref.host} was seen on for this claim already: nothing more is sent to its BMC`);
+  });
 }
 
 /** Secret first, then one write that arms: the stage with the hashes of token and nonce (rule 21). */
 async function arm(deps: Dependencies, host: PhysicalHost, claim: Claim): Promise<PhysicalHost> {
   const hashes = await mintBootSecret(deps.kube, host, claim.id);
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
-  return patchHost(
-    deps.kube,
-    key,
-    (live) => {
-      const now = claimOf(live);
-      if (now?.id !== claim.id || (now.stage !== 'Claimed' && now.stage !== 'Armed')) {
-        throw ApplicationFailure.create({
-          type: 'ClaimLost',
-          nonRetryable: true,
-          message: `host ${key.namespace}/${key.host}: the claim ended before the server was armed`,
-        });
-      }
-      if (now.stage === 'Armed') return undefined;
-      return claimPatch({ ...now, stage: 'Armed', since: new Date().toISOString(), ...hashes });
-    },
-    host,
-  );
-}
-
-/** PXE once, read back; On; seen on. A command that was accepted and not done is sent again. */
-async function powerOn(deps: Dependencies, bmc: RedfishClient, ref: ClaimRef, signal: AbortSignal): Promise<void> {
-  const options = fenced(deps, ref, ['Armed'], signal);
-  for (let tries = 1; tries <= TRIES; tries += 1) {
-    await bmc.setBootSourcePXE(options);
-    await bmc.setPowerState('On', options);
-    if (await bmc.waitForPowerState('On', { timeoutMs: SEE_ON_MS, signal })) return;
-    log.warn('the server is still off, the command is sent again', { host: ref.host, tries });
+  let isOver = true;
+  try {
+    return await patchHost(
+      deps.kube,
+      key,
+      (live) => {
+        const now = claimOf(live);
+        isOver = now?.id !== claim.id || now.stage === 'Releasing';
+        if (now?.id !== claim.id || (now.stage !== 'Claimed' && now.stage !== 'Armed')) {
+          throw claimLost(`host ${key.namespace}/${key.host}: the claim ended before the server was armed`);
+        }
+        if (now.stage === 'Armed') return undefined;
+        return claimPatch({ ...now, stage: 'Armed', since: new Date().toISOString(), ...hashes });
+      },
+      host,
+    );
+  } catch (error) {
+    if (isClaimLost(error) && isOver) await dropBootSecret(deps.kube, host, claim.id);
+    throw error;
   }
-  throw bmcFailure(
-    `BMC of host ${ref.host} accepted the power-on ${TRIES} times, but the server stays off`,
-    'PowerOnNotSeen',
-  );
 }
 
 /** State Inspecting with the deadline, counted from the moment at which the server was seen on. */

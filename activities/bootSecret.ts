@@ -47,6 +47,11 @@ export async function mintBootSecret(kube: KubeClient, host: PhysicalHost, claim
   return { tokenHash: sha256(stored('token')), nonceHash: sha256(stored('nonce')) };
 }
 
+/** Takes back what was minted for a claim that ended meanwhile: its release has looked for the Secret already, and nobody else would. */
+export async function dropBootSecret(kube: KubeClient, host: PhysicalHost, claim: string): Promise<void> {
+  await kube.delete(SECRETS, host.metadata.namespace ?? '', bootSecretName(host.metadata.name, claim));
+}
+
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }

@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
+import { KubeError } from '../kube/error.ts';
 import { RedfishError } from '../redfish/index.ts';
 
 /** How an activity can fail, as workflows see it: `ApplicationFailure.type`. A closed union. */
@@ -26,10 +27,34 @@ export function retryable(message: string): ApplicationFailure {
   return ApplicationFailure.create({ message, type: 'Superseded' satisfies FailureType });
 }
 
+/** Detail of the failure (or of the cancellation) of an activity that gave up a request which changes something, or its task, under way. */
+export interface Landing {
+  readonly mayHaveLanded: true;
+}
+
 /** What went wrong at a BMC, with `kind` of the Redfish error as detail. */
-export function bmcFailure(message: string, kind: string): ApplicationFailure {
+export function bmcFailure(message: string, kind: string, landing?: Landing): ApplicationFailure {
   const type: FailureType = kind === 'Unauthorized' || kind.startsWith('Secret') ? 'BmcCredentials' : 'BmcFailure';
-  return ApplicationFailure.create({ message, type, details: [{ kind }] });
+  return ApplicationFailure.create({ message, type, details: [{ kind, ...landing }] });
+}
+
+/** For the details of what a given-up call ends with: what it asked of the BMC may still be done (rule 4). */
+export function landingOf(error: unknown): Landing | undefined {
+  const isUnderWay =
+    error instanceof RedfishError
+      ? error.mayHaveLanded && error.kind === 'Aborted'
+      : error instanceof ApplicationFailure &&
+        (error.details ?? []).some((detail) => (detail as Partial<Landing> | null)?.mayHaveLanded === true);
+  return isUnderWay ? { mayHaveLanded: true } : undefined;
+}
+
+/** The kind of a failure at a BMC; undefined for other failures. */
+export function bmcFailureKind(error: unknown): string | undefined {
+  return isBmcFailure(error) ? (error.details?.[0] as { kind?: string } | undefined)?.kind : undefined;
+}
+
+export function isClaimLost(error: unknown): boolean {
+  return error instanceof ApplicationFailure && error.type === ('ClaimLost' satisfies FailureType);
 }
 
 /** Nobody works for this pool: what an operator would otherwise have to guess. */
@@ -40,7 +65,7 @@ export function noWorker(host: string, pool: string | undefined): ApplicationFai
 }
 
 export function isNoWorker(error: unknown): boolean {
-  return isBmcFailure(error) && (error.details?.[0] as { kind?: string } | undefined)?.kind === 'NoWorker';
+  return bmcFailureKind(error) === 'NoWorker';
 }
 
 /** Whether it was the BMC, or the way to it, that failed: not the API server, not a shutdown, not a lost claim. */
@@ -48,9 +73,19 @@ export function isBmcFailure(error: unknown): error is ApplicationFailure {
   return error instanceof ApplicationFailure && (error.type === 'BmcFailure' || error.type === 'BmcCredentials');
 }
 
+/** A policy or a missing role: to try again soon is no use, and somebody has to hear of it. */
+export function isRefusedWrite(error: unknown): error is KubeError {
+  return error instanceof KubeError && [403, 422].includes(error.status);
+}
+
+/** `what`: what cannot be done because of it, such as `host h cannot be enrolled`. */
+export function refusedWrite(what: string, error: KubeError): ApplicationFailure {
+  return bmcFailure(`${what}, the API server refuses: ${error.message}`, 'APIServerRefused');
+}
+
 /** The failure that a workflow sees for an error of the Redfish client; other errors stay what they are. */
 export function fromRedfish(error: unknown, host: string): unknown {
   if (!(error instanceof RedfishError)) return error;
   if (error.cause instanceof ApplicationFailure) return error.cause;
-  return bmcFailure(`BMC of host ${host}: ${error.message}`, error.kind);
+  return bmcFailure(`BMC of host ${host}: ${error.message}`, error.kind, landingOf(error));
 }

@@ -15,13 +15,14 @@ export const BMC_CALL_MS = 60_000;
 
 /**
  * The fence of rule 2 for calls on behalf of a claim: the host is read live, the claim and its stage are compared, and the
- * request goes out within 2 s of that read or not at all. A mismatch is `ClaimLost`.
+ * request goes out within 2 s of that read or not at all. A mismatch is `ClaimLost`. `alsoCheck` throws what else forbids it.
  */
 export function claimFence(
   kube: KubeClient,
   ref: ClaimRef,
   stages: readonly ClaimStage[],
   signal: AbortSignal,
+  alsoCheck?: (host: PhysicalHost) => void,
 ): Pick<MutateOptions, 'fence' | 'userAgent' | 'signal'> {
   return {
     signal,
@@ -29,6 +30,7 @@ export function claimFence(
     fence: fence(kube, ref, signal, (host) => {
       requireClaim(host, ref, stages);
       refuseMoved(host);
+      if (host !== undefined) alsoCheck?.(host);
     }),
   };
 }

@@ -3,11 +3,19 @@ import type { ClaimStage } from '../crds/claim.ts';
 import type { MutateOptions, RedfishClient } from '../redfish/index.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import { bmcFailure, fromRedfish } from './failures.ts';
+import { bmcFailure, fromRedfish, isClaimLost } from './failures.ts';
 import { claimFence } from './fence.ts';
+
+type Options = Omit<MutateOptions, 'urgent'>;
 
 /** After this long without the wanted state the command is taken for lost and sent again. */
 const RESEND_AFTER_MS = 20_000;
+/** So long an activity sends Off again: less than it lasts at most, so that what came of it is told in its own words. */
+const SEE_OFF_MS = 90_000;
+/** How long one try may wait to see the server on before the command is taken for lost. */
+const SEE_ON_MS = 30_000;
+/** How often On is sent in one activity before it fails and the workflow decides. */
+const ON_TRIES = 3;
 
 /**
  * Switches a server off and sees it off. In good order first when `gracefulMs` is given, then by force; a command that was
@@ -16,53 +24,70 @@ const RESEND_AFTER_MS = 20_000;
 export async function switchOff(
   bmc: RedfishClient,
   host: string,
-  options: Omit<MutateOptions, 'urgent'>,
-  limits: { totalMs: number; gracefulMs?: number },
+  options: Options,
+  limits: { totalMs?: number; gracefulMs?: number } = {},
 ): Promise<boolean> {
-  const signal = options.signal;
-  const until = performance.now() + limits.totalMs;
+  const { totalMs = SEE_OFF_MS, gracefulMs = 0 } = limits;
+  const until = performance.now() + totalMs;
   try {
-    if ((await bmc.getPowerState(signal ? { signal } : {})) === 'Off') return false;
-    if (limits.gracefulMs !== undefined && limits.gracefulMs > 0) {
-      if (await shutDown(bmc, options, Math.min(limits.gracefulMs, limits.totalMs / 2))) return true;
-    }
+    if ((await bmc.getPowerState(cancelledBy(options))) === 'Off') return false;
+    if (gracefulMs > 0 && (await shutDown(bmc, options, Math.min(gracefulMs, totalMs / 2)))) return true;
     while (performance.now() < until) {
       await bmc.setPowerState('ForceOff', { ...options, urgent: true });
-      const waitMs = Math.max(1_000, Math.min(RESEND_AFTER_MS, until - performance.now()));
-      if (await bmc.waitForPowerState('Off', { timeoutMs: waitMs, ...(signal ? { signal } : {}) })) return true;
+      const timeoutMs = Math.max(1_000, Math.min(RESEND_AFTER_MS, until - performance.now()));
+      if (await bmc.waitForPowerState('Off', { timeoutMs, ...cancelledBy(options) })) return true;
       log.warn('the server is still on, the command is sent again', { host });
     }
   } catch (error) {
     throw fromRedfish(error, host);
   }
   throw bmcFailure(
-    `BMC of host ${host} accepted the power-off, but the server was not seen off within ${Math.round(limits.totalMs / 1000)} s`,
+    `BMC of host ${host} accepted the power-off, but the server was not seen off within ${Math.round(totalMs / 1000)} s`,
     'PowerOffNotSeen',
   );
 }
 
-async function shutDown(bmc: RedfishClient, options: Omit<MutateOptions, 'urgent'>, limitMs: number): Promise<boolean> {
+async function shutDown(bmc: RedfishClient, options: Options, limitMs: number): Promise<boolean> {
   try {
     await bmc.setPowerState('GracefulShutdown', { ...options, urgent: true });
   } catch (error) {
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted === true) throw error;
     const failure = fromRedfish(error, '');
     if (failure !== error && isClaimLost(failure)) throw failure;
     return false;
   }
-  return bmc.waitForPowerState('Off', { timeoutMs: limitMs, ...(options.signal ? { signal: options.signal } : {}) });
+  return bmc.waitForPowerState('Off', { timeoutMs: limitMs, ...cancelledBy(options) });
 }
 
-function isClaimLost(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && (error as { type?: unknown }).type === 'ClaimLost';
+/**
+ * PXE once, read back; On; seen on (rule 5). A command that was accepted and not done is sent again. Nothing is sent to a server that is
+ * not off, however long ago the caller saw it off: then it is only waited for.
+ */
+export async function switchOn(bmc: RedfishClient, host: string, options: Options, seeOnMs = SEE_ON_MS): Promise<void> {
+  let sent = 0;
+  for (let tries = 1; tries <= ON_TRIES; tries += 1) {
+    const isOff = await bmc.setBootSourcePXE(options);
+    if (isOff) {
+      await bmc.setPowerState('On', options);
+      sent += 1;
+    }
+    if (await bmc.waitForPowerState('On', { timeoutMs: seeOnMs, ...cancelledBy(options) })) return;
+    if (!isOff) break;
+    log.warn('the server is still off, the command is sent again', { host, tries });
+  }
+  throw bmcFailure(
+    sent === 0
+      ? `the server of host ${host} is neither off nor on by its BMC: nothing was sent`
+      : `BMC of host ${host} accepted the power-on ${sent === 1 ? 'once' : `${sent} times`}, but the server was not seen on`,
+    'PowerOnNotSeen',
+  );
+}
+
+function cancelledBy({ signal }: Options): { signal?: AbortSignal } {
+  return signal ? { signal } : {};
 }
 
 /** The options of a mutating call on behalf of a claim. */
-export function fenced(
-  deps: Dependencies,
-  ref: ClaimRef,
-  stages: readonly ClaimStage[],
-  signal: AbortSignal,
-): Omit<MutateOptions, 'urgent'> {
+export function fenced(deps: Dependencies, ref: ClaimRef, stages: readonly ClaimStage[], signal: AbortSignal): Options {
   return claimFence(deps.kube, ref, stages, signal);
 }

@@ -31,9 +31,9 @@ export async function followTask(
   let waitMs = waitOf(retryAfterMs(accepted.headers['retry-after']), 0);
   let seen = false;
   for (let attempt = 1; performance.now() + waitMs < endMs; attempt += 1) {
-    await pause(waitMs, signal, what);
-    const timeoutMs = Math.max(1, endMs - performance.now());
-    const look = await lookAt(conversation, path, what, { signal, timeoutMs }).catch(letPass);
+    const look = await pause(waitMs, signal, what)
+      .then(() => lookAt(conversation, path, what, { signal, timeoutMs: Math.max(1, endMs - performance.now()) }))
+      .catch(letPass);
     if (look.kind === 'ended') return;
     if (look.kind === 'absent' && (seen || performance.now() - startedMs > UNBORN_MS)) return;
     seen ||= look.kind === 'running';
@@ -45,8 +45,10 @@ function waitOf(askedMs: number | undefined, attempt: number): number {
   return askedMs === undefined ? growingPauseMs(attempt) : requestedPauseMs(askedMs, attempt);
 }
 
-/** The BMC accepted the request: not being able to look at its task is no failure of it. */
+/** The BMC accepted the request: not being able to look at its task is no failure of it, and a caller that goes leaves it under way. */
 function letPass(error: unknown): Look {
+  if (error instanceof RedfishError && error.kind === 'Aborted')
+    throw new RedfishError('Aborted', error.message, { cause: error.cause, mayHaveLanded: true });
   if (error instanceof RedfishError && ['Busy', 'Unreachable', 'Timeout'].includes(error.kind))
     return { kind: 'ended' };
   throw error;
