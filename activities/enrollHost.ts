@@ -5,12 +5,11 @@ import { connectionHash } from '../crds/connection.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import { KubeError } from '../kube/error.ts';
 import type { NetworkAddress, SystemInfo } from '../redfish/index.ts';
 import type { HostInput, ObjectRef } from '../workflows/names.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
-import { bmcFailure, fromRedfish, noWorker } from './failures.ts';
+import { fromRedfish, isRefusedWrite, noWorker, refusedWrite } from './failures.ts';
 import { disownFormerSecrets, markedSecrets, ownSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
 import { reachabilityReason } from './reachability.ts';
@@ -63,7 +62,9 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
     return { kind: 'enrolled' };
   } catch (error) {
     if (signal.aborted) throw error;
-    const failure = isRefused(error) ? refusedWrite(name, error) : fromRedfish(error, name);
+    const failure = isRefusedWrite(error)
+      ? refusedWrite(`host ${name} cannot be enrolled`, error)
+      : fromRedfish(error, name);
     if (!(failure instanceof ApplicationFailure)) throw failure;
     if (failure.type === 'ClaimLost') return { kind: 'notDue', message: failure.message };
     return tellFailure(deps, host, failure, input.failures + 1, usedHash);
@@ -216,15 +217,6 @@ async function tellFailure(
   });
   deps.recorder.event(host, 'Warning', 'EnrollmentFailed', message);
   return { kind: 'failed', message: failure.message, nextAttemptAt, connectionHash: usedHash, pool: poolOf(host) };
-}
-
-/** A policy or a missing role: to try again soon is no use, and somebody has to hear of it. */
-function isRefused(error: unknown): error is KubeError {
-  return error instanceof KubeError && [403, 422].includes(error.status);
-}
-
-function refusedWrite(host: string, error: KubeError): ApplicationFailure {
-  return bmcFailure(`host ${host} cannot be enrolled, the API server refuses: ${error.message}`, 'Refused');
 }
 
 function poolOf(host: PhysicalHost): string | null {

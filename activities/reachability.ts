@@ -1,5 +1,21 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import { HOST_REASONS, type HostReason } from '../crds/reasons.ts';
+import { bmcFailureKind, isBmcFailure } from './failures.ts';
+
+/** Kinds of failure that say nothing of the BMC: it was not asked, or answered as it should. */
+const NOT_OF_THE_BMC: ReadonlySet<string> = new Set([
+  'APIServerRefused',
+  'FenceExpired',
+  'FenceRefused',
+  'NoWorker',
+  'Unconfirmed',
+]);
+
+/** The reason for RedfishReachable=False; undefined when the failure was not the BMC's, nor its Secret's. */
+export function unreachableReason(failure: unknown): HostReason | undefined {
+  if (!isBmcFailure(failure) || NOT_OF_THE_BMC.has(bmcFailureKind(failure) ?? '')) return undefined;
+  return reachabilityReason(failure);
+}
 
 /** The reason of the condition RedfishReachable for what went wrong at a BMC, or with its Secret. */
 export function reachabilityReason(failure: ApplicationFailure): HostReason {
@@ -15,7 +31,7 @@ export function reachabilityReason(failure: ApplicationFailure): HostReason {
       return HOST_REASONS.systemAmbiguous;
     case 'SystemNotFound':
       return HOST_REASONS.systemNotFound;
-    case 'Refused':
+    case 'APIServerRefused':
       return HOST_REASONS.apiServerRefused;
     case 'Tls':
       return HOST_REASONS.tls;

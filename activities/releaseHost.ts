@@ -13,12 +13,23 @@ import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import { SECRETS } from '../kube/resource.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { ClaimRef } from './claimRef.ts';
-import { delay } from './activityScope.ts';
+import { BMC_ACTIVITY_MS, delay, withinMs } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
-import { claimLost, fromRedfish, isBmcFailure, isNoWorker, noWorker } from './failures.ts';
+import {
+  bmcFailure,
+  claimLost,
+  fromRedfish,
+  isBmcFailure,
+  isClaimLost,
+  isNoWorker,
+  isRefusedWrite,
+  noWorker,
+  refusedWrite,
+} from './failures.ts';
 import { BMC_CALL_MS, FENCE_MS, refuseMoved } from './fence.ts';
 import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { fenced, switchOff } from './power.ts';
+import { unreachableReason } from './reachability.ts';
 
 export interface MarkReleasingInput {
   readonly claim: ClaimRef;
@@ -74,9 +85,6 @@ export interface ReleaseHostInput {
 
 export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
 
-/** An activity that releases lasts at most so long; then it goes on in `release/<ns>/<host>` (rule 4). */
-const TOTAL_MS = 100_000;
-
 /** How long a power-on that a BMC has accepted may take until the server shows it: an Off before that is not the last word. */
 const ON_SHOWS_MS = 10_000;
 
@@ -88,21 +96,34 @@ export async function releaseHost(
   deps: Dependencies,
   input: ReleaseHostInput,
   signal: AbortSignal,
+  limitMs = BMC_ACTIVITY_MS,
 ): Promise<ReleaseHostResult> {
-  return release(deps, input, signal, switchOffAndClear);
+  const message = `the server of host ${input.claim.host} was not seen off, with its boot override cleared, within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
+  const until = performance.now() + limitMs;
+  return release(deps, input, signal, (host) =>
+    withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, (limited) =>
+      switchOffAndClear(deps, input, host, limited),
+    ),
+  );
+}
+
+export interface UnservedInput extends ReleaseHostInput {
+  /** What became of an attempt whose end nobody confirmed; absent: no worker took it. */
+  readonly unconfirmed?: string;
 }
 
 /**
- * The same when no worker of the host's pool takes it: that is told on the host, and an operator may force the release without one.
- * Calls no BMC. `pending`: the host stays claimed.
+ * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: that is told on the host, and an
+ * operator may force the release without one. Calls no BMC. `pending`: the host stays claimed.
  */
 export async function releaseHostUnserved(
   deps: Dependencies,
-  input: ReleaseHostInput,
+  input: UnservedInput,
 ): Promise<ReleaseHostResult | { readonly kind: 'pending' }> {
-  const { host, pool } = input.claim;
+  const { claim, unconfirmed } = input;
+  const why = unconfirmed === undefined ? noWorker(claim.host, claim.pool) : bmcFailure(unconfirmed, 'Unconfirmed');
   try {
-    return await release(deps, input, new AbortController().signal, () => Promise.reject(noWorker(host, pool)));
+    return await release(deps, input, new AbortController().signal, () => Promise.reject(why));
   } catch (error) {
     if (isBmcFailure(error)) return { kind: 'pending' };
     throw error;
@@ -113,7 +134,7 @@ async function release(
   deps: Dependencies,
   input: ReleaseHostInput,
   signal: AbortSignal,
-  switchOff: typeof switchOffAndClear,
+  seeOff: (host: PhysicalHost) => Promise<void>,
 ): Promise<ReleaseHostResult> {
   const { claim: ref } = input;
   const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
@@ -123,13 +144,13 @@ async function release(
   const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
   if (forced !== undefined) return forceRelease(deps, input, host, forced);
   try {
-    await switchOff(deps, input, host, signal);
+    await seeOff(host);
   } catch (error) {
     const failure = fromRedfish(error, ref.host);
-    if (!signal.aborted) await tellFailure(deps, input, failure);
+    if (!signal.aborted && !isClaimLost(failure)) await tellFailure(deps, input, failure);
     throw failure;
   }
-  await endClaim(deps, ref, host, 'Available');
+  await endClaim(deps, input, host, 'Available');
   deps.recorder.event(
     host,
     'Normal',
@@ -150,13 +171,13 @@ async function switchOffAndClear(
   const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
   const options = fenced(deps, ref, ['Releasing'], signal);
   const gracefulMs = input.wasHandedOver && input.attempt === 1 ? deps.options.gracefulShutdownMs : 0;
-  const wasOn = await switchOff(bmc, ref.host, options, { totalMs: TOTAL_MS, gracefulMs });
+  const wasOn = await switchOff(bmc, ref.host, options, { gracefulMs });
   await bmc.clearBootOverride(options);
   const unsettledMs = input.isUnconfirmed ? FENCE_MS + BMC_CALL_MS : !wasOn && mayComeOn(host, ref) ? ON_SHOWS_MS : 0;
   if (unsettledMs === 0) return;
   const leftMs = Date.parse(input.releasingSince) + unsettledMs - Date.now();
   if (leftMs > 0) await delay(leftMs, signal);
-  await switchOff(bmc, ref.host, options, { totalMs: TOTAL_MS });
+  await switchOff(bmc, ref.host, options);
   await bmc.clearBootOverride(options);
 }
 
@@ -172,6 +193,23 @@ function mayComeOn(host: PhysicalHost, ref: ClaimRef): boolean {
  * said of this claim: left standing, it would free the next one without a look at its server.
  */
 async function endClaim(
+  deps: Dependencies,
+  input: ReleaseHostInput,
+  host: PhysicalHost,
+  state: 'Available' | 'Enrolling',
+): Promise<void> {
+  const { claim: ref } = input;
+  try {
+    await writeEnd(deps, ref, host, state);
+  } catch (error) {
+    if (!isRefusedWrite(error)) throw error;
+    const failure = refusedWrite(`host ${ref.host} cannot be freed`, error);
+    await tellFailure(deps, input, failure);
+    throw failure;
+  }
+}
+
+async function writeEnd(
   deps: Dependencies,
   ref: ClaimRef,
   host: PhysicalHost,
@@ -247,8 +285,7 @@ async function forceRelease(
   host: PhysicalHost,
   reason: string,
 ): Promise<ReleaseHostResult> {
-  const { claim: ref } = input;
-  await endClaim(deps, ref, host, 'Enrolling');
+  await endClaim(deps, input, host, 'Enrolling');
   deps.recorder.event(
     host,
     'Warning',
@@ -273,9 +310,8 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
     const patches: ConditionPatch[] = [
       { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message: text },
     ];
-    if (!isUnserved) {
-      patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason: HOST_REASONS.redfishError, message });
-    }
+    const reason = unreachableReason(failure);
+    if (reason !== undefined) patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason, message });
     return {
       state: 'Error',
       ready: false,

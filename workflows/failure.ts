@@ -1,5 +1,11 @@
-import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from '@temporalio/workflow';
-import type { FailureType } from '../activities/failures.ts';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  TimeoutFailure,
+  isCancellation,
+} from '@temporalio/workflow';
+import type { FailureType, Landing } from '../activities/failures.ts';
 
 /** What became of an activity that did not succeed, as far as a workflow decides on it. */
 export interface Failed {
@@ -11,7 +17,19 @@ export interface Failed {
 const UNCONFIRMED: Readonly<Record<string, string>> = {
   SCHEDULE_TO_CLOSE:
     'nothing came back until its deadline: the worker that made the call was lost, or none took it (is a bmc-worker of its pool running?)',
+  START_TO_CLOSE: 'the call did not come to its end in time, and was given up: the BMC or the API server is very slow',
 };
+
+/**
+ * Whether what an activity sent to a BMC may still take effect though it has ended (rule 4): nobody confirmed its end (`unconfirmed`), or a
+ * request that changes something was under way when it was cancelled, when its worker was shut down, or at its own deadline.
+ */
+export function mayHaveLanded(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof TimeoutFailure) return cause.timeoutType !== 'SCHEDULE_TO_START';
+  if (!(cause instanceof ApplicationFailure) && !(cause instanceof CancelledFailure)) return false;
+  return (cause.details ?? []).some((detail) => (detail as Partial<Landing> | null)?.mayHaveLanded === true);
+}
 
 /**
  * Sorts a failure. `unconfirmed`: the worker was lost or silent, what the activity sent may still arrive at the BMC (rule 4);

@@ -1,8 +1,9 @@
-import { CancellationScope, ParentClosePolicy, sleep, startChild } from '@temporalio/workflow';
+import { CancellationScope, ParentClosePolicy, patched, sleep, startChild } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ClaimRef } from '../activities/claimRef.ts';
+import type { UnservedInput } from '../activities/releaseHost.ts';
 import type { ClaimStage } from '../crds/claim.ts';
-import { sortFailure } from './failure.ts';
+import { mayHaveLanded, sortFailure } from './failure.ts';
 import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from './names.ts';
 import { bmcOrTell, kubernetes } from './proxies.ts';
 
@@ -52,7 +53,7 @@ export async function tryRelease(
 ): Promise<boolean> {
   const { claim } = release;
   let { isUnconfirmed } = release;
-  // What a lost worker has sent may arrive until D after it was lost: that is later than the mark when it was lost in here.
+  // What was sent last may arrive until D after its sender was lost or gave it up: that is later than the mark when it was in here.
   let releasingSince = marked.since;
   for (let attempt = 1; ; attempt += 1) {
     const nextAttemptInMs = retryDelayMs(attempt);
@@ -65,16 +66,18 @@ export async function tryRelease(
       const failed = sortFailure(error);
       if (failed.kind === 'claimLost') return true;
       if (failed.kind === 'cancelled') throw error;
-      if (failed.kind === 'unconfirmed') {
+      if (mayHaveLanded(error)) {
         isUnconfirmed = true;
         releasingSince = new Date(Date.now()).toISOString();
       }
       if (failed.kind === 'shutdown') continue;
+      // The activity itself had no time to tell it, or it was lost.
+      if (failed.kind === 'unconfirmed' && patched('release-tells-unconfirmed')) {
+        const told = await tell({ ...input, unconfirmed: failed.message }, 'how its release was cut short');
+        if (told.kind !== 'pending') return true;
+      }
       if (failed.kind === 'noWorker') {
-        const told = await kubernetes.releaseHostUnserved.executeWithOptions(
-          { summary: `Tells on host ${claim.host} that no worker takes its release` },
-          [input],
-        );
+        const told = await tell(input, 'that no worker takes its release');
         if (told.kind !== 'pending') return true;
         if (!mayTryAgain(0)) return false;
         // It was no attempt, and waits in the queue again: the first worker of the pool takes it at once.
@@ -84,6 +87,17 @@ export async function tryRelease(
       if (!mayTryAgain(nextAttemptInMs)) return false;
       await wait(nextAttemptInMs, `Next attempt to release host ${claim.host}: ${failed.message}`.slice(0, 200));
     }
+  }
+}
+
+/** Tells why an attempt came to nothing, where the activity itself could not, and looks for the word to force it. */
+async function tell(input: UnservedInput, what: string) {
+  try {
+    const summary = `Tells on host ${input.claim.host} ${what}`;
+    return await kubernetes.releaseHostUnserved.executeWithOptions({ summary }, [input]);
+  } catch (error) {
+    if (sortFailure(error).kind !== 'claimLost') throw error;
+    return { kind: 'ended' } as const;
   }
 }
 

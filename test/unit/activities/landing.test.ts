@@ -1,0 +1,71 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { ActivityCancellationDetails } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { withHeartbeat, withinMs } from '../../../activities/activityScope.ts';
+import { bootInspector } from '../../../activities/bootInspector.ts';
+import { landingOf } from '../../../activities/failures.ts';
+import { claimedHost } from '../controllers/builders.ts';
+import { failureOf, fakeBmc, stopAll, until } from '../redfish/fakeBmc.ts';
+import { NEVER, OneHost, REF, RUN } from './oneHost.ts';
+
+afterEach(stopAll);
+
+const RESET = '/redfish/v1/Systems/1/Actions/ComputerSystem.Reset';
+
+/** A boot whose On is under way, or is not, when the activity is told to end. */
+async function endedBoot(habit: 'hangs' | 'accepts', details: ActivityCancellationDetails): Promise<unknown> {
+  const bmc = await fakeBmc((it) => it.on('POST', RESET, habit === 'hangs' ? { instead: 'hang' } : { status: 204 }));
+  const one = new OneHost(claimedHost('Armed'), bmc);
+  const env = new MockActivityEnvironment();
+  const ended = failureOf(
+    env.run(() => withHeartbeat((signal) => bootInspector(one.deps, { claim: REF, run: RUN }, signal))),
+  );
+  await until(() => bmc.sent('POST').length > 0 && (habit === 'hangs' || bmc.seen.at(-1)?.method === 'GET'));
+  env.cancel(details.cancelRequested ? 'CANCELLED' : 'WORKER_SHUTDOWN', details);
+  const failure = await ended;
+  await one.close();
+  return failure;
+}
+
+const cancelled = new ActivityCancellationDetails({ cancelRequested: true });
+const shutDown = new ActivityCancellationDetails({ workerShutdown: true });
+
+describe('an activity that is told to end while a request is under way (rule 4)', () => {
+  test('cancelled: the cancellation carries that it may have landed', async () => {
+    expect(await endedBoot('hangs', cancelled)).toMatchObject({
+      name: 'CancelledFailure',
+      details: [{ mayHaveLanded: true }],
+    });
+  });
+
+  test('at a shutdown of its worker: the same', async () => {
+    expect(await endedBoot('hangs', shutDown)).toMatchObject({
+      type: 'WorkerShutdown',
+      details: [{ mayHaveLanded: true }],
+    });
+  });
+
+  test('while it waits for what was accepted: confirmed', async () => {
+    expect(await endedBoot('accepts', cancelled)).toMatchObject({ name: 'CancelledFailure', details: [] });
+  });
+});
+
+describe('the own end of an activity', () => {
+  const late = { message: 'too late', kind: 'PowerOffNotSeen' };
+  const never = (signal: AbortSignal) =>
+    new Promise<void>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('aborted')));
+    });
+
+  test('comes as a failure at the BMC', async () => {
+    const failure = await failureOf(withinMs(10.5, NEVER, late, never));
+    expect(failure).toMatchObject({ type: 'BmcFailure', message: 'too late', details: [{ kind: 'PowerOffNotSeen' }] });
+    expect(landingOf(failure)).toBeUndefined();
+  });
+
+  test('a cancel before it is none of it', async () => {
+    const gone = new AbortController();
+    setTimeout(() => gone.abort(), 5);
+    expect(String(await failureOf(withinMs(1_000, gone.signal, late, never)))).toContain('aborted');
+  });
+});
