@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import { withBmcRequests } from './bmcRequests.ts';
 import { bootInspector, prepareBoot, type BootInput } from './bootInspector.ts';
 import { claimHost, type ClaimHostInput } from './claimHost.ts';
@@ -80,7 +81,8 @@ export function createBmcActivities(deps: Dependencies) {
     prepareBoot: (input: BootInput) => atBmc((signal) => prepareBoot(deps, input, signal)),
     bootInspector: (input: BootInput) => atBmc((signal) => bootInspector(deps, input, signal)),
     releaseHost: (input: ReleaseHostInput) => atBmc((signal) => releaseHost(deps, input, signal)),
-    retireHost: (input: RetireInput) => atBmc((signal) => retireHost(deps, input, signal)),
+    retireHost: (input: RetireInput) =>
+      atBmc((signal) => retireHost(deps, input, signal, Context.current().info.taskQueue)),
     monitorShard: (input: MonitorInput) =>
       withHeartbeat((signal) => monitorShard(deps, failedPolls, input, signal), MONITOR_HEARTBEAT_MS),
   };

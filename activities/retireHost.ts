@@ -1,4 +1,4 @@
-import { ApplicationFailure } from '@temporalio/common';
+import type { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import {
@@ -9,14 +9,16 @@ import {
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import type { ObjectRef } from '../workflows/names.ts';
+import { bmcTaskQueue, type ObjectRef } from '../workflows/names.ts';
+import { BMC_ACTIVITY_MS, withinMs } from './activityScope.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
-import { fromRedfish, isBmcFailure, isNoWorker, noWorker } from './failures.ts';
+import { fromRedfish, isBmcFailure, isClaimLost, isNoWorker, noWorker } from './failures.ts';
 import { retireFence } from './fence.ts';
 import { disownSecrets, markedSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost } from './hostStore.ts';
 import { switchOff } from './power.ts';
+import { unreachableReason } from './reachability.ts';
 
 export interface RetireInput {
   readonly host: ObjectRef;
@@ -25,30 +27,40 @@ export interface RetireInput {
 }
 
 export type RetireResult =
-  { readonly kind: 'off'; readonly secrets: readonly string[] } | { readonly kind: 'notDue'; readonly message: string };
+  | { readonly kind: 'off'; readonly secrets: readonly string[] }
+  | { readonly kind: 'notDue'; readonly message: string }
+  /** The next attempt is for the workers of `pool`, null: those without one. */
+  | { readonly kind: 'pending'; readonly pool: string | null };
 
 /**
  * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call that is allowed
  * here, rule 3). `beskar7.io/force-release` skips the BMC. A host that was never enrolled goes also when its BMC does not answer: its server
- * was never switched on by us, and a mistyped address must not hold up its deletion.
+ * was never switched on by us, and a mistyped address must not hold up its deletion. `taskQueue`: whose worker this is. When the host's pool is
+ * another one by now, its BMC is for that one to call (`pending`).
  */
-export async function retireHost(deps: Dependencies, input: RetireInput, signal: AbortSignal): Promise<RetireResult> {
+export async function retireHost(
+  deps: Dependencies,
+  input: RetireInput,
+  signal: AbortSignal,
+  taskQueue?: string,
+  limitMs = BMC_ACTIVITY_MS,
+): Promise<RetireResult> {
+  const { namespace, name, uid } = input.host;
+  const until = performance.now() + limitMs;
+  const message = `the server of host ${name} was not seen off within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
   return retire(deps, input, signal, async (host) => {
-    const { namespace, name, uid } = input.host;
-    const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
-    const options = retireFence(deps.kube, { namespace, host: name, hostUid: uid }, signal);
-    await switchOff(bmc, name, options, { totalMs: 100_000 });
+    const pool = host.spec.redfishConnection.workerPool;
+    if (taskQueue !== undefined && taskQueue !== bmcTaskQueue(pool)) return { kind: 'pending', pool: pool ?? null };
+    await withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, async (limited) => {
+      const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
+      await switchOff(bmc, name, retireFence(deps.kube, { namespace, host: name, hostUid: uid }, limited));
+    });
+    return undefined;
   });
 }
 
-/**
- * The same when no worker of the host's pool takes it: told on the host, where an operator may say to do without. Calls no BMC.
- * `pending`: the next attempt is for the workers of `pool`, null: those without one.
- */
-export async function retireHostUnserved(
-  deps: Dependencies,
-  input: RetireInput,
-): Promise<RetireResult | { readonly kind: 'pending'; readonly pool: string | null }> {
+/** The same when no worker of the host's pool takes it: told on the host, where an operator may say to do without. Calls no BMC. */
+export async function retireHostUnserved(deps: Dependencies, input: RetireInput): Promise<RetireResult> {
   let pool: string | undefined;
   try {
     return await retire(deps, input, new AbortController().signal, ({ metadata, spec }) => {
@@ -65,7 +77,7 @@ async function retire(
   deps: Dependencies,
   input: RetireInput,
   signal: AbortSignal,
-  act: (host: PhysicalHost) => Promise<void>,
+  seeOff: (host: PhysicalHost) => Promise<RetireResult | undefined>,
 ): Promise<RetireResult> {
   const { namespace, name, uid } = input.host;
   const host = await readHost(deps.kube, namespace, name, signal);
@@ -75,10 +87,11 @@ async function retire(
   const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
   if (forced === undefined) {
     try {
-      await act(host);
+      const other = await seeOff(host);
+      if (other !== undefined) return other;
     } catch (error) {
       const failure = fromRedfish(error, name);
-      if (signal.aborted) throw failure;
+      if (signal.aborted || isClaimLost(failure)) throw failure;
       if (!isBmcFailure(failure) || wasEnrolled(host)) {
         await tellFailure(deps, host, input, failure);
         throw failure;
@@ -97,28 +110,48 @@ export interface LetHostGoInput {
   readonly secrets: readonly string[];
 }
 
+export type LetHostGoResult =
+  | { readonly kind: 'gone' }
+  /** It was paused, say, after its server was seen off: it keeps our finalizer, and its Secrets theirs. */
+  | { readonly kind: 'notDue'; readonly message: string };
+
 /**
  * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them. Can run twice.
  */
-export async function letHostGo(deps: Dependencies, { host: ref, secrets }: LetHostGoInput): Promise<void> {
+export async function letHostGo(deps: Dependencies, { host: ref, secrets }: LetHostGoInput): Promise<LetHostGoResult> {
   const { namespace, name, uid } = ref;
+  const left = await takeFinalizer(deps, ref);
+  if (left !== undefined && isHeld(left, uid)) {
+    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refusal(left, uid) ?? 'has changed'}` };
+  }
+  await disownSecrets(deps, ref, secrets);
+  return { kind: 'gone' };
+}
+
+/** The host as it is then; undefined when it is gone. */
+async function takeFinalizer(deps: Dependencies, { namespace, name, uid }: ObjectRef) {
   const host = await readHost(deps.kube, namespace, name);
-  if (host && host.metadata.uid === uid && refusal(host, uid) === undefined) {
-    await patchHost(
+  if (!host || !isHeld(host, uid)) return undefined;
+  try {
+    return await patchHost(
       deps.kube,
       { namespace, host: name },
       (live) => {
+        if (refusal(live, uid) !== undefined) return undefined;
         const finalizers = live.metadata.finalizers ?? [];
-        if (live.metadata.uid !== uid || !isUnclaimed(live) || !finalizers.includes(FINALIZER_HOST)) return undefined;
         return { metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_HOST) } };
       },
       host,
-    ).catch((error: unknown) => {
-      // Gone between two steps: that is what was wanted.
-      if (!(error instanceof ApplicationFailure) || error.type !== 'ClaimLost') throw error;
-    });
+    );
+  } catch (error) {
+    // Gone between two steps: that is what was wanted.
+    if (!isClaimLost(error)) throw error;
+    return undefined;
   }
-  await disownSecrets(deps, ref, secrets);
+}
+
+function isHeld({ metadata }: PhysicalHost, uid: string): boolean {
+  return metadata.uid === uid && (metadata.finalizers ?? []).includes(FINALIZER_HOST);
 }
 
 function refusal(host: PhysicalHost | undefined, uid: string): string | undefined {
@@ -159,9 +192,9 @@ async function tellFailure(
   const patches: ConditionPatch[] = [
     { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message },
   ];
-  if (!isUnserved) {
-    const unreachable = { status: 'False', reason: HOST_REASONS.redfishError, message: reason } as const;
-    patches.push({ type: CONDITIONS.redfishReachable, ...unreachable });
+  const unreachable = unreachableReason(failure);
+  if (unreachable !== undefined) {
+    patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason: unreachable, message: reason });
   }
   await patchHostStatus(
     deps.kube,

@@ -7,9 +7,9 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { RetireInput } from '../activities/retireHost.ts';
+import type { LetHostGoResult, RetireInput } from '../activities/retireHost.ts';
 import { paragraphs } from './details.ts';
-import { sortFailure } from './failure.ts';
+import { mayHaveLanded, sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
 import { atPool, type HostInput } from './names.ts';
 import { bmcOrTell, kubernetes } from './proxies.ts';
@@ -53,13 +53,15 @@ export async function retireHost(input: HostInput, settlesAt = 0): Promise<strin
         continue;
       }
       const { secrets } = result;
-      await kubernetes.letHostGo.executeWithOptions({ summary: `Lets ${input.name} go` }, [{ host: input, secrets }]);
+      const letGo = { summary: `Lets ${input.name} go` };
+      const left = await kubernetes.letHostGo.executeWithOptions(letGo, [{ host: input, secrets }]);
+      if (isNotDue(left)) return left.message;
       return `host ${input.namespace}/${input.name} was retired`;
     } catch (error) {
       const failed = sortFailure(error);
       if (failed.kind === 'cancelled') throw error;
       if (failed.kind === 'claimLost') return failed.message;
-      if (failed.kind === 'unconfirmed' && patched('retire-settles')) settlesAt = Date.now() + IN_FLIGHT_MS;
+      if (mayHaveLanded(error) && patched('retire-settles')) settlesAt = Date.now() + IN_FLIGHT_MS;
       const seen = changes;
       setCurrentDetails(
         paragraphs(
@@ -73,6 +75,11 @@ export async function retireHost(input: HostInput, settlesAt = 0): Promise<strin
     }
   }
   return continueAsNew<typeof retireHost>(atPool(input, pool), settlesAt);
+}
+
+/** Workers of an earlier version say nothing. */
+function isNotDue(left: LetHostGoResult | undefined): left is Extract<LetHostGoResult, { kind: 'notDue' }> {
+  return left?.kind === 'notDue';
 }
 
 /** No worker takes it: that is told on the host, and the operator may have said to do without. */

@@ -260,7 +260,7 @@ function wellBehaved(env: TestWorkflowEnvironment, machine: ObjectRef): Activiti
     removeMachineFinalizer: () => Promise.resolve(),
     enrollHost: () => Promise.resolve({ kind: 'enrolled' }),
     retireHost: () => Promise.resolve({ kind: 'off', secrets: ['bmc'] }),
-    letHostGo: () => Promise.resolve(),
+    letHostGo: () => Promise.resolve({ kind: 'gone' }),
     monitorShard: () => Promise.resolve({ kind: 'noHosts' }),
   };
 }
