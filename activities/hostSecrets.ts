@@ -4,9 +4,16 @@ import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS, SECRETS } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
 import type { Dependencies } from './dependencies.ts';
+import { readHost } from './hostStore.ts';
 
 /** Of a host whose Secret is changed again and again without one that works, the oldest are forgotten. */
 const MAX_SECRETS = 16;
+/** How often a lost compare-and-swap is tried again at once. */
+const CONFLICTS = 8;
+/** Hosts of one page of a list. */
+const PAGE = 100;
+/** How many hosts of the cache are looked at before all of the namespace are listed. */
+const MAX_LOOKS = 3;
 
 /** The Secrets that a host names now. */
 function namedSecrets({ spec }: PhysicalHost): string[] {
@@ -31,23 +38,34 @@ export async function disownFormerSecrets(deps: Dependencies, host: PhysicalHost
 /** Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). They move along with their hosts. */
 export async function ownSecrets(deps: Dependencies, host: PhysicalHost): Promise<void> {
   const namespace = host.metadata.namespace ?? '';
-  for (const name of namedSecrets(host)) {
-    const secret = await deps.secretMarks.read(namespace, name);
-    if (!secret || secret.metadata.deletionTimestamp !== undefined) continue;
-    const { finalizers = [], labels = {} } = secret.metadata;
-    if (finalizers.includes(FINALIZER_SECRET) && labels[LABEL_MOVE] !== undefined) continue;
-    const metadata = {
-      uid: secret.metadata.uid,
-      resourceVersion: secret.metadata.resourceVersion,
-      finalizers: [...new Set([...finalizers, FINALIZER_SECRET])],
-      labels: { [LABEL_MOVE]: '' },
-    };
+  for (const name of namedSecrets(host)) await ownSecret(deps, namespace, name);
+}
+
+async function ownSecret(deps: Dependencies, namespace: string, name: string): Promise<void> {
+  let secret = await deps.secretMarks.read(namespace, name);
+  for (let conflicts = 0; ; conflicts += 1) {
+    if (!secret || secret.metadata.deletionTimestamp !== undefined) return;
+    const { uid, resourceVersion, finalizers = [], labels = {} } = secret.metadata;
+    if (finalizers.includes(FINALIZER_SECRET) && labels[LABEL_MOVE] !== undefined) return;
+    const marks = { finalizers: [...new Set([...finalizers, FINALIZER_SECRET])], labels: { [LABEL_MOVE]: '' } };
     try {
-      await deps.kube.mergePatch(SECRETS, namespace, name, { metadata });
+      await deps.kube.mergePatch(SECRETS, namespace, name, { metadata: { uid, resourceVersion, ...marks } });
+      return;
     } catch (error) {
-      // Somebody else changed it, most likely with the same mark: the next enrolment looks again.
-      if (!isConflict(error)) throw error;
+      if (isNotFound(error)) return;
+      // Somebody else changed it: with the same mark most likely, or a user has put in another password, and then it still lacks ours.
+      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
+      secret = await readSecret(deps, namespace, name);
     }
+  }
+}
+
+async function readSecret(deps: Dependencies, namespace: string, name: string) {
+  try {
+    return await deps.kube.get(SECRETS, namespace, name);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
   }
 }
 
@@ -56,12 +74,41 @@ export async function ownSecrets(deps: Dependencies, host: PhysicalHost): Promis
  * go at once. Can run twice.
  */
 export async function disownSecrets(deps: Dependencies, ref: ObjectRef, secrets: readonly string[]): Promise<void> {
-  const { items } = await deps.kube.list(HOSTS, { namespace: ref.namespace });
-  const isHolding = ({ metadata }: PhysicalHost) =>
-    metadata.uid !== ref.uid &&
-    (metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).includes(FINALIZER_HOST));
-  const held = new Set(items.filter(isHolding).flatMap(namedSecrets));
-  for (const name of secrets) if (!held.has(name)) await disownSecret(deps, ref.namespace, name);
+  const unheld = new Set(secrets);
+  for (const name of secrets) if (await isHeldByKnown(deps, ref, name)) unheld.delete(name);
+  await dropHeld(deps, ref, unheld);
+  for (const name of unheld) await disownSecret(deps, ref.namespace, name);
+}
+
+/** A host that holds its Secrets, other than the one that lets them go. */
+function isHolding({ metadata }: PhysicalHost, ref: ObjectRef): boolean {
+  const isStaying = metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).includes(FINALIZER_HOST);
+  return metadata.uid !== ref.uid && isStaying;
+}
+
+/** Saves the list where a fleet shares one Secret: some of those that hold it by the cache are looked at live. */
+async function isHeldByKnown(deps: Dependencies, ref: ObjectRef, secret: string): Promise<boolean> {
+  const holders = deps.caches
+    .hosts(ref.namespace)
+    .filter((host) => isHolding(host, ref) && namedSecrets(host).includes(secret));
+  for (const { metadata } of holders.slice(0, MAX_LOOKS)) {
+    const live = await readHost(deps.kube, ref.namespace, metadata.name);
+    if (live && isHolding(live, ref) && namedSecrets(live).includes(secret)) return true;
+  }
+  return false;
+}
+
+/** Takes out of `secrets` those that a host of the namespace holds: read live, page by page, since hosts carry their reports. */
+async function dropHeld(deps: Dependencies, ref: ObjectRef, secrets: Set<string>): Promise<void> {
+  let next: string | undefined;
+  while (secrets.size > 0) {
+    const paging = next === undefined ? {} : { continue: next };
+    const page = await deps.kube.list(HOSTS, { namespace: ref.namespace, limit: PAGE, ...paging });
+    for (const host of page.items)
+      if (isHolding(host, ref)) for (const name of namedSecrets(host)) secrets.delete(name);
+    if (page.continue === undefined) return;
+    next = page.continue;
+  }
 }
 
 async function disownSecret(deps: Dependencies, namespace: string, name: string): Promise<void> {
