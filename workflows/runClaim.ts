@@ -4,7 +4,7 @@ import type { ClaimState, RunContext } from '../activities/claimRef.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
 import type { Facts } from './facts.ts';
-import { sortFailure } from './failure.ts';
+import { mayHaveLanded, sortFailure } from './failure.ts';
 import { bmcOrTell, kubernetes, permits } from './proxies.ts';
 import { releaseHere } from './release.ts';
 import type { Story } from './story.ts';
@@ -199,7 +199,8 @@ async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<C
       return await bootOnce(context, deadline);
     } catch (error) {
       const sorted = sortFailure(error);
-      if (sorted.kind === 'unconfirmed') watch.isUnconfirmed = true;
+      // Also of a call that a cancel has cut off on its way.
+      if (mayHaveLanded(error)) watch.isUnconfirmed = true;
       if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message, false);
       if (sorted.kind === 'cancelled' || sorted.kind === 'claimLost') throw error;
       // A call that nobody took waits in the queue again: the first worker of the pool takes it at once.

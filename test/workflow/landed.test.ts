@@ -3,7 +3,7 @@ import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure }
 import { mayHaveLanded, sortFailure } from '../../workflows/failure.ts';
 import type { HostInput } from '../../workflows/names.ts';
 import { failedReason } from './ended.ts';
-import { bmcDown, claimIsLost, lostWorker, type Fakes } from './fakes.ts';
+import { bmcDown, claimIsLost, lostWorker, told, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(60_000);
@@ -33,6 +33,25 @@ describe('what an activity has sent may still land', () => {
     const { kind, message } = sortFailure(ofActivity(new TimeoutFailure('late', undefined, 'START_TO_CLOSE')));
     expect(kind).toBe('unconfirmed');
     expect(message).not.toContain('lost');
+  });
+});
+
+describe('a boot that is cancelled', () => {
+  test.each<[string, unknown[], boolean]>([
+    ['while its power-on is under way: the release waits for what may land', [landing], true],
+    ['between two requests: the release need not wait', [], false],
+  ])('%s', async (_when, details, isUnconfirmed) => {
+    const fakes = stage.prepare({
+      bootInspector: async () => {
+        await told();
+        throw new CancelledFailure('cancelled', details);
+      },
+    });
+    const run = await stage.start('provision');
+    await fakes.called('bootInspector');
+    await run.cancel();
+    await expect(run.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+    expect(fakes.inputs('releaseHost')).toMatchObject([{ isUnconfirmed }]);
   });
 });
 
