@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'undici';
 import { claimOf, releasingClaim, serializeClaim, type Claim } from '../../crds/claim.ts';
-import { ANNOTATION_CLAIM } from '../../crds/names.ts';
+import { ANNOTATION_CLAIM, LABEL_CONSUMER_UID } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, SECRETS } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import type { KubeRequest } from './kubeProxy.ts';
@@ -182,7 +183,9 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         world,
         ({ stage }) => stage === 'HandedOver',
         (host) =>
-          writeClaim(world, host, (claim) => ({ metadata: claimAnnotation(releasingClaim(claim, 'a seeded bug')) })),
+          writeHost(world, host, (_host, claim) => ({
+            metadata: claimAnnotation(releasingClaim(claim, 'a seeded bug')),
+          })),
       ),
   },
   {
@@ -190,12 +193,25 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     about: 'a machine of another uid gets the claim of the one before',
     rule: 1,
     says: /of another uid has the claim/,
-    begin: (world) =>
-      onHosts(
+    begin: async (world) => {
+      const inherited: string[] = [];
+      const setUid = (host: string, uid?: string) =>
+        writeHost(world, host, ({ metadata }) => ({
+          spec: { consumerRef: { uid: uid ?? metadata.labels?.[LABEL_CONSUMER_UID] } },
+        }));
+      const end = await onHosts(
         world,
         ({ stage }) => stage === 'Armed',
-        (host) => writeClaim(world, host, () => ({ spec: { consumerRef: { uid: randomUUID() } } })),
-      ),
+        (host) => {
+          inherited.push(host);
+          return setUid(host, randomUUID());
+        },
+      );
+      return async () => {
+        await end();
+        await Promise.all(inherited.map((host) => setUid(host)));
+      };
+    },
   },
   {
     name: 'stale-power-command',
@@ -324,10 +340,14 @@ function losingSignals({ temporalProxy }: ChaosWorld, name: string): Promise<() 
 }
 
 /** Writes a host that has a claim, as nobody but a bug would. */
-async function writeClaim(world: ChaosWorld, name: string, change: (claim: Claim) => object): Promise<void> {
+async function writeHost(
+  world: ChaosWorld,
+  name: string,
+  change: (host: PhysicalHost, claim: Claim) => object,
+): Promise<void> {
   const host = await world.admin.get(HOSTS, NAMESPACE, name);
   const claim = claimOf(host);
-  if (claim) await world.admin.mergePatch(HOSTS, NAMESPACE, name, change(claim));
+  if (claim) await world.admin.mergePatch(HOSTS, NAMESPACE, name, change(host, claim));
 }
 
 function claimAnnotation(claim: Claim): object {

@@ -159,13 +159,13 @@ describe('reads', () => {
 
   test('no answer: Timeout at the deadline, which covers the body', async () => {
     const bmc = await fakeBmc((it) => it.on('GET', SYSTEM, { instead: 'hang' }, 1));
-    const client = clientOf(bmc, { callTimeoutMs: 120 });
+    const client = clientOf(bmc, { callTimeoutMs: 1_000 });
     const startedMs = performance.now();
     expect(await failureOf(client.getPowerState())).toMatchObject({ kind: 'Timeout', retryable: true });
-    expect(performance.now() - startedMs).toBeLessThan(600);
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
     await expect(client.getPowerState()).resolves.toBe('Off');
     await withRawServer('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{', async (address) => {
-      expect(await failureOf(clientOf(bmc, { address, callTimeoutMs: 120 }).getPowerState())).toMatchObject({
+      expect(await failureOf(clientOf(bmc, { address, callTimeoutMs: 1_000 }).getPowerState())).toMatchObject({
         kind: 'Timeout',
       });
     });
@@ -173,7 +173,7 @@ describe('reads', () => {
 
   test('a changing request without answer may have landed', async () => {
     const bmc = await fakeBmc((it) => it.on('PATCH', SYSTEM, { instead: 'hang' }));
-    const failure = await failureOf(clientOf(bmc, { callTimeoutMs: 120 }).setBootSourcePXE(allow));
+    const failure = await failureOf(clientOf(bmc, { callTimeoutMs: 1_000 }).setBootSourcePXE(allow));
     expect(failure).toMatchObject({ kind: 'Timeout', mayHaveLanded: true });
     expect(bmc.sent('PATCH')).toHaveLength(1);
   });
