@@ -1,5 +1,5 @@
 import { log } from '@temporalio/activity';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowContinuedAsNewError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { claimOf } from '../crds/claim.ts';
 import {
   ANNOTATION_DELETE_FOR_MOVE,
@@ -14,7 +14,7 @@ import { workflowId, type ObjectRef, type ReleaseInput } from '../workflows/name
 import { adoptMoved, claimedHosts } from './adoptClaim.ts';
 import type { ClaimRef } from './claimRef.ts';
 import { stateOf } from './claimState.ts';
-import { delay } from './activityScope.ts';
+import { delay, orAborted } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readHost } from './hostStore.ts';
 import { readMachine } from './machineStatus.ts';
@@ -54,7 +54,7 @@ export async function endProvisioning(deps: Dependencies, ref: ObjectRef, signal
       const run = deps.temporal.workflow.getHandle(id, description.runId, { followRuns: false });
       await run.cancel();
       log.info('provisioning cancelled, waits for its end', { workflow: id, runId: description.runId });
-      await untilClosed(run.result(), signal);
+      await orAborted(run.result().then(ignore, onlyConnection), signal);
     }
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return;
@@ -64,26 +64,12 @@ export async function endProvisioning(deps: Dependencies, ref: ObjectRef, signal
 
 /** A failed or cancelled provisioning is an end like any other; not to reach Temporal is none. */
 function onlyConnection(error: unknown): void {
-  if (error instanceof Error && error.name === 'WorkflowFailedError') return;
-  if (error instanceof Error && error.name === 'WorkflowContinuedAsNewError') return;
+  if (error instanceof WorkflowFailedError || error instanceof WorkflowContinuedAsNewError) return;
   throw error;
 }
 
 function ignore(): void {
   // The result of the run does not matter here.
-}
-
-/** Until the run has closed; rejects when the signal aborts. */
-async function untilClosed(result: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason as Error);
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    await Promise.race([result.then(ignore, onlyConnection), aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
 
 /** The claims of a machine, out of a live list on the label; that of a moved or restored one is given its new uid first (rule 13). */
