@@ -13,7 +13,15 @@ import { bmcTaskQueue, type ObjectRef } from '../workflows/names.ts';
 import { BMC_ACTIVITY_MS, withinMs } from './activityScope.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
-import { fromRedfish, isBmcFailure, isClaimLost, isNoWorker, noWorker } from './failures.ts';
+import {
+  bmcFailure,
+  bmcFailureKind,
+  fromRedfish,
+  isBmcFailure,
+  isClaimLost,
+  isNoWorker,
+  noWorker,
+} from './failures.ts';
 import { retireFence } from './fence.ts';
 import { disownSecrets, markedSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost } from './hostStore.ts';
@@ -59,13 +67,24 @@ export async function retireHost(
   });
 }
 
-/** The same when no worker of the host's pool takes it: told on the host, where an operator may say to do without. Calls no BMC. */
-export async function retireHostUnserved(deps: Dependencies, input: RetireInput): Promise<RetireResult> {
+export interface RetireUnservedInput extends RetireInput {
+  /** What became of an attempt whose end nobody confirmed; absent: no worker took it. */
+  readonly unconfirmed?: string;
+}
+
+/**
+ * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: told on the host, where an operator
+ * may say to do without. Calls no BMC.
+ */
+export async function retireHostUnserved(deps: Dependencies, input: RetireUnservedInput): Promise<RetireResult> {
+  const { unconfirmed } = input;
   let pool: string | undefined;
   try {
     return await retire(deps, input, new AbortController().signal, ({ metadata, spec }) => {
       pool = spec.redfishConnection.workerPool;
-      return Promise.reject(noWorker(metadata.name, pool));
+      return Promise.reject(
+        unconfirmed === undefined ? noWorker(metadata.name, pool) : bmcFailure(unconfirmed, 'Unconfirmed'),
+      );
     });
   } catch (error) {
     if (isBmcFailure(error)) return { kind: 'pending', pool: pool ?? null };
@@ -92,7 +111,8 @@ async function retire(
     } catch (error) {
       const failure = fromRedfish(error, name);
       if (signal.aborted || isClaimLost(failure)) throw failure;
-      if (!isBmcFailure(failure) || wasEnrolled(host)) {
+      // What nobody confirmed is no answer: the next attempt decides.
+      if (!isBmcFailure(failure) || bmcFailureKind(failure) === 'Unconfirmed' || wasEnrolled(host)) {
         await tellFailure(deps, host, input, failure);
         throw failure;
       }

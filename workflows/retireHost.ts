@@ -7,7 +7,7 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { LetHostGoResult, RetireInput } from '../activities/retireHost.ts';
+import type { LetHostGoResult, RetireInput, RetireUnservedInput } from '../activities/retireHost.ts';
 import { paragraphs } from './details.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
@@ -62,6 +62,10 @@ export async function retireHost(input: HostInput, settlesAt = 0): Promise<strin
       if (failed.kind === 'cancelled') throw error;
       if (failed.kind === 'claimLost') return failed.message;
       if (mayHaveLanded(error) && patched('retire-settles')) settlesAt = Date.now() + IN_FLIGHT_MS;
+      // The activity itself had no time to tell it, or it was lost. What it answers, the next attempt finds too.
+      if (failed.kind === 'unconfirmed' && patched('retire-tells-unconfirmed')) {
+        await tell({ ...asked, unconfirmed: failed.message }, 'how its attempt was cut short').catch(unlessClaimLost);
+      }
       const seen = changes;
       setCurrentDetails(
         paragraphs(
@@ -85,8 +89,15 @@ function isNotDue(left: LetHostGoResult | undefined): left is Extract<LetHostGoR
 /** No worker takes it: that is told on the host, and the operator may have said to do without. */
 function toldUnserved(asked: RetireInput, error: unknown) {
   if (sortFailure(error).kind !== 'noWorker') throw error;
-  return kubernetes.retireHostUnserved.executeWithOptions(
-    { summary: `Tells on host ${asked.host.name} that no worker takes it` },
-    [asked],
-  );
+  return tell(asked, 'that no worker takes it');
+}
+
+function tell(input: RetireUnservedInput, what: string) {
+  return kubernetes.retireHostUnserved.executeWithOptions({ summary: `Tells on host ${input.host.name} ${what}` }, [
+    input,
+  ]);
+}
+
+function unlessClaimLost(error: unknown): void {
+  if (sortFailure(error).kind !== 'claimLost') throw error;
 }

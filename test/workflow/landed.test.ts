@@ -126,6 +126,18 @@ describe('a retirement', () => {
     await expect((await stage.start('retire', hostOf(fakes))).result()).resolves.toBe('it is paused');
   });
 
+  test('whose end nobody confirmed is told on the host, and goes on', async () => {
+    let tries = 0;
+    const fakes = stage.prepare({
+      retireHost: () => {
+        tries += 1;
+        return tries === 1 ? lostWorker(stage.env) : Promise.resolve({ kind: 'off', secrets: [] });
+      },
+    });
+    await expect((await stage.start('retire', hostOf(fakes))).result()).resolves.toContain('was retired');
+    expect(fakes.inputs('retireHostUnserved')).toMatchObject([{ unconfirmed: expect.stringContaining('lost') }]);
+  });
+
   test('whose request was given up under way lets the host go later', async () => {
     let tries = 0;
     const fakes = stage.prepare({

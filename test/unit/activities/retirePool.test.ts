@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { letHostGo, retireHost } from '../../../activities/retireHost.ts';
+import { letHostGo, retireHost, retireHostUnserved } from '../../../activities/retireHost.ts';
 import { ANNOTATION_PAUSED, FINALIZER_HOST, FINALIZER_SECRET } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { claimedHost, DELETED, host } from '../controllers/builders.ts';
@@ -56,6 +56,14 @@ test('a retirement ends in its own time, and tells it', async () => {
     details: [{ kind: 'PowerOffNotSeen', mayHaveLanded: true }],
   });
   expect(one.conditions()).toEqual(['Ready=False ReleasePending', 'RedfishReachable=False RedfishError']);
+});
+
+test('a retirement whose end nobody confirmed is told, and nothing is said of the BMC', async () => {
+  const one = scene(undefined, 'site-a');
+  const asked = { ...input, unconfirmed: 'the worker was lost' };
+  expect(await retireHostUnserved(one.deps, asked)).toEqual({ kind: 'pending', pool: 'site-a' });
+  expect(one.conditions()).toEqual(['Ready=False ReleasePending']);
+  expect(one.live?.status?.conditions?.[0]?.message).toContain('the worker was lost');
 });
 
 test('a host that was claimed since it was looked at: nothing is written on it', async () => {
