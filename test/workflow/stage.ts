@@ -41,11 +41,11 @@ export class Stage {
   }
 
   /** One server and one set of workers for a test file: to start them takes seconds. */
-  static async open(): Promise<Stage> {
+  static async open(server: () => Promise<TestWorkflowEnvironment> = skippingServer): Promise<Stage> {
     const logger = new DefaultLogger('ERROR', () => undefined);
     Runtime.install({ logger });
     const [env, workflowBundle] = await Promise.all([
-      startServer(),
+      server(),
       bundleWorkflowCode({
         workflowsPath: path.join(import.meta.dirname, '../../workflows/index.ts'),
         failureConverterPath: path.join(import.meta.dirname, 'nobodyTookIt.cjs'),
@@ -129,7 +129,17 @@ export class Stage {
   }
 }
 
-async function startServer(): Promise<TestWorkflowEnvironment> {
+/**
+ * Temporal itself, in real time: for what the one that skips time does not do, as to go on in a fresh history after a cancel, or to suggest it
+ * (here after `suggestAfter` events).
+ */
+export async function realServer(suggestAfter = 4_096): Promise<TestWorkflowEnvironment> {
+  const extraArgs = ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${suggestAfter}`];
+  const executable = { type: 'existing-path' as const, path: await ensureTool('temporal') };
+  return TestWorkflowEnvironment.createLocal({ server: { executable, extraArgs } });
+}
+
+async function skippingServer(): Promise<TestWorkflowEnvironment> {
   const named = process.env.BESKAR7_TEMPORAL_TEST_SERVER;
   const server = named ?? (await ensureTool('temporal-test-server'));
   const executable = { type: 'existing-path' as const, path: server };
