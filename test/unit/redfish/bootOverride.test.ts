@@ -270,7 +270,7 @@ describe('clearing', () => {
   });
 });
 
-test('a whole provision takes at most 15 requests and one connection', async () => {
+test('a whole provision takes at most 12 requests and one connection', async () => {
   const bmc = await fakeBmc();
   const client = clientOf(bmc);
   await client.setPowerState('ForceOff', allow);
