@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { endStatus, untilItWaits } from './ended.ts';
+import { endStatus, failedReason, untilItWaits } from './ended.ts';
 import { claimIsLost, claims, inMs, runOf, told, untilCancelled, type Activities, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
@@ -165,8 +165,11 @@ describe('a cancel', () => {
         return { kind: 'released' };
       },
     });
-    await endStatus(await stage.start('provision'));
-    expect(fakes.inputs('failMachine')[0]).toMatchObject({ outcome: 'Failed', reason: 'InspectionTimeout' });
+    const run = await stage.start('provision');
+    expect(await failedReason(run)).toBe('InspectionTimeout');
+    expect(await endStatus(run)).toBe('FAILED');
+    expect(fakes.names().slice(-2)).toEqual(['releaseHost', 'failMachine']);
+    expect(fakes.inputs('failMachine')).toMatchObject([{ outcome: 'Failed', reason: 'InspectionTimeout' }]);
   });
 });
 
