@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
 import { resets } from '../support/atTheBmc.ts';
+import { handOverByHand, reportByHand } from '../support/byHand.ts';
 import { told } from '../support/conditions.ts';
 import { untilEvent } from '../support/history.ts';
 import { World } from '../support/world.ts';
-import { summaryOf } from '../../view/historyParts.ts';
+import { summaryOf, type HistoryEvent } from '../../view/historyParts.ts';
 
 jest.setTimeout(60_000);
 
-const world = new World('e2e-callbacks', ['--inspection-timeout=6s']);
+const world = new World('e2e-callbacks', ['--inspection-timeout=20s']);
 const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
 const reported = (host: string) =>
   world.untilHost(host, 'with a report', ({ status }) => status?.inspection?.reportDigest !== undefined);
@@ -42,16 +43,20 @@ const deafApi = () =>
 
 describe('what was answered 202 reaches its run', () => {
   test('everything else is killed, the signal is lost, the deadline passes: the stored report counts, not the timeout', async () => {
-    await world.fleet.fault('sim-0001', { delayCallbacksMs: 4_000, times: 1 });
+    // The report comes when only the deaf process is there, and never before: the test sends it.
+    await world.fleet.fault('sim-0001', { neverReports: true });
     await world.addMachine('stored', on('host-1'));
     const timer = await inspectionTimer('stored');
     await world.beskar7.kill('SIGKILL');
     const api = await deafApi();
+    expect(await reportByHand(world, 'host-1')).toBe(202);
     await reported('host-1');
     await api.stop();
     // The inspection's timer fires while nobody works, before the report is looked at.
-    await untilEvent(world, 'stored', 'the timeout', (event) => event.timerFiredEventAttributes?.timerId === timer);
+    const isFired = (event: HistoryEvent) => event.timerFiredEventAttributes?.timerId === timer;
+    await untilEvent(world, 'stored', 'the timeout', isFired);
     await world.startBeskar7();
+    await handOverByHand(world, 'host-1');
     const machine = await world.machineIs('stored', 'Provisioned');
     expect(told(machine)).toMatch(/^InspectionComplete: /);
     expect((await world.host('host-1'))?.status?.inspectionPhase).toBe('Complete');

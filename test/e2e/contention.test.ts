@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { claimOf } from '../../crds/claim.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { isFreeAndOff } from '../support/atTheBmc.ts';
@@ -20,19 +22,33 @@ afterAll(async () => {
   await world.stop();
 });
 
-/** Follows all hosts; a host whose consumer is replaced without having been free in between is told. */
-async function followOwners(signal: AbortSignal, replaced: string[]): Promise<void> {
-  const owners = new Map<string, string | undefined>();
+/** What nobody may ever see: a host whose consumer was replaced without having been free in between, or a machine with two hosts. */
+interface Seen {
+  readonly replaced: string[];
+  readonly twoHosts: string[];
+  /** How many claims were seen: a witness who has seen none says nothing. */
+  claims: number;
+}
+
+/** Follows all hosts, version by version, in the order in which the API server wrote them. */
+async function followOwners(signal: AbortSignal, seen: Seen): Promise<void> {
+  const owners = new Map<string, { uid: string | undefined; isReleasing: boolean }>();
+  const look = (host: PhysicalHost) => {
+    const { name } = host.metadata;
+    const before = owners.get(name);
+    const owner = { uid: host.spec.consumerRef?.uid, isReleasing: claimOf(host)?.stage === 'Releasing' };
+    if (before?.uid !== undefined && owner.uid !== undefined && before.uid !== owner.uid) seen.replaced.push(name);
+    if (before?.uid === undefined && owner.uid !== undefined) seen.claims += 1;
+    owners.set(name, owner);
+    if (owner.uid === undefined || owner.isReleasing) return;
+    const held = [...owners].filter(([, other]) => other.uid === owner.uid && !other.isReleasing);
+    if (held.length > 1) seen.twoHosts.push(held.map(([host]) => host).join(' and '));
+  };
   const { items, resourceVersion } = await world.admin.list(HOSTS, { namespace: world.namespace });
-  for (const { metadata, spec } of items) owners.set(metadata.name, spec.consumerRef?.uid);
+  items.forEach(look);
   const options = { namespace: world.namespace, resourceVersion, signal, timeoutSeconds: 60 };
   try {
-    for await (const { type, object } of world.admin.watch(HOSTS, options)) {
-      if (type === 'BOOKMARK') continue;
-      const [before, after] = [owners.get(object.metadata.name), object.spec.consumerRef?.uid];
-      if (before !== undefined && after !== undefined && before !== after) replaced.push(object.metadata.name);
-      owners.set(object.metadata.name, after);
-    }
+    for await (const { type, object } of world.admin.watch(HOSTS, options)) if (type !== 'BOOKMARK') look(object);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
@@ -41,8 +57,8 @@ async function followOwners(signal: AbortSignal, replaced: string[]): Promise<vo
 describe('two processes of every role', () => {
   test('more machines than hosts at once: at no moment a host has two owners, nor a machine two hosts', async () => {
     const over = new AbortController();
-    const replaced: string[] = [];
-    const following = followOwners(over.signal, replaced);
+    const seen: Seen = { replaced: [], twoHosts: [], claims: 0 };
+    const following = followOwners(over.signal, seen);
     const names = Array.from({ length: MACHINES }, (_, index) => `m-${index + 1}`);
     await Promise.all(names.map((name) => world.addMachine(name)));
     const used: string[] = [];
@@ -56,7 +72,8 @@ describe('two processes of every role', () => {
     );
     over.abort();
     await following;
-    expect(replaced).toEqual([]);
+    expect(seen).toMatchObject({ replaced: [], twoHosts: [] });
+    expect(seen.claims).toBeGreaterThanOrEqual(MACHINES);
     expect(used).toHaveLength(MACHINES);
     for (let index = 1; index <= FLEET; index += 1) {
       const host = `host-${index}`;

@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { FINALIZER_SECRET } from '../../crds/names.ts';
+import { SECRETS } from '../../kube/resource.ts';
 import { resets } from '../support/atTheBmc.ts';
 import { told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
@@ -55,6 +57,13 @@ describe('maintenance', () => {
       expect(world.serverOf(`host-${index + 1}`).server.state.running).toBe('os');
     }
     expect(names.map((_, index) => world.serverOf(`host-${index + 1}`).recorder.requests)).toEqual(before);
+    // The Secret is still marked: with the page's last line it can go.
+    expect((await bmcSecret()).metadata.finalizers).toEqual([FINALIZER_SECRET]);
+    await world.kubectl('delete', 'secret', 'bmc', '--wait=false');
+    expect((await bmcSecret()).metadata.deletionTimestamp).toBeDefined();
+    const secretScript = pageScript(secretLine().replace('bmc-credentials', `bmc -n ${world.namespace}`));
+    expect(await runCommand('/bin/sh', ['-eu', secretScript], { timeoutMs: 60_000 })).toMatchObject({ code: 0 });
+    await world.kubectl('wait', '--for=delete', 'secret/bmc', '--timeout=10s');
     await world.startBeskar7();
   });
 });
@@ -63,14 +72,30 @@ function failedRuns(): string {
   return `Beskar7Namespace = "${world.namespace}" AND ExecutionStatus != "Running" AND ExecutionStatus != "Completed"`;
 }
 
+const bmcSecret = () => world.admin.get(SECRETS, world.namespace, 'bmc');
+
+function page(): string {
+  return readFileSync(path.join(__dirname, '../../docs/uninstall.md'), 'utf8');
+}
+
 /** The commands of "Leave the servers alone", in this world's namespace only, with its kubectl. */
 function uninstallScript(): string {
-  const page = readFileSync(path.join(__dirname, '../../docs/uninstall.md'), 'utf8');
-  const [, commands = ''] = /## Leave the servers alone[^`]*```sh\n([^`]*)```/.exec(page) ?? [];
+  const [, commands = ''] = /## Leave the servers alone[^`]*```sh\n([^`]*)```/.exec(page()) ?? [];
   expect(commands).toContain('"finalizers":null');
+  return pageScript(commands.replaceAll(' -A ', ` -n ${world.namespace} `));
+}
+
+/** The last line: the mark of the Secret. */
+function secretLine(): string {
+  const [, line = ''] = /`(kubectl patch secret [^`]*)`/.exec(page()) ?? [];
+  expect(line).toContain('bmc-credentials');
+  return line;
+}
+
+function pageScript(commands: string): string {
   const { kubectl, adminKubeconfig, dataFolder } = world.plane;
   const file = path.join(dataFolder, `uninstall-${world.namespace}.sh`);
   const shim = `kubectl() { '${kubectl}' --kubeconfig '${adminKubeconfig}' "$@"; }\n`;
-  writeFileSync(file, shim + commands.replaceAll(' -A ', ` -n ${world.namespace} `));
+  writeFileSync(file, shim + commands);
   return file;
 }

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { ANNOTATION_BLOCK_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { handOverByHand, reportByHand } from '../support/byHand.ts';
 import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
@@ -133,14 +136,18 @@ describe('retry by annotation, and edits of the spec', () => {
     expect(resets(world, 'host-3')).toEqual(['On', 'ForceOff', 'On']);
   });
 
-  test('an edit during a run counts for the next one, which begins when the run has failed', async () => {
+  test('an edit during a run counts for the next one, which begins when the run has ended', async () => {
     await world.kubectl('delete', 'beskar7machine', 'after', '--wait=false');
     await world.machineIsGone('after');
-    await world.fleet.fault('sim-0004', { smallHardware: true, delayCallbacksMs: 2_000, times: 1 });
+    await world.fleet.fault('sim-0004', { neverReports: true, times: 1 });
     await world.addMachine('edited', { ...on('host-4'), hardwareRequirements: { minCPUCores: 8 } });
-    await world.hostIs('host-4', 'Inspecting');
+    await world.machineIs('edited', 'Inspecting');
+    const first = await newestRun('edited');
     await patch('edited', { hardwareRequirements: { minCPUCores: 9 } });
+    await world.temporalCli('workflow', 'cancel', '-w', run('edited'), '-r', first);
     await world.machineIs('edited', 'Provisioned');
+    expect(await newestRun('edited')).not.toBe(first);
+    expect((await world.temporal.workflow.getHandle(run('edited'), first).describe()).status.name).toBe('CANCELLED');
     expect(resets(world, 'host-4').slice(-3)).toEqual(['On', 'ForceOff', 'On']);
   });
 
@@ -152,5 +159,26 @@ describe('retry by annotation, and edits of the spec', () => {
     await world.untilMachine('edited', 'told', (machine) => isSaid(machine, 'SpecChangeIgnored'));
     expect((await handle('edited').describe()).runId).toBe(runId);
     expect(changes(world, 'host-4')).toBe(before);
+  });
+});
+
+describe('pause', () => {
+  test('of a machine that is inspected: its run goes on to its end, and then nothing blocks a move', async () => {
+    await world.fleet.fault('sim-0002', { neverReports: true });
+    await world.kubectl('delete', 'beskar7machine', 'live', '--wait=false');
+    await world.machineIsGone('live');
+    await world.addMachine('paused', on('host-2'));
+    const { metadata } = await world.machineIs('paused', 'Inspecting');
+    expect(metadata.annotations?.[ANNOTATION_BLOCK_MOVE]).toBeDefined();
+    await world.kubectl('annotate', 'beskar7machine', 'paused', `${ANNOTATION_PAUSED}=`);
+    // The watcher has seen it before the report comes.
+    await world.untilMachine('paused', 'told', (machine) => isSaid(machine, 'Paused'));
+    expect(await reportByHand(world, 'host-2')).toBe(202);
+    await handOverByHand(world, 'host-2');
+    await world.machineIs('paused', 'Provisioned');
+    const unblocked = ({ metadata: { annotations = {} } }: Beskar7Machine) =>
+      annotations[ANNOTATION_BLOCK_MOVE] === undefined && annotations[ANNOTATION_PAUSED] !== undefined;
+    await world.untilMachine('paused', 'free to be moved', unblocked);
+    expect((await claim('host-2'))?.stage).toBe('HandedOver');
   });
 });
