@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { claimOf } from '../../crds/claim.ts';
 import { ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../../crds/names.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
-import { told } from '../support/conditions.ts';
+import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
@@ -82,9 +84,11 @@ describe('kubectl delete of a machine, in every phase', () => {
 
   test('at its n-th change, that is between any two activities: gone, its host off and free, no token left', async () => {
     const names = Array.from({ length: HOSTS }, (_, index) => `step-${index + 1}`);
+    const phases = new Set<string>();
     const deleteAtChange = async (name: string, count: number) => {
       let seen = 0;
-      await world.untilMachine(name, `changed ${count} times`, () => (seen += 1) >= count);
+      const { status } = await world.untilMachine(name, `changed ${count} times`, () => (seen += 1) >= count);
+      phases.add(status?.phase ?? 'Pending');
       await world.admin.delete(MACHINES, world.namespace, name);
       await world.machineIsGone(name);
     };
@@ -95,6 +99,73 @@ describe('kubectl delete of a machine, in every phase', () => {
       expect(await runOf(`step-${index}`).catch(() => 'NEVER')).toMatch(/^(CANCELLED|COMPLETED|NEVER)$/);
     }
     expect(await world.kubectl('get', 'secrets', '-o', 'name')).not.toContain('-boot-');
+    // Else it was one point, looked at eight times. That each phase is met is the next test's part.
+    expect(phases.size).toBeGreaterThan(2);
+  });
+
+  test('as soon as it shows a phase, in each of them', async () => {
+    const phases = ['Pending', 'Claiming', 'Inspecting', 'Validating', 'Provisioning', 'Provisioned'];
+    const names = phases.map((phase) => `in-${phase.toLowerCase()}`);
+    const deleteIn = async (name: string, phase: string) => {
+      const isIn = ({ status }: Beskar7Machine) => (status?.phase ?? 'Pending') === phase;
+      await world.untilMachine(name, `in phase ${phase}`, isIn);
+      await world.admin.delete(MACHINES, world.namespace, name);
+      await world.machineIsGone(name);
+    };
+    const followed = names.map((name, index) => deleteIn(name, phases[index] ?? ''));
+    for (const [index, name] of names.entries()) await world.addMachine(name, on(`host-${index + 1}`));
+    await Promise.all(followed);
+    for (const [index] of names.entries()) await isFreeAndOff(world, `host-${index + 1}`);
+    expect(await world.kubectl('get', 'secrets', '-o', 'name')).not.toContain('-boot-');
+  });
+
+  test('while its failed attempt is being released: the release is ended, and nothing is begun', async () => {
+    await world.fleet.fault('sim-0005', { smallHardware: true, powerOffMs: 50_000 });
+    await world.addMachine('fails', { ...on('host-5'), hardwareRequirements: { minCPUCores: 8 } });
+    await world.untilHost('host-5', 'being released', (host) => claimOf(host)?.stage === 'Releasing');
+    const phase = (await world.machine('fails'))?.status?.phase;
+    await remove('fails');
+    await world.untilMachine('fails', 'deleted', ({ metadata }) => metadata.deletionTimestamp !== undefined);
+    world.serverOf('host-5').server.press('Off');
+    await world.fleet.heal('sim-0005');
+    await world.machineIsGone('fails');
+    expect(phase).not.toBe('Failed');
+    await isFreeAndOff(world, 'host-5');
+    expect(resets(world, 'host-5').at(-1)).toBe('ForceOff');
+  });
+
+  test('made again under its name while the old claim stands: another host, the old server runs on untouched', async () => {
+    const values = ['host-6', 'host-7'];
+    const pair = { hostSelector: { matchExpressions: [{ key: 'only', operator: 'In' as const, values }] } };
+    const first = await world.addMachine('vanished', pair).then(() => world.machineIs('vanished', 'Provisioned'));
+    const old = first.status?.hostRef?.name ?? '';
+    const sent = changes(world, old);
+    await world.kubectl(
+      'patch',
+      'beskar7machine',
+      'vanished',
+      '--type=merge',
+      '-p',
+      '{"metadata":{"finalizers":null}}',
+    );
+    await world.kubectl('delete', 'beskar7machine', 'vanished', '--timeout=10s');
+    const second = await world.addMachine('vanished', pair);
+    expect(second.spec.providerID).toBeUndefined();
+    const machine = await world.machineIs('vanished', 'Provisioned');
+    const host = machine.status?.hostRef?.name ?? '';
+    expect([old, host].sort()).toEqual(values);
+    expect((await world.host(host))?.spec.consumerRef?.uid).toBe(second.metadata.uid);
+    const kept = await world.untilHost(old, 'with ConsumerMissing', (seen) => isSaid(seen, 'ConsumerMissing'));
+    expect(kept.spec.consumerRef?.uid).toBe(first.metadata.uid);
+    expect(claimOf(kept)?.stage).toBe('HandedOver');
+    // Its end is the end of the second one only.
+    await world.kubectl('delete', 'beskar7machine', 'vanished', '--timeout=30s');
+    await isFreeAndOff(world, host);
+    expect(changes(world, old)).toBe(sent);
+    expect(world.serverOf(old).server.state).toMatchObject({ power: 'On', running: 'os' });
+    world.serverOf(old).server.press('Off');
+    await world.kubectl('annotate', 'physicalhost', old, 'beskar7.io/force-release=switched off by hand');
+    await world.hostIs(old, 'Available');
   });
 
   test('and made again under its name at once: another claim, not the host of the one before', async () => {

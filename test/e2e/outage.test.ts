@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
+import type { RecordedRequest } from '../../simulator/recorder.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
 
-const world = new World('e2e-outage');
+const world = new World('e2e-outage', ['--monitor-interval=500ms']);
 const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
 const claim = async (host: string) => {
   const object = await world.host(host);
@@ -16,6 +17,8 @@ const setPassword = (password: string) =>
   world.kubectl('patch', 'secret', 'bmc', '-p', JSON.stringify({ stringData: { password } }));
 
 beforeAll(async () => {
+  // Monitors are per installation, and the tests' installations share a Temporal namespace: this one has its own.
+  world.forgetTemporal('e2e-outage');
   await world.start({ hosts: 5, profile: 'generic' });
   for (let index = 1; index <= 5; index += 1)
     await world.kubectl('label', 'physicalhost', `host-${index}`, `only=host-${index}`);
@@ -50,16 +53,30 @@ describe('a BMC that is away', () => {
   });
 
   test('of a provisioned server, over a restart of Beskar7: no state changes, no call of power or boot is made', async () => {
+    const reachable = (status: string) =>
+      world.untilHost('host-2', `with RedfishReachable ${status}`, (host) => isSaid(host, 'RedfishReachable', status));
+    await world.fleet.heal('sim-0002');
+    await reachable('True');
     const before = changes(world, 'host-2');
-    await world.beskar7.restart();
-    await world.fleet.heal('sim-0002');
+    const began = performance.now();
     await world.fleet.fault('sim-0002', { unauthorized: true });
-    await world.beskar7.restart();
+    expect(told(await reachable('False'), 'RedfishReachable')).toMatch(/^Unauthorized: /);
+    await world.beskar7.stop();
+    const restarted = performance.now();
+    await world.startBeskar7();
+    const isRefused = ({ method, status }: RecordedRequest) => method === 'GET' && status === 401;
+    // A process that has just started does not know of the outage either: it looks, and is refused.
+    await world.bmcWasAsked('host-2', ({ method }) => method === 'GET', { sinceMs: restarted });
+    const state = async () => [(await world.host('host-2'))?.status?.state, (await world.machine('inspects'))?.status];
+    expect(await state()).toEqual(['Ready', expect.objectContaining({ phase: 'Provisioned', ready: true })]);
+    await reachable('False');
+    expect(world.requestsOf('host-2', began).filter(isRefused).length).toBeGreaterThanOrEqual(2);
     await world.fleet.heal('sim-0002');
-    expect((await world.host('host-2'))?.status?.state).toBe('Ready');
-    expect((await world.machine('inspects'))?.status).toMatchObject({ phase: 'Provisioned', ready: true });
+    await world.beskar7.restart();
+    await reachable('True');
+    expect(await state()).toEqual(['Ready', expect.objectContaining({ phase: 'Provisioned', ready: true })]);
     expect(changes(world, 'host-2')).toBe(before);
-    expect(world.serverOf('host-2').server.state).toMatchObject({ running: 'os', boots: 1 });
+    expect(world.serverOf('host-2').server.state).toMatchObject({ power: 'On', running: 'os', boots: 1 });
   });
 
   test('during a release: the host stays claimed and Error, says so, and is free when it was seen off', async () => {

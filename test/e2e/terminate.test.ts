@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
 import { MACHINES } from '../../kube/resource.ts';
-import { resets } from '../support/atTheBmc.ts';
+import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { call, tokenOf } from '../support/callback.ts';
 import { told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const world = new World('e2e-terminate', ['--resync=2s']);
 const run = (machine: string) => `provision/${world.namespace}/${machine}`;
@@ -123,5 +123,21 @@ describe('temporal workflow terminate: nothing is cleaned up, the watcher starts
     await world.untilMachine('later', 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
     expect((await world.temporal.workflow.getHandle(run('starts')).describe()).runId).toBe(runId);
     expect(resets(world, 'host-5')).toEqual(['On']);
+  });
+
+  test('of a deprovision, while the server is switched off: another one lets the machine go, its host off and free', async () => {
+    await world.fleet.fault('sim-0001', { powerOffMs: 6_000 });
+    await world.kubectl('delete', 'beskar7machine', 'waits', '--wait=false');
+    await world.bmcWasAsked('host-1', ({ body }) => /GracefulShutdown|ForceOff/.test(body));
+    const id = `deprovision/${world.namespace}/waits`;
+    const { runId } = await world.temporal.workflow.getHandle(id).describe();
+    await world.temporalCli('workflow', 'terminate', '-w', id, '-r', runId, '--reason', 'test');
+    await world.machineIsGone('waits', 150_000);
+    await isFreeAndOff(world, 'host-1');
+    const next = world.temporal.workflow.getHandle(id);
+    expect((await next.describe()).runId).not.toBe(runId);
+    await expect(next.result()).resolves.toMatch(/was deprovisioned/);
+    expect(resets(world, 'host-1').filter((type) => type === 'On')).toHaveLength(1);
+    await world.fleet.heal('sim-0001');
   });
 });
