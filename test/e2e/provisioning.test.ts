@@ -13,9 +13,19 @@ const reason = (object: { status?: { conditions?: { type: string; reason: string
 beforeAll(() => world.start({ hosts: 8, profile: 'mixed' }));
 afterAll(() => world.stop());
 
+/** How many TCP connections and sessions each BMC was asked for so far, in the order of the hosts. */
+const held = () =>
+  Array.from({ length: 8 }, (_, index) => {
+    const { recorder } = world.serverOf(`host-${index + 1}`);
+    const logins = recorder.list().filter(({ method, path }) => method === 'POST' && path.endsWith('/Sessions'));
+    return { connections: recorder.connections, logins: logins.length };
+  });
+let before: ReturnType<typeof held>;
+
 describe('from apply to Provisioned and back', () => {
   test('eight machines on eight makers of BMCs, each with what users were promised', async () => {
     const names = Array.from({ length: 8 }, (_, index) => `m-${index + 1}`);
+    before = held();
     await Promise.all(
       names.map((name) =>
         world.addMachine(name, { hardwareRequirements: { minCPUCores: 4, minMemoryGB: 8, minDiskGB: 50 } }),
@@ -46,6 +56,23 @@ describe('from apply to Provisioned and back', () => {
       });
       expect(world.serverOf(host).server.override.enabled).toBe('Disabled');
     }
+  });
+
+  test('a whole provisioning took at most one session and one TCP connection at each BMC', () => {
+    const now = held();
+    for (const [index, { connections, logins }] of now.entries()) {
+      expect({ host: index + 1, connections: connections - (before[index]?.connections ?? 0) <= 1 }).toEqual({
+        host: index + 1,
+        connections: true,
+      });
+      expect({ host: index + 1, logins: logins - (before[index]?.logins ?? 0) <= 1 }).toEqual({
+        host: index + 1,
+        logins: true,
+      });
+    }
+    // What is counted is there: each was connected to, and one maker's BMC wants sessions.
+    expect(now.every(({ connections }) => connections > 0)).toBe(true);
+    expect(now.some(({ logins }) => logins > 0)).toBe(true);
   });
 
   test('kubectl get reads well, and events tell the story', async () => {
