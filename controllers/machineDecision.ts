@@ -20,7 +20,12 @@ export interface MachineView {
   readonly hasClusterApi: boolean;
 }
 
-export type WaitReason = 'WaitingForOwner' | 'WaitingForClusterInfrastructure' | 'WaitingForBootstrapData';
+export type WaitReason =
+  | 'WaitingForOwner'
+  | 'WaitingForClusterInfrastructure'
+  | 'WaitingForBootstrapData'
+  /** Told by the watcher when Temporal has refused the start for a while. */
+  | 'WaitingForEarlierRun';
 
 /** What a watcher does about a machine. It only guesses: each run decides for itself by a live read (rule 9). */
 export type MachineDecision =

@@ -14,6 +14,7 @@ import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from './queue.ts';
 import type { Starter } from './starter.ts';
 import { keyOf, splitKey } from './store.ts';
+import { EarlierRuns } from './earlierRuns.ts';
 import { isTold, SPEC_CHANGE_IGNORED, tell } from './watcherStatus.ts';
 
 export interface WatcherDeps {
@@ -57,6 +58,7 @@ export class MachineWatcher {
   readonly #timing: WatcherTiming;
   readonly #queue: WorkQueue;
   readonly #occasions: Occasions;
+  readonly #earlierRuns: EarlierRuns;
   /** Facts that stand, when the run is to be told of them and how often: by uid of the machine. */
   readonly #facts = new Map<string, { facts: string; nextAt: number; everyMs: number }>();
   /** Since when a machine has looked the way that needs patience: by uid. */
@@ -67,6 +69,7 @@ export class MachineWatcher {
     this.#deps = deps;
     this.#timing = { ...WATCHER_TIMING, ...deps.timing };
     this.#occasions = new Occasions(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
+    this.#earlierRuns = new EarlierRuns(deps, this.#timing);
     this.#queue = new WorkQueue({
       name: 'machines',
       logger: deps.logger,
@@ -117,11 +120,15 @@ export class MachineWatcher {
       if (decision.kind === 'paused' && isHoldingUpMove(machine)) await this.#deps.starter.signalHostAvailable(ref);
       return isCurrent ? { kind: 'done' } : { kind: 'after', ms: BEHIND_MS };
     }
-    const outcome = await this.#start(ref, decision);
+    const outcome = await this.#start(machine, ref, decision);
     return outcome ?? this.#remind(machine, ref, decision);
   }
 
-  async #start(ref: ObjectRef, decision: Extract<MachineDecision, { kind: 'start' }>): Promise<Outcome | undefined> {
+  async #start(
+    machine: Beskar7Machine,
+    ref: ObjectRef,
+    decision: Extract<MachineDecision, { kind: 'start' }>,
+  ): Promise<Outcome | undefined> {
     const { run, occasion, isPatient } = decision;
     if (this.#occasions.dueInMs(ref.uid, occasion) > 0) return undefined;
     const waitMs = isPatient ? this.#patience(ref.uid, occasion) : 0;
@@ -129,7 +136,11 @@ export class MachineWatcher {
     const { starter } = this.#deps;
     const result = await (run === 'provision' ? starter.startProvision(ref) : starter.startDeprovision(ref));
     const id = `${run}/${ref.namespace}/${ref.name}`;
-    if (result === 'otherObject') return { kind: 'retry', why: `${id} still works on an earlier machine of this name` };
+    if (result === 'otherObject') {
+      await this.#earlierRuns.holdUp(machine, ref, run);
+      return { kind: 'retry', why: `${id} still works on an earlier machine of this name` };
+    }
+    this.#earlierRuns.forget(ref.uid);
     if (result === 'running' && decision.isAfterEnd) return { kind: 'retry', why: `${id} is about to close` };
     this.#occasions.note(ref.uid, occasion);
     return undefined;
@@ -219,6 +230,7 @@ export class MachineWatcher {
     const { uid } = machine.metadata;
     if (uid === undefined) return;
     this.#occasions.forget(uid);
+    this.#earlierRuns.forget(uid);
     this.#facts.delete(uid);
     this.#since.delete(uid);
   }

@@ -45,7 +45,8 @@ export const STAGE_MEANINGS: Readonly<Record<ClaimStage, string>> = {
 };
 
 /** Before any run: Cluster API's order, and pauses. Written by the watcher of machines. */
-type WaitReason = 'WaitingForOwner' | 'WaitingForClusterInfrastructure' | 'WaitingForBootstrapData' | 'Paused';
+type WaitReason =
+  'WaitingForOwner' | 'WaitingForClusterInfrastructure' | 'WaitingForBootstrapData' | 'WaitingForEarlierRun' | 'Paused';
 
 /** By the reason of a machine's condition Ready. */
 export const MACHINE_MEANINGS: Readonly<Record<MachineReason | WaitReason, Meaning>> = {
@@ -60,6 +61,10 @@ export const MACHINE_MEANINGS: Readonly<Record<MachineReason | WaitReason, Meani
   WaitingForBootstrapData: {
     next: 'It begins when the bootstrap provider has written the data.',
     youCan: ['Look at the bootstrap provider; for workers also at the control plane: {owner}'],
+  },
+  WaitingForEarlierRun: {
+    next: 'It begins when the run of an earlier machine of this name has ended, which it does by itself.',
+    youCan: ['See what that run waits for: {trace}', 'Cancel it: {cancel}'],
   },
   Paused: {
     next: 'It goes on when it, or its Cluster, is no longer paused.',

@@ -155,6 +155,19 @@ describe('restored from a backup: other uids, no status', () => {
     expect(allChanges()).toEqual(before);
   });
 
+  test('a machine whose earlier run waits for a host: that run hears of it and ends, the restored one begins', async () => {
+    const { namespace } = world;
+    const isWaiting = (machine: Beskar7Machine) => told(machine).startsWith('NoMatchingHost');
+    await world.addMachine('waits', on('no-host'));
+    const old = await world.untilMachine('waits', 'waiting', isWaiting);
+    await world.admin.mergePatch(MACHINES, namespace, 'waits', { metadata: { finalizers: null } });
+    await world.kubectl('delete', 'beskar7machine', 'waits', '--timeout=20s');
+    await world.admin.create(MACHINES, backedUp(old) as Beskar7Machine);
+    const restored = await world.untilMachine('waits', 'waiting again', isWaiting);
+    expect(restored.metadata.uid).not.toBe(old.metadata.uid);
+    await world.kubectl('delete', 'beskar7machine', 'waits', '--timeout=20s');
+  });
+
   test('and they are released like any other', async () => {
     await world.kubectl('delete', 'beskar7machine', 'on-host-1', '--wait=false');
     await world.machineIsGone('on-host-1');

@@ -30,6 +30,7 @@ afterEach(async () => {
 
 const pass = (ms = 0) => jest.advanceTimersByTimeAsync(ms);
 const START = 'start provision ns/m';
+const WORKFLOW = { id: 'w', runID: 'r' };
 
 async function put(of: Beskar7Machine, ms = 0): Promise<void> {
   informers.machines.put(of);
@@ -88,7 +89,7 @@ describe('starts', () => {
   test('backs off while the open run belongs to an earlier machine of the name', async () => {
     starter.result = 'otherObject';
     await put(machine(), 10_000);
-    const tries = starter.calls.length;
+    const tries = starter.calls.filter((call) => call === START).length;
     expect(tries).toBeGreaterThan(2);
     expect(tries).toBeLessThan(8);
     starter.result = 'started';
@@ -96,6 +97,45 @@ describe('starts', () => {
     const started = starter.calls.length;
     await put(running('Claiming'), 10_000);
     expect(starter.calls).toHaveLength(started);
+  });
+
+  test('wakes that earlier run, which may wait for a host for ever, at once and then with each resync', async () => {
+    starter.result = 'otherObject';
+    await put(machine());
+    expect(starter.calls).toEqual([START, 'wake m']);
+    await pass(50_000);
+    const wakes = () => starter.calls.filter((call) => call === 'wake m');
+    expect(wakes()).toHaveLength(1);
+    await pass(50_000);
+    expect(wakes()).toHaveLength(2);
+  });
+
+  test('and says on the machine what holds it up when that lasts, once', async () => {
+    starter.result = 'otherObject';
+    await put(machine(), 9_000);
+    expect(kube.applied).toEqual([]);
+    await pass(20_000);
+    expect(kube.applied).toMatchObject([
+      {
+        metadata: { uid: 'm-uid', resourceVersion: '1' },
+        status: { phase: 'Pending', conditions: [{ type: 'Ready', status: 'False', reason: 'WaitingForEarlierRun' }] },
+      },
+    ]);
+    expect(events).toEqual(['WaitingForEarlierRun']);
+    await put(machine({ status: kube.applied[0]?.status as never }), 100_000);
+    expect(kube.applied).toHaveLength(1);
+    expect(events).toHaveLength(1);
+  });
+
+  test('a machine whose status is a run’s has an event only; a deletion wakes nobody', async () => {
+    starter.result = 'otherObject';
+    await put(
+      machine({ metadata: { ...OURS, ...DELETED }, status: { phase: 'Inspecting', workflow: WORKFLOW } }),
+      30_000,
+    );
+    expect(starter.calls).not.toContain('wake m');
+    expect(kube.applied).toEqual([]);
+    expect(events).toEqual(['WaitingForEarlierRun']);
   });
 
   test('an edit during a run is tried until the failed run has closed', async () => {

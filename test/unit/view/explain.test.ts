@@ -39,6 +39,7 @@ const WAITS: Record<WaitReason | 'Paused', true> = {
   WaitingForOwner: true,
   WaitingForClusterInfrastructure: true,
   WaitingForBootstrapData: true,
+  WaitingForEarlierRun: true,
   Paused: true,
 };
 /** Words of a sentence or a whole line to copy: nothing is left to be filled in. */

@@ -1,0 +1,59 @@
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import type { ConditionPatch } from '../crds/conditions.ts';
+import { CONDITIONS } from '../crds/reasons.ts';
+import { MACHINES } from '../kube/resource.ts';
+import type { ObjectRef } from '../workflows/names.ts';
+import type { WaitReason } from './machineDecision.ts';
+import type { WatcherDeps, WatcherTiming } from './machineWatcher.ts';
+import { isTold, tell } from './watcherStatus.ts';
+
+/** A run that finds its machine gone ends within moments; after this somebody has to hear of it. */
+const TOLD_AFTER_MS = 10_000;
+const REASON = 'WaitingForEarlierRun' satisfies WaitReason;
+
+/** Machines whose start is held up by the open run of an earlier machine of their name (rule 10): restored ones, or made again. */
+export class EarlierRuns {
+  readonly #deps: Pick<WatcherDeps, 'kube' | 'starter' | 'recorder'>;
+  readonly #timing: Pick<WatcherTiming, 'resyncMs'>;
+  /** By uid of the machine that has to wait. */
+  readonly #held = new Map<string, { sinceMs: number; nextWakeMs: number; isTold: boolean }>();
+
+  constructor(deps: Pick<WatcherDeps, 'kube' | 'starter' | 'recorder'>, timing: Pick<WatcherTiming, 'resyncMs'>) {
+    this.#deps = deps;
+    this.#timing = timing;
+  }
+
+  /**
+   * Wakes the earlier run, which may wait for a host without a timer: it reads that its machine is gone, and ends. When it does not
+   * end, since it has a host to release or no worker runs, that is told on the machine: as its condition where no run of its own has
+   * written one, and as an event.
+   */
+  async holdUp(machine: Beskar7Machine, ref: ObjectRef, run: 'provision' | 'deprovision'): Promise<void> {
+    const now = performance.now();
+    const held = this.#held.get(ref.uid) ?? { sinceMs: now, nextWakeMs: now, isTold: false };
+    this.#held.set(ref.uid, held);
+    if (run === 'provision' && now >= held.nextWakeMs) {
+      await this.#deps.starter.signalHostAvailable(ref);
+      held.nextWakeMs = now + this.#timing.resyncMs;
+    }
+    if (!held.isTold && now - held.sinceMs >= TOLD_AFTER_MS) held.isTold = await this.#tell(machine, ref, run);
+  }
+
+  forget(uid: string): void {
+    this.#held.delete(uid);
+  }
+
+  async #tell(machine: Beskar7Machine, { namespace, name }: ObjectRef, run: string): Promise<boolean> {
+    const id = `${run}/${namespace}/${name}`;
+    const message =
+      `The run ${id} is still open for an earlier machine of this name: this one begins when it has ended, which it does by itself, ` +
+      `after the release of a host that it holds. What it waits for: temporal workflow describe -w ${id}`;
+    const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: REASON, message };
+    const isOurs = machine.status?.workflow === undefined && run === 'provision';
+    if (isOurs && !isTold(machine.status?.conditions, [ready], [ready.type])) {
+      if (!(await tell(this.#deps.kube, MACHINES, machine, [ready], { phase: 'Pending' }))) return false;
+    }
+    this.#deps.recorder.event(machine, 'Warning', REASON, message);
+    return true;
+  }
+}
