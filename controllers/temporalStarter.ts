@@ -58,11 +58,11 @@ const DOES: Readonly<Record<WorkflowKind, string>> = {
 
 /**
  * Starts and signals workflows. Starts use conflict policy FAIL and reuse ALLOW_DUPLICATE, with the object's uid in memo and
- * input (rule 10). `searchAttributes: false` leaves them out: one that is not registered blocks a run for ever (rule 18).
+ * input (rule 10). `searchAttributes` says at each start whether they may be used: one that is not registered blocks a run for ever (rule 18).
  */
 export function createStarter(
   client: Client,
-  options: { searchAttributes: boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number },
+  options: { searchAttributes: () => boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number },
 ): Starter {
   const calls = new StarterCalls(client, options);
   return {
@@ -82,12 +82,12 @@ export function createStarter(
 
 class StarterCalls {
   readonly #client: Client;
-  readonly #options: { searchAttributes: boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number };
+  readonly #options: { searchAttributes: () => boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number };
   readonly #believed = new Map<string, { uid: string; at: number }>();
 
   constructor(
     client: Client,
-    options: { searchAttributes: boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number },
+    options: { searchAttributes: () => boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number },
   ) {
     this.#client = client;
     this.#options = options;
@@ -188,7 +188,7 @@ class StarterCalls {
       workflowIdConflictPolicy: 'FAIL',
       staticSummary: `${SUMMARY[kind]} ${input.namespace}/${input.name}`.slice(0, 200),
       staticDetails: staticDetailsOf(kind, input),
-      ...(this.#options.searchAttributes ? { typedSearchAttributes: attributesOf(kind, input) } : {}),
+      ...(this.#options.searchAttributes() ? { typedSearchAttributes: attributesOf(kind, input) } : {}),
     };
   }
 

@@ -20,7 +20,8 @@ const KEEP_MS = 2_000;
 export function callbackDependencies(parts: {
   kube: KubeClient;
   informers: Informers;
-  client: Client;
+  /** Undefined as long as Temporal has not been reached: what is stored then is told by the machine watcher. */
+  client: () => Client | undefined;
   recorder: EventRecorder;
   logger: Logger;
 }): ApiDependencies {
@@ -42,8 +43,10 @@ export function callbackDependencies(parts: {
     },
     keepReport: (host) => keepReport(kube, host, { timeoutMs: KEEP_MS }),
     signal: async (kind, machine, claim) => {
-      const handle = client.workflow.getHandle(workflowId('provision', machine));
-      await client.withDeadline(Date.now() + SIGNAL_MS, () => handle.signal(kind, { claim }));
+      const temporal = client();
+      if (temporal === undefined) throw new Error('Temporal has not been reached yet');
+      const handle = temporal.workflow.getHandle(workflowId('provision', machine));
+      await temporal.withDeadline(Date.now() + SIGNAL_MS, () => handle.signal(kind, { claim }));
     },
   };
 }

@@ -3,36 +3,47 @@ import type { Registry } from 'prom-client';
 import type { Logger } from 'pino';
 import type { BindAddress } from './config.ts';
 
-/** What has to be well for the process to be ready; each gives undefined, or what is wrong. */
+/** Something that has to be well; gives undefined, or what is wrong. */
 export type Check = () => string | undefined;
 
-/** GET /healthz (the process lives) and /readyz (200 when every check is well, else 503 with what is not). */
+/**
+ * GET /healthz (the process lives) and /readyz: 503 when a check that decides is not well, else 200; the body says what is not well in
+ * either case. Readiness is what a Service goes by: a check decides where requests would be answered badly without what it stands for.
+ */
 export class Health {
-  readonly #checks = new Map<string, Check>();
+  readonly #checks = new Map<string, { readonly check: Check; readonly decides: boolean }>();
   #isStopping = false;
 
-  set(name: string, check: Check): void {
-    this.#checks.set(name, check);
+  /** `decides: false`: what is wrong is told, and the process is ready all the same. */
+  set(name: string, check: Check, { decides = true }: { readonly decides?: boolean } = {}): void {
+    this.#checks.set(name, { check, decides });
   }
 
   stopping(): void {
     this.#isStopping = true;
   }
 
-  /** What is not well, by name; empty when ready. */
-  problems(): Record<string, string> {
-    if (this.#isStopping) return { process: 'is shutting down' };
-    const found = [...this.#checks].map(([name, check]) => [name, check()] as const);
-    return Object.fromEntries(found.filter((entry): entry is [string, string] => entry[1] !== undefined));
+  /** Whether requests may be sent here, and what is not well, by name. */
+  state(): { readonly isReady: boolean; readonly problems: Record<string, string> } {
+    if (this.#isStopping) return { isReady: false, problems: { process: 'is shutting down' } };
+    const problems: Record<string, string> = {};
+    let isReady = true;
+    for (const [name, { check, decides }] of this.#checks) {
+      const problem = check();
+      if (problem === undefined) continue;
+      problems[name] = problem;
+      if (decides) isReady = false;
+    }
+    return { isReady, problems };
   }
 
   listen(address: BindAddress, logger: Logger): Promise<Server> {
     return listen(address, logger, 'health', (path) => {
       if (path === '/healthz') return { status: 200, body: 'ok\n' };
       if (path !== '/readyz') return { status: 404, body: 'not found\n' };
-      const problems = this.problems();
-      const isReady = Object.keys(problems).length === 0;
-      return { status: isReady ? 200 : 503, body: isReady ? 'ok\n' : `${JSON.stringify(problems)}\n` };
+      const { isReady, problems } = this.state();
+      const isWell = Object.keys(problems).length === 0;
+      return { status: isReady ? 200 : 503, body: isWell ? 'ok\n' : `${JSON.stringify(problems)}\n` };
     });
   }
 }

@@ -16,6 +16,8 @@ export interface Counted {
   machines(): Iterable<Beskar7Machine>;
   /** Machines that wait for a host. */
   waiting(): Iterable<Beskar7Machine>;
+  /** Whether Temporal answered at the last look. */
+  isTemporalWell(): boolean;
 }
 
 /**
@@ -30,6 +32,7 @@ export function createMetrics(counted: Counted): {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerGauges(registry, counted);
+  registerTemporal(registry, counted);
   const registers = [registry];
   const inspection = new Histogram({
     name: 'beskar7_inspection_duration_seconds',
@@ -115,6 +118,15 @@ function registerGauges(registry: Registry, { hosts, machines, waiting }: Counte
   gauge('beskar7_machine_waiting', 'Machines that wait for a free host, by namespace.', undefined, (made) => {
     for (const machine of machines()) made.inc({ namespace: namespaceOf(machine) }, 0);
     for (const machine of waiting()) made.inc({ namespace: namespaceOf(machine) });
+  });
+}
+
+function registerTemporal(registry: Registry, { isTemporalWell }: Counted): void {
+  const up: Gauge = new Gauge({
+    name: 'beskar7_temporal_up',
+    help: 'Whether Temporal answered this process at the last look: 1 or 0.',
+    registers: [registry],
+    collect: () => up.set(isTemporalWell() ? 1 : 0),
   });
 }
 

@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { NativeConnection } from '@temporalio/worker';
-import { makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { request } from 'undici';
@@ -29,6 +28,8 @@ import { loadKubeConfig } from './kubeConfig.ts';
 import { createLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
 import { connectTemporal, temporalTarget, type TemporalTarget } from './temporal.ts';
+import { installTemporalRuntime } from './temporalRuntime.ts';
+import { TemporalWatch } from './temporalWatch.ts';
 import { TemporalWorkers } from './temporalWorkers.ts';
 import type { Tracing } from './tracing/index.ts';
 import { traceSettings } from './tracing/settings.ts';
@@ -46,6 +47,13 @@ interface Part {
   stop(): Promise<unknown>;
 }
 
+/** Temporal, once it has been reached. */
+interface Connected {
+  readonly connection: NativeConnection;
+  readonly client: Client;
+  readonly watch: TemporalWatch;
+}
+
 /** One process of Beskar7: its parts by role, started in order, stopped in reverse. */
 export class Beskar7 {
   readonly logger: Logger;
@@ -57,7 +65,11 @@ export class Beskar7 {
   readonly #target: TemporalTarget;
   readonly #stopping = new AbortController();
   #sdkMetricsPort = 0;
-  #isConnected: string | undefined = 'not connected yet';
+  /** Until Temporal has been reached for the first time. */
+  #notConnected = 'not connected yet';
+  #temporal: Connected | undefined;
+  #api: string | undefined = 'does not listen yet';
+  #web: string | undefined = 'does not listen yet';
   #tracing: Tracing | undefined;
 
   /** Throws UsageError for an unreadable kubeconfig. */
@@ -80,8 +92,24 @@ export class Beskar7 {
 
   /** Opens the health listener, so that a process that waits for its surroundings can be seen to wait. */
   async listen(): Promise<void> {
-    this.#health.set('temporal', () => this.#isConnected);
+    this.#setChecks();
     this.#own('health', await this.#health.listen(this.#config.healthBindAddress, this.logger));
+  }
+
+  /**
+   * Callbacks, conversion and the web page are served without Temporal: a process that a Service sends requests to is ready without
+   * it, and says in /readyz what is missing (docs/decisions/0013). One that only works for Temporal is not.
+   */
+  #setChecks(): void {
+    const decides = !servesRequests(this.#config.roles);
+    this.#health.set('temporal', () => this.#temporalProblem(), { decides });
+    if (this.#has('api')) this.#health.set('api', () => this.#api);
+    else if (this.#has('web') && this.#config.webBindAddress !== undefined && !this.#has('webhook'))
+      this.#health.set('web', () => this.#web);
+  }
+
+  #temporalProblem(): string | undefined {
+    return this.#temporal === undefined ? this.#notConnected : this.#temporal.watch.problem();
   }
 
   /** Starts everything that the roles ask for; waits for the API server and Temporal as long as it takes. */
@@ -103,9 +131,10 @@ export class Beskar7 {
       hosts: () => informers.hosts.list(),
       machines: () => informers.machines.list(),
       waiting: () => informers.machines.list().filter(isWaiting),
+      isTemporalWell: () => this.#temporalProblem() === undefined,
     });
     await this.#listenMetrics(metrics.registry);
-    this.#installRuntime();
+    installTemporalRuntime(logger, this.#sdkMetricsPort);
     this.#health.set('caches', () => {
       if (!informers.synced()) return 'the watch caches are not filled yet';
       return informers.problems(CACHE_LAG_MS)[0];
@@ -116,10 +145,16 @@ export class Beskar7 {
     this.#parts.push({ name: 'informers', stop: () => informers.stop() });
     const recorder = new EventRecorder(this.#kube, { component: 'beskar7', logger });
     this.#parts.push({ name: 'events', stop: () => recorder.flush() });
-    const { connection, client, hasSearchAttributes } = await this.#connect();
     await informers.waitForSync(this.#stopping.signal);
-    const starter = createStarter(client, { searchAttributes: config.searchAttributes && hasSearchAttributes, logger });
-    if (this.#has('api')) await this.#startApi(informers, client, recorder);
+    // Its end comes after that of the callbacks, which tell their runs until the last one.
+    this.#parts.push({ name: 'temporal', stop: () => this.#disconnect() });
+    // Reports of booting servers are stored on their hosts, whether Temporal can be told or not.
+    if (this.#has('api')) await this.#startApi(informers, recorder);
+    const { connection, client, watch } = await this.#connect();
+    const starter = createStarter(client, {
+      searchAttributes: () => config.searchAttributes && watch.hasSearchAttributes,
+      logger,
+    });
     if (this.#has('web')) await this.#startWeb(informers, client, recorder);
     if (this.#has('worker') || this.#has('bmc-worker')) {
       const deps = this.#dependencies(informers, client, recorder, metrics);
@@ -196,66 +231,33 @@ export class Beskar7 {
     this.#own('metrics', await listenMetrics(this.#config.metricsBindAddress, this.logger, registry, sdk));
   }
 
-  #installRuntime(): void {
+  async #connect(): Promise<Connected> {
     const { logger } = this;
-    const write = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) =>
-      logger[level](withoutNoise(meta), message);
-    Runtime.install({
-      logger: {
-        log: (level, message, meta) => logger[level.toLowerCase() as 'info'](withoutNoise(meta), message),
-        trace: write('trace'),
-        debug: write('debug'),
-        // What activities say is wanted, the SDK's own chatter is not.
-        info: (message, meta) => write(meta?.sdkComponent === 'activity' ? 'info' : 'debug')(message, meta),
-        warn: write('warn'),
-        error: write('error'),
-      },
-      telemetryOptions: {
-        logging: { filter: makeTelemetryFilterString({ core: 'WARN' }), forward: {} },
-        // Named as Prometheus wants it: seconds, and counters that end in _total.
-        metrics: {
-          prometheus: {
-            bindAddress: `127.0.0.1:${this.#sdkMetricsPort}`,
-            countersTotalSuffix: true,
-            unitSuffix: true,
-            useSecondsForDurations: true,
-          },
-        },
-      },
-      shutdownSignals: [],
-    });
-  }
-
-  async #connect(): Promise<{ connection: NativeConnection; client: Client; hasSearchAttributes: boolean }> {
+    const { namespace, connection: where } = this.#target;
     for (let delayMs = RETRY_MS.first; ; delayMs = Math.min(delayMs * 2, RETRY_MS.longest)) {
       try {
-        const connected = await connectTemporal(this.#target, this.logger, this.#tracing?.clientInterceptors);
-        const { connection, client } = connected;
-        this.#isConnected = undefined;
-        this.#watchConnection(client);
-        this.#parts.push({ name: 'temporal', stop: () => connection.close() });
-        return connected;
+        const connected = await connectTemporal(this.#target, logger, this.#tracing?.clientInterceptors);
+        const { connection, client, prepared } = connected;
+        const watch = new TemporalWatch(client, prepared, { namespace, logger });
+        watch.start();
+        this.#temporal = { connection, client, watch };
+        return this.#temporal;
       } catch (error) {
-        this.#isConnected = `Temporal at ${this.#target.connection.address} cannot be reached: ${(error as Error).message}`;
-        this.logger.warn({ err: error, nextTryInMs: delayMs }, 'Temporal cannot be reached, tries again');
+        this.#notConnected = `Temporal at ${where.address} cannot be reached: ${(error as Error).message}`;
+        logger.warn({ err: error, nextTryInMs: delayMs }, 'Temporal cannot be reached, tries again');
         await this.#pause(delayMs);
       }
     }
   }
 
-  /** Readiness follows the connection: one cheap call every 5 s. */
-  #watchConnection(client: Client): void {
-    const timer = setInterval(() => {
-      client.connection.workflowService.getSystemInfo({}).then(
-        () => (this.#isConnected = undefined),
-        (error: Error) => (this.#isConnected = `Temporal cannot be reached: ${error.message}`),
-      );
-    }, 5_000);
-    this.#parts.push({ name: 'temporal watch', stop: () => Promise.resolve(clearInterval(timer)) });
+  async #disconnect(): Promise<void> {
+    await this.#temporal?.watch.stop();
+    await this.#temporal?.connection.close();
   }
 
-  async #startApi(informers: Informers, client: Client, recorder: EventRecorder): Promise<void> {
+  async #startApi(informers: Informers, recorder: EventRecorder): Promise<void> {
     const config = this.#config;
+    const client = () => this.#temporal?.client;
     const api = await startApi(
       callbackDependencies({ kube: this.#kube, informers, client, recorder, logger: this.logger }),
       {
@@ -270,6 +272,7 @@ export class Beskar7 {
         ...(config.imagesFolder === undefined ? {} : { imagesFolder: config.imagesFolder }),
       },
     );
+    this.#api = undefined;
     this.#parts.push({ name: 'api', stop: () => api.stop() });
   }
 
@@ -288,6 +291,7 @@ export class Beskar7 {
       webBindAddress,
       this.#config,
     );
+    this.#web = undefined;
     this.#parts.push({ name: 'web', stop: () => web.stop() });
   }
 
@@ -317,7 +321,7 @@ export class Beskar7 {
     this.#parts.push({ name: 'redfish', stop: () => deps.redfish.closeAll() });
     this.#parts.push({ name: 'workers', stop: () => workers.stop() });
     await workers.start(this.#config, connection, this.#target.namespace, deps, this.#tracing);
-    this.#health.set('workers', () => workers.problem());
+    this.#health.set('workers', () => workers.problem(), { decides: !servesRequests(this.#config.roles) });
   }
 
   #dependencies(
@@ -365,6 +369,11 @@ export class Beskar7 {
   }
 }
 
+/** Whether a Service of the cluster sends requests to processes of these roles. */
+function servesRequests(roles: readonly Role[]): boolean {
+  return (['api', 'webhook', 'web'] as const).some((role) => roles.includes(role));
+}
+
 /** The trace of a machine by the claim on its host: for machines whose run another process has started. */
 function traceOfMachine(informers: Informers): (namespace: string, machine: string) => string | undefined {
   return (namespace, machine) => {
@@ -387,10 +396,4 @@ function freePort(): Promise<number> {
       server.close(() => resolve(port));
     });
   });
-}
-
-/** Fields of the SDK that help nobody in a log. */
-function withoutNoise(meta: object = {}): object {
-  const { taskToken: _taskToken, isLocal: _isLocal, ...rest } = meta as Record<string, unknown>;
-  return rest;
 }

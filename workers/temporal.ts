@@ -19,6 +19,14 @@ export function temporalTarget(flags: { temporalAddress: string | undefined; tem
 
 export type TemporalTarget = ReturnType<typeof temporalTarget>;
 
+/** What was found or made in Temporal. */
+export interface Prepared {
+  /** Of the namespace: another one of its name, in another database, has another id. */
+  readonly namespaceId: string;
+  /** Whether our search attributes can be used. */
+  readonly hasSearchAttributes: boolean;
+}
+
 /**
  * One connection for workers and client, and what we need in Temporal. Rejects when it cannot be reached: each call of the SDK's
  * connection has a deadline of 30 s.
@@ -27,14 +35,14 @@ export async function connectTemporal(
   target: TemporalTarget,
   logger: Logger,
   workflowInterceptors: WorkflowClientInterceptor[] = [],
-): Promise<{ connection: NativeConnection; client: Client; hasSearchAttributes: boolean }> {
+): Promise<{ connection: NativeConnection; client: Client; prepared: Prepared }> {
   const connection = await NativeConnection.connect(
     target.connection as Parameters<typeof NativeConnection.connect>[0],
   );
   const interceptors = { workflow: workflowInterceptors };
   const client = new Client({ connection, namespace: target.namespace, interceptors });
   try {
-    return { connection, client, hasSearchAttributes: await prepareTemporal(client, target.namespace, logger) };
+    return { connection, client, prepared: await prepareTemporal(client, target.namespace, logger) };
   } catch (error) {
     await connection.close();
     throw error;
@@ -46,36 +54,56 @@ const RETENTION_SECONDS = 30 * 24 * 3_600;
 const KEYWORD = 2;
 
 /**
- * Makes the Temporal namespace where it is missing, and registers our search attributes. Returns whether they can be used: where
- * registering is not allowed they are left out, with one warning, since an unregistered one blocks a run for ever (rule 18).
+ * Makes the Temporal namespace where it is missing, and registers our search attributes: where registering is not allowed they are left
+ * out, with one warning (none when `before` says that it is known), since an unregistered one blocks a run for ever (rule 18). Can run
+ * at any time and in many processes at once. Rejects when Temporal does not answer, or lets the namespace be neither read nor made.
  */
-async function prepareTemporal(client: Client, namespace: string, logger: Logger): Promise<boolean> {
-  await ensureNamespace(client, namespace, logger);
-  const wanted = Object.values(SEARCH_ATTRIBUTES);
-  const { operatorService } = client.connection;
+export async function prepareTemporal(
+  client: Client,
+  namespace: string,
+  logger: Logger,
+  before?: Prepared,
+): Promise<Prepared> {
+  const namespaceId = await ensureNamespace(client, namespace, logger);
   try {
-    const known = await operatorService.listSearchAttributes({ namespace });
-    const missing = wanted.filter((name) => !(name in (known.customAttributes ?? {})));
-    if (missing.length > 0) {
-      await operatorService.addSearchAttributes({
-        namespace,
-        searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
-      });
-    }
-    return true;
+    const hasSearchAttributes = await ensureSearchAttributes(client, namespace);
+    return { namespaceId, hasSearchAttributes };
   } catch (error) {
-    logger.warn({ err: error, namespace }, 'search attributes cannot be registered, goes on without them');
-    return false;
+    // Temporal is away, or does not know its new namespace everywhere: that is no answer to whether it is allowed.
+    if ([NOT_FOUND, DEADLINE_EXCEEDED, UNAVAILABLE].some((code) => isCode(error, code))) throw error;
+    if (before?.hasSearchAttributes !== false)
+      logger.warn({ err: error, namespace }, 'search attributes cannot be registered, goes on without them');
+    return { namespaceId, hasSearchAttributes: false };
   }
 }
 
-async function ensureNamespace(client: Client, namespace: string, logger: Logger): Promise<void> {
+async function ensureSearchAttributes(client: Client, namespace: string): Promise<true> {
+  const { operatorService } = client.connection;
+  const missing = async () => {
+    const { customAttributes = {} } = await operatorService.listSearchAttributes({ namespace });
+    return Object.values(SEARCH_ATTRIBUTES).filter((name) => !(name in customAttributes));
+  };
+  const names = await missing();
+  if (names.length === 0) return true;
+  try {
+    await operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(names.map((name) => [name, KEYWORD])),
+    });
+  } catch (error) {
+    // Another process may have been faster.
+    if ((await missing()).length > 0) throw error;
+  }
+  return true;
+}
+
+/** The id of the namespace, which is made where it is missing. */
+async function ensureNamespace(client: Client, namespace: string, logger: Logger): Promise<string> {
   const { workflowService } = client.connection;
   try {
-    await workflowService.describeNamespace({ namespace });
-    return;
+    return await namespaceIdOf(client, namespace);
   } catch (error) {
-    if (!isCode(error, 5)) throw error;
+    if (!isCode(error, NOT_FOUND)) throw error;
   }
   try {
     // google.protobuf.Duration; Long is not needed for numbers of this size.
@@ -86,9 +114,16 @@ async function ensureNamespace(client: Client, namespace: string, logger: Logger
     });
     logger.info({ namespace }, 'Temporal namespace made, it keeps closed workflows for 30 days');
   } catch (error) {
-    if (!isCode(error, 6)) throw error;
+    if (!isCode(error, ALREADY_EXISTS)) throw error;
   }
   await untilNamespaceIsKnown(client, namespace);
+  return namespaceIdOf(client, namespace);
+}
+
+/** Rejects with NOT_FOUND when there is no such namespace. */
+export async function namespaceIdOf(client: Client, namespace: string): Promise<string> {
+  const { namespaceInfo } = await client.connection.workflowService.describeNamespace({ namespace });
+  return namespaceInfo?.id ?? '';
 }
 
 /** A new namespace takes a moment to reach all parts of Temporal. */
@@ -104,7 +139,12 @@ async function untilNamespaceIsKnown(client: Client, namespace: string): Promise
   }
 }
 
-/** gRPC status codes: 5 NOT_FOUND, 6 ALREADY_EXISTS. */
-function isCode(error: unknown, code: number): boolean {
+/** Status codes of gRPC. */
+const DEADLINE_EXCEEDED = 4;
+export const NOT_FOUND = 5;
+const ALREADY_EXISTS = 6;
+const UNAVAILABLE = 14;
+
+export function isCode(error: unknown, code: number): boolean {
   return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === code;
 }

@@ -158,6 +158,11 @@ export class World {
     });
   }
 
+  /** Says whether the first process is ready, and what is missing. */
+  get readyUrl(): string {
+    return `http://127.0.0.1:${this.#healthPort}/readyz`;
+  }
+
   /** From now on Beskar7 and the test work with an empty Temporal namespace, as after the loss of its database. */
   forgetTemporal(namespace: string): void {
     this.#temporalNamespace = namespace;

@@ -56,7 +56,7 @@ beforeEach(() => {
   describes = 0;
   deadlines = 0;
   open = new Map();
-  starter = createStarter(client, { searchAttributes: true, logger });
+  starter = createStarter(client, { searchAttributes: () => true, logger });
 });
 
 const machine = { namespace: 'ns', name: 'm', uid: 'u' };
@@ -91,7 +91,7 @@ test('a start carries uid, policies, summary and search attributes, under a dead
 });
 
 test('search attributes can be left out', async () => {
-  await createStarter(client, { searchAttributes: false, logger }).startRetire(host);
+  await createStarter(client, { searchAttributes: () => false, logger }).startRetire(host);
   expect(started[0]?.options).not.toHaveProperty('typedSearchAttributes');
 });
 

@@ -24,6 +24,7 @@ test('gauges count what the caches have at each scrape', async () => {
     hosts: () => hosts,
     machines: () => machines,
     waiting: () => machines.slice(0, 1),
+    isTemporalWell: () => hosts.length === 0,
   });
   const lines = (await registry.metrics()).split('\n');
   expect(lines).toContain('beskar7_physicalhost_state{namespace="a",state="Available"} 1');
@@ -35,7 +36,9 @@ test('gauges count what the caches have at each scrape', async () => {
   expect(lines).toContain('beskar7_machine_phase{namespace="b",phase="Pending"} 1');
   expect(lines).toContain('beskar7_machine_waiting{namespace="a"} 1');
   expect(lines).toContain('beskar7_machine_waiting{namespace="b"} 0');
+  expect(lines).toContain('beskar7_temporal_up 0');
   hosts = [];
+  expect(await registry.metrics()).toContain('beskar7_temporal_up 1\n');
   expect(await registry.metrics()).not.toContain('beskar7_physicalhost_state{');
 });
 
@@ -45,7 +48,12 @@ test('no label tells one host or machine from another: a thousand make no more s
       host('a', `host-${i}`, { state: 'Ready', ...bmc('Reachable') }),
     );
     const machines = Array.from({ length: count }, (_, i) => machine('a', `m-${i}`, 'Provisioned'));
-    const { registry } = createMetrics({ hosts: () => hosts, machines: () => machines, waiting: () => [] });
+    const { registry } = createMetrics({
+      hosts: () => hosts,
+      machines: () => machines,
+      waiting: () => [],
+      isTemporalWell: () => true,
+    });
     return (await registry.metrics()).split('\n').filter((line) => line.startsWith('beskar7_')).length;
   };
   expect(await seriesFor(1_000)).toBe(await seriesFor(1));
@@ -56,6 +64,7 @@ test('what activities and requests tell is counted by reason and outcome', async
     hosts: () => [],
     machines: () => [],
     waiting: () => [],
+    isTemporalWell: () => true,
   });
   activities.inspectionDone(12);
   activities.provisioningDone(31);
