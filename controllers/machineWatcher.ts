@@ -51,6 +51,8 @@ export const WATCHER_TIMING: WatcherTiming = {
 const BEHIND_MS = 1_000;
 const LONGEST_REMINDER_MS = 300_000;
 const WORKERS = 16;
+/** The occasion of a run for a paused machine. */
+const LET_MOVE = 'let move';
 
 /** Turns each Beskar7Machine that needs work into a workflow, and tells its run again of what it may have missed. */
 export class MachineWatcher {
@@ -116,8 +118,8 @@ export class MachineWatcher {
     const decision = decideMachine(this.#view(machine));
     const isCurrent = await this.#tell(machine, decision);
     if (decision.kind !== 'start') {
+      if (decision.kind === 'paused' && this.#isHoldingUpMove(machine)) return this.#letMove(machine, ref);
       this.#forget(machine);
-      if (decision.kind === 'paused' && isHoldingUpMove(machine)) await this.#deps.starter.signalHostAvailable(ref);
       return isCurrent ? { kind: 'done' } : { kind: 'after', ms: BEHIND_MS };
     }
     const outcome = await this.#start(machine, ref, decision);
@@ -144,6 +146,33 @@ export class MachineWatcher {
     if (result === 'running' && decision.isAfterEnd) return { kind: 'retry', why: `${id} is about to close` };
     this.#occasions.note(ref.uid, occasion);
     return undefined;
+  }
+
+  /** `clusterctl move` waits for the mark of a machine that nothing is under way for: no host is its own, but for one on its way out. */
+  #isHoldingUpMove({ metadata: { annotations, deletionTimestamp, uid = '' } }: Beskar7Machine): boolean {
+    if (annotations?.[ANNOTATION_BLOCK_MOVE] === undefined || deletionTimestamp !== undefined) return false;
+    const held = this.#deps.informers.hosts.byIndex('byConsumerUid', uid);
+    return held.every((host) => claimOf(host)?.stage === 'Releasing');
+  }
+
+  /**
+   * A run that waits for a host is woken. When there is none (it was terminated, or lost), one is started: it finds that its machine is
+   * paused, takes the mark away and ends; the next one starts when the machine goes on.
+   */
+  async #letMove(machine: Beskar7Machine, ref: ObjectRef): Promise<Outcome> {
+    const dueMs = this.#occasions.dueInMs(ref.uid, LET_MOVE);
+    if (dueMs > 0) return { kind: 'after', ms: dueMs };
+    const { starter } = this.#deps;
+    const isHeard = isWaiting(machine) && (await starter.signalHostAvailable(ref));
+    if (!isHeard && (await starter.startProvision(ref)) === 'otherObject') {
+      await this.#earlierRuns.holdUp(machine, ref, 'provision');
+      return {
+        kind: 'retry',
+        why: `provision/${ref.namespace}/${ref.name} still works on an earlier machine of this name`,
+      };
+    }
+    this.#occasions.note(ref.uid, LET_MOVE);
+    return { kind: 'after', ms: this.#timing.resyncMs };
   }
 
   /** How much longer something has to stand before it counts. */
@@ -238,15 +267,6 @@ export class MachineWatcher {
   #addAll(machines: readonly Beskar7Machine[]): void {
     for (const machine of machines) this.#queue.add(keyOf(machine));
   }
-}
-
-/**
- * A run waits for a host, and `clusterctl move` for its mark: woken, the run finds that its machine is paused, takes the mark away and
- * ends; the next one starts when the machine goes on.
- */
-function isHoldingUpMove(machine: Beskar7Machine): boolean {
-  const isMarked = machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined;
-  return isMarked && machine.metadata.deletionTimestamp === undefined && isWaiting(machine);
 }
 
 /** The conditions that the watcher writes for a decision. */

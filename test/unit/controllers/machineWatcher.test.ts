@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { MachineWatcher } from '../../../controllers/machineWatcher.ts';
+import type { ClaimStage } from '../../../crds/claim.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import { ANNOTATION_BLOCK_MOVE, ANNOTATION_RETRY } from '../../../crds/names.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, handled, machine, OURS, OWNED } from './builders.ts';
@@ -175,7 +176,7 @@ describe('starts', () => {
   });
 });
 
-describe('paused while it waits for a host', () => {
+describe('paused while clusterctl move waits for its mark', () => {
   const marked = { [ANNOTATION_BLOCK_MOVE]: 'true' };
   const waiting = (annotations: Record<string, string>) =>
     machine({
@@ -201,6 +202,35 @@ describe('paused while it waits for a host', () => {
     expect(starter.calls).toEqual(['wake m']);
     await put(waiting({}));
     expect(starter.calls).toEqual(['wake m']);
+  });
+
+  test('no run hears it, it was terminated: one is started that takes the mark away; once, and again with the resync', async () => {
+    starter.isHeard = false;
+    informers.capiClusters.put(capiCluster({ spec: { paused: true }, status: { infrastructureReady: true } }));
+    await put(waiting(marked));
+    expect(starter.calls).toEqual(['wake m', START]);
+    for (let n = 0; n < 5; n += 1) await put(waiting(marked), 1_000);
+    expect(starter.calls).toHaveLength(2);
+    await pass(60_000);
+    expect(starter.calls).toEqual(['wake m', START, 'wake m', START]);
+    await put(waiting({}), 100_000);
+    expect(starter.calls).toHaveLength(4);
+    informers.capiClusters.put(capiCluster({ status: { infrastructureReady: true } }));
+    await pass();
+    expect(starter.calls.slice(4)).toEqual([START]);
+  });
+
+  test.each<[string, ClaimStage, string[]]>([
+    ['its server is being booted', 'Claimed', []],
+    ['its server is being inspected', 'Armed', []],
+    ['its server was handed over just now', 'HandedOver', []],
+    ['its host is on its way out', 'Releasing', [START]],
+  ])('%s', async (_name, stage, expected) => {
+    informers.capiClusters.put(capiCluster({ spec: { paused: true }, status: { infrastructureReady: true } }));
+    informers.hosts.put(claimedHost(stage));
+    const inspecting = running('Inspecting');
+    await put({ ...inspecting, metadata: { ...inspecting.metadata, ...OWNED, annotations: marked } }, 10_000);
+    expect(starter.calls).toEqual(expected);
   });
 });
 
