@@ -183,7 +183,13 @@ function factsFor(machine: Beskar7Machine, host: PhysicalHost | undefined, claim
   const { inspection, handover } = host?.status ?? {};
   switch (machine.status?.phase) {
     case 'Inspecting':
-      return inspection?.claim === claim && inspection.reportDigest !== undefined ? ['inspectionReported'] : [];
+      // An image that gives up without a report says so here.
+      return [
+        ...(inspection?.claim === claim && inspection.reportDigest !== undefined
+          ? (['inspectionReported'] as const)
+          : []),
+        ...(handover?.claim === claim && handover.outcome === 'Failed' ? (['handoverReported'] as const) : []),
+      ];
     case 'Provisioning':
       if (handover?.claim !== claim) return [];
       return [

@@ -201,6 +201,22 @@ describe('what is done about a machine', () => {
       'provision',
     ],
     [
+      'the image gave up before it reported',
+      {
+        machine: inPhase('Inspecting'),
+        host: claimedHost('Armed', { handover: { claim: CLAIM, outcome: 'Failed' } }),
+      },
+      'provision handoverReported',
+    ],
+    [
+      'an earlier image gave up',
+      {
+        machine: inPhase('Inspecting'),
+        host: claimedHost('Armed', { handover: { claim: 'old', outcome: 'Failed' } }),
+      },
+      'provision',
+    ],
+    [
       'handed over, says the inspector',
       {
         machine: inPhase('Provisioning'),
