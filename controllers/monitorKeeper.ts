@@ -16,6 +16,12 @@ export interface MonitorKeeperDeps {
 /** The key of the hosts without a pool: no pool can have this name. */
 const NO_POOL = '';
 const WORKERS = 4;
+/**
+ * How many shards that are not there are passed over in search of one of earlier settings: a process of the release before starts the
+ * shards that it knows while they are being ended, and may leave gaps. Later, when it is gone, one is enough.
+ */
+const GAP = { duringRollOut: 32, later: 1 };
+const ROLL_OUT_MS = 15 * 60_000;
 
 /** Sees to it that each pool of workers that has hosts has its `monitor/<pool>/<shard>` workflows, as many as the flags say. */
 export class MonitorKeeper {
@@ -23,8 +29,9 @@ export class MonitorKeeper {
   readonly #queue: WorkQueue;
   /** Pools that are looked after, by key. */
   readonly #pools = new Set<string>();
-  /** Pools whose shards of earlier settings have been told. */
-  readonly #trimmed = new Set<string>();
+  /** Where the search for shards of earlier settings broke off, by pool: what was told before is closed, and would end it. */
+  readonly #brokeOffAt = new Map<string, number>();
+  readonly #startedAtMs = performance.now();
   #end: (() => void) | undefined;
 
   constructor(deps: MonitorKeeperDeps) {
@@ -61,12 +68,20 @@ export class MonitorKeeper {
     }
     const input = (shard: number): MonitorInput => ({ ...settings, shard, ...(pool === undefined ? {} : { pool }) });
     for (let shard = 0; shard < settings.shards; shard += 1) await starter.keepMonitor(input(shard));
-    if (!this.#trimmed.has(key)) {
-      let shard = settings.shards;
-      while (await starter.tellMonitor(input(shard))) shard += 1;
-      this.#trimmed.add(key);
-    }
+    await this.#endOthers(key, (shard) => starter.tellMonitor(input(shard)));
     return { kind: 'after', ms: resyncMs };
+  }
+
+  /** Tells shards of earlier settings, from the first that should not be there on. `tell`: false when there is none. */
+  async #endOthers(key: string, tell: (shard: number) => Promise<boolean>): Promise<void> {
+    const isYoung = performance.now() - this.#startedAtMs < ROLL_OUT_MS;
+    const most = isYoung ? GAP.duringRollOut : GAP.later;
+    let shard = this.#brokeOffAt.get(key) ?? this.#deps.settings.shards;
+    for (let absent = 0; absent < most; shard += 1) {
+      this.#brokeOffAt.set(key, shard);
+      absent = (await tell(shard)) ? 0 : absent + 1;
+    }
+    this.#brokeOffAt.delete(key);
   }
 
   #look(pool: string | undefined): void {

@@ -71,6 +71,8 @@ export class FakeStarter implements Starter {
   result: StartResult = 'started';
   isHeard = true;
   failure: Error | undefined;
+  /** A monitor that cannot be told. */
+  failsToTell: string | undefined;
 
   #start(run: string, { namespace, name }: { namespace: string; name: string }): Promise<StartResult> {
     this.calls.push(`start ${run} ${namespace}/${name}`);
@@ -107,6 +109,7 @@ export class FakeStarter implements Starter {
   };
   readonly tellMonitor: Starter['tellMonitor'] = ({ pool, shard, shards }) => {
     const id = `monitor/${pool ?? 'default'}/${shard}`;
+    if (id === this.failsToTell) return Promise.reject(new Error('Temporal is away'));
     if (this.open.has(id)) this.calls.push(`tell ${id} of ${shards}`);
     return Promise.resolve(this.open.has(id));
   };

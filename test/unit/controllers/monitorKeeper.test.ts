@@ -73,15 +73,41 @@ test('a start that failed is tried again soon', async () => {
   expect(starter.calls).toEqual(KEPT);
 });
 
-test('shards that are no longer there are told so, once', async () => {
+const told = () => starter.calls.filter((call) => call.startsWith('tell'));
+
+test('shards that are no longer there are told so, over a gap as well', async () => {
   informers.hosts.put(hostIn(undefined, 'a'));
   starter.open.add('monitor/default/2').add('monitor/default/3').add('monitor/default/5');
   await start();
+  expect(told()).toEqual(['tell monitor/default/2 of 2', 'tell monitor/default/3 of 2', 'tell monitor/default/5 of 2']);
+});
+
+test('and again when a process of the release before has started them once more', async () => {
+  informers.hosts.put(hostIn(undefined, 'a'));
+  await start();
+  expect(told()).toEqual([]);
+  starter.open.add('monitor/default/3');
   await pass(61_000);
-  expect(starter.calls.filter((call) => call.startsWith('tell'))).toEqual([
-    'tell monitor/default/2 of 2',
-    'tell monitor/default/3 of 2',
-  ]);
+  expect(told()).toEqual(['tell monitor/default/3 of 2']);
+  starter.open.clear();
+  await pass(3_600_000);
+  starter.open.add('monitor/default/2');
+  await pass(61_000);
+  expect(told().slice(1)).toEqual(['tell monitor/default/2 of 2']);
+});
+
+test('a call that fails is made again, though the shards before it are closed by then', async () => {
+  await start();
+  // Long after the roll-out, when no gap is looked over.
+  await pass(3_600_000);
+  starter.open.add('monitor/default/2').add('monitor/default/3').add('monitor/default/4');
+  starter.failsToTell = 'monitor/default/3';
+  informers.hosts.put(hostIn(undefined, 'a'));
+  await pass();
+  starter.open.delete('monitor/default/2');
+  starter.failsToTell = undefined;
+  await pass(1_000);
+  expect(told()).toEqual(['tell monitor/default/2 of 2', 'tell monitor/default/3 of 2', 'tell monitor/default/4 of 2']);
 });
 
 test('without monitoring, what is open is ended', async () => {
