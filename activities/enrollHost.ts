@@ -7,6 +7,7 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import type { NetworkAddress, SystemInfo } from '../redfish/index.ts';
 import type { HostInput, ObjectRef } from '../workflows/names.ts';
+import { ownClaimedSecrets } from './claimedSecrets.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
 import { fromRedfish, isRefusedWrite, noWorker, refusedWrite } from './failures.ts';
@@ -38,16 +39,18 @@ const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 600_000;
 /** Repeated log-ins with a wrong password lock accounts. */
 const REFUSED_PASSWORD_MS = 60_000;
+const CLAIMED = 'is claimed';
 
 /**
  * One attempt to enroll a host: connect, read the system, write hardware, addresses and state Available. Changes nothing at the
- * BMC; a running server stays on (rules 3 and 7). A BMC that cannot be used is a result, told on the host with the time of the
+ * BMC; a running server stays on (rules 3 and 7). Of a claimed host only the Secrets are marked that it names. A BMC that cannot be used is a result, told on the host with the time of the
  * next attempt.
  */
 export async function enrollHost(deps: Dependencies, input: EnrollInput, signal: AbortSignal): Promise<EnrollResult> {
   const { namespace, name, uid } = input.host;
   const host = await readHost(deps.kube, namespace, name, signal);
   const refused = refusal(host, uid);
+  if (host && refused === CLAIMED) return { kind: 'notDue', message: await ownClaimedSecrets(deps, host) };
   if (refused !== undefined || !host)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   const usedHash = connectionHash(host.spec);
@@ -108,7 +111,7 @@ function refusal(host: PhysicalHost | undefined, uid: string): string | undefine
   if (deletionTimestamp !== undefined) return 'is being deleted';
   if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'is being moved';
   if (annotations[ANNOTATION_PAUSED] !== undefined) return 'is paused';
-  if (!isUnclaimed(host)) return 'is claimed';
+  if (!isUnclaimed(host)) return CLAIMED;
   return undefined;
 }
 

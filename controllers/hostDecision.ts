@@ -1,5 +1,5 @@
 import { claimOf, isUnclaimed, type Claim } from '../crds/claim.ts';
-import { connectionHash } from '../crds/connection.ts';
+import { connectionHash, hasUnmarkedSecrets } from '../crds/connection.ts';
 import {
   ANNOTATION_CLAIM,
   ANNOTATION_DELETE_FOR_MOVE,
@@ -92,7 +92,10 @@ function decideClaimed(view: HostView, isDeleted: boolean): HostDecision {
   }
   if (consumer === 'unseen') return { kind: 'lookForConsumer' };
   if (consumer === 'gone') return decideOrphan(view, claim, isDeleted);
-  return isDeleted ? { kind: 'deletionBlocked', message } : { kind: 'settled' };
+  if (isDeleted) return { kind: 'deletionBlocked', message };
+  if (!hasUnmarkedSecrets(host)) return { kind: 'settled' };
+  // It is not enrolled: the run marks the Secrets that it names now, and lets the former ones go.
+  return { kind: 'start', run: 'enroll', occasion: `secrets ${connectionHash(host.spec)}`, isPatient: true };
 }
 
 /** A missing consumer alone never leads to a power call (rule 13). */

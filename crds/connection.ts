@@ -1,9 +1,26 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from './handled.ts';
-import type { PhysicalHostSpec } from './physicalHost.ts';
+import type { PhysicalHost, PhysicalHostSpec } from './physicalHost.ts';
 
 /** A hash of what enrolment depends on (how to reach the BMC, which NIC boots): 16 hex digits. */
 export function connectionHash(spec: Pick<PhysicalHostSpec, 'redfishConnection' | 'bootMACAddress'>): string {
   const { redfishConnection, bootMACAddress } = spec;
   return createHash('sha256').update(canonicalJson({ redfishConnection, bootMACAddress })).digest('hex').slice(0, 16);
+}
+
+/** The Secrets that a host names. */
+export function namedSecrets({ redfishConnection }: Pick<PhysicalHostSpec, 'redfishConnection'>): string[] {
+  const { credentialsSecretRef, caBundleSecretRef } = redfishConnection;
+  return [...new Set([credentialsSecretRef, ...(caBundleSecretRef === undefined ? [] : [caBundleSecretRef])])];
+}
+
+/**
+ * Whether a host that is enrolled, or was before its status was lost, may name a Secret that is not marked as in use. One that was
+ * enrolled before that was noted counts by its connection.
+ */
+export function hasUnmarkedSecrets({ spec, status }: Pick<PhysicalHost, 'spec' | 'status'>): boolean {
+  const { secrets, connectionHash: enrolled } = status?.enrollment ?? {};
+  if (secrets === undefined) return enrolled !== connectionHash(spec);
+  const named = namedSecrets(spec);
+  return new Set(secrets).size !== named.length || named.some((name) => !secrets.includes(name));
 }

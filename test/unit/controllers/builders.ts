@@ -85,6 +85,7 @@ export function claimedHost(
 ): PhysicalHost {
   const since = '2026-01-01T00:00:00Z';
   const annotation = serializeClaim({ id: CLAIM, stage, attempt: 1, deadline: since, since, ...claim });
+  const enrollment = { connectionHash: connectionHash(host().spec), attempt: 0, secrets: ['bmc'] };
   return host({
     metadata: {
       ...metadata,
@@ -92,7 +93,7 @@ export function claimedHost(
       annotations: { [ANNOTATION_CLAIM]: annotation, ...metadata.annotations },
     },
     spec: { consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid: 'm-uid' } },
-    status,
+    status: { enrollment, ...status },
   });
 }
 

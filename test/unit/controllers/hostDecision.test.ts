@@ -6,7 +6,8 @@ import {
   ANNOTATION_FORCE_RELEASE,
   ANNOTATION_PAUSED,
 } from '../../../crds/names.ts';
-import type { PhysicalHostStatus } from '../../../crds/physicalHost.ts';
+import { connectionHash } from '../../../crds/connection.ts';
+import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { capiCluster, claimedHost, DELETED, freeHost, host } from './builders.ts';
 
 function words(decision: HostDecision): string {
@@ -31,6 +32,20 @@ const inState = (state: NonNullable<PhysicalHostStatus['state']>) => host({ stat
 const free = freeHost('h');
 const otherAddress = { redfishConnection: { address: 'https://10.0.0.6', credentialsSecretRef: 'bmc' } };
 
+const marked = (of: PhysicalHost, ...secrets: string[]): PhysicalHost => ({
+  ...of,
+  status: { ...of.status, enrollment: { connectionHash: connectionHash(host().spec), attempt: 0, secrets } },
+});
+/** As an earlier version has enrolled it. */
+const unnoted = (of: PhysicalHost): PhysicalHost => ({
+  ...of,
+  status: { ...of.status, enrollment: { connectionHash: connectionHash(host().spec), attempt: 0 } },
+});
+const renamed = (of: PhysicalHost): PhysicalHost => ({
+  ...of,
+  spec: { ...of.spec, redfishConnection: { ...of.spec.redfishConnection, credentialsSecretRef: 'next' } },
+});
+
 describe('what is done about a host', () => {
   test.each<[string, HostView['host'], string]>([
     ['new', host(), 'enroll'],
@@ -45,10 +60,20 @@ describe('what is done about a host', () => {
     ['claimed', claimedHost('Claimed', { state: 'Available' }), 'settled'],
     ['armed', claimedHost('Armed', { state: 'Inspecting' }), 'settled'],
     ['handed over', claimedHost('HandedOver', { state: 'Ready' }), 'settled'],
-    ['handed over, status lost in a move', claimedHost('HandedOver'), 'settled'],
+    ['handed over, status lost in a move', { ...claimedHost('HandedOver'), status: {} }, 'enroll, patiently'],
+    ['claimed, names another Secret now', renamed(claimedHost('HandedOver', { state: 'Ready' })), 'enroll, patiently'],
+    ['and deleted', renamed(claimedHost('HandedOver', {}, DELETED)), 'deletionBlocked'],
+    ['and released', renamed(claimedHost('Releasing')), 'release'],
+    ['claimed, enrolled before its Secrets were noted', unnoted(claimedHost('Armed')), 'settled'],
+    ['and names another Secret now', renamed(unnoted(claimedHost('Armed'))), 'enroll, patiently'],
+    ['claimed, a Secret too many is marked for it', marked(claimedHost('Armed'), 'bmc', 'former'), 'enroll, patiently'],
     ['claimed, in error', claimedHost('Armed', { state: 'Error' }), 'settled'],
     ['being released', claimedHost('Releasing'), 'release'],
-    ['a claim that cannot be read', host({ metadata: { annotations: { [ANNOTATION_CLAIM]: '{' } } }), 'settled'],
+    [
+      'a claim that cannot be read',
+      { ...free, metadata: { ...free.metadata, annotations: { [ANNOTATION_CLAIM]: '{' } } },
+      'settled',
+    ],
     ['deleted', freeHost('h', {}, DELETED), 'retire'],
     [
       'deleted without our finalizer',

@@ -1,0 +1,48 @@
+import { isUnclaimed } from '../crds/claim.ts';
+import { namedSecrets } from '../crds/connection.ts';
+import { FINALIZER_SECRET } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { isNotFound } from '../kube/error.ts';
+import { SECRETS } from '../kube/resource.ts';
+import type { Dependencies } from './dependencies.ts';
+import { disownFormerSecrets, ownSecrets } from './hostSecrets.ts';
+import { patchHostStatus } from './hostStore.ts';
+
+/**
+ * For a claimed host, which is not enrolled, that names other Secrets than it is noted with: marks those that it names as in use, lets
+ * the former ones go and notes it (rule 17), or else the new one could be deleted, and the host not be released any more. One that is not
+ * there (yet) changes nothing: the former ones stay marked, and the watcher comes again. Calls no BMC; the connection counts as enrolled
+ * with what it was, so that the host is enrolled again when it is free. Gives a sentence for the operator. Can run twice.
+ */
+export async function ownClaimedSecrets(deps: Dependencies, host: PhysicalHost): Promise<string> {
+  const { namespace = '', name } = host.metadata;
+  const what = `PhysicalHost ${namespace}/${name} is claimed`;
+  const named = namedSecrets(host.spec);
+  await ownSecrets(deps, host);
+  for (const secret of named) {
+    if (await isOwned(deps, namespace, secret)) continue;
+    return `${what}, and its Secret ${secret} is not there (yet): the one of before stays in use`;
+  }
+  await disownFormerSecrets(deps, host);
+  await patchHostStatus(
+    deps.kube,
+    { namespace, host: name },
+    (live) => {
+      if (isUnclaimed(live) || namedSecrets(live.spec).join() !== named.join()) return undefined;
+      const known = live.status?.enrollment ?? { connectionHash: '', attempt: 0 };
+      return { enrollment: { ...known, secrets: named } };
+    },
+    host,
+  );
+  return `${what}; the Secrets that it names are marked as in use`;
+}
+
+async function isOwned(deps: Dependencies, namespace: string, name: string): Promise<boolean> {
+  try {
+    const { metadata } = await deps.kube.get(SECRETS, namespace, name);
+    return metadata.finalizers?.includes(FINALIZER_SECRET) === true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}

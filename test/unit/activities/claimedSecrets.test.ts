@@ -1,0 +1,80 @@
+import { beforeEach, expect, test } from '@jest/globals';
+import type { Dependencies } from '../../../activities/dependencies.ts';
+import { enrollHost } from '../../../activities/enrollHost.ts';
+import { SecretMarks } from '../../../activities/secretMarks.ts';
+import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
+import type { ObjectMeta } from '../../../crds/object.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { KubeError } from '../../../kube/error.ts';
+import { claimedHost } from '../controllers/builders.ts';
+
+type Patch = { metadata?: Partial<ObjectMeta>; status?: PhysicalHost['status'] };
+
+let host: PhysicalHost;
+let secrets: Map<string, ObjectMeta>;
+/** What was written, in its order. */
+let written: string[];
+let deps: Dependencies;
+
+beforeEach(() => {
+  const claimed = claimedHost('HandedOver', { state: 'Ready' });
+  const redfishConnection = { ...claimed.spec.redfishConnection, credentialsSecretRef: 'next' };
+  host = { ...claimed, spec: { ...claimed.spec, redfishConnection } };
+  secrets = new Map([secret('bmc', { finalizers: [FINALIZER_SECRET], labels: { [LABEL_MOVE]: '' } }), secret('next')]);
+  written = [];
+  const kube = {
+    get: ({ plural }: { plural: string }, namespace: string, name: string) => {
+      if (plural !== 'secrets') return Promise.resolve(host);
+      const metadata = secrets.get(name);
+      const missing = new KubeError(
+        { verb: 'get', resource: plural, namespace, name },
+        { status: 404, reason: 'NotFound', message: 'not found' },
+      );
+      return metadata ? Promise.resolve({ metadata }) : Promise.reject(missing);
+    },
+    list: () => Promise.resolve({ items: [host], resourceVersion: '1' }),
+    mergePatch: ({ plural }: { plural: string }, _namespace: string, name: string, patch: Patch) => {
+      written.push(`${plural} ${name} ${JSON.stringify(patch.status ?? patch.metadata?.finalizers)}`);
+      if (plural === 'secrets') secrets.set(name, { ...secrets.get(name), ...patch.metadata } as ObjectMeta);
+      else host = { ...host, status: { ...host.status, ...patch.status } };
+      return Promise.resolve(host);
+    },
+  };
+  const caches = { hosts: () => [host], host: () => host };
+  // Nothing else of what activities have is there: a call to the BMC would fail.
+  deps = { kube, caches, secretMarks: new SecretMarks(kube as never) } as unknown as Dependencies;
+});
+
+function secret(name: string, more: Partial<ObjectMeta> = {}): [string, ObjectMeta] {
+  return [name, { namespace: 'ns', name, uid: `${name}-uid`, resourceVersion: '1', ...more }];
+}
+
+const run = () =>
+  enrollHost(
+    deps,
+    { host: { namespace: 'ns', name: host.metadata.name, uid: host.metadata.uid ?? '' }, failures: 0 },
+    new AbortController().signal,
+  );
+
+test('the Secret that a claimed host names now is marked first, then the former one is let go, then it is noted', async () => {
+  const before = host.status?.enrollment?.connectionHash;
+  expect(await run()).toMatchObject({ kind: 'notDue' });
+  expect(written).toEqual([
+    `secrets next ["${FINALIZER_SECRET}"]`,
+    'secrets bmc []',
+    expect.stringContaining('physicalhosts h {"enrollment"'),
+  ]);
+  expect(secrets.get('next')?.labels).toEqual({ [LABEL_MOVE]: '' });
+  // What it is enrolled with has not changed: it is enrolled again when it is free.
+  expect(host.status).toMatchObject({ state: 'Ready', enrollment: { connectionHash: before, secrets: ['next'] } });
+  written.length = 0;
+  Object.assign(deps, { secretMarks: new SecretMarks(deps.kube) });
+  await run();
+  expect(written.filter((line) => line.startsWith('secrets'))).toEqual([]);
+});
+
+test('one that is not there (yet): the former one stays marked, and nothing is noted', async () => {
+  secrets.delete('next');
+  expect(await run()).toMatchObject({ kind: 'notDue', message: expect.stringContaining('Secret next is not there') });
+  expect(written).toEqual([]);
+});
