@@ -246,14 +246,21 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     about: 'the boot override is set when the claim is cleared',
     rule: 3,
     says: /with its boot override still set/,
-    begin: (world) =>
-      byProxy(world, ({ method, path, body }) => {
+    begin: async (world) => {
+      const end = await byProxy(world, ({ method, path, body }) => {
         const name = HOST_PATH.exec(path)?.[1];
         const { server } = world.fleet.hosts[indexOf(name ?? '')] ?? {};
         if (server && method === 'PATCH' && body.includes('"consumerRef":null'))
           Object.assign(server.override, { target: 'Pxe', enabled: 'Once' });
         return undefined;
-      }),
+      });
+      return async () => {
+        await end();
+        // Nobody looks at the override of a free host until it is claimed.
+        for (const { server } of world.fleet.hosts)
+          if (server.state.power === 'Off') Object.assign(server.override, { target: 'None', enabled: 'Disabled' });
+      };
+    },
   },
   {
     name: 'hand-over-acknowledged-and-dropped',
