@@ -37,8 +37,11 @@ export type EnrollResult =
 
 const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 600_000;
-/** Repeated log-ins with a wrong password lock accounts. */
+/** Repeated log-ins with a wrong password lock accounts: never sooner. */
 const REFUSED_PASSWORD_MS = 60_000;
+/** What a change of a Secret mends is tried at least so often, since nobody watches Secrets (docs/security.md): no log-in is lost by it. */
+const LONGEST_SECRET_MS = 60_000;
+const MENDED_BY_SECRET: readonly string[] = [HOST_REASONS.secretMissing, HOST_REASONS.secretInvalid, HOST_REASONS.tls];
 const CLAIMED = 'is claimed';
 
 /**
@@ -200,7 +203,7 @@ async function tellFailure(
   usedHash: string,
 ): Promise<EnrollResult> {
   const reason = reachabilityReason(failure);
-  const delayMs = reason === HOST_REASONS.unauthorized ? REFUSED_PASSWORD_MS : retryDelayMs(attempt);
+  const delayMs = nextAttemptInMs(reason, attempt);
   const nextAttemptAt = new Date(Date.now() + delayMs).toISOString();
   const message = `${failure.message}. Attempt ${attempt}; the next one is due at ${nextAttemptAt}, or as soon as the host changes.`;
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
@@ -226,7 +229,9 @@ function poolOf(host: PhysicalHost): string | null {
   return host.spec.redfishConnection.workerPool ?? null;
 }
 
-/** 2 s, doubling, at most 10 minutes. */
-export function retryDelayMs(attempt: number): number {
-  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 20));
+/** 2 s, doubling, at most 10 minutes; at most one where a Secret may be to blame, and just that after a refused password. */
+export function nextAttemptInMs(reason: string, attempt: number): number {
+  if (reason === HOST_REASONS.unauthorized) return REFUSED_PASSWORD_MS;
+  const longest = MENDED_BY_SECRET.includes(reason) ? LONGEST_SECRET_MS : LONGEST_RETRY_MS;
+  return Math.min(longest, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 20));
 }

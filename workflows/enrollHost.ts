@@ -39,7 +39,7 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
         paragraphs(
           `**Waits** until ${result.nextAttemptAt} after ${failures} failed attempts`,
           `Last error: ${result.message}`,
-          `A change of its connection or Secret is tried at once: \`kubectl -n ${input.namespace} describe ph ${input.name}\``,
+          `A change of its connection is tried at once, one of its Secret then: \`kubectl -n ${input.namespace} describe ph ${input.name}\``,
         ),
       );
     } catch (error) {
