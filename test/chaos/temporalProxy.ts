@@ -8,6 +8,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 
 const SIGNAL = '/temporal.api.workflowservice.v1.WorkflowService/SignalWorkflowExecution';
 /** A gRPC message of no fields: not compressed, of length 0. */
@@ -50,8 +51,9 @@ export class TemporalProxy {
     const chunks: Buffer[] = [];
     for await (const chunk of stream) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
-    // Names stand as text in a protobuf message.
-    if (![...this.lost].some((name) => body.includes(name))) return this.#forward(stream, headers, body);
+    // One byte says whether the message is compressed, four how long it is; names stand in it as text.
+    const message = body[0] === 1 ? gunzipSync(body.subarray(5)) : body.subarray(5);
+    if (![...this.lost].some((name) => message.includes(name))) return this.#forward(stream, headers, body);
     this.count += 1;
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));

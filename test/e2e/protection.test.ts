@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { claimOf } from '../../crds/claim.ts';
 import { FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
-import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
