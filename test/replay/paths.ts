@@ -1,0 +1,100 @@
+import type { Kind } from './history.ts';
+
+/** A way that a run can take: steps of `stepsOf` that follow each other, others between them. */
+export interface Path {
+  readonly kind: Kind;
+  readonly steps: readonly string[];
+}
+
+/** Whether the steps of a run take a path. */
+export function takes(steps: readonly string[], path: Path): boolean {
+  let from = 0;
+  for (const wanted of path.steps) {
+    const at = steps.indexOf(wanted, from);
+    if (at < 0) return false;
+    from = at + 1;
+  }
+  return true;
+}
+
+const path = (kind: Kind, ...steps: string[]): Path => ({ kind, steps });
+
+/** What the histories of each version have to show. */
+export const PATHS: Readonly<Record<string, Path>> = {
+  'a provisioning': path('provision', 'claimHost: claimed', 'settleHandover: provisioned', 'COMPLETED'),
+  'one that waits for the final OS': path('provision', 'signal osReported', 'settleHandover: provisioned', 'COMPLETED'),
+  'a second attempt, on another host': path(
+    'provision',
+    'claimHost: claimed',
+    'releaseHost: released',
+    'reportProgress: done',
+    'claimHost: claimed',
+    'COMPLETED',
+  ),
+  'no attempt left': path('provision', 'claimHost: claimed', 'claimHost: claimed', 'failMachine: done', 'FAILED'),
+  'a wait for a host, and its wake-up': path(
+    'provision',
+    'claimHost: noMatchingHost',
+    'signal hostAvailable',
+    'claimHost: claimed',
+    'COMPLETED',
+  ),
+  'a cancel while it waits for a host': path('provision', 'claimHost: noMatchingHost', 'CANCEL_REQUESTED', 'CANCELED'),
+  'a boot that is tried again': path(
+    'provision',
+    'prepareBoot failed: BmcFailure',
+    'reportProgress: done',
+    'timer fired',
+    'bootInspector: done',
+    'COMPLETED',
+  ),
+  'a boot that does not come about, and a release that goes on elsewhere': path(
+    'provision',
+    'prepareBoot failed: BmcFailure',
+    'markReleasing: releasing',
+    'releaseHost failed: BmcFailure',
+    'CHILD_STARTED',
+    'FAILED',
+  ),
+  'a worker that is lost while it boots': path('provision', 'prepareBoot timed out: SCHEDULE_TO_CLOSE', 'FAILED'),
+  'no report in time': path('provision', 'takeReport: timedOut', 'releaseHost: released', 'FAILED'),
+  'no hand-over in time': path('provision', 'takeReport: reported', 'settleHandover: timedOut', 'FAILED'),
+  'an inspection image that gives up': path('provision', 'takeReport: reported', 'settleHandover: failed', 'FAILED'),
+  'a cancel while the server boots': path(
+    'provision',
+    'bootInspector: done',
+    'CANCEL_REQUESTED',
+    'releaseHost: released',
+    'CANCELED',
+  ),
+  'a fresh history while it waits': path('provision', 'claimHost: noMatchingHost', 'CONTINUED_AS_NEW'),
+  'a deprovisioning': path('deprovision', 'releaseHost: released', 'removeMachineFinalizer: done', 'COMPLETED'),
+  'one that no worker takes': path('deprovision', 'releaseHost timed out: SCHEDULE_TO_START', 'releaseHostUnserved'),
+  'one that waits for a release elsewhere': path('deprovision', 'CHILD_STARTED', 'awaitClaimEnd: done', 'COMPLETED'),
+  'an enrolment': path('enroll', 'enrollHost: enrolled', 'COMPLETED'),
+  'one that is tried again when the host changes': path(
+    'enroll',
+    'enrollHost: failed',
+    'signal hostChanged',
+    'enrollHost: enrolled',
+  ),
+  'an enrolment that no worker takes': path(
+    'enroll',
+    'enrollHost timed out: SCHEDULE_TO_START',
+    'enrollHostUnserved: pending',
+  ),
+  'a release that goes on': path('release', 'findClaim: done', 'releaseHost: released', 'COMPLETED'),
+  'the release of an orphan': path('release', 'lookForConsumer: missing', 'timer fired', 'releaseHost: released'),
+  'a release that goes on in a fresh history': path('release', 'releaseHost failed: BmcFailure', 'CONTINUED_AS_NEW'),
+  'a retirement': path('retire', 'retireHost: off', 'letHostGo: done', 'COMPLETED'),
+  'one whose worker is lost': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off', 'timer fired'),
+  'a retirement that no worker takes': path('retire', 'retireHost timed out: SCHEDULE_TO_START', 'retireHostUnserved'),
+  'a monitor whose pool is gone': path('monitor', 'monitorShard: noHosts', 'COMPLETED'),
+  'a monitor whose settings change': path('monitor', 'signal monitorSettings', 'CONTINUED_AS_NEW'),
+  'a monitor whose shard is gone': path('monitor', 'signal monitorSettings', 'COMPLETED'),
+};
+
+/** For each patch, the way by which a run comes to its line. */
+export const PATCHED_LINES: Readonly<Record<string, Path>> = {
+  'retire-settles': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off'),
+};
