@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { KINDS } from '../../crds/kinds.ts';
-import { writeRelease } from '../../tools/release/index.ts';
+import { HISTORIES } from '../../tools/release/histories.ts';
+import { currentVersion, writeRelease } from '../../tools/release/index.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import { ensureTools } from '../../tools/toolchain/index.ts';
 import { testControlPlane } from '../support/controlPlane.ts';
@@ -29,13 +30,21 @@ const variables = (name: string) =>
 const needed = (name: string) =>
   [...new Set([...read(name).matchAll(/\$\{(\w+)\}/g)].map(([, found]) => found))].sort();
 
+/** Histories of a version that is not there yet: those of this one. */
+const histories = mkdtempSync(path.join(os.tmpdir(), 'beskar7-histories-'));
+
 let helm = '';
 let names: string[] = [];
 beforeAll(async () => {
   ({ helm } = await ensureTools(['helm']));
-  names = await writeRelease({ helm, version: VERSION, folder });
+  const current = (await currentVersion()).slice(1);
+  cpSync(path.join(HISTORIES, current), path.join(histories, VERSION.slice(1)), { recursive: true });
+  names = await writeRelease({ helm, version: VERSION, folder, histories });
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  rmSync(histories, { recursive: true });
+});
 
 test('a release has the files that clusterctl asks for, the chart and the SBOM', () => {
   expect(names).toEqual([

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { runCommand } from '../toolchain/command.ts';
 import { CHART } from './chart.ts';
 import { components } from './components.ts';
+import { checkHistories, HISTORIES } from './histories.ts';
 import { writeSbom } from './sbom.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -15,6 +16,8 @@ export interface ReleaseOptions {
   readonly version: string;
   /** Made when it is not there; files of an earlier release in it are overwritten. */
   readonly folder: string;
+  /** Where the recorded histories of each version are; default: those of the replay tests. */
+  readonly histories?: string;
 }
 
 /** The version of package.json, with the v. */
@@ -25,11 +28,18 @@ export async function currentVersion(): Promise<string> {
 
 /**
  * Writes all files of a release and gives their names: what clusterctl reads (metadata.yaml, infrastructure-components.yaml, cluster templates,
- * ClusterClass), the chart as beskar7-<version>.tgz, and the SBOM. Throws for a version that metadata.yaml has no series for.
+ * ClusterClass), the chart as beskar7-<version>.tgz, and the SBOM. Throws for a version that metadata.yaml has no series for, and for one whose
+ * runs no replay test would look after.
  */
-export async function writeRelease({ helm, version, folder }: ReleaseOptions): Promise<string[]> {
+export async function writeRelease({
+  helm,
+  version,
+  folder,
+  histories = HISTORIES,
+}: ReleaseOptions): Promise<string[]> {
   const number = numberOf(version);
   await checkSeries(number);
+  await checkHistories(number, histories);
   await mkdir(folder, { recursive: true });
   const files = new Map([['infrastructure-components.yaml', await components(helm, number)]]);
   for (const name of await readdir(CLUSTERCTL)) files.set(name, await readFile(path.join(CLUSTERCTL, name), 'utf8'));
