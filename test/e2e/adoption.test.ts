@@ -5,6 +5,7 @@ import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { handOverByHand, reportByHand } from '../support/byHand.ts';
 import { told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
@@ -61,13 +62,15 @@ describe('status of all objects lost, Beskar7 restarted', () => {
   });
 
   test('an unfinished machine goes on with its claim: the token stays, the server is not booted again', async () => {
-    await world.fleet.fault('sim-0003', { delayCallbacksMs: 8_000, times: 1 });
+    await world.fleet.fault('sim-0003', { neverReports: true });
     await world.addMachine('half', on('host-3'));
     await world.hostIs('host-3', 'Inspecting');
     const before = await claim('host-3');
     await world.beskar7.stop();
     await stripStatus();
     await world.startBeskar7();
+    expect(await reportByHand(world, 'host-3')).toBe(202);
+    await handOverByHand(world, 'host-3');
     await world.machineIs('half', 'Provisioned');
     expect(await claim('host-3')).toMatchObject({ id: before?.id, tokenHash: before?.tokenHash });
     expect(resets(world, 'host-3')).toEqual(['On']);
@@ -98,15 +101,20 @@ describe('status of a machine lost whose run was cancelled', () => {
 
 describe('Temporal’s database wiped', () => {
   test('unfinished work goes on, finished work is not touched, a deletion that was under way is finished', async () => {
-    await world.fleet.fault('sim-0004', { delayCallbacksMs: 8_000, times: 1 });
+    await world.fleet.fault('sim-0004', { neverReports: true });
     await world.addMachine('unfinished', on('host-4'));
     await world.hostIs('host-4', 'Inspecting');
     const before = await claim('host-4');
+    const { runID } = (await world.machine('unfinished'))?.status?.workflow ?? {};
     const untouched = ['host-1', 'host-2'].map((host) => changes(world, host));
     await world.beskar7.stop();
     await world.kubectl('delete', 'beskar7machine', 'half', '--wait=false');
     world.forgetTemporal('e2e-adoption-wiped');
     await world.startBeskar7();
+    // Adopted: a run of the new database works on it.
+    await world.untilMachine('unfinished', 'with another run', ({ status }) => status?.workflow?.runID !== runID);
+    expect(await reportByHand(world, 'host-4')).toBe(202);
+    await handOverByHand(world, 'host-4');
     await world.machineIs('unfinished', 'Provisioned');
     expect((await claim('host-4'))?.id).toBe(before?.id);
     expect(resets(world, 'host-4')).toEqual(['On']);
@@ -149,7 +157,7 @@ describe('restored from a backup: other uids, no status', () => {
       const host = await world.hostIs(machine.status?.hostRef?.name ?? '', 'Ready');
       expect(host.spec.consumerRef?.uid).toBe(machine.metadata.uid);
       expect(host.metadata.labels?.[LABEL_CONSUMER_UID]).toBe(machine.metadata.uid);
-      expect(world.serverOf(host.metadata.name).server.state.running).toBe('os');
+      expect(world.serverOf(host.metadata.name).server.state.power).toBe('On');
     }
     await world.hostIs('host-3', 'Available');
     expect(allChanges()).toEqual(before);

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { claimOf } from '../../crds/claim.ts';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
-import { changes, isFreeAndOff } from '../support/atTheBmc.ts';
+import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 const ORPHAN_MS = 3_000;
 const world = new World('e2e-orphans', [
@@ -47,14 +47,20 @@ async function restore(machine: Beskar7Machine, change: Partial<Beskar7Machine['
   await world.admin.create(MACHINES, { metadata: { name, namespace, ...kept, ...change }, spec: machine.spec });
 }
 
-/** A host whose claim was never handed over, and whose machine is gone. */
-async function makeOrphan(machine: string, host: string): Promise<void> {
+/** A host whose claim was never handed over, and whose machine is gone; `meanwhile` is done before Beskar7 comes back. */
+async function makeOrphan(
+  machine: string,
+  host: string,
+  { label = host, meanwhile = () => Promise.resolve() } = {},
+): Promise<void> {
   await world.fleet.fault(`sim-000${host.at(-1)}`, { neverReports: true });
-  await world.addMachine(machine, on(host));
-  await world.untilHost(host, 'armed', (found) => claimOf(found)?.stage === 'Armed');
+  await world.addMachine(machine, on(label));
+  // Armed, and its server was seen on.
+  await world.hostIs(host, 'Inspecting');
   await world.beskar7.kill('SIGKILL');
   await vanish(machine);
   await world.temporalCli('workflow', 'terminate', '-w', `provision/${world.namespace}/${machine}`);
+  await meanwhile();
   await world.startBeskar7();
 }
 
@@ -188,14 +194,44 @@ describe('delete-for-move', () => {
   });
 });
 
+describe('a machine that vanished while its claim was never handed over, made again under its name', () => {
+  test('gets another host; the old one is left alone until it is freed as an orphan', async () => {
+    await world.kubectl('label', '--overwrite', 'physicalhosts', 'host-2', 'host-6', 'only=twins');
+    await world.kubectl(
+      'annotate',
+      'physicalhost',
+      'host-2',
+      'beskar7.io/unschedulable=the first one is to have host-6',
+    );
+    let sent = 0;
+    const meanwhile = async () => {
+      sent = changes(world, 'host-6');
+      await world.kubectl('annotate', 'physicalhost', 'host-2', 'beskar7.io/unschedulable-');
+      await world.addMachine('twin', on('twins'));
+    };
+    await makeOrphan('twin', 'host-6', { label: 'twins', meanwhile });
+    const old = await isMissing('host-6');
+    expect(old.spec.consumerRef?.uid).not.toBe((await world.machine('twin'))?.metadata.uid);
+    expect(changes(world, 'host-6')).toBe(sent);
+    const machine = await world.machineIs('twin', 'Provisioned');
+    expect(machine.status?.hostRef?.name).toBe('host-2');
+    await isFreeAndOff(world, 'host-6', 100_000);
+    expect(resets(world, 'host-6').slice(-2)).toEqual(['On', 'ForceOff']);
+    expect((await world.host('host-2'))?.spec.consumerRef?.uid).toBe(machine.metadata.uid);
+    await world.fleet.heal();
+    await world.kubectl('label', '--overwrite', 'physicalhost', 'host-6', 'only=host-6');
+  });
+});
+
 describe('a release whose BMC is dead', () => {
   test('its open run is woken by force-release, and does not wait for its next attempt', async () => {
     await makeOrphan('dead', 'host-6');
     await world.fleet.fault('sim-0006', { refuse: true });
-    const host = await world.untilHost('host-6', 'tried four times', (found) => /attempt 4/.test(told(found)), 100_000);
+    // After this one it waits for half a minute: time enough for the word, however slow the machine is.
+    const host = await world.untilHost('host-6', 'tried five times', (found) => /attempt 5/.test(told(found)), 150_000);
     expect(host.status?.state).toBe('Error');
     const next = Date.parse(/next attempt at (\S+Z)/.exec(told(host))?.[1] ?? '');
-    expect(next - Date.now()).toBeGreaterThan(10_000);
+    expect(next - Date.now()).toBeGreaterThan(15_000);
     await forceRelease('host-6');
     await world.untilHost('host-6', 'released', ({ spec }) => spec.consumerRef === undefined);
     expect(Date.now()).toBeLessThan(next);
@@ -203,5 +239,21 @@ describe('a release whose BMC is dead', () => {
     await expect(run.result()).resolves.toMatch(/was released/);
     await world.fleet.heal();
     await world.hostIs('host-6', 'Available');
+  });
+
+  test('temporal workflow terminate of its run: the watcher begins another one, which ends it', async () => {
+    await makeOrphan('stopped', 'host-6');
+    await world.fleet.fault('sim-0006', { refuse: true });
+    await world.untilHost('host-6', 'tried', (found) => /attempt 2/.test(told(found)), 100_000);
+    const id = `release/${world.namespace}/host-6`;
+    const { runId } = await world.temporal.workflow.getHandle(id).describe();
+    await world.temporalCli('workflow', 'terminate', '-w', id, '-r', runId, '--reason', 'test');
+    await world.fleet.heal();
+    // The next run does not know what the first one has sent: that is waited out (62 s) before the host is free.
+    await isFreeAndOff(world, 'host-6', 150_000);
+    const next = world.temporal.workflow.getHandle(id);
+    expect((await next.describe()).runId).not.toBe(runId);
+    await expect(next.result()).resolves.toMatch(/was released/);
+    expect(resets(world, 'host-6').at(-1)).toBe('ForceOff');
   });
 });
