@@ -29,7 +29,7 @@ describe('maintenance', () => {
     await world.kubectl('annotate', 'physicalhosts', '--all', 'beskar7.io/unschedulable-');
   });
 
-  test('an upgrade, one process after another, while servers boot: nobody notices', async () => {
+  test('processes are replaced one after another while servers boot: nobody notices', async () => {
     for (const name of names.slice(1)) await world.addMachine(name);
     await world.machineIs('m-2', 'Inspecting');
     const next = await world.startAnother('next', ['--roles=controllers,worker,bmc-worker']);
