@@ -4,10 +4,13 @@ import type { Kind } from './history.ts';
 export interface Path {
   readonly kind: Kind;
   readonly steps: readonly string[];
+  /** A step that a run on this way has not. */
+  readonly never?: string;
 }
 
 /** Whether the steps of a run take a path. */
 export function takes(steps: readonly string[], path: Path): boolean {
+  if (path.never !== undefined && steps.includes(path.never)) return false;
   let from = 0;
   for (const wanted of path.steps) {
     const at = steps.indexOf(wanted, from);
@@ -83,12 +86,17 @@ export const PATHS: Readonly<Record<string, Path>> = {
     'enrollHost timed out: SCHEDULE_TO_START',
     'enrollHostUnserved: pending',
   ),
-  'a release that goes on': path('release', 'findClaim: done', 'releaseHost: released', 'COMPLETED'),
+  'an enrolment that goes on in a fresh history': path('enroll', 'enrollHost: failed', 'CONTINUED_AS_NEW'),
+  'a release that another run began': {
+    ...path('release', 'findClaim: done', 'releaseHost: released', 'COMPLETED'),
+    never: 'lookForConsumer',
+  },
   'the release of an orphan': path('release', 'lookForConsumer: missing', 'timer fired', 'releaseHost: released'),
   'a release that goes on in a fresh history': path('release', 'releaseHost failed: BmcFailure', 'CONTINUED_AS_NEW'),
   'a retirement': path('retire', 'retireHost: off', 'letHostGo: done', 'COMPLETED'),
   'one whose worker is lost': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off', 'timer fired'),
   'a retirement that no worker takes': path('retire', 'retireHost timed out: SCHEDULE_TO_START', 'retireHostUnserved'),
+  'a retirement that goes on in a fresh history': path('retire', 'retireHost failed: BmcFailure', 'CONTINUED_AS_NEW'),
   'a monitor whose pool is gone': path('monitor', 'monitorShard: noHosts', 'COMPLETED'),
   'a monitor whose settings change': path('monitor', 'signal monitorSettings', 'CONTINUED_AS_NEW'),
   'a monitor whose shard is gone': path('monitor', 'signal monitorSettings', 'COMPLETED'),
