@@ -94,7 +94,7 @@ async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): P
  */
 async function allowMove(deps: Dependencies, machine: Beskar7Machine): Promise<void> {
   const { namespace = '', name, uid = '', annotations = {}, resourceVersion } = machine.metadata;
-  if (annotations[ANNOTATION_BLOCK_MOVE] === undefined || machine.status?.hostRef !== undefined) return;
+  if (annotations[ANNOTATION_BLOCK_MOVE] === undefined) return;
   if ((await claimedHosts(deps, machine)).some((host) => claimOf(host)?.stage !== 'Releasing')) return;
   const patch = { metadata: { uid, resourceVersion, annotations: { [ANNOTATION_BLOCK_MOVE]: null } } };
   await deps.kube.mergePatch(MACHINES, namespace, name, patch);

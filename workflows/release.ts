@@ -3,6 +3,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ClaimRef } from '../activities/claimRef.ts';
 import type { UnservedInput } from '../activities/releaseHost.ts';
 import type { ClaimStage } from '../crds/claim.ts';
+import { hasAttributes, hostKey, namespaceKey } from './attributes.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
 import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from './names.ts';
 import { bmcOrTell, kubernetes } from './proxies.ts';
@@ -121,6 +122,15 @@ async function goOnElsewhere(claim: ClaimRef): Promise<void> {
       memo: { uid: claim.hostUid },
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: `Release host ${claim.namespace}/${claim.host}`,
+      // As the watcher starts it, so that the host's runs are found together.
+      ...(hasAttributes()
+        ? {
+            typedSearchAttributes: [
+              { key: namespaceKey, value: claim.namespace },
+              { key: hostKey, value: claim.host },
+            ],
+          }
+        : {}),
     });
   } catch (error) {
     // Somebody is releasing this host already.

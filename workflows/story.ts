@@ -1,24 +1,19 @@
-import { setCurrentDetails, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import type { MachinePhase } from '../crds/beskar7Machine.ts';
+import { hasAttributes, hostKey, phaseKey } from './attributes.ts';
 import { hostLink, paragraphs, runLink, temporalLine } from './details.ts';
 import { progress, type Progress } from './messages.ts';
-import { SEARCH_ATTRIBUTES, workflowId, type MachineInput } from './names.ts';
-
-const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, SearchAttributeType.KEYWORD);
-const hostKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.host, SearchAttributeType.KEYWORD);
-const namespaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.namespace, SearchAttributeType.KEYWORD);
+import { workflowId, type MachineInput } from './names.ts';
 
 /** What a person sees of a run: the query `progress`, the current details and the search attributes of the Web UI. */
 export class Story {
   #now: Progress;
   readonly #machine: MachineInput;
-  /** An unregistered search attribute blocks a run for ever: they are used only where the run was started with them (rule 18). */
   readonly #hasAttributes: boolean;
 
   constructor(machine: MachineInput) {
     this.#machine = machine;
-    this.#hasAttributes = workflowInfo().typedSearchAttributes.get(namespaceKey) !== undefined;
+    this.#hasAttributes = hasAttributes();
     this.#now = { phase: 'Pending', attempt: 1, since: new Date().toISOString() };
     setHandler(progress, () => this.#now);
   }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
-import { FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
+import { FINALIZER_SECRET } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
-import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
@@ -69,35 +69,6 @@ describe('what is in use is not deleted from under a machine', () => {
     await named('bmc', 'Enrolled');
     expect((await bmcSecret('next')).metadata.finalizers).toBeUndefined();
     await world.kubectl('delete', 'secret', 'bad', 'next');
-  });
-
-  test('a claimed host that names another Secret: that one is marked, the former one let go, no BMC is changed', async () => {
-    const { data = {} } = await bmcSecret();
-    const name = (secret: string) => {
-      const patch = { spec: { redfishConnection: { credentialsSecretRef: secret } } };
-      return world.kubectl('patch', 'physicalhost', 'host-3', '--type=merge', '-p', JSON.stringify(patch));
-    };
-    const isNoted = (secret: string) =>
-      world.untilHost('host-3', `noted with ${secret}`, ({ status }) => status?.enrollment?.secrets?.join() === secret);
-    await world.addMachine('rotates', on('host-3'));
-    await world.machineIs('rotates', 'Provisioned');
-    const before = changes(world, 'host-3');
-    await name('rotated');
-    await world.admin.create(SECRETS, { metadata: { name: 'rotated', namespace: world.namespace }, data });
-    await isNoted('rotated');
-    expect((await bmcSecret('rotated')).metadata).toMatchObject({
-      finalizers: [FINALIZER_SECRET],
-      labels: { [LABEL_MOVE]: '' },
-    });
-    expect((await world.host('host-3'))?.status?.state).toBe('Ready');
-    expect(changes(world, 'host-3')).toBe(before);
-    await remove('secret', 'rotated');
-    await remove('beskar7machine', 'rotates');
-    await world.machineIsGone('rotates');
-    await isFreeAndOff(world, 'host-3');
-    await name('bmc');
-    await isNoted('bmc');
-    await world.kubectl('wait', '--for=delete', 'secret/rotated', '--timeout=30s');
   });
 
   test('the Secret of BMCs: it stays while hosts need it, and they go on working', async () => {

@@ -1,0 +1,12 @@
+import { workflowInfo } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { SEARCH_ATTRIBUTES } from './names.ts';
+
+export const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, SearchAttributeType.KEYWORD);
+export const hostKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.host, SearchAttributeType.KEYWORD);
+export const namespaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.namespace, SearchAttributeType.KEYWORD);
+
+/** An unregistered search attribute blocks a run for ever: they are used only where this run was started with them (rule 18). */
+export function hasAttributes(): boolean {
+  return workflowInfo().typedSearchAttributes.get(namespaceKey) !== undefined;
+}
