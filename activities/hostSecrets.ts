@@ -1,4 +1,5 @@
 import { FINALIZER_HOST, FINALIZER_SECRET, LABEL_MOVE } from '../crds/names.ts';
+import { namedSecrets } from '../crds/connection.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS, SECRETS } from '../kube/resource.ts';
@@ -15,20 +16,14 @@ const PAGE = 100;
 /** How many hosts of the cache are looked at before all of the namespace are listed. */
 const MAX_LOOKS = 3;
 
-/** The Secrets that a host names now. */
-function namedSecrets({ spec }: PhysicalHost): string[] {
-  const { credentialsSecretRef, caBundleSecretRef } = spec.redfishConnection;
-  return caBundleSecretRef === undefined ? [credentialsSecretRef] : [credentialsSecretRef, caBundleSecretRef];
-}
-
 /** The Secrets that may carry our finalizer for a host: those that it names, and those that it named when it was enrolled before. */
 export function markedSecrets(host: PhysicalHost): string[] {
-  return [...new Set([...namedSecrets(host), ...(host.status?.enrollment?.secrets ?? [])])].slice(0, MAX_SECRETS);
+  return [...new Set([...namedSecrets(host.spec), ...(host.status?.enrollment?.secrets ?? [])])].slice(0, MAX_SECRETS);
 }
 
 /** Takes our finalizer off the Secrets that the host named before and names no longer; gives those that it names. */
 export async function disownFormerSecrets(deps: Dependencies, host: PhysicalHost): Promise<string[]> {
-  const named = namedSecrets(host);
+  const named = namedSecrets(host.spec);
   const former = markedSecrets(host).filter((name) => !named.includes(name));
   const { namespace = '', name, uid = '' } = host.metadata;
   if (former.length > 0) await disownSecrets(deps, { namespace, name, uid }, former);
@@ -38,7 +33,7 @@ export async function disownFormerSecrets(deps: Dependencies, host: PhysicalHost
 /** Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). They move along with their hosts. */
 export async function ownSecrets(deps: Dependencies, host: PhysicalHost): Promise<void> {
   const namespace = host.metadata.namespace ?? '';
-  for (const name of namedSecrets(host)) await ownSecret(deps, namespace, name);
+  for (const name of namedSecrets(host.spec)) await ownSecret(deps, namespace, name);
 }
 
 async function ownSecret(deps: Dependencies, namespace: string, name: string): Promise<void> {
@@ -90,10 +85,10 @@ function isHolding({ metadata }: PhysicalHost, ref: ObjectRef): boolean {
 async function isHeldByKnown(deps: Dependencies, ref: ObjectRef, secret: string): Promise<boolean> {
   const holders = deps.caches
     .hosts(ref.namespace)
-    .filter((host) => isHolding(host, ref) && namedSecrets(host).includes(secret));
+    .filter((host) => isHolding(host, ref) && namedSecrets(host.spec).includes(secret));
   for (const { metadata } of holders.slice(0, MAX_LOOKS)) {
     const live = await readHost(deps.kube, ref.namespace, metadata.name);
-    if (live && isHolding(live, ref) && namedSecrets(live).includes(secret)) return true;
+    if (live && isHolding(live, ref) && namedSecrets(live.spec).includes(secret)) return true;
   }
   return false;
 }
@@ -105,7 +100,7 @@ async function dropHeld(deps: Dependencies, ref: ObjectRef, secrets: Set<string>
     const paging = next === undefined ? {} : { continue: next };
     const page = await deps.kube.list(HOSTS, { namespace: ref.namespace, limit: PAGE, ...paging });
     for (const host of page.items)
-      if (isHolding(host, ref)) for (const name of namedSecrets(host)) secrets.delete(name);
+      if (isHolding(host, ref)) for (const name of namedSecrets(host.spec)) secrets.delete(name);
     if (page.continue === undefined) return;
     next = page.continue;
   }

@@ -169,7 +169,8 @@ test.each<[ClaimStage, boolean]>([
   'a paused machine with a host in %s may be moved only when nothing but a release is under way',
   async (stage, blocks) => {
     const annotations = { [ANNOTATION_PAUSED]: '', [ANNOTATION_BLOCK_MOVE]: 'true' };
-    api.put(MACHINES, machine({ metadata: { ...ADMITTED, annotations } }));
+    const status = { phase: 'Claiming' as const, hostRef: { name: 'a', namespace: 'ns' } };
+    api.put(MACHINES, machine({ metadata: { ...ADMITTED, annotations }, status }));
     api.put(HOSTS, held('a', stage));
     expect(await claim()).toMatchObject({ kind: 'notDue', reason: 'Paused' });
     expect(live().metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined).toBe(blocks);
