@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf, type Claim } from '../crds/claim.ts';
-import type { ConditionPatch } from '../crds/conditions.ts';
+import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
 import { ANNOTATION_FORCE_RELEASE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
@@ -90,6 +90,9 @@ export class HostWatcher {
       settledFor = { kind: 'after', ms: this.#timing.resyncMs };
     }
     const isCurrent = await this.#tell(host, decision);
+    // A run that waits for a missing machine has nothing to wait for any more, and would stand in the way of the next release.
+    if (isCurrent && isFound(host, decision))
+      await this.#deps.starter.signalHostChanged('release', input, connectionHash(host.spec));
     switch (decision.kind) {
       case 'start':
         return this.#start(host, input, decision);
@@ -265,6 +268,12 @@ export class HostWatcher {
     this.#occasions.forget(uid);
     this.#since.delete(uid);
   }
+}
+
+/** The machine that was missing is there again, or holds the host no longer: just now the condition has been taken off. */
+function isFound({ status }: PhysicalHost, { kind }: HostDecision): boolean {
+  if (kind === 'orphaned' || kind === 'lookForConsumer' || kind === 'nothing') return false;
+  return findCondition(status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
 }
 
 /** The conditions that the watcher writes for a decision. */

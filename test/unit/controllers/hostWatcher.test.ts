@@ -136,7 +136,7 @@ describe('a host whose machine is missing (rule 13)', () => {
     expect(starter.calls).toEqual([]);
   });
 
-  test('the condition goes when the machine is there again', async () => {
+  test('the condition goes when the machine is there again, and the run that waits for that hears of it', async () => {
     const conditions = [
       {
         type: 'ConsumerMissing',
@@ -149,6 +149,7 @@ describe('a host whose machine is missing (rule 13)', () => {
     informers.machines.put(machine());
     await put(claimedHost('HandedOver', { conditions: conditions ?? [] }));
     expect(kube.applied).toMatchObject([{ status: { conditions: [] } }]);
+    expect(starter.calls).toEqual(['signal hostChanged release h']);
   });
 
   test('never handed over: the run that looks twice is started, and seen to', async () => {
