@@ -1,12 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { request } from 'undici';
-import { claimOf, releasingClaim, serializeClaim, type Claim } from '../../crds/claim.ts';
-import { ANNOTATION_CLAIM, LABEL_CONSUMER_UID } from '../../crds/names.ts';
-import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { HOSTS, SECRETS } from '../../kube/resource.ts';
-import { kubectl } from '../../tools/controlplane/install.ts';
-import type { KubeRequest } from './kubeProxy.ts';
+import { claimOf, releasingClaim } from '../../crds/claim.ts';
+import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
+import { SECRETS } from '../../kube/resource.ts';
 import type { Violation } from './records.ts';
+import {
+  allowReplacedConsumers,
+  byProxy,
+  claimAnnotation,
+  losingSignals,
+  onClearedClaims,
+  onHosts,
+  sendReset,
+  writeHost,
+} from './seeding.ts';
 import { indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
 
 /**
@@ -330,108 +336,3 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     },
   },
 ];
-
-/** Answers 200 with an object in place of the API server; or changes the request and lets it through (undefined). */
-function byProxy(world: ChaosWorld, answer: (asked: KubeRequest) => object | undefined): Promise<() => Promise<void>> {
-  world.proxy.hook = (asked) => {
-    const body = answer(asked);
-    return body && { status: 200, body: JSON.stringify(body) };
-  };
-  return Promise.resolve(async () => void (world.proxy.hook = undefined));
-}
-
-/** Answers as Temporal would, and hands such signals on to nobody. */
-function losingSignals({ temporalProxy }: ChaosWorld, name: string): Promise<() => Promise<void>> {
-  temporalProxy.lost.add(name);
-  return Promise.resolve(async () => void temporalProxy.lost.delete(name));
-}
-
-/** Writes a host that has a claim, as nobody but a bug would. */
-async function writeHost(
-  world: ChaosWorld,
-  name: string,
-  change: (host: PhysicalHost, claim: Claim) => object,
-): Promise<void> {
-  const host = await world.admin.get(HOSTS, NAMESPACE, name);
-  const claim = claimOf(host);
-  if (claim) await world.admin.mergePatch(HOSTS, NAMESPACE, name, change(host, claim));
-}
-
-function claimAnnotation(claim: Claim): object {
-  return { annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim) } };
-}
-
-/** Acts once for each claim, so long after it was cleared. */
-function onClearedClaims(
-  world: ChaosWorld,
-  afterMs: number,
-  act: (host: string, claim: string) => Promise<void>,
-): Promise<() => Promise<void>> {
-  const known = new Map<string, string>();
-  const acting = new Set<NodeJS.Timeout>();
-  const timer = setInterval(() => {
-    for (const host of world.kubernetes.hosts.values()) {
-      const { name } = host.metadata;
-      const now = claimOf(host)?.id;
-      const before = known.get(name);
-      if (now === undefined) known.delete(name);
-      else known.set(name, now);
-      if (before !== undefined && before !== now)
-        acting.add(setTimeout(() => void act(name, before).catch(() => undefined), afterMs));
-    }
-  }, 50);
-  return Promise.resolve(async () => {
-    clearInterval(timer);
-    for (const due of acting) clearTimeout(due);
-  });
-}
-
-/** Acts once for each claim that comes into a stage. */
-function onHosts(
-  world: ChaosWorld,
-  isDue: (claim: { id: string; stage: string }) => boolean,
-  act: (host: string, claim: string) => Promise<void>,
-): Promise<() => Promise<void>> {
-  const done = new Set<string>();
-  const timer = setInterval(() => {
-    for (const host of world.kubernetes.hosts.values()) {
-      const claim = claimOf(host);
-      if (!claim || done.has(claim.id) || !isDue(claim)) continue;
-      done.add(claim.id);
-      act(host.metadata.name, claim.id).catch(() => undefined);
-    }
-  }, 50);
-  return Promise.resolve(async () => clearInterval(timer));
-}
-
-async function sendReset(world: ChaosWorld, host: string, type: string, userAgent: string): Promise<void> {
-  const bmc = world.fleet.hosts[indexOf(host)];
-  if (!bmc) return;
-  const { username, password } = bmc.credentials;
-  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-  const systems = await request(`${bmc.address}/redfish/v1/Systems`, { headers: { authorization } });
-  const { Members } = (await systems.body.json()) as { Members: { '@odata.id': string }[] };
-  const { body } = await request(`${bmc.address}${Members[0]?.['@odata.id'] ?? ''}/Actions/ComputerSystem.Reset`, {
-    method: 'POST',
-    headers: { authorization, 'content-type': 'application/json', 'user-agent': userAgent },
-    body: JSON.stringify({ ResetType: type }),
-  });
-  await body.dump();
-}
-
-/** The API server itself refuses a replaced consumer (rule 19): for this bug it must not. */
-async function allowReplacedConsumers({ plane }: ChaosWorld): Promise<void> {
-  const name = `${HOSTS.plural}.${HOSTS.group}`;
-  const crd = JSON.parse(await kubectl(plane, 'get', 'crd', name, '-o', 'json')) as {
-    spec: { versions: { schema: { openAPIV3Schema: object } }[] };
-  };
-  for (const { schema } of crd.spec.versions) dropRules(schema.openAPIV3Schema);
-  await kubectl(plane, 'patch', 'crd', name, '--type=merge', '-p', JSON.stringify({ spec: crd.spec }));
-}
-
-function dropRules(schema: object): void {
-  for (const [key, value] of Object.entries(schema)) {
-    if (key === 'x-kubernetes-validations') delete (schema as Record<string, unknown>)[key];
-    else if (typeof value === 'object' && value !== null) dropRules(value as object);
-  }
-}

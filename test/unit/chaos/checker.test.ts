@@ -1,116 +1,35 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ClaimStage } from '../../../crds/claim.ts';
-import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
-import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { Checker } from '../../chaos/check/index.ts';
 import { leaks } from '../../chaos/check/leaks.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import type { ChaosRecord } from '../../chaos/records.ts';
-import { claimedHost, freeHost, machine } from '../controllers/builders.ts';
-
-const T = Date.parse('2026-01-01T00:00:00Z');
-const ID = '11111111-1111-4111-8111-111111111111';
-const OTHER = '22222222-2222-4222-8222-222222222222';
-const AFTER_ALL = T + 10 * 60_000;
-
-const seen = (at: number, object: PhysicalHost, type: 'ADDED' | 'MODIFIED' | 'DELETED' = 'MODIFIED'): ChaosRecord => ({
-  source: 'kubernetes',
-  at: T + at,
-  notBefore: T + at - 2_000,
-  type,
-  kind: 'PhysicalHost',
-  object,
-});
-const claimed = (at: number, stage: ClaimStage, more: { id?: string; tokenHash?: string } = {}) => {
-  const id = more.id ?? ID;
-  return claimedHost(stage, {}, {}, { ...more, id, since: new Date(T + at).toISOString() });
-};
-const free = freeHost('h', {}, { uid: 'h-uid' });
-const asked = (at: number, type: string, sender = ID): ChaosRecord => ({
-  source: 'bmc',
-  at: T + at,
-  host: 'h',
-  method: 'POST',
-  path: '/redfish/v1/Systems/1/Actions/ComputerSystem.Reset',
-  body: JSON.stringify({ ResetType: type }),
-  userAgent: `beskar7 (${sender})`,
-});
-const patched = (at: number, target: string, enabled: string): ChaosRecord => ({
-  source: 'bmc',
-  at: T + at,
-  host: 'h',
-  method: 'PATCH',
-  path: '/redfish/v1/Systems/1',
-  body: JSON.stringify({ Boot: { BootSourceOverrideTarget: target, BootSourceOverrideEnabled: enabled } }),
-  userAgent: `beskar7 (${ID})`,
-});
-const power = (at: number, state: 'On' | 'Off' | 'PoweringOn', why = 'test'): ChaosRecord => ({
-  source: 'power',
-  at: T + at,
-  host: 'h',
-  power: state,
-  why,
-});
-const override = (at: number, enabled: 'Once' | 'Disabled'): ChaosRecord => ({
-  source: 'override',
-  at: T + at,
-  host: 'h',
-  enabled,
-});
-const report = (at: number): ChaosRecord => ({
-  source: 'callback',
-  at: T + at,
-  host: 'h',
-  route: 'inspection',
-  status: 202,
-  isForwarded: true,
-  tokenHash: 'hash',
-});
-const callback = (at: number, route: string, status = 202): ChaosRecord =>
-  ({ ...report(at), route, status }) as ChaosRecord;
-const ofMachine = (at: number, phase: string, metadata: object = {}, spec: object = {}): ChaosRecord => ({
-  source: 'kubernetes',
-  at: T + at,
-  notBefore: T + at - 2_000,
-  type: 'MODIFIED',
-  kind: 'Beskar7Machine',
-  object: machine({ metadata, spec, status: { phase: phase as 'Pending' } }),
-});
-const born = ofMachine(500, 'Claiming');
-const deleting = ofMachine(19_000, 'Provisioned', { deletionTimestamp: '2026-01-01T00:00:19Z' });
-const said = (claim: string, outcome: 'Provisioned' | 'Failed') => ({ handover: { claim, outcome } });
-const listed = (at: number): ChaosRecord => ({ source: 'relist', at: T + at, kind: 'PhysicalHost' });
-
-const REPORTED = { inspection: { claim: ID, reportDigest: 'digest' } };
-const claimedFor = (at: number, reason: string): PhysicalHost =>
-  claimedHost('Releasing', said(ID, 'Provisioned'), {}, { id: ID, since: new Date(T + at).toISOString(), reason });
-const withConsumer = (host: PhysicalHost, uid: string): PhysicalHost => ({
-  ...host,
-  spec: { ...host.spec, consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid } },
-});
-const withForce = (host: PhysicalHost): PhysicalHost => ({
-  ...host,
-  metadata: { ...host.metadata, annotations: { ...host.metadata.annotations, [ANNOTATION_FORCE_RELEASE]: 'why' } },
-});
-
-/** The rules that a timeline breaks. */
-function broken(...records: ChaosRecord[]): (number | 'end')[] {
-  const checker = new Checker();
-  for (const record of records) checker.add(record);
-  return [...new Set(checker.violations(AFTER_ALL).map(({ rule }) => rule))];
-}
-
-const provisioning = [
+import { machine } from '../controllers/builders.ts';
+import {
+  ID,
+  OTHER,
+  REPORTED,
+  T,
+  asked,
   born,
-  seen(0, free),
-  seen(1_000, claimed(1_000, 'Claimed')),
-  seen(2_000, claimed(2_000, 'Armed', { tokenHash: 'hash' })),
-  override(2_500, 'Once'),
-  asked(3_000, 'On'),
-  power(3_500, 'On'),
-  override(3_600, 'Disabled'),
-];
-const handedOver = [...provisioning, seen(9_000, claimed(9_000, 'HandedOver'))];
-const releasing = [...handedOver, deleting, seen(20_000, claimed(20_000, 'Releasing'))];
+  broken,
+  callback,
+  claimed,
+  claimedFor,
+  free,
+  handedOver,
+  listed,
+  ofMachine,
+  override,
+  patched,
+  power,
+  provisioning,
+  releasing,
+  report,
+  said,
+  seen,
+  withConsumer,
+  withForce,
+} from './timelines.ts';
 
 describe('the checker of the chaos suite', () => {
   test('a provisioning and its release break nothing', () => {
@@ -318,74 +237,6 @@ describe('the checker of the chaos suite', () => {
 
   test('what a broken watch may have lost is held against nobody', () => {
     expect(broken(seen(0, free), asked(2_000, 'On'), listed(5_000), seen(5_000, free))).toEqual([]);
-  });
-
-  describe('a run that ends has told its machine', () => {
-    const ready = [
-      { type: 'Ready', status: 'False' as const, reason: 'BootFailed', message: 'why', lastTransitionTime: '' },
-    ];
-    const told = (at: number, phase: string, uid = 'm-uid', metadata = {}): ChaosRecord => ({
-      source: 'kubernetes',
-      at: T + at,
-      notBefore: T + at - 2_000,
-      type: 'MODIFIED',
-      kind: 'Beskar7Machine',
-      object: machine({ metadata: { uid, ...metadata }, status: { phase: phase as 'Failed', conditions: ready } }),
-    });
-    const ended = (status: string, workflowId = 'provision/ns/m'): ChaosRecord => ({
-      source: 'temporal',
-      at: T + 60_000,
-      workflowId,
-      runId: 'run-1',
-      uid: 'm-uid',
-      status: status as 'FAILED',
-      startedAt: T + 10_000,
-      closedAt: T + 50_000,
-    });
-    const before = told(5_000, 'Failed');
-    const booting = told(20_000, 'Inspecting');
-
-    test.each(['FAILED', 'CANCELLED'])('%s, and the machine still says Inspecting', (status) => {
-      expect(broken(before, booting, ended(status))).toEqual([6]);
-    });
-
-    test('a run that goes on for as long as it takes has failed', () => {
-      expect(broken(ended('FAILED', 'deprovision/ns/m'))).toEqual([6]);
-    });
-
-    test('a run that has timed out could tell nothing', () => {
-      expect(broken(ended('TIMED_OUT'))).toEqual([6]);
-      expect(broken(ended('TIMED_OUT', 'release/ns/h'))).toEqual([6]);
-    });
-
-    test.each<[string, ChaosRecord[]]>([
-      [
-        'it said so, and is tried again already',
-        [booting, told(49_000, 'Failed'), told(52_000, 'Pending'), ended('FAILED')],
-      ],
-      ['it had failed for the same reason before', [before, ended('FAILED')]],
-      ['it was provisioned', [told(49_000, 'Provisioned'), ended('FAILED')]],
-      [
-        'it is being deleted',
-        [told(20_000, 'Inspecting', 'm-uid', { deletionTimestamp: '2026-01-01T00:00:00Z' }), ended('CANCELLED')],
-      ],
-      ['it is gone', [booting, { ...booting, at: T + 30_000, type: 'DELETED' } as ChaosRecord, ended('CANCELLED')]],
-      ['another one has its name', [told(20_000, 'Inspecting', 'm-uid-2'), ended('CANCELLED')]],
-      [
-        'its end may stand between two lists',
-        [
-          booting,
-          { source: 'relist', at: T + 48_000, kind: 'Beskar7Machine' },
-          told(48_000, 'Pending'),
-          ended('FAILED'),
-        ],
-      ],
-      ['it was terminated', [booting, ended('TERMINATED')]],
-      ['it found nothing to do', [booting, ended('COMPLETED')]],
-      ['it is about a host, and was cancelled by somebody', [ended('CANCELLED', 'enroll/ns/m')]],
-    ])('not broken: %s', (_what, records) => {
-      expect(broken(...records)).toEqual([]);
-    });
   });
 
   test('a machine that failed and a host in Error say why', () => {
