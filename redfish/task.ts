@@ -9,6 +9,11 @@ import type { Reply } from './reply.ts';
 const MAX_FOLLOW_MS = 30_000;
 /** A Dell job is 404 for some seconds after it was created. */
 const UNBORN_MS = 10_000;
+/**
+ * What was accepted shows so soon, and is looked for as long by those who need it (ON_SHOWS_MS of a release). A task that runs for longer may take
+ * effect at any time.
+ */
+const SHOWS_MS = 10_000;
 const DONE = new Set(['Completed', 'CompletedOK', 'CompletedWithErrors', 'Complete']);
 const FAILED = new Set(['Exception', 'Killed', 'Cancelled', 'CompletedWithError', 'Failed']);
 
@@ -33,7 +38,7 @@ export async function followTask(
   for (let attempt = 1; performance.now() + waitMs < endMs; attempt += 1) {
     const look = await pause(waitMs, signal, what)
       .then(() => lookAt(conversation, path, what, { signal, timeoutMs: Math.max(1, endMs - performance.now()) }))
-      .catch(letPass);
+      .catch((error: unknown) => letPass(error, performance.now() - startedMs));
     if (look.kind === 'ended') return;
     if (look.kind === 'absent' && (seen || performance.now() - startedMs > UNBORN_MS)) return;
     seen ||= look.kind === 'running';
@@ -45,10 +50,10 @@ function waitOf(askedMs: number | undefined, attempt: number): number {
   return askedMs === undefined ? growingPauseMs(attempt) : requestedPauseMs(askedMs, attempt);
 }
 
-/** The BMC accepted the request: not being able to look at its task is no failure of it, and a caller that goes leaves it under way. */
-function letPass(error: unknown): Look {
+/** The BMC accepted the request: not being able to look at its task is no failure of it. A caller that goes leaves it under way. */
+function letPass(error: unknown, runsMs: number): Look {
   if (error instanceof RedfishError && error.kind === 'Aborted')
-    throw new RedfishError('Aborted', error.message, { cause: error.cause, mayHaveLanded: true });
+    throw new RedfishError('Aborted', error.message, { cause: error.cause, mayHaveLanded: runsMs > SHOWS_MS });
   if (error instanceof RedfishError && ['Busy', 'Unreachable', 'Timeout'].includes(error.kind))
     return { kind: 'ended' };
   throw error;

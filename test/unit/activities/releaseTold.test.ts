@@ -43,7 +43,7 @@ describe('a release that does not come to its end', () => {
     const one = scene(bmc);
     expect(await failureOf(release(one.deps, 400))).toMatchObject({
       type: 'BmcFailure',
-      details: [{ kind: 'PowerOffNotSeen', mayHaveLanded: true }],
+      details: [{ kind: 'PowerOffNotSeen' }],
     });
     expect(one.live?.status).toMatchObject({ state: 'Error', ready: false });
     expect(told(one)).toContain('was not seen off');

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { allow, clientOf, extendedError, failureOf, fakeBmc, stopAll } from './fakeBmc.ts';
 
 afterEach(stopAll);
@@ -158,6 +158,30 @@ describe('tasks', () => {
     await clientOf(bmc).setPowerState('On', allow);
     expect(bmc.sent('GET', TASK)).toHaveLength(4);
   });
+
+  test.each([
+    [0, false],
+    [11_000, true],
+  ])(
+    'a caller that goes after %i ms of a task leaves it under way: it may still land: %s',
+    async (ranMs, mayHaveLanded) => {
+      const abort = new AbortController();
+      const { now } = performance;
+      let isLate = false;
+      jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + (isLate ? ranMs : 0));
+      const bmc = await fakeBmc((it) => {
+        it.on('POST', RESET, accepted);
+        it.on('GET', TASK, () => {
+          isLate = true;
+          setImmediate(() => abort.abort(new Error('operator')));
+          return { body: { TaskState: 'Running' }, headers: { 'retry-after': '5' } };
+        });
+      });
+      const failure = await failureOf(clientOf(bmc).setPowerState('On', { ...allow, signal: abort.signal }));
+      jest.restoreAllMocks();
+      expect(failure).toMatchObject({ kind: 'Aborted', mayHaveLanded });
+    },
+  );
 
   test('a task in the body of the 202', async () => {
     const bmc = await fakeBmc((it) => {
