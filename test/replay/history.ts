@@ -30,7 +30,7 @@ export function kindOf(fileName: string): Kind {
 
 /**
  * What happened to the workflow code of a run, in its order and in words: `claimHost`, `claimHost: claimed`, `retireHost timed out: HEARTBEAT`,
- * `timer`, `timer fired`, `signal hostAvailable`, `patch <id>`, `CONTINUED_AS_NEW` and so on. Workflow tasks are no steps, unless they failed.
+ * `timer`, `timer fired`, `signal hostAvailable`, `patch <id>`, `CONTINUED_AS_NEW` and so on. Workflow tasks are no steps, unless they failed or Temporal suggests a fresh history with them.
  */
 export function stepsOf({ events }: RecordedHistory): string[] {
   const activities = new Map<string, string>();
@@ -62,8 +62,9 @@ export function stepsOf({ events }: RecordedHistory): string[] {
         return [`patch ${patchOf(attributes)}`];
       case 'WORKFLOW_TASK_FAILED':
         return [`workflow task failed: ${text(attributes, 'cause').replace('WORKFLOW_TASK_FAILED_CAUSE_', '')}`];
-      case 'WORKFLOW_TASK_SCHEDULED':
       case 'WORKFLOW_TASK_STARTED':
+        return attributes.suggestContinueAsNew === true ? ['fresh history suggested'] : [];
+      case 'WORKFLOW_TASK_SCHEDULED':
       case 'WORKFLOW_TASK_COMPLETED':
       case 'WORKFLOW_TASK_TIMED_OUT':
       case 'ACTIVITY_TASK_STARTED':

@@ -11,12 +11,13 @@ import globalSetup from '../../support/globalSetup.ts';
 import globalTeardown from '../../support/globalTeardown.ts';
 import { RECORD_FOLDER } from '../../support/recordHistories.ts';
 import { World } from '../../support/world.ts';
-import { FLAGS, LONG, orphan, releaseGoesOn, TOGETHER, type Scenario } from './scenarios.ts';
+import { FLAGS, LONG, orphan, releaseGoesOn, TOGETHER } from './scenarios.ts';
 import { select } from './select.ts';
+import type { Scenario } from './steps.ts';
 
 /**
  * `npx node test/replay/record/main.ts [--out FOLDER] [--bundle FILE] [--keep FOLDER] [SCENARIO ...]` records the histories of this version: Beskar7 runs against a
- * real Temporal, API server and simulated BMCs through every kind of run and every way that one can take, about 6 minutes. Into `--out`
+ * real Temporal, API server and simulated BMCs through every kind of run and every way that one can take, about 7 minutes. Into `--out`
  * (default: the folder of this version) go as few of the histories as take every path of `paths.ts` and show every step. `--bundle`: the workflow code is that bundle, for
  * histories of earlier code; `--keep`: where all histories are left. With names of scenarios, `orphan` or `long` only these.
  */
@@ -31,13 +32,13 @@ process.env[RECORD_FOLDER] = all;
 const isDue = (...names: string[]) => positionals.length === 0 || names.some((name) => positionals.includes(name));
 /** Events of a history after which Temporal asks for a fresh one. */
 const FEW_EVENTS = 18;
-const HOSTS = 23;
-const LONG_HOSTS = 5;
+const HOSTS = 27;
+const LONG_HOSTS = 8;
 
 await globalSetup();
 try {
   if (isDue('orphan', ...Object.keys(TOGETHER))) await recordKinds();
-  if (isDue('long')) await recordLongRuns();
+  if (isDue('long', ...Object.keys(LONG))) await recordLongRuns();
   for (const name of select(all, out)) process.stdout.write(`${path.join(out, name)}\n`);
 } finally {
   await globalTeardown();
@@ -79,10 +80,11 @@ async function recordLongRuns(): Promise<void> {
   );
   await temporal.start();
   try {
-    const world = await started('recorded-long', LONG_HOSTS, ['--monitor-interval=0s'], address);
+    const flags = ['--monitor-interval=0s', '--boot-timeout=100s'];
+    const world = await started('recorded-long', LONG_HOSTS, flags, address);
     try {
-      await together(world, LONG, () => true);
-      await releaseGoesOn(world);
+      await together(world, LONG, (name) => isDue('long', name));
+      if (isDue('long')) await releaseGoesOn(world);
     } finally {
       await world.stop();
     }

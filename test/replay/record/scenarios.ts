@@ -1,12 +1,32 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { claimOf } from '../../../crds/claim.ts';
-import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
+import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
 import type { Faults } from '../../../simulator/faults.ts';
-import type { Component } from '../../../tools/controlplane/component.ts';
 import { told } from '../../support/conditions.ts';
 import type { World } from '../../support/world.ts';
+import {
+  LONG_MS,
+  fails,
+  force,
+  hasScheduled,
+  isInHand,
+  moveTo,
+  next,
+  noClaimsOf,
+  on,
+  patch,
+  remove,
+  removeHost,
+  sim,
+  site,
+  until,
+  untilAnotherRun,
+  usePool,
+  waits,
+  type Scenario,
+} from './steps.ts';
 
-/** Two minutes of tries, then the deadline of what a lost worker may have sent. */
-const LONG_MS = 300_000;
 /** Callbacks so late that the report comes in time and the hand-over does not. */
 export const FLAGS = [
   '--boot-timeout=12s',
@@ -16,51 +36,6 @@ export const FLAGS = [
   '--resync=2s',
 ];
 const LATE_MS = 6_000;
-
-export type Scenario = (world: World) => Promise<unknown>;
-
-const taken = new WeakMap<World, number>();
-/** A host that no other scenario uses. */
-function next(world: World): string {
-  const number = (taken.get(world) ?? 0) + 1;
-  taken.set(world, number);
-  return `host-${number}`;
-}
-
-const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
-const sim = (host: string) => `sim-${(host.split('-').at(-1) ?? '').padStart(4, '0')}`;
-const patch = (world: World, host: string, spec: object) =>
-  world.kubectl('patch', 'physicalhost', host, '--type=merge', '-p', JSON.stringify({ spec }));
-const usePool = (world: World, host: string, workerPool: string | null) =>
-  patch(world, host, { redfishConnection: { workerPool } });
-const waits = (world: World, name: string) =>
-  world.untilMachine(name, 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
-const force = (world: World, host: string) =>
-  world.kubectl('annotate', 'physicalhost', host, `${ANNOTATION_FORCE_RELEASE}=recorded`);
-
-async function remove(world: World, machine: string): Promise<void> {
-  await world.kubectl('delete', 'beskar7machine', machine, '--wait=false');
-  await world.machineIsGone(machine, LONG_MS);
-}
-
-async function removeHost(world: World, host: string): Promise<void> {
-  await world.kubectl('delete', 'physicalhost', host, '--wait=false');
-  await world.hostIsGone(host, LONG_MS);
-}
-
-/** A machine whose run fails by a fault of its host. */
-async function fails(world: World, machine: string, faults: Faults, spec: object = {}): Promise<void> {
-  const host = next(world);
-  await world.fleet.fault(sim(host), faults);
-  await world.addMachine(machine, { ...on(host), ...spec });
-  await world.machineIs(machine, 'Failed', LONG_MS);
-  await world.fleet.heal(sim(host));
-}
-
-/** A process with the workers of a pool of its own. */
-function site(world: World, pool: string, suffix = ''): Promise<Component> {
-  return world.startAnother(`${pool}${suffix}`, ['--roles=bmc-worker', `--worker-pool=${pool}`]);
-}
 
 /** All at the same time, each on hosts of its own. */
 export const TOGETHER: Readonly<Record<string, Scenario>> = {
@@ -139,6 +114,36 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
     await world.fleet.heal(sim(host));
     await world.machineIsGone('on-dead-bmc', LONG_MS);
     await release.result();
+  },
+
+  /** The release of its first host goes on elsewhere while it is provisioned on another: it is deleted with two claims. */
+  async deletedWithTwoHosts(world) {
+    const [first, second] = [next(world), next(world)];
+    await world.fleet.fault(sim(first), { refuse: true });
+    await world.addMachine('two-hosts', { ...on(first), attempts: 2 });
+    await world.untilHost(first, 'claimed', (host) => claimOf(host) !== undefined);
+    await world.kubectl('label', '--overwrite', 'physicalhost', second, `only=${first}`);
+    await world.machineIs('two-hosts', 'Provisioned', LONG_MS);
+    await world.kubectl('delete', 'beskar7machine', 'two-hosts', '--wait=false');
+    const deprovision = world.temporal.workflow.getHandle(`deprovision/${world.namespace}/two-hosts`);
+    await until('its hosts are known', () => hasScheduled(deprovision, 'markReleasing').catch(() => false));
+    await world.fleet.heal(sim(first));
+    await world.machineIsGone('two-hosts', LONG_MS);
+    await world.temporal.workflow.getHandle(`release/${world.namespace}/${first}`).result();
+  },
+
+  /** Nobody tells when a policy is gone: it is tried again after 30 s. */
+  async claimIsRefused(world) {
+    const host = next(world);
+    const file = path.join(world.plane.dataFolder, 'no-claims.json');
+    await writeFile(file, JSON.stringify(noClaimsOf(host)));
+    await world.kubectl('apply', '-f', file);
+    const claim = ['annotate', 'physicalhost', host, `${ANNOTATION_CLAIM}=none`, '--dry-run=server'];
+    await until('claims are refused', async () => (await world.tryKubectl(...claim)).code !== 0);
+    await world.addMachine('refused', on(host));
+    await world.untilMachine('refused', 'refused', (machine) => told(machine).startsWith('ClaimRefused'));
+    await world.kubectl('delete', '-f', file);
+    await world.machineIs('refused', 'Provisioned', LONG_MS);
   },
 
   noReport: (world) => fails(world, 'no-report', { neverReports: true }),
@@ -234,34 +239,31 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
     await world.machineIsGone('unserved', LONG_MS);
   },
 
-  /** A worker is lost in the middle of a call of a retirement and of a boot. Then the pool has no hosts any more: its monitor ends. */
+  /** A worker is lost in the middle of a call of a retirement, of a boot and of a release. Then the pool has no hosts any more: its monitor ends. */
   async losesWorker(world) {
-    const [retired, booted] = [next(world), next(world)];
+    const [retired, booted, released] = [next(world), next(world), next(world)];
+    const hosts = [retired, booted, released];
     const workers = await site(world, 'lost');
-    await Promise.all(
-      [retired, booted].map(async (host) => {
-        const enrolment = world.temporal.workflow.getHandle(`enroll/${world.namespace}/${host}`);
-        const { runId } = await enrolment.describe();
-        await usePool(world, host, 'lost');
-        await untilAnotherRun(world, enrolment.workflowId, runId);
-        await enrolment.result();
-      }),
-    );
-    for (const host of [retired, booted]) await world.fleet.fault(sim(host), { hang: true });
+    await Promise.all(hosts.map((host) => moveTo(world, host, 'lost')));
+    await world.addMachine('lost-release', on(released));
+    await world.machineIs('lost-release', 'Provisioned');
+    for (const host of hosts) await world.fleet.fault(sim(host), { hang: true });
     const sinceMs = performance.now();
     await world.kubectl('delete', 'physicalhost', retired, '--wait=false');
+    await world.kubectl('delete', 'beskar7machine', 'lost-release', '--wait=false');
     await world.addMachine('lost-worker', on(booted));
-    await Promise.all(
-      [retired, booted].map((host) => world.bmcWasAsked(host, ({ status }) => status === 0, { sinceMs })),
-    );
+    await Promise.all(hosts.map((host) => world.bmcWasAsked(host, ({ status }) => status === 0, { sinceMs })));
+    const deprovision = world.temporal.workflow.getHandle(`deprovision/${world.namespace}/lost-release`);
+    await until('its release has begun', () => isInHand(deprovision, 'releaseHost').catch(() => false));
     await workers.kill('SIGKILL');
-    for (const host of [retired, booted]) await world.fleet.heal(sim(host));
+    for (const host of hosts) await world.fleet.heal(sim(host));
     const again = await site(world, 'lost', '-again');
     await world.hostIsGone(retired, LONG_MS);
     await world.machineIs('lost-worker', 'Failed', LONG_MS);
     await world.hostIs(booted, 'Available', LONG_MS);
+    await world.machineIsGone('lost-release', LONG_MS);
     await remove(world, 'lost-worker');
-    await removeHost(world, booted);
+    await Promise.all([booted, released].map((host) => removeHost(world, host)));
     await world.temporal.workflow.getHandle('monitor/lost/0').result();
     await again.stop();
   },
@@ -294,6 +296,33 @@ export const LONG: Readonly<Record<string, Scenario>> = {
     await untilAnotherRun(world, handle.workflowId, runId, () => handle.signal('hostAvailable'));
     await world.kubectl('label', '--overwrite', 'physicalhost', host, 'only=late');
     await world.machineIs('long-wait', 'Provisioned');
+  },
+
+  async laterWaiterGoesOn(world) {
+    const [first, second] = [next(world), next(world)];
+    await world.fleet.fault(sim(first), { smallHardware: true });
+    await world.addMachine('later-wait', { ...on(first), attempts: 2, hardwareRequirements: { minCPUCores: 8 } });
+    await waits(world, 'later-wait');
+    await world.kubectl('label', '--overwrite', 'physicalhost', second, `only=${first}`);
+    await world.machineIs('later-wait', 'Provisioned');
+  },
+
+  /** Here, as it needs more time than boots have among the others. */
+  async bootsWithoutWorker(world) {
+    const host = next(world);
+    const workers = await site(world, 'dark');
+    await moveTo(world, host, 'dark');
+    await workers.stop();
+    await world.addMachine('not-taken', on(host));
+    await world.untilMachine(
+      'not-taken',
+      'without a worker',
+      (machine) => told(machine).includes('--worker-pool=dark'),
+      LONG_MS,
+    );
+    const again = await site(world, 'dark', '-again');
+    await world.machineIs('not-taken', 'Provisioned', LONG_MS);
+    await again.stop();
   },
 
   async enrolmentGoesOn(world) {
@@ -330,21 +359,4 @@ export async function releaseGoesOn(world: World): Promise<void> {
   await untilAnotherRun(world, id, runId);
   await world.fleet.heal(sim(host));
   await world.hostIs(host, 'Available', LONG_MS);
-}
-
-/** Waits until a workflow id has another run than the one named; `prod` is done before each look. */
-async function untilAnotherRun(world: World, id: string, runId: string, prod = async () => undefined as unknown) {
-  await until(`${id} has gone on in another run`, async () => {
-    await prod();
-    return (await world.temporal.workflow.getHandle(id).describe()).runId !== runId;
-  });
-}
-
-/** Looks twice a second. */
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + LONG_MS;
-  while (!(await isSo())) {
-    if (Date.now() > end) throw new Error(`not within ${LONG_MS / 1000} s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
 }

@@ -1,10 +1,10 @@
 import { copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { kindOf, readHistory, stepsOf } from '../history.ts';
-import { PATHS, takes } from '../paths.ts';
+import { PATCHED_LINES, PATHS, takes } from '../paths.ts';
 
 /**
- * Copies, of the histories in a folder, as few and as small ones as take every path of `PATHS` that any of them takes, and show every step of a
+ * Copies, of the histories in a folder, as few and as small ones as take every path of `PATHS` and come to every patched line that any of them does, and show every step of a
  * kind of run that any of them shows. Gives their names.
  */
 export function select(from: string, into: string): string[] {
@@ -35,6 +35,8 @@ export function select(from: string, into: string): string[] {
 function shownBy(file: string): string[] {
   const steps = stepsOf(readHistory(file));
   const kind = kindOf(path.basename(file));
-  const paths = Object.entries(PATHS).filter(([, way]) => way.kind === kind && takes(steps, way));
+  const paths = Object.entries({ ...PATHS, ...PATCHED_LINES }).filter(
+    ([, way]) => way.kind === kind && takes(steps, way),
+  );
   return [...new Set([...paths.map(([what]) => what), ...steps.map((step) => `${kind}: ${step}`)])];
 }
