@@ -20,7 +20,8 @@ const LIMITED = { impossible: 0.4, without: ['terminate', 'reset', 'deleteHost',
 /** Switches each seeded bug on, one after the other, in a world without other faults. 0: each was caught, and gone afterwards. */
 export async function catchBugs(options: ChaosOptions): Promise<number> {
   const random = new Random(options.seeds[0] ?? 1);
-  const world = await ChaosWorld.start({ hosts: options.hosts, keep: options.keep, random });
+  const { hosts, keep } = options;
+  const world = await ChaosWorld.start({ hosts, keep, random, isTemporalProxied: true });
   const forgetSignals = stopOnSignal(world);
   let missed = 0;
   try {

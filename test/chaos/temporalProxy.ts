@@ -4,6 +4,7 @@ import {
   createServer,
   type ClientHttp2Session,
   type Http2Server,
+  type Http2Session,
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
@@ -21,7 +22,8 @@ export class TemporalProxy {
   /** How many were lost. */
   count = 0;
   readonly #target: string;
-  #upstream: ClientHttp2Session | undefined;
+  /** One for each connection of a client, so that they do not share its limits. */
+  readonly #upstreams = new Map<Http2Session, ClientHttp2Session>();
   #server: Http2Server | undefined;
 
   /** `target`: host and port of Temporal's frontend. */
@@ -43,7 +45,7 @@ export class TemporalProxy {
   }
 
   close(): void {
-    this.#upstream?.destroy();
+    for (const upstream of this.#upstreams.values()) upstream.destroy();
     this.#server?.close();
   }
 
@@ -60,18 +62,30 @@ export class TemporalProxy {
     stream.end(EMPTY_MESSAGE);
   }
 
+  #upstreamOf(session: Http2Session): ClientHttp2Session {
+    const known = this.#upstreams.get(session);
+    if (known && !known.closed && !known.destroyed) return known;
+    const upstream = connect(this.#target);
+    upstream.on('error', () => undefined);
+    this.#upstreams.set(session, upstream);
+    session.once('close', () => {
+      upstream.destroy();
+      this.#upstreams.delete(session);
+    });
+    return upstream;
+  }
+
   #forward(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, body?: Buffer): void {
-    if (this.#upstream === undefined || this.#upstream.closed || this.#upstream.destroyed) {
-      this.#upstream = connect(this.#target);
-      this.#upstream.on('error', () => undefined);
-    }
-    const asked = this.#upstream.request(headers);
+    // The connection may be gone by now.
+    if (stream.session === undefined || stream.destroyed) return;
+    const asked = this.#upstreamOf(stream.session).request(headers);
     let trailers: IncomingHttpHeaders = {};
     asked.on('error', () => stream.close(constants.NGHTTP2_CANCEL));
     stream.on('aborted', () => asked.close(constants.NGHTTP2_CANCEL));
     asked.on('trailers', (told) => (trailers = told));
     asked.on('response', (answered, flags) => {
-      if (stream.destroyed) return;
+      // Unread bytes would fill the window of the whole connection.
+      if (stream.destroyed) return void asked.resume();
       if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) return void stream.respond(answered, { endStream: true });
       stream.respond(answered, { waitForTrailers: true });
       stream.on('wantTrailers', () => stream.sendTrailers(trailers));

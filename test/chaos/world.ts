@@ -80,8 +80,14 @@ export class ChaosWorld {
   }
 
   /** Starts everything and enrolls the fleet. */
-  static async start(options: { hosts: number; keep: string | undefined; random: Random }): Promise<ChaosWorld> {
-    const { keep, random, hosts } = options;
+  static async start(options: {
+    hosts: number;
+    keep: string | undefined;
+    random: Random;
+    /** Beskar7 reaches Temporal through `temporalProxy`, which can lose signals. */
+    isTemporalProxied?: boolean;
+  }): Promise<ChaosWorld> {
+    const { keep, random, hosts, isTemporalProxied = false } = options;
     const folder = keep ?? (await mkdtemp(path.join(os.tmpdir(), 'beskar7-chaos-')));
     if (keep === undefined) watchFolder(folder);
     await mkdir(path.join(folder, 'logs'), { recursive: true });
@@ -94,7 +100,7 @@ export class ChaosWorld {
     const proxy = new KubeProxy(plane.apiServerUrl, await readFile(plane.caFile, 'utf8'), random.fork());
     await proxy.listen();
     const temporalProxy = new TemporalProxy(plane.temporalAddress);
-    const temporalAddress = await temporalProxy.listen();
+    const temporalAddress = isTemporalProxied ? await temporalProxy.listen() : plane.temporalAddress;
     const admin = new KubeConfig();
     admin.loadFromFile(plane.adminKubeconfig);
     const processes = await makeProcesses({
