@@ -14,7 +14,8 @@ import { Facts } from './facts.ts';
 import { sortFailure } from './failure.ts';
 import type { MachineInput } from './names.ts';
 import { kubernetes } from './proxies.ts';
-import { runClaim, type ClaimEnd } from './runClaim.ts';
+import type { ClaimEnd } from './claimEnd.ts';
+import { runClaim } from './runClaim.ts';
 import { Story } from './story.ts';
 
 /** Type of the failure with which a run ends that did not provision its machine; the reason is in its details. */

@@ -1,39 +1,12 @@
-import { ApplicationFailure, CancellationScope, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
-import type { Plan } from '../activities/claimHost.ts';
-import type { ClaimState, RunContext } from '../activities/claimRef.ts';
-import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
+import { CancellationScope, workflowInfo } from '@temporalio/workflow';
+import type { ClaimState } from '../activities/claimRef.ts';
+import { MACHINE_REASONS } from '../crds/reasons.ts';
 import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
-import type { Facts } from './facts.ts';
-import { mayHaveLanded, sortFailure } from './failure.ts';
-import { bmcOrTell, kubernetes, permits } from './proxies.ts';
+import { boot } from './boot.ts';
+import { failed, type ClaimEnd, type ClaimRun, type Watch } from './claimEnd.ts';
+import { sortFailure } from './failure.ts';
+import { kubernetes } from './proxies.ts';
 import { releaseHere } from './release.ts';
-import type { Story } from './story.ts';
-
-/** How the work on one claim ended. Unless provisioned, the host has been released, or its release goes on elsewhere. */
-export type ClaimEnd =
-  | { readonly kind: 'provisioned' }
-  | {
-      readonly kind: 'failed';
-      readonly reason: MachineReason;
-      readonly message: string;
-      readonly mayTryAnotherHost: boolean;
-    }
-  | { readonly kind: 'cancelled'; readonly reason: MachineReason; readonly message: string };
-
-export interface ClaimRun {
-  readonly claim: ClaimState;
-  readonly plan: Plan;
-  readonly facts: Facts;
-  readonly story: Story;
-  readonly attempt: number;
-  run(): RunContext;
-  update(written: Partial<RunContext>): void;
-}
-
-/** Set when an activity on the BMC did not confirm its end. */
-interface Watch {
-  isUnconfirmed: boolean;
-}
 
 /**
  * Boots, inspects, validates and hands over on one claimed host. The compensation (release) stands before the first step: it runs
@@ -154,14 +127,6 @@ function endOf(error: unknown): ClaimEnd {
   }
 }
 
-function failed(
-  reason: MachineReason,
-  message: string,
-  mayTryAnotherHost: boolean,
-): Extract<ClaimEnd, { kind: 'failed' }> {
-  return { kind: 'failed', reason, message, mayTryAnotherHost };
-}
-
 async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
   const booted = await boot(context, watch);
   if (booted.kind === 'failed') return booted;
@@ -177,124 +142,6 @@ async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
     );
   }
   return handOver(context, inspected.seen);
-}
-
-type Booted = { readonly kind: 'booted'; readonly inspectionDeadline: string };
-
-/** Off, seen off, permit, armed, PXE once, On, seen on (rule 5); tried again until the boot deadline of the claim. */
-async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<ClaimEnd, { kind: 'failed' }>> {
-  const { claim, story, attempt } = context;
-  const { ref } = claim;
-  const deadline = Date.parse(claim.bootDeadline);
-  if (claim.inspectionDeadline !== undefined) return tellBooted(context, claim.inspectionDeadline);
-  for (let tries = 1; ; tries += 1) {
-    story.tell('Claiming', {
-      attempt,
-      host: ref.host,
-      claim: ref.id,
-      waitingFor: 'the server to be seen off, then on',
-      deadline: claim.bootDeadline,
-    });
-    try {
-      return await bootOnce(context, deadline);
-    } catch (error) {
-      const sorted = sortFailure(error);
-      // Also of a call that a cancel has cut off on its way.
-      if (mayHaveLanded(error)) watch.isUnconfirmed = true;
-      if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message, false);
-      if (sorted.kind === 'cancelled' || sorted.kind === 'claimLost') throw error;
-      // A call that nobody took waits in the queue again: the first worker of the pool takes it at once.
-      const isUnserved = sorted.kind === 'noWorker';
-      const delayMs =
-        sorted.kind === 'shutdown' || isUnserved ? 0 : Math.min(30_000, 1_000 * 2 ** Math.min(tries - 1, 6));
-      if (Date.now() + delayMs >= deadline) {
-        return failed(
-          'BootFailed',
-          `Host ${ref.host} was not booted until ${claim.bootDeadline}: ${sorted.message}.`,
-          true,
-        );
-      }
-      if (isUnserved) await tellUnserved(context);
-      if (delayMs > 0) await waitToBootAgain(context, tries, sorted.message, delayMs);
-    }
-  }
-}
-
-async function bootOnce(context: ClaimRun, deadline: number): Promise<Booted> {
-  const { claim, run, update } = context;
-  const { ref } = claim;
-  const calls = bmcOrTell(ref.pool);
-  const scheduleToCloseTimeout = Math.max(1_000, deadline - Date.now());
-  await calls.prepareBoot.executeWithOptions({ summary: `Sees ${ref.host} off by Redfish`, scheduleToCloseTimeout }, [
-    { claim: ref, run: run() },
-  ]);
-  await permits.acquirePowerOnPermit
-    .executeWithOptions({ summary: 'Waits for its turn to power on', scheduleToCloseTimeout }, [])
-    .catch((error: unknown) => {
-      if (isCancellation(error)) throw error;
-      // Nothing was sent, and no BMC is at fault.
-      throw ApplicationFailure.create({
-        type: 'NoPermit',
-        message:
-          `its turn to power on did not come (${sortFailure(error).message}): ` +
-          'raise --power-on-rate, or see whether the queue power-on has a worker',
-      });
-    });
-  const booted = await calls.bootInspector.executeWithOptions(
-    { summary: `PXE boot of ${ref.host} by Redfish`, scheduleToCloseTimeout },
-    [{ claim: ref, run: run() }],
-  );
-  const { inspectionDeadline, ...written } = booted;
-  update(written);
-  return tellBooted(context, inspectionDeadline);
-}
-
-function tellBooted({ claim, story, attempt }: ClaimRun, inspectionDeadline: string): Booted {
-  story.tell('Inspecting', {
-    attempt,
-    host: claim.ref.host,
-    claim: claim.ref.id,
-    waitingFor: 'the report of the inspection image',
-    deadline: inspectionDeadline,
-  });
-  return { kind: 'booted', inspectionDeadline };
-}
-
-/** Said on the machine at once, and not only when its time is over. */
-async function tellUnserved({ claim, run, update }: ClaimRun): Promise<void> {
-  const { host, pool } = claim.ref;
-  const flag = pool === undefined ? 'without --worker-pool' : `with --worker-pool=${pool}`;
-  const written = await kubernetes.reportProgress.executeWithOptions(
-    { summary: 'Tells that no worker takes the boot' },
-    [
-      {
-        run: run(),
-        claim: claim.ref,
-        phase: 'Claiming',
-        reason: 'ClaimingHost',
-        message:
-          `No bmc-worker took the boot of host ${host} for a minute: start one ${flag}, or see why those that run are busy. ` +
-          `It goes on as soon as one takes it, until ${claim.bootDeadline} at most.`,
-      },
-    ],
-  );
-  update(written);
-}
-
-async function waitToBootAgain(context: ClaimRun, tries: number, message: string, delayMs: number): Promise<void> {
-  const { claim, run, update } = context;
-  const next = new Date(Date.now() + delayMs).toISOString();
-  const written = await kubernetes.reportProgress.executeWithOptions({ summary: 'Tells why the boot is tried again' }, [
-    {
-      run: run(),
-      claim: claim.ref,
-      phase: 'Claiming',
-      reason: 'ClaimingHost',
-      message: `Boot of host ${claim.ref.host}, attempt ${tries}, failed: ${message}. Next attempt at ${next}, until ${claim.bootDeadline} at most.`,
-    },
-  ]);
-  update(written);
-  await sleep(delayMs, { summary: `Next attempt to boot ${claim.ref.host}: ${message}`.slice(0, 200) });
 }
 
 type Inspected = {

@@ -1,0 +1,39 @@
+import type { Plan } from '../activities/claimHost.ts';
+import type { ClaimState, RunContext } from '../activities/claimRef.ts';
+import type { MachineReason } from '../crds/reasons.ts';
+import type { Facts } from './facts.ts';
+import type { Story } from './story.ts';
+
+/** How the work on one claim ended. Unless provisioned, the host has been released, or its release goes on elsewhere. */
+export type ClaimEnd =
+  | { readonly kind: 'provisioned' }
+  | {
+      readonly kind: 'failed';
+      readonly reason: MachineReason;
+      readonly message: string;
+      readonly mayTryAnotherHost: boolean;
+    }
+  | { readonly kind: 'cancelled'; readonly reason: MachineReason; readonly message: string };
+
+export interface ClaimRun {
+  readonly claim: ClaimState;
+  readonly plan: Plan;
+  readonly facts: Facts;
+  readonly story: Story;
+  readonly attempt: number;
+  run(): RunContext;
+  update(written: Partial<RunContext>): void;
+}
+
+/** Set when an activity on the BMC did not confirm its end. */
+export interface Watch {
+  isUnconfirmed: boolean;
+}
+
+export function failed(
+  reason: MachineReason,
+  message: string,
+  mayTryAnotherHost: boolean,
+): Extract<ClaimEnd, { kind: 'failed' }> {
+  return { kind: 'failed', reason, message, mayTryAnotherHost };
+}
