@@ -3,9 +3,13 @@ import { historyRules } from '../../chaos/check/historyRules.ts';
 
 type Event = NonNullable<Parameters<typeof historyRules>[1]['events']>[number];
 
-const scheduled = (eventId: string, name: string, queue: string): Event => ({
+const scheduled = (eventId: string, name: string, queue: string, host = 'h'): Event => ({
   eventId,
-  activityTaskScheduledEventAttributes: { activityType: { name }, taskQueue: { name: queue } },
+  activityTaskScheduledEventAttributes: {
+    activityType: { name },
+    taskQueue: { name: queue },
+    input: { payloads: [{ data: Buffer.from(JSON.stringify({ claim: { host } })).toString('base64') }] },
+  },
 });
 const completed = (scheduledEventId: string): Event => ({
   activityTaskCompletedEventAttributes: { scheduledEventId },
@@ -26,9 +30,13 @@ test('one activity on a BMC after the other, and others beside them', () => {
   ).toEqual([]);
 });
 
+test('one activity on each of two BMCs: a deleted machine with two hosts', () => {
+  expect(broken(scheduled('5', 'releaseHost', 'bmc', 'a'), scheduled('6', 'releaseHost', 'bmc', 'b'))).toEqual([]);
+});
+
 test('two activities on a BMC at once', () => {
   expect(broken(scheduled('5', 'bootInspector', 'bmc'), scheduled('6', 'releaseHost', 'bmc'))).toEqual([
-    'provision/ns/m run: releaseHost was begun while another activity on a BMC was open',
+    'provision/ns/m run: releaseHost was begun while another activity on the BMC of h was open',
   ]);
 });
 
