@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../crds/claim.ts';
-import { handledOf, isAskUnhandled, superseded, type Handled } from '../crds/handled.ts';
+import { handledOf, isAskUnhandled, isProvisioned, superseded, type Handled } from '../crds/handled.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
   ANNOTATION_DELETE_FOR_MOVE,
@@ -115,7 +115,7 @@ function refusal(machine: Beskar7Machine, isReset: boolean): Refused | undefined
   if (deletionTimestamp !== undefined) return refuse('Deleting', `${what} is being deleted`);
   if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return refuse('Moving', `${what} is being moved`);
   if (annotations[ANNOTATION_PAUSED] !== undefined) return refuse('Paused', `${what} is paused`);
-  if (machine.status?.phase === 'Provisioned' && machine.spec.providerID !== undefined) {
+  if (isProvisioned(machine)) {
     return refuse(
       'AlreadyProvisioned',
       `${what} is already provisioned on ${machine.spec.providerID}: nothing was touched`,

@@ -20,7 +20,7 @@ import { admitMachine, type Refused } from './admitMachine.ts';
 import type { ClaimState, RunContext } from './claimRef.ts';
 import { markInUse, stateOf } from './claimState.ts';
 import type { Dependencies } from './dependencies.ts';
-import { retryable } from './failures.ts';
+import { isRefusedWrite, retryable } from './failures.ts';
 import { byPreference, fits, unfitReason, type Demand } from './hostFit.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
@@ -205,7 +205,7 @@ async function tryHosts(
     } catch (error) {
       deps.reservations.release(host);
       // A policy that refuses one host (403, 422) says nothing of the others.
-      if (!(error instanceof KubeError) || ![403, 422].includes(error.status)) throw error;
+      if (!isRefusedWrite(error)) throw error;
       refusal ??= error;
     }
     // Lost against somebody else: the reservation stays until the cache shows it.

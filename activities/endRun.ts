@@ -1,7 +1,6 @@
-import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../crds/claim.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
-import { askOf, type Handled } from '../crds/handled.ts';
+import { askOf, isProvisioned, type Handled } from '../crds/handled.ts';
 import { claimedHosts } from './adoptClaim.ts';
 import type { Plan } from './claimHost.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
@@ -27,7 +26,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const { run } = input;
   const machine = await readMachine(deps.kube, run.machine);
   if (!machine) return;
-  if (!isNotProvisioned(machine)) return;
+  if (isProvisioned(machine)) return;
   const other = machine.status?.workflow?.runID;
   const isTakenOver = other !== undefined && other !== run.workflow.runID && input.reason === MACHINE_REASONS.claimLost;
   if (isTakenOver) return;
@@ -52,7 +51,9 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const version =
     input.reason === MACHINE_REASONS.claimLost && isStillHeld
       ? machineVersion
-      : await patchMachineEnd(deps, { ...run, machineVersion }, handled, { isStillDue: isNotProvisioned });
+      : await patchMachineEnd(deps, { ...run, machineVersion }, handled, {
+          isStillDue: (live) => !isProvisioned(live),
+        });
   if (version === undefined) return;
   await writeMachineStatus(
     deps.kube,
@@ -65,10 +66,6 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   );
   deps.metrics.provisioningFailed(input.reason);
   deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
-}
-
-function isNotProvisioned({ spec, status }: Beskar7Machine): boolean {
-  return status?.phase !== 'Provisioned' || spec.providerID === undefined;
 }
 
 function eventReason(reason: MachineReason): string {

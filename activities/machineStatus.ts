@@ -1,5 +1,6 @@
 import type { Beskar7Machine, Beskar7MachineStatus, MachinePhase } from '../crds/beskar7Machine.ts';
 import { condition, findCondition, seconds, type ConditionPatch } from '../crds/conditions.ts';
+import { isProvisioned } from '../crds/handled.ts';
 import { CONDITIONS, type MachineReason } from '../crds/reasons.ts';
 import { API_VERSION } from '../crds/names.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -67,10 +68,10 @@ export async function readMachine(
   }
 }
 
-function isBeyond({ spec, status }: Beskar7Machine, run: RunContext, report: MachineReport): boolean {
-  const { workflow, phase } = status ?? {};
+function isBeyond(live: Beskar7Machine, run: RunContext, report: MachineReport): boolean {
+  const { workflow, phase } = live.status ?? {};
   // Whoever provisioned it: what another run still has to say is of before that, for good (rule 4).
-  if (phase === 'Provisioned' && spec.providerID !== undefined && report.phase !== 'Provisioned') return true;
+  if (isProvisioned(live) && report.phase !== 'Provisioned') return true;
   if (workflow?.runID !== run.workflow.runID) return false;
   return phase === 'Provisioned' || phase === 'Failed';
 }

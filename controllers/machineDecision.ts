@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../crds/claim.ts';
-import { askOf, handledOf, isAskUnhandled } from '../crds/handled.ts';
+import { askOf, handledOf, isAskUnhandled, isProvisioned } from '../crds/handled.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
@@ -64,7 +64,7 @@ export function decideMachine(view: MachineView): MachineDecision {
     return { kind: 'start', run: 'deprovision', occasion: 'deprovision', isAfterEnd: false, facts: [] };
   }
   if (paused !== undefined) return { kind: 'paused', message: paused };
-  if (isHandedOver(machine)) return settled(machine);
+  if (isProvisioned(machine)) return settled(machine);
   // A machine with a providerID but no status was moved or restored: a run writes its status, and nothing else.
   if (machine.spec.providerID === undefined && !isAskUnhandled(machine)) return ended(machine);
   return waitFor(view) ?? startProvision(view);
@@ -79,10 +79,6 @@ export function pausedBy(view: { machine: Beskar7Machine; cluster?: CapiCluster 
     return `Paused with Cluster ${view.cluster.metadata.name} (spec.paused): no work is started.`;
   }
   return undefined;
-}
-
-function isHandedOver(machine: Beskar7Machine): boolean {
-  return machine.spec.providerID !== undefined && machine.status?.phase === 'Provisioned';
 }
 
 function settled(machine: Beskar7Machine): MachineDecision {

@@ -53,6 +53,11 @@ function isAddress(value: unknown): value is MachineAddress {
   return typeof type === 'string' && typeof address === 'string';
 }
 
+/** Whether it runs on a server, as far as it says itself: nothing is begun for it any more (rule 4). */
+export function isProvisioned({ spec, status }: Beskar7Machine): boolean {
+  return status?.phase === 'Provisioned' && spec.providerID !== undefined;
+}
+
 /** The same once another run has begun: it deals with no ask any more, whatever the user asks for meanwhile, and tells how the last run ended. */
 export function superseded(handled: Handled): Handled {
   return { ...handled, specHash: '' };

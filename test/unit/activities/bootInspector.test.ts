@@ -195,7 +195,13 @@ describe('two workers at once', () => {
     const before: unknown[] = [];
     bmc.habits.unshift(({ method }) => void (method !== 'GET' && before.push(claimOf(live())?.stage)));
     const shared = isShared ? new RedfishPool() : undefined;
-    const [first, second] = await Promise.all([boot(worker(shared)), boot(worker(shared))]);
+    // One that comes after the other has recorded its boot sends nothing and is repeated, as the workflow does it.
+    const booted = (deps: ReturnType<typeof worker>) =>
+      boot(deps).catch((error: unknown) => {
+        if ((error as { type?: string }).type !== 'Superseded') throw error;
+        return boot(deps);
+      });
+    const [first, second] = await Promise.all([booted(worker(shared)), booted(worker(shared))]);
 
     const secrets = api.list(SECRETS).filter(({ type }) => type === 'beskar7.io/boot');
     expect(secrets.map(({ metadata }) => metadata.name)).toEqual([SECRET]);
