@@ -118,12 +118,7 @@ export class HostWatcher {
       const { starter } = this.#deps;
       const told = this.#occasions.last(input.uid);
       const result = await (run === 'enroll' ? starter.startEnroll(input) : starter.startRetire(input));
-      if (result === 'otherObject') {
-        return {
-          kind: 'retry',
-          why: `${run}/${input.namespace}/${input.name} still works on an earlier host of this name`,
-        };
-      }
+      if (result === 'otherObject') return this.#behind(run, input);
       // An enrolment compares the hash, so that it can be told after a restart as well; a retirement would try at once.
       const isNews = told !== occasion && (told !== undefined || run === 'enroll');
       if (result === 'running' && isNews) {
@@ -154,7 +149,10 @@ export class HostWatcher {
     if (told !== occasion) this.#occasions.note(input.uid, occasion);
     const dueMs = this.#occasions.dueInMs(input.uid, occasion);
     if (dueMs > 0) return { kind: 'after', ms: dueMs };
-    if (!(await this.#isLookedAfter(host, claim))) await starter.startRelease({ ...input, claim: claim.id });
+    if (!(await this.#isLookedAfter(host, claim))) {
+      const result = await starter.startRelease({ ...input, claim: claim.id });
+      if (result === 'otherObject') return this.#behind('release', input);
+    }
     this.#occasions.note(input.uid, occasion);
     return { kind: 'after', ms: this.#timing.resyncMs };
   }
@@ -175,13 +173,23 @@ export class HostWatcher {
       const isNews = this.#occasions.last(input.uid) !== occasion;
       const orphanAfterMs = this.#timing.orphanReleaseMs;
       const result = await starter.startRelease({ ...input, claim: claim.id, orphanAfterMs });
-      if (result === 'otherObject') {
-        return { kind: 'retry', why: `release/${input.namespace}/${input.name} works on an earlier host of this name` };
-      }
+      if (result === 'otherObject') return this.#behind('release', input);
       if (result === 'running' && isNews) await starter.signalHostChanged('release', input, connectionHash(host.spec));
       this.#occasions.note(input.uid, occasion);
     }
     return { kind: 'after', ms: Math.max(1, this.#occasions.dueInMs(input.uid, occasion)) };
+  }
+
+  /**
+   * The run of an earlier host of this name may wait minutes for its next attempt: it is woken, reads that its host is gone, and ends.
+   * An enrolment goes by the hash that it is told, and the host may have been made again as it was.
+   */
+  async #behind(run: 'enroll' | 'retire' | 'release', input: HostInput): Promise<Outcome> {
+    await this.#deps.starter.signalHostChanged(run, input, `made again: ${input.uid}`);
+    return {
+      kind: 'retry',
+      why: `${run}/${input.namespace}/${input.name} still works on an earlier host of this name`,
+    };
   }
 
   #isConsumerSeen(host: PhysicalHost): boolean {

@@ -81,4 +81,21 @@ describe('a Secret with a wrong password', () => {
     await world.hostIs('host-2', 'Available');
     expect(Date.now()).toBeLessThan(dueAt);
   });
+
+  test('made again under its name while the enrolment of the one before waits: that ends, the new one begins at once', async () => {
+    await remove('host-2');
+    await setPassword('wrong once more');
+    await add('host-2', 'late');
+    const before = await world.hostIs('host-2', 'Error');
+    const dueAt = Date.parse(before.status?.enrollment?.nextAttemptAt ?? '');
+    const { runId } = await world.temporal.workflow.getHandle(`enroll/${world.namespace}/host-2`).describe();
+    await remove('host-2');
+    await add('host-2');
+    await world.untilHost('host-2', 'Available anew', ({ metadata, status }) => {
+      return metadata.uid !== before.metadata.uid && status?.state === 'Available';
+    });
+    expect(Date.now()).toBeLessThan(dueAt);
+    const earlier = world.temporal.workflow.getHandle(`enroll/${world.namespace}/host-2`, runId);
+    await expect(earlier.result()).resolves.toMatch(/ is gone$/);
+  });
 });

@@ -68,6 +68,22 @@ test('an enrolment that closes just then is started anew', async () => {
   expect(starter.calls.filter((call) => call === ENROLL)).toHaveLength(3);
 });
 
+test.each([
+  { run: 'enroll', start: ENROLL, of: failing() },
+  { run: 'retire', start: 'start retire ns/h', of: freeHost('h', {}, DELETED) },
+  { run: 'release', start: `start release(${CLAIM}) ns/h`, of: claimedHost('Releasing') },
+])('the $run of an earlier host of this name is woken, and what is due begins when it has ended', async (told) => {
+  const { run, start, of } = told;
+  const woken = `signal hostChanged ${run} h`;
+  starter.result = 'otherObject';
+  await put(of, 200_000);
+  expect(starter.calls.slice(0, 4)).toEqual([start, woken, start, woken]);
+  starter.result = 'started';
+  starter.calls.length = 0;
+  await pass(31_000);
+  expect(starter.calls).toEqual([start]);
+});
+
 test('the moment between the two writes of a release is let pass', async () => {
   await put(host({ status: { state: 'InUse' } }), 3000);
   await put(freeHost('h'), 60_000);
