@@ -81,7 +81,11 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
 /** What the promise gives, or a rejection at once when the signal aborts. Nothing is left waiting afterwards. */
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(abortError(signal));
+    if (signal.aborted) {
+      // Nobody else hears of its end, and a rejection that nobody hears ends the process.
+      promise.catch(() => undefined);
+      return reject(abortError(signal));
+    }
     const onAbort = () => reject(abortError(signal));
     signal.addEventListener('abort', onAbort, { once: true });
     promise.finally(() => signal.removeEventListener('abort', onAbort)).then(resolve, reject);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { withHeartbeat, withinMs } from '../../../activities/activityScope.ts';
+import { orAborted, withHeartbeat, withinMs } from '../../../activities/activityScope.ts';
 import { bootInspector } from '../../../activities/bootInspector.ts';
 import { landingOf } from '../../../activities/failures.ts';
 import { claimedHost } from '../controllers/builders.ts';
@@ -68,4 +68,35 @@ describe('the own end of an activity', () => {
     setTimeout(() => gone.abort(), 5);
     expect(String(await failureOf(withinMs(1_000, gone.signal, late, never)))).toContain('aborted');
   });
+});
+
+describe('a wait that is given up', () => {
+  /** As Node has it: a rejection that nobody hears ends the process. */
+  async function unheard(act: () => Promise<unknown>): Promise<unknown[]> {
+    const heard: unknown[] = [];
+    const listener = (reason: unknown) => void heard.push(reason);
+    process.on('unhandledRejection', listener);
+    try {
+      await act();
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('unhandledRejection', listener);
+    }
+    return heard;
+  }
+
+  test.each(['before it begins', 'while it lasts'])(
+    '%s: what it waited for may fail later, and nobody is hit by it',
+    async (when) => {
+      const stop = new AbortController();
+      let fail: (error: Error) => void = () => undefined;
+      const slow = new Promise<void>((_resolve, reject) => (fail = reject));
+      if (when === 'before it begins') stop.abort(new Error('stopped'));
+      const waits = orAborted(slow, stop.signal);
+      stop.abort(new Error('stopped'));
+      await expect(waits).rejects.toThrow('stopped');
+      expect(await unheard(() => Promise.resolve(fail(new Error('Temporal is away'))))).toEqual([]);
+    },
+  );
 });
