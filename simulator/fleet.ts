@@ -118,12 +118,17 @@ export async function startFleet(options: Partial<FleetOptions> = {}): Promise<F
     (_, index) => new Bmc(index + 1, profileOf(all.profile, index + 1), all, random),
   );
   try {
-    await Promise.all(hosts.map((host, index) => host.listen(all.basePort === 0 ? 0 : all.basePort + index + 1)));
+    await Promise.all(hosts.map((host, index) => host.listen(portOf(all, index))));
   } catch (error) {
     await Promise.all(hosts.map((host) => host.stop()));
     throw error;
   }
   return new Fleet(hosts, all.stateFile);
+}
+
+/** 0: any that is free. */
+function portOf({ basePort, ports }: FleetOptions, index: number): number {
+  return ports?.[index] ?? (basePort === 0 ? 0 : basePort + index + 1);
 }
 
 /** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */

@@ -12,6 +12,8 @@ export interface FleetOptions {
   readonly bind: string;
   /** BMC i (from 1) listens on this port + i; 0: any free ports. */
   readonly basePort: number;
+  /** In place of `basePort`: the port of each BMC, for those that have to get it again after it was closed. */
+  readonly ports?: readonly number[];
   /** What the DHCP server hands out; `${net0/mac}` is replaced. */
   readonly bootUrl: string;
   readonly profile: string;

@@ -114,7 +114,7 @@ export class ChaosWorld {
     });
     const fleet = await startFleet({
       hosts,
-      basePort: 0,
+      ports: await freePorts(hosts),
       latencyMs: 5,
       bootTimeMs: 1_000,
       powerDelayMs: 300,

@@ -60,7 +60,7 @@ export class World {
   async start(fleet: Partial<FleetOptions>): Promise<void> {
     await this.#connect();
     this.fleet = await startFleet({
-      basePort: 0,
+      ports: await freePorts(fleet.hosts ?? 1),
       latencyMs: 2,
       bootTimeMs: 50,
       powerDelayMs: 50,
