@@ -36,6 +36,8 @@ async function main(): Promise<void> {
   try {
     await beskar7.run();
   } catch (error) {
+    // What it waited for was given up: its parts still end in order, and then the process does.
+    if (beskar7.isStopping) return;
     if (isPlain(error)) return exit(2, error.message);
     beskar7.logger.fatal({ err: error }, 'cannot go on');
     process.exit(1);

@@ -90,6 +90,11 @@ export class Beskar7 {
     }
   }
 
+  /** `stop` was called: what still waits for something rejects. */
+  get isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   /** Opens the health listener, so that a process that waits for its surroundings can be seen to wait. */
   async listen(): Promise<void> {
     this.#setChecks();
@@ -97,8 +102,8 @@ export class Beskar7 {
   }
 
   /**
-   * Callbacks, conversion and the web page are served without Temporal: a process that a Service sends requests to is ready without
-   * it, and says in /readyz what is missing (docs/decisions/0013). One that only works for Temporal is not.
+   * Callbacks and conversion are served without Temporal, and so is the web page once Temporal has been reached: a process that a Service
+   * sends requests to is ready without it, and says in /readyz what is missing (docs/decisions/0013). One that only works for Temporal is not.
    */
   #setChecks(): void {
     const decides = !servesRequests(this.#config.roles);
@@ -151,6 +156,7 @@ export class Beskar7 {
     // Reports of booting servers are stored on their hosts, whether Temporal can be told or not.
     if (this.#has('api')) await this.#startApi(informers, recorder);
     const { connection, client, watch } = await this.#connect();
+    this.#stopping.signal.throwIfAborted();
     const starter = createStarter(client, {
       searchAttributes: () => config.searchAttributes && watch.hasSearchAttributes,
       logger,

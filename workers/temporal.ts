@@ -69,8 +69,8 @@ export async function prepareTemporal(
     const hasSearchAttributes = await ensureSearchAttributes(client, namespace);
     return { namespaceId, hasSearchAttributes };
   } catch (error) {
-    // Temporal is away, or does not know its new namespace everywhere: that is no answer to whether it is allowed.
-    if ([NOT_FOUND, DEADLINE_EXCEEDED, UNAVAILABLE].some((code) => isCode(error, code))) throw error;
+    // Temporal is away, busy, or does not know its new namespace everywhere: that is no answer to whether it is allowed.
+    if (PASSING.some((code) => isCode(error, code))) throw error;
     if (before?.hasSearchAttributes !== false)
       logger.warn({ err: error, namespace }, 'search attributes cannot be registered, goes on without them');
     return { namespaceId, hasSearchAttributes: false };
@@ -143,7 +143,10 @@ async function untilNamespaceIsKnown(client: Client, namespace: string): Promise
 const DEADLINE_EXCEEDED = 4;
 export const NOT_FOUND = 5;
 const ALREADY_EXISTS = 6;
+const RESOURCE_EXHAUSTED = 8;
+const ABORTED = 10;
 const UNAVAILABLE = 14;
+const PASSING = [NOT_FOUND, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE];
 
 export function isCode(error: unknown, code: number): boolean {
   return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === code;

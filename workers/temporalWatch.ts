@@ -41,9 +41,14 @@ export class TemporalWatch {
     this.#timer = setInterval(() => void this.look(), LOOK_MS);
   }
 
+  /** A look that takes longer than a call does not hold a shutdown up: it ends with the connection. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#looking;
+    if (this.#looking === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CALL_MS)));
+    await Promise.race([this.#looking, late]);
+    clearTimeout(timer);
   }
 
   /** One look, and what follows from it; never rejects, and never runs twice at a time. */

@@ -119,7 +119,7 @@ export class TemporalWorkers {
   }
 
   async #keep(name: string, options: WorkerOptions): Promise<void> {
-    const first = await Worker.create(options);
+    const first = await this.#create(name, options);
     const entry: { name: string; worker: Worker | undefined; done: Promise<void> } = {
       name,
       worker: first,
@@ -129,17 +129,30 @@ export class TemporalWorkers {
     this.#running.push(entry);
   }
 
+  /** Undefined when Temporal is away just then: it is tried again, and what else the process does goes on. */
+  async #create(name: string, options: WorkerOptions): Promise<Worker | undefined> {
+    try {
+      return await Worker.create(options);
+    } catch (error) {
+      this.#logger.error({ err: error, worker: name }, 'Temporal worker cannot be made, tries again');
+      return undefined;
+    }
+  }
+
   async #run(
     entry: { name: string; worker: Worker | undefined },
-    first: Worker,
+    first: Worker | undefined,
     options: WorkerOptions,
   ): Promise<void> {
-    let worker: Worker | undefined = first;
+    let worker = first;
     while (!this.#isStopping) {
       try {
         worker ??= await Worker.create(options);
         entry.worker = worker;
-        await worker.run();
+        const ended = worker.run();
+        // It was made while `stop` looked for what to shut down.
+        if (this.#isStopping && worker.getState() === 'RUNNING') worker.shutdown();
+        await ended;
       } catch (error) {
         this.#logger.error({ err: error, worker: entry.name }, 'Temporal worker ended, starts again in 5 s');
         await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
