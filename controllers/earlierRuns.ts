@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import type { ConditionPatch } from '../crds/conditions.ts';
+import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
@@ -50,7 +50,9 @@ export class EarlierRuns {
       `after the release of a host that it holds. What it waits for: temporal workflow describe -w ${id}`;
     const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: REASON, message };
     const isOurs = machine.status?.workflow === undefined && run === 'provision';
-    if (isOurs && !isTold(machine.status?.conditions, [ready], [ready.type])) {
+    // A paused one says so already, and what a watcher says is written as a whole.
+    const isPaused = findCondition(machine.status?.conditions, CONDITIONS.paused)?.status === 'True';
+    if (isOurs && !isPaused && !isTold(machine.status?.conditions, [ready], [ready.type])) {
       if (!(await tell(this.#deps.kube, MACHINES, machine, [ready], { phase: 'Pending' }))) return false;
     }
     this.#deps.recorder.event(machine, 'Warning', REASON, message);

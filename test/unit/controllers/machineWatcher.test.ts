@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { MachineWatcher } from '../../../controllers/machineWatcher.ts';
 import type { ClaimStage } from '../../../crds/claim.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { ANNOTATION_BLOCK_MOVE, ANNOTATION_RETRY } from '../../../crds/names.ts';
+import { ANNOTATION_BLOCK_MOVE, ANNOTATION_PAUSED, ANNOTATION_RETRY } from '../../../crds/names.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, handled, machine, OURS, OWNED } from './builders.ts';
 import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
 
@@ -126,6 +126,18 @@ describe('starts', () => {
     await put(machine({ status: kube.applied[0]?.status as never }), 100_000);
     expect(kube.applied).toHaveLength(1);
     expect(events).toHaveLength(1);
+  });
+
+  test('a paused one that holds up a move says that it is paused, and has an event', async () => {
+    starter.result = 'otherObject';
+    const annotations = { [ANNOTATION_BLOCK_MOVE]: 'true', [ANNOTATION_PAUSED]: '' };
+    const paused = machine({ metadata: { ...OURS, annotations } });
+    await put(paused);
+    const told = machine({ metadata: { ...OURS, annotations }, status: kube.applied[0]?.status as never });
+    await put(told, 30_000);
+    expect(starter.calls).toContain('wake m');
+    expect(kube.applied).toHaveLength(1);
+    expect(events).toEqual(['WaitingForEarlierRun']);
   });
 
   test('a machine whose status is a run’s has an event only; a deletion wakes nobody', async () => {
