@@ -5,7 +5,7 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isNotFound } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';
 import type { Dependencies } from './dependencies.ts';
-import { disownFormerSecrets, ownSecrets } from './hostSecrets.ts';
+import { disownFormerSecrets, markedSecrets, ownSecrets } from './hostSecrets.ts';
 import { patchHostStatus } from './hostStore.ts';
 
 /**
@@ -18,23 +18,39 @@ export async function ownClaimedSecrets(deps: Dependencies, host: PhysicalHost):
   const { namespace = '', name } = host.metadata;
   const what = `PhysicalHost ${namespace}/${name} is claimed`;
   const named = namedSecrets(host.spec);
-  await ownSecrets(deps, host);
+  // First what may be marked from here on: whatever is named next, or lost in between, a later look lets go what is on this list.
+  const noted = await noteSecrets(deps, host, named, markedSecrets);
+  if (isUnclaimed(noted) || namedSecrets(noted.spec).join() !== named.join())
+    return `${what} no longer, or names other Secrets`;
+  await ownSecrets(deps, noted);
   for (const secret of named) {
     if (await isOwned(deps, namespace, secret)) continue;
     return `${what}, and its Secret ${secret} is not there (yet): the one of before stays in use`;
   }
-  await disownFormerSecrets(deps, host);
-  await patchHostStatus(
+  await disownFormerSecrets(deps, noted);
+  await noteSecrets(deps, noted, named, () => named);
+  return `${what}; the Secrets that it names are marked as in use`;
+}
+
+/** Notes the Secrets that may carry our finalizer for a claimed host, as long as it names `named`. Gives the host as it is then. */
+function noteSecrets(
+  deps: Dependencies,
+  host: PhysicalHost,
+  named: readonly string[],
+  secretsOf: (live: PhysicalHost) => string[],
+): Promise<PhysicalHost> {
+  const { namespace = '', name } = host.metadata;
+  return patchHostStatus(
     deps.kube,
     { namespace, host: name },
     (live) => {
       if (isUnclaimed(live) || namedSecrets(live.spec).join() !== named.join()) return undefined;
       const known = live.status?.enrollment ?? { connectionHash: '', attempt: 0 };
-      return { enrollment: { ...known, secrets: named } };
+      const secrets = secretsOf(live);
+      return known.secrets?.join() === secrets.join() ? undefined : { enrollment: { ...known, secrets } };
     },
     host,
   );
-  return `${what}; the Secrets that it names are marked as in use`;
 }
 
 async function isOwned(deps: Dependencies, namespace: string, name: string): Promise<boolean> {

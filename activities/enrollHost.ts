@@ -53,7 +53,7 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
   const { namespace, name, uid } = input.host;
   const host = await readHost(deps.kube, namespace, name, signal);
   const refused = refusal(host, uid);
-  if (host && refused === CLAIMED) return { kind: 'notDue', message: await ownClaimedSecrets(deps, host) };
+  if (host && refused === CLAIMED) return { kind: 'notDue', message: await markClaimed(deps, host) };
   if (refused !== undefined || !host)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   const usedHash = connectionHash(host.spec);
@@ -92,6 +92,8 @@ export async function enrollHostUnserved(
 ): Promise<EnrollUnservedResult> {
   const host = await readHost(deps.kube, namespace, name);
   const refused = refusal(host, uid);
+  // That takes no BMC, and cannot wait for a worker that reaches it.
+  if (host && refused === CLAIMED) return { kind: 'notDue', message: await markClaimed(deps, host) };
   if (refused !== undefined || !host)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   const failure = noWorker(name, host.spec.redfishConnection.workerPool);
@@ -106,6 +108,18 @@ export async function enrollHostUnserved(
     };
   });
   return { kind: 'pending', message, pool: poolOf(host) };
+}
+
+/** The Secrets of a claimed host; where they may not be written, that is told, and tried again with the watcher's next look. */
+async function markClaimed(deps: Dependencies, host: PhysicalHost): Promise<string> {
+  try {
+    return await ownClaimedSecrets(deps, host);
+  } catch (error) {
+    if (!isRefusedWrite(error)) throw error;
+    const { message } = refusedWrite(`the Secrets of host ${host.metadata.name} cannot be marked as in use`, error);
+    deps.recorder.event(host, 'Warning', 'SecretNotMarked', message);
+    return message;
+  }
 }
 
 function refusal(host: PhysicalHost | undefined, uid: string): string | undefined {

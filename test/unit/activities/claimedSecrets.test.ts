@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { enrollHost } from '../../../activities/enrollHost.ts';
+import { enrollHost, enrollHostUnserved } from '../../../activities/enrollHost.ts';
 import { SecretMarks } from '../../../activities/secretMarks.ts';
 import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
 import type { ObjectMeta } from '../../../crds/object.ts';
@@ -56,13 +56,14 @@ const run = () =>
     new AbortController().signal,
   );
 
-test('the Secret that a claimed host names now is marked first, then the former one is let go, then it is noted', async () => {
+test('the Secret that a claimed host names now is noted and marked, then the former one let go, then it alone is noted', async () => {
   const before = host.status?.enrollment?.connectionHash;
   expect(await run()).toMatchObject({ kind: 'notDue' });
   expect(written).toEqual([
+    expect.stringContaining('"secrets":["next","bmc"]'),
     `secrets next ["${FINALIZER_SECRET}"]`,
     'secrets bmc []',
-    expect.stringContaining('physicalhosts h {"enrollment"'),
+    expect.stringContaining('"secrets":["next"]'),
   ]);
   expect(secrets.get('next')?.labels).toEqual({ [LABEL_MOVE]: '' });
   // What it is enrolled with has not changed: it is enrolled again when it is free.
@@ -73,8 +74,52 @@ test('the Secret that a claimed host names now is marked first, then the former 
   expect(written.filter((line) => line.startsWith('secrets'))).toEqual([]);
 });
 
-test('one that is not there (yet): the former one stays marked, and nothing is noted', async () => {
+test('one that is not there (yet): the former one stays marked, and both are noted, so that neither is forgotten', async () => {
   secrets.delete('next');
   expect(await run()).toMatchObject({ kind: 'notDue', message: expect.stringContaining('Secret next is not there') });
-  expect(written).toEqual([]);
+  expect(written).toEqual([expect.stringContaining('"secrets":["next","bmc"]')]);
+  // Corrected to a third one: what was marked on the way is let go.
+  secrets.set(...secret('next', { finalizers: [FINALIZER_SECRET], labels: { [LABEL_MOVE]: '' } }));
+  secrets.set(...secret('third'));
+  const { redfishConnection } = host.spec;
+  host = {
+    ...host,
+    spec: { ...host.spec, redfishConnection: { ...redfishConnection, credentialsSecretRef: 'third' } },
+  };
+  await run();
+  expect(secrets.get('next')?.finalizers).toEqual([]);
+  expect(secrets.get('bmc')?.finalizers).toEqual([]);
+  expect(host.status?.enrollment?.secrets).toEqual(['third']);
+});
+
+test('while no worker of its pool is there: the same, since it takes no BMC', async () => {
+  const { namespace = '', name, uid = '' } = host.metadata;
+  expect(await enrollHostUnserved(deps, { namespace, name, uid })).toMatchObject({ kind: 'notDue' });
+  expect(secrets.get('next')?.finalizers).toEqual([FINALIZER_SECRET]);
+  expect(host.status?.enrollment?.secrets).toEqual(['next']);
+});
+
+test('where Secrets may not be written that is told on the host, and not tried for ever', async () => {
+  const told: string[] = [];
+  const recorder = {
+    event: (_about: object, type: string, reason: string, message: string) =>
+      void told.push(`${type} ${reason}: ${message}`),
+  };
+  const { mergePatch, ...kube } = deps.kube;
+  const forbidden = new KubeError(
+    { verb: 'patch', resource: 'secrets', namespace: 'ns', name: 'next' },
+    { status: 403, reason: 'Forbidden', message: 'no' },
+  );
+  const refusing = {
+    ...kube,
+    mergePatch: (resource: { plural: string }, ...more: never[]) =>
+      resource.plural === 'secrets'
+        ? Promise.reject(forbidden)
+        : (mergePatch as (...all: unknown[]) => unknown)(resource, ...more),
+  };
+  Object.assign(deps, { recorder, kube: refusing });
+  expect(await run()).toMatchObject({ kind: 'notDue', message: expect.stringContaining('the API server refuses') });
+  expect(told).toEqual([
+    expect.stringMatching(/^Warning SecretNotMarked: the Secrets of host h cannot be marked as in use/),
+  ]);
 });

@@ -47,11 +47,9 @@ describe('no worker of the pool', () => {
     expect(written[0]?.status?.conditions?.[0]?.message).toContain('--worker-pool=site-a');
   });
 
-  test('enrolment of a host that is claimed meanwhile: nothing is written', async () => {
-    const { deps, written } = scene(claimedHost('Claimed'));
-    const { metadata } = claimedHost('Claimed');
-    const answer = await enrollHostUnserved(deps, { ...ref, name: metadata.name, uid: metadata.uid ?? '' });
-    expect(answer).toMatchObject({ kind: 'notDue' });
+  test('enrolment of a host that is to be deleted meanwhile: nothing is written', async () => {
+    const { deps, written } = scene(hostWith({ metadata: DELETED, spec: { redfishConnection: connection } }));
+    expect(await enrollHostUnserved(deps, ref)).toMatchObject({ kind: 'notDue' });
     expect(written).toEqual([]);
   });
 
