@@ -36,7 +36,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     return;
   }
   const held = await claimedHosts(deps, machine);
-  const isStillHeld = held.some((host) => claimOf(host)?.stage === 'Claimed' || claimOf(host)?.stage === 'Armed');
+  const isStillHeld = held.some((host) => !['Releasing', undefined].includes(claimOf(host)?.stage));
   const now = askOf(machine);
   // A spec edit during the run counts for the next one; a retry during the run has been answered by it (rule 9).
   const handled: Handled = {
@@ -47,7 +47,8 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     claims: held.flatMap((host) => claimOf(host)?.id ?? []),
   };
   const { resourceVersion: machineVersion = '' } = machine.metadata;
-  // A claim that was lost to another worker of this very machine is nobody's: unhandled, the machine gets another run, which goes on with it.
+  // A claim that was lost to another worker of this very machine is nobody's: unhandled, the machine gets another run, which goes on with it,
+  // or finds that it was handed over.
   const version =
     input.reason === MACHINE_REASONS.claimLost && isStillHeld
       ? machineVersion

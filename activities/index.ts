@@ -30,6 +30,9 @@ import { lookForConsumer, type LookForConsumerInput } from './orphan.ts';
 import { monitorShard } from './monitorShard.ts';
 import type { HostInput, MonitorInput, ObjectRef, ReleaseInput } from '../workflows/names.ts';
 
+/** Of what lasts for hours and changes nothing at a BMC: each is a request to Temporal, and a cancel of it is in no hurry. */
+const SLOW_HEARTBEAT_MS = 4_000;
+
 /** For the queue `await-run`. */
 export function createAwaitRunActivities(deps: Dependencies) {
   return { endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)) };
@@ -37,7 +40,9 @@ export function createAwaitRunActivities(deps: Dependencies) {
 
 /** For the queue `await-release`. */
 export function createAwaitReleaseActivities(deps: Dependencies) {
-  return { awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal)) };
+  return {
+    awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal), SLOW_HEARTBEAT_MS),
+  };
 }
 
 /** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
@@ -71,7 +76,6 @@ function atBmc<T extends object | void>(body: (signal: AbortSignal) => Promise<T
 }
 
 /** The monitor can hear of a cancel seconds later than the others. */
-const MONITOR_HEARTBEAT_MS = 4_000;
 
 /** Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. */
 export function createBmcActivities(deps: Dependencies) {
@@ -84,7 +88,7 @@ export function createBmcActivities(deps: Dependencies) {
     retireHost: (input: RetireInput) =>
       atBmc((signal) => retireHost(deps, input, signal, Context.current().info.taskQueue)),
     monitorShard: (input: MonitorInput) =>
-      withHeartbeat((signal) => monitorShard(deps, failedPolls, input, signal), MONITOR_HEARTBEAT_MS),
+      withHeartbeat((signal) => monitorShard(deps, failedPolls, input, signal), SLOW_HEARTBEAT_MS),
   };
 }
 

@@ -20,6 +20,7 @@ import {
   isBmcFailure,
   isClaimLost,
   isNoWorker,
+  landingOf,
   noWorker,
 } from './failures.ts';
 import { retireFence } from './fence.ts';
@@ -112,7 +113,8 @@ async function retire(
       const failure = fromRedfish(error, name);
       if (signal.aborted || isClaimLost(failure)) throw failure;
       // What nobody confirmed is no answer: the next attempt decides.
-      if (!isBmcFailure(failure) || bmcFailureKind(failure) === 'Unconfirmed' || wasEnrolled(host)) {
+      const isAnswer = isBmcFailure(failure) && bmcFailureKind(failure) !== 'Unconfirmed' && !landingOf(failure);
+      if (!isAnswer || wasEnrolled(host)) {
         await tellFailure(deps, host, input, failure);
         throw failure;
       }
@@ -191,7 +193,7 @@ function wasEnrolled({ status }: PhysicalHost): boolean {
 }
 
 function unseenMessage(name: string, failure: ApplicationFailure): string {
-  return `Host ${name} was never enrolled and is deleted without a call to its server: ${failure.message}`;
+  return `Host ${name} was never enrolled, and is deleted without being seen off: ${failure.message}`;
 }
 
 async function tellFailure(

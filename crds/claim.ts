@@ -103,6 +103,7 @@ function isClaim(value: unknown): value is Claim {
     claim.id !== '' &&
     CLAIM_STAGES.includes(claim.stage as ClaimStage) &&
     Number.isSafeInteger(claim.attempt) &&
+    (claim.tried === undefined || isTexts(claim.tried)) &&
     typeof claim.deadline === 'string' &&
     typeof claim.since === 'string' &&
     textOrNothing('reason') &&
@@ -111,4 +112,8 @@ function isClaim(value: unknown): value is Claim {
     textOrNothing('nonceHash') &&
     textOrNothing('traceparent')
   );
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }

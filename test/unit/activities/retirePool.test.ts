@@ -46,12 +46,15 @@ describe('a deleted host whose pool was corrected', () => {
   });
 });
 
-test('a retirement ends in its own time, and tells it', async () => {
+test.each([
+  { of: 'a host that was enrolled', status: { state: 'Available' as const } },
+  { of: 'one that never was, since what was sent may still arrive', status: {} },
+])('a retirement ends in its own time, and tells it: of $of', async ({ status }) => {
   const bmc = await fakeBmc((it) => {
     it.power = 'On';
     it.on('POST', RESET, { instead: 'hang' });
   });
-  const one = scene(bmc);
+  const one = scene(bmc, undefined, host({ metadata: DELETED, status }));
   expect(await failureOf(retire(one, 'bmc', 300))).toMatchObject({
     details: [{ kind: 'PowerOffNotSeen', mayHaveLanded: true }],
   });

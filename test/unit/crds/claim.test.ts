@@ -22,6 +22,16 @@ describe('claim annotation', () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => expect(parseClaim(text)).toBeUndefined()));
   });
 
+  test.each([['a'], ['a', 'b'], []])('hosts that were tried are names: %j', (...tried) => {
+    const [claim] = fc.sample(claims, 1);
+    expect(parseClaim(JSON.stringify({ ...claim, tried }))).toEqual({ ...claim, tried });
+  });
+
+  test.each(['x', 1, {}, [1], null])('else it is no claim: workflow code goes through them (%j)', (tried) => {
+    const [claim] = fc.sample(claims, 1);
+    expect(parseClaim(JSON.stringify({ ...claim, tried }))).toBeUndefined();
+  });
+
   test('the Secret of a claim has a valid name, whatever the host is called', () => {
     expect(bootSecretName('rack1-01', 'c1')).toBe('rack1-01-boot-c1');
     expect(bootSecretName('a'.repeat(253), 'b'.repeat(36))).toHaveLength(253);
