@@ -21,13 +21,13 @@ export type Adopted =
 export async function adoptClaim(
   deps: Dependencies,
   machine: Beskar7Machine,
-  options: { attempt: number; isOver: (claim: Claim) => boolean },
+  options: { attempt: number; isOver: (claim: Claim, host: PhysicalHost) => boolean },
 ): Promise<Adopted | undefined> {
   const moved = await adoptMoved(deps, machine);
   const hosts = moved ? [moved] : await claimedHosts(deps, machine);
   const held = hosts
     .map((host) => ({ host, claim: claimOf(host) }))
-    .filter(({ claim }) => !(claim?.stage === 'Releasing' && options.isOver(claim)))
+    .filter(({ host, claim }) => !(claim?.stage === 'Releasing' && options.isOver(claim, host)))
     .sort((a, b) => order(b.claim?.stage) - order(a.claim?.stage));
   const [best] = held;
   if (!best) return undefined;

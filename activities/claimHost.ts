@@ -61,17 +61,18 @@ export interface Plan {
 export type ClaimHostResult =
   | Refused
   | (Written & { readonly kind: 'claimed'; readonly claim: ClaimState; readonly plan: Plan })
+  | (Written & { readonly kind: 'noMatchingHost'; readonly message: string })
   | (Written & {
-      readonly kind: 'noMatchingHost';
+      readonly kind: 'claimRefused';
       readonly message: string;
       /** Nobody wakes the run: it looks again after so long. */
-      readonly retryInMs?: number;
+      readonly retryInMs: number;
     });
 
 /**
  * Decides by a live read whether work is due for the machine (rule 9), goes on with a claim that it already has (rule 12), or
  * claims a host that fits (rule 8). Without one it says so on the machine, tries once more and returns `noMatchingHost`
- * (rule 15). Never talks to a BMC.
+ * (rule 15), or `claimRefused` where no host may be written. Never talks to a BMC.
  */
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
   const latestMs = performance.now() + CLAIM_WITHIN_MS;
@@ -86,8 +87,12 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   const { providerID } = machine.spec;
   if (admitted.mayHaveClaim || input.attempt > 1 || providerID !== undefined) {
     const { lastEnd } = admitted;
-    const isOver = ({ id, attempt }: Claim) =>
-      attempt < input.attempt || (lastEnd !== undefined && (lastEnd.claims?.includes(id) ?? true));
+    // A run that goes on in a fresh history, or after a terminated one, counts from 1 again: its status names what was tried before.
+    const triedHosts = machine.status?.waitingFor?.triedHosts ?? [];
+    const isOver = ({ id, attempt }: Claim, host: PhysicalHost) =>
+      attempt < input.attempt ||
+      triedHosts.includes(host.metadata.name) ||
+      (lastEnd !== undefined && (lastEnd.claims?.includes(id) ?? true));
     const adopted = await adoptClaim(deps, machine, { attempt: input.attempt, isOver });
     if (adopted?.kind === 'provisioned')
       return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
@@ -152,7 +157,7 @@ async function refusedClaim(
     message,
     waitingFor: waitingForOf(demand),
   });
-  return { kind: 'noMatchingHost', message, retryInMs: REFUSED_RETRY_MS, ...written };
+  return { kind: 'claimRefused', message, retryInMs: REFUSED_RETRY_MS, ...written };
 }
 
 async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {

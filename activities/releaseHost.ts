@@ -39,14 +39,21 @@ export interface MarkReleasingInput {
   readonly stages: readonly ClaimStage[];
 }
 
+interface Marked {
+  /** RFC 3339: when the stage was written. */
+  readonly since: string;
+  /** The server was handed over: it runs its final OS, and is asked to shut down in good order. */
+  readonly wasHandedOver: boolean;
+}
+
 export type MarkReleasingResult =
-  | {
-      readonly kind: 'releasing';
-      /** RFC 3339: when the stage was written. */
-      readonly since: string;
-      /** The server was handed over: it runs its final OS, and is asked to shut down in good order. */
-      readonly wasHandedOver: boolean;
-    }
+  | (Marked & { readonly kind: 'releasing' })
+  /** The stage stood already: another run began the release, or this very call was repeated. Workflow code of before goes on as with `releasing`. */
+  | (Marked & {
+      readonly kind: 'underWay';
+      /** Why, as whoever began it wrote it. */
+      readonly reason?: string;
+    })
   /** The claim has ended already. */
   | { readonly kind: 'ended' };
 
@@ -56,19 +63,23 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
   const host = await readHost(deps.kube, ref.namespace, ref.host);
   if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
   if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'ended' };
+  let isUnderWay = false;
   const marked = await patchHost(
     deps.kube,
     ref,
     (live) => {
       const claim = requireClaim(live, ref, [...input.stages, 'Releasing']);
-      if (claim.stage === 'Releasing') return undefined;
+      isUnderWay = claim.stage === 'Releasing';
+      if (isUnderWay) return undefined;
       return claimPatch(releasingClaim(claim, input.reason));
     },
     host,
   );
-  const { since, releasedFrom } = requireClaim(marked, ref, ['Releasing']);
+  const { since, releasedFrom, reason } = requireClaim(marked, ref, ['Releasing']);
   // From the claim, not from this call: one that is repeated because its answer was lost says the same.
-  return { kind: 'releasing', since, wasHandedOver: releasedFrom === 'HandedOver' };
+  const told = { since, wasHandedOver: releasedFrom === 'HandedOver' };
+  if (!isUnderWay) return { kind: 'releasing', ...told };
+  return { kind: 'underWay', ...told, ...(reason === undefined ? {} : { reason }) };
 }
 
 export interface ReleaseHostInput {

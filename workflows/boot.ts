@@ -1,6 +1,6 @@
 import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
 import { failed, type ClaimEnd, type ClaimRun, type Watch } from './claimEnd.ts';
-import { mayHaveLanded, sortFailure } from './failure.ts';
+import { mayHaveLanded, sortFailure, type Failed } from './failure.ts';
 import { bmcOrTell, kubernetes, permits } from './proxies.ts';
 
 type Booted = { readonly kind: 'booted'; readonly inspectionDeadline: string };
@@ -27,10 +27,7 @@ export async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Ex
       if (mayHaveLanded(error)) watch.isUnconfirmed = true;
       if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message, false);
       if (sorted.kind === 'cancelled' || sorted.kind === 'claimLost') throw error;
-      // A call that nobody took waits in the queue again: the first worker of the pool takes it at once.
-      const isUnserved = sorted.kind === 'noWorker';
-      const delayMs =
-        sorted.kind === 'shutdown' || isUnserved ? 0 : Math.min(30_000, 1_000 * 2 ** Math.min(tries - 1, 6));
+      const delayMs = delayOf(sorted.kind, tries);
       if (Date.now() + delayMs >= deadline) {
         return failed(
           'BootFailed',
@@ -38,10 +35,19 @@ export async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Ex
           true,
         );
       }
-      if (isUnserved) await tellUnserved(context);
-      if (delayMs > 0) await waitToBootAgain(context, tries, sorted.message, delayMs);
+      if (sorted.kind === 'noWorker') await tellUnserved(context);
+      else if (delayMs > 0) await tellBootAgain(context, tries, sorted.message, delayMs);
+      if (delayMs > 0)
+        await sleep(delayMs, { summary: `Next attempt to boot ${ref.host}: ${sorted.message}`.slice(0, 200) });
     }
   }
+}
+
+/** A call that nobody took goes into its queue again almost at once: the first worker of the pool takes it. */
+function delayOf(kind: Failed['kind'], tries: number): number {
+  if (kind === 'shutdown') return 0;
+  if (kind === 'noWorker') return 1_000;
+  return Math.min(30_000, 1_000 * 2 ** Math.min(tries - 1, 6));
 }
 
 async function bootOnce(context: ClaimRun, deadline: number): Promise<Booted> {
@@ -105,7 +111,7 @@ async function tellUnserved({ claim, run, update }: ClaimRun): Promise<void> {
   update(written);
 }
 
-async function waitToBootAgain(context: ClaimRun, tries: number, message: string, delayMs: number): Promise<void> {
+async function tellBootAgain(context: ClaimRun, tries: number, message: string, delayMs: number): Promise<void> {
   const { claim, run, update } = context;
   const next = new Date(Date.now() + delayMs).toISOString();
   const written = await kubernetes.reportProgress.executeWithOptions({ summary: 'Tells why the boot is tried again' }, [
@@ -118,5 +124,4 @@ async function waitToBootAgain(context: ClaimRun, tries: number, message: string
     },
   ]);
   update(written);
-  await sleep(delayMs, { summary: `Next attempt to boot ${claim.ref.host}: ${message}`.slice(0, 200) });
 }

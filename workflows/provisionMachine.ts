@@ -106,7 +106,7 @@ interface Wait {
 /** Claims a host; without one it waits for the host watcher's signal, at no cost (rule 15). */
 async function waitForHost(
   wait: Wait,
-): Promise<Exclude<ClaimHostResult, { kind: 'noMatchingHost' }> | { kind: 'cancelled' }> {
+): Promise<Exclude<ClaimHostResult, { kind: 'noMatchingHost' | 'claimRefused' }> | { kind: 'cancelled' }> {
   const { facts, attempt } = wait;
   const root = CancellationScope.current();
   const { runId, originalExecutionRunId } = workflowInfo();
@@ -134,8 +134,9 @@ async function waitForHost(
     if (result.kind === 'claimed') return result;
     if (root.consideredCancelled) return { kind: 'cancelled' };
     wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why: result.message });
+    const retryInMs = result.kind === 'claimRefused' && patched('refused-claim-timer') ? result.retryInMs : undefined;
     try {
-      await facts.nextWake(wakes, result.retryInMs);
+      await facts.nextWake(wakes, retryInMs);
     } catch {
       return { kind: 'cancelled' };
     }

@@ -1,12 +1,21 @@
-import { CancellationScope, ParentClosePolicy, patched, sleep, startChild } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  getExternalWorkflowHandle,
+  ParentClosePolicy,
+  patched,
+  sleep,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ClaimRef } from '../activities/claimRef.ts';
-import type { UnservedInput } from '../activities/releaseHost.ts';
+import type { MarkReleasingResult, UnservedInput } from '../activities/releaseHost.ts';
 import type { ClaimStage } from '../crds/claim.ts';
 import { hasAttributes, hostKey, namespaceKey } from './attributes.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
+import { hostChanged } from './messages.ts';
 import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from './names.ts';
-import { bmcOrTell, kubernetes } from './proxies.ts';
+import { awaitRelease, bmcOrTell, kubernetes } from './proxies.ts';
 
 /** After this long a release goes on in a workflow of its own (rule 4). */
 const HERE_MS = 120_000;
@@ -36,6 +45,7 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
       { claim, reason: release.reason, stages: release.stages },
     ]);
     if (marked.kind === 'ended') return 'released';
+    if (isBegunElsewhere(release, marked) && patched('release-under-way')) return leaveToIt(claim);
     const until = Date.now() + HERE_MS;
     const isUnconfirmed = release.isUnconfirmed === 'unlessHandedOver' ? !marked.wasHandedOver : release.isUnconfirmed;
     const isDone = await tryRelease({ claim, isUnconfirmed }, marked, (delayMs) => Date.now() + delayMs < until);
@@ -43,6 +53,36 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
     await goOnElsewhere(claim);
     return 'continuing';
   });
+}
+
+/** Another run began this release, and may be at it still, or was lost in the middle of a call. What this run marked itself has its reason. */
+function isBegunElsewhere({ reason }: Release, marked: Exclude<MarkReleasingResult, { kind: 'ended' }>): boolean {
+  if (marked.kind !== 'underWay') return false;
+  const isOurs = marked.reason === reason && Date.parse(marked.since) >= workflowInfo().startTime.getTime();
+  return !isOurs;
+}
+
+/**
+ * One run at a time releases a host: of two, one could free it while a call of the other is under way. `release/<ns>/<host>` is started, or
+ * woken, and for a while waited for; what a run of before may have sent has settled before it frees the host.
+ */
+async function leaveToIt(claim: ClaimRef): Promise<'released' | 'continuing'> {
+  if (!(await goOnElsewhere(claim))) {
+    const id = workflowId('release', { namespace: claim.namespace, name: claim.host });
+    await getExternalWorkflowHandle(id)
+      .signal(hostChanged, { connectionHash: '' })
+      // It has ended meanwhile: with the claim, or the host watcher starts another.
+      .catch(() => undefined);
+  }
+  try {
+    await awaitRelease.awaitClaimEnd.executeWithOptions(
+      { summary: `Waits until host ${claim.host} is released`, scheduleToCloseTimeout: HERE_MS },
+      [claim],
+    );
+    return 'released';
+  } catch {
+    return 'continuing';
+  }
 }
 
 /** Tries until it is done; `mayTryAgain` is asked before each wait. Returns whether it is done. */
@@ -107,7 +147,8 @@ export function retryDelayMs(attempt: number): number {
   return Math.min(300_000, 2_000 * 2 ** Math.min(attempt - 1, 10));
 }
 
-async function goOnElsewhere(claim: ClaimRef): Promise<void> {
+/** Starts `release/<ns>/<host>`; false: there is one already. */
+async function goOnElsewhere(claim: ClaimRef): Promise<boolean> {
   const input: ReleaseInput = {
     namespace: claim.namespace,
     name: claim.host,
@@ -132,8 +173,10 @@ async function goOnElsewhere(claim: ClaimRef): Promise<void> {
           }
         : {}),
     });
+    return true;
   } catch (error) {
     // Somebody is releasing this host already.
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    return false;
   }
 }

@@ -9,7 +9,7 @@ import { ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
-import { historyRules } from './check/historyRules.ts';
+import { HistoryRules } from './check/historyRules.ts';
 import { leaks } from './check/leaks.ts';
 import type { Random } from './random.ts';
 import type { Violation } from './records.ts';
@@ -179,7 +179,7 @@ async function openRuns({ runs, kubernetes }: ChaosWorld): Promise<Violation[]> 
 
 /**
  * Rule 8: looks for every password, token and nonce of the run in all that people can read. Looks through the histories at the same time: whether
- * a run had two activities on a BMC at once (rule 6 of docs/rules.md), and whether its code failed.
+ * a run had two activities on a BMC at once (rule 6 of docs/rules.md), or two runs on one claim, and whether its code failed.
  */
 export async function scanRecords(world: ChaosWorld): Promise<Violation[]> {
   const secrets = new Map(world.kubernetes.confidential);
@@ -197,11 +197,13 @@ export async function scanRecords(world: ChaosWorld): Promise<Violation[]> {
   }
   for (const kind of ['events', 'physicalhosts', 'beskar7machines'])
     found.push(...leaks(kind, await kubectl(world.plane, 'get', kind, '-n', NAMESPACE, '-o', 'json'), secrets));
+  const rules = new HistoryRules();
   for await (const { workflowId, runId } of world.temporal.workflow.list()) {
     const history = await world.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
     found.push(...leaks(`the history of ${workflowId}`, textOf(history), secrets));
-    violations.push(...historyRules(`${workflowId} ${runId}`, JSON.parse(historyToJSON(history)) as object));
+    violations.push(...rules.add(`${workflowId} ${runId}`, JSON.parse(historyToJSON(history)) as object));
   }
+  violations.push(...rules.between());
   for (const { name, metricsPort, state } of world.processes) {
     if (state !== 'runs') continue;
     const { body } = await request(`http://127.0.0.1:${metricsPort}/metrics`, { headersTimeout: 10_000 });

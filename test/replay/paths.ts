@@ -81,7 +81,7 @@ export const PATHS: Readonly<Record<string, Path>> = {
   ),
   'a claim that is refused, and tried again': path(
     'provision',
-    'claimHost: noMatchingHost',
+    'claimHost: claimRefused',
     'timer fired',
     'claimHost: claimed',
     'COMPLETED',
@@ -96,6 +96,13 @@ export const PATHS: Readonly<Record<string, Path>> = {
   'a deprovisioning': path('deprovision', 'releaseHost: released', 'removeMachineFinalizer: done', 'COMPLETED'),
   'one that no worker takes': path('deprovision', 'releaseHost timed out: SCHEDULE_TO_START', 'releaseHostUnserved'),
   'one that waits for a release elsewhere': path('deprovision', 'CHILD_STARTED', 'awaitClaimEnd: done', 'COMPLETED'),
+  'one whose host another run releases': path(
+    'deprovision',
+    'markReleasing: underWay',
+    'awaitClaimEnd: done',
+    'removeMachineFinalizer: done',
+    'COMPLETED',
+  ),
   'one of two hosts': path('deprovision', 'findClaims: done', 'markReleasing', 'markReleasing', 'COMPLETED'),
   'one whose worker is lost': path('deprovision', 'releaseHost timed out: HEARTBEAT', 'releaseHost: released'),
   'an enrolment': path('enroll', 'enrollHost: enrolled', 'COMPLETED'),
@@ -136,6 +143,8 @@ export const PATCHED_LINES: Readonly<Record<string, Path>> = {
   'retire-settles': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off'),
   'retire-tells-unconfirmed': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off'),
   'release-tells-unconfirmed': path('deprovision', 'releaseHost timed out: HEARTBEAT', 'releaseHost: released'),
+  'release-under-way': path('deprovision', 'markReleasing: underWay'),
+  'refused-claim-timer': path('provision', 'claimHost: claimRefused'),
   'deprovision-all-at-once': path('deprovision', 'findClaims: done', 'markReleasing', 'markReleasing'),
   'later-attempts-continue': path(
     'provision',

@@ -48,7 +48,7 @@ describe('a boot that is held up', () => {
 });
 
 describe('a claim that the API server refuses', () => {
-  const refused = { kind: 'noMatchingHost' as const, message: 'refused', retryInMs: 30_000 };
+  const refused = { kind: 'claimRefused' as const, message: 'refused', retryInMs: 30_000 };
 
   test('is tried again by itself', async () => {
     let calls = 0;

@@ -90,7 +90,7 @@ describe('a host that is claimed', () => {
     expect(claimsSent).toEqual([one, one === 'a' ? 'b' : 'a']);
     claimsSent = [];
     for (const name of ['a', 'b']) answers[name] = () => fail(403, 'Forbidden');
-    await expect(claim()).resolves.toMatchObject({ kind: 'noMatchingHost', retryInMs: 30_000 });
+    await expect(claim()).resolves.toMatchObject({ kind: 'claimRefused', retryInMs: 30_000 });
     expect(claimsSent).toHaveLength(2);
     const [status] = statuses;
     expect(status).toMatchObject({ phase: 'Claiming' });

@@ -98,6 +98,15 @@ describe('a run that goes on after one that was lost', () => {
   });
 });
 
+test('a run that waits for another host in a fresh history leaves the release of the first one to whom it is with', async () => {
+  const waitingFor = { triedHosts: ['first'] };
+  api.put(MACHINES, machine({ metadata: ADMITTED, status: { phase: 'Claiming', waitingFor } }));
+  api.put(HOSTS, held('first', 'Releasing', { id: 'one', attempt: 1, reason: 'BootFailed: it did not boot' }));
+  api.put(HOSTS, freeHost('b'));
+  const result = await claim();
+  expect(result).toMatchObject({ claim: { isAdopted: false, attempt: 2, tried: ['first'], ref: { host: 'b' } } });
+});
+
 describe('the end of a run', () => {
   const end = (reason: 'ClaimLost' | 'BootFailed') =>
     asActivity(() => failMachine(deps, { run: RUN, outcome: 'Failed', reason, message: 'why' }));
@@ -110,7 +119,7 @@ describe('the end of a run', () => {
     expect(isAskUnhandled(live())).toBe(false);
   });
 
-  test.each<ClaimStage>(['Claimed', 'Armed'])(
+  test.each<ClaimStage>(['Claimed', 'Armed', 'HandedOver'])(
     'a claim in %s that another worker of the same machine made is left to another run, not to nobody',
     async (stage) => {
       api.put(MACHINES, machine({ metadata: ADMITTED }));

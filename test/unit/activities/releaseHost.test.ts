@@ -42,19 +42,23 @@ describe('the first step of a release (rule 4)', () => {
     ['Claimed', false],
     ['Armed', false],
     ['HandedOver', true],
-  ])('from %s: a repeat, whose first answer was lost, says the same', async (stage, wasHandedOver) => {
-    const { deps, state } = scene(stage);
-    const first = await markReleasing(deps, input('Cancelled: by an operator'));
-    expect(first).toMatchObject({ kind: 'releasing', wasHandedOver });
-    const written = claimOf(state.host);
-    expect(written).toMatchObject({ id: CLAIM, stage: 'Releasing', reason: 'Cancelled: by an operator' });
-    expect(await markReleasing(deps, input('another reason'))).toEqual(first);
-    expect(claimOf(state.host)).toEqual(written);
-  });
+  ])(
+    'from %s: a repeat, whose first answer was lost, says the same, and by whose reason it is',
+    async (stage, wasHandedOver) => {
+      const { deps, state } = scene(stage);
+      const first = await markReleasing(deps, input('Cancelled: by an operator'));
+      expect(first).toMatchObject({ kind: 'releasing', wasHandedOver });
+      const written = claimOf(state.host);
+      expect(written).toMatchObject({ id: CLAIM, stage: 'Releasing', reason: 'Cancelled: by an operator' });
+      const repeated = { ...first, kind: 'underWay', reason: 'Cancelled: by an operator' };
+      expect(await markReleasing(deps, input('another reason'))).toEqual(repeated);
+      expect(claimOf(state.host)).toEqual(written);
+    },
+  );
 
   test('a claim that was being released by an earlier version counts as not handed over', async () => {
     const { deps } = scene('Releasing');
-    expect(await markReleasing(deps, input('again'))).toMatchObject({ kind: 'releasing', wasHandedOver: false });
+    expect(await markReleasing(deps, input('again'))).toMatchObject({ kind: 'underWay', wasHandedOver: false });
   });
 });
 

@@ -1,14 +1,17 @@
-import { expect, test } from '@jest/globals';
-import { historyRules } from '../../chaos/check/historyRules.ts';
+import { describe, expect, test } from '@jest/globals';
+import { HistoryRules } from '../../chaos/check/historyRules.ts';
 
-type Event = NonNullable<Parameters<typeof historyRules>[1]['events']>[number];
+type Event = NonNullable<Parameters<HistoryRules['add']>[1]['events']>[number];
 
-const scheduled = (eventId: string, name: string, queue: string, host = 'h'): Event => ({
+const scheduled = (eventId: string, name: string, queue: string, host = 'h', more: object = {}): Event => ({
   eventId,
+  ...more,
   activityTaskScheduledEventAttributes: {
     activityType: { name },
     taskQueue: { name: queue },
-    input: { payloads: [{ data: Buffer.from(JSON.stringify({ claim: { host } })).toString('base64') }] },
+    input: {
+      payloads: [{ data: Buffer.from(JSON.stringify({ claim: { host, id: `claim of ${host}` } })).toString('base64') }],
+    },
   },
 });
 const completed = (scheduledEventId: string): Event => ({
@@ -17,7 +20,8 @@ const completed = (scheduledEventId: string): Event => ({
 const failedTask = (cause: string): Event => ({
   workflowTaskFailedEventAttributes: { cause: `WORKFLOW_TASK_FAILED_CAUSE_${cause}`, failure: { message: 'why' } },
 });
-const broken = (...events: Event[]): string[] => historyRules('provision/ns/m run', { events }).map(({ what }) => what);
+const broken = (...events: Event[]): string[] =>
+  new HistoryRules().add('provision/ns/m run', { events }).map(({ what }) => what);
 
 test('one activity on a BMC after the other, and others beside them', () => {
   expect(
@@ -43,4 +47,31 @@ test('two activities on a BMC at once', () => {
 test('a workflow task that failed because of its code, not because of a reset', () => {
   expect(broken(failedTask('RESET_WORKFLOW'))).toEqual([]);
   expect(broken(failedTask('NON_DETERMINISTIC_ERROR'))).toEqual(['provision/ns/m run: its code has failed: why']);
+});
+
+describe('two runs on one claim', () => {
+  const at = (second: number) => ({ eventTime: new Date(second * 1_000).toISOString() });
+  const releases = (from: number, host = 'h') => scheduled('5', 'releaseHost', 'bmc', host, at(from));
+  const ended = (second: number) => ({ ...completed('5'), ...at(second) });
+  const between = (first: Event[], second: Event[]): string[] => {
+    const rules = new HistoryRules();
+    rules.add('deprovision/ns/m run', { events: first });
+    rules.add('release/ns/h run', { events: second });
+    return rules.between().map(({ what }) => what);
+  };
+  const both = [
+    'release/ns/h run: releaseHost was begun while releaseHost of deprovision/ns/m run was open on h, on the same claim',
+  ];
+
+  test('at once', () => {
+    expect(between([releases(1), ended(3)], [releases(2), ended(4)])).toEqual(both);
+    expect(between([releases(1)], [releases(2), ended(4)])).toEqual(both);
+  });
+
+  test('one after the other, on two hosts, or after the first was terminated in it: as it should be', () => {
+    expect(between([releases(1), ended(2)], [releases(3)])).toEqual([]);
+    expect(between([releases(1, 'other')], [releases(2)])).toEqual([]);
+    const terminated = { ...at(2), workflowExecutionTerminatedEventAttributes: {} };
+    expect(between([releases(1), terminated], [releases(3)])).toEqual([]);
+  });
 });

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { workflowId } from '../../workflows/names.ts';
+import { failedReason } from './ended.ts';
+import { bmcDown, claimRef, claims } from './fakes.ts';
+import { Stage } from './stage.ts';
+
+jest.setTimeout(60_000);
+
+let stage: Stage;
+beforeAll(async () => void (stage = await Stage.open()));
+afterAll(() => stage.close());
+
+const LONG_AGO = '2020-01-01T00:00:00.000Z';
+const releaseOf = (host: string) =>
+  stage.env.client.workflow.getHandle(workflowId('release', { namespace: 'ns', name: host }));
+
+test('what this run has marked itself, in a call that was repeated, it releases itself', async () => {
+  const fakes = stage.prepare({
+    markReleasing: async ({ reason }) => {
+      const since = new Date((await stage.env.currentTimeMs()) + 1_000).toISOString();
+      return { kind: 'underWay', since, wasHandedOver: true, reason };
+    },
+  });
+  await (await stage.start('deprovision')).result();
+  expect(fakes.names()).toEqual([
+    'checkDeprovision',
+    'endProvisioning',
+    'findClaims',
+    'markReleasing',
+    'releaseHost',
+    'removeMachineFinalizer',
+  ]);
+});
+
+test('a release that another run is at is left to release/<ns>/<host>, which is woken: two never work on one BMC', async () => {
+  let isBack = false;
+  const fakes = stage.prepare({
+    markReleasing: () =>
+      Promise.resolve({ kind: 'underWay', since: LONG_AGO, wasHandedOver: false, reason: 'BootFailed: busy' }),
+    releaseHost: () => (isBack ? Promise.resolve({ kind: 'released' }) : Promise.reject(bmcDown())),
+    awaitClaimEnd: async () => {
+      isBack = true;
+      await fakes.called('releaseHost', 2);
+    },
+  });
+  const { host, hostUid: uid, id: claim } = claimRef(fakes.machine);
+  const release = await stage.start(
+    'release',
+    { namespace: 'ns', name: host, uid },
+    {
+      args: [{ namespace: 'ns', name: host, uid, claim }],
+    },
+  );
+  await fakes.called('releaseHost');
+  await (await stage.start('deprovision')).result();
+  expect(fakes.story.indexOf('removeMachineFinalizer')).toBeGreaterThan(fakes.story.indexOf('!awaitClaimEnd'));
+  await release.result();
+  const { events } = await release.fetchHistory();
+  const signals = (events ?? []).flatMap(
+    ({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? [],
+  );
+  expect(signals).toEqual(['hostChanged']);
+  // Both attempts are of the one run, which waits out what others may have sent.
+  expect(fakes.inputs('releaseHost').map(({ attempt, isUnconfirmed }) => [attempt, isUnconfirmed])).toEqual([
+    [1, true],
+    [2, true],
+  ]);
+});
+
+test('a provisioning that finds its host being released does the same, and ends with the recorded reason', async () => {
+  const reason = 'HardwareRequirementsNotMet: Host h has 4 cores: too few.';
+  const fakes = stage.prepare({
+    claimHost: claims(stage.env, {}, { stage: 'Releasing', isAdopted: true, reason }),
+    markReleasing: () => Promise.resolve({ kind: 'underWay', since: LONG_AGO, wasHandedOver: false, reason }),
+    awaitClaimEnd: () => fakes.called('releaseHost'),
+  });
+  expect(await failedReason(await stage.start('provision'))).toBe('HardwareRequirementsNotMet');
+  expect(fakes.inputs('failMachine')[0]?.message).toBe('Host h has 4 cores: too few.');
+  await releaseOf(claimRef(fakes.machine).host).result();
+  expect(fakes.inputs('releaseHost')).toMatchObject([{ isUnconfirmed: true }]);
+});
