@@ -134,9 +134,9 @@ async function waitForHost(
     if (result.kind === 'claimed') return result;
     if (root.consideredCancelled) return { kind: 'cancelled' };
     wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why: result.message });
-    const retryInMs = result.kind === 'claimRefused' && patched('refused-claim-timer') ? result.retryInMs : undefined;
     try {
-      await facts.nextWake(wakes, retryInMs);
+      // Not behind `patched`: a wait that an earlier version began without a timer ends by what cancels the timer, before any other step.
+      await facts.nextWake(wakes, result.kind === 'claimRefused' ? result.retryInMs : undefined);
     } catch {
       return { kind: 'cancelled' };
     }

@@ -144,7 +144,6 @@ export const PATCHED_LINES: Readonly<Record<string, Path>> = {
   'retire-tells-unconfirmed': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off'),
   'release-tells-unconfirmed': path('deprovision', 'releaseHost timed out: HEARTBEAT', 'releaseHost: released'),
   'release-under-way': path('deprovision', 'markReleasing: underWay'),
-  'refused-claim-timer': path('provision', 'claimHost: claimRefused'),
   'deprovision-all-at-once': path('deprovision', 'findClaims: done', 'markReleasing', 'markReleasing'),
   'later-attempts-continue': path(
     'provision',
