@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Client } from '@temporalio/client';
@@ -251,7 +252,7 @@ export class Beskar7 {
       } catch (error) {
         this.#notConnected = `Temporal at ${where.address} cannot be reached: ${(error as Error).message}`;
         logger.warn({ err: error, nextTryInMs: delayMs }, 'Temporal cannot be reached, tries again');
-        await this.#pause(delayMs);
+        await delay(delayMs, undefined, { signal: this.#stopping.signal });
       }
     }
   }
@@ -361,17 +362,6 @@ export class Beskar7 {
       },
       stopping: this.#stopping.signal,
     };
-  }
-
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#stopping;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(resolve, ms);
-      signal.addEventListener('abort', () => {
-        clearTimeout(timer);
-        reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-      });
-    });
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../crds/claim.ts';
@@ -87,6 +88,18 @@ describe('Temporal’s database lost under running processes', () => {
     expect(now).toEqual(untouched.slice(1));
   });
 
+  test('a process that is stopped while it waits for Temporal ends its parts in order', async () => {
+    await temporal.kill();
+    await world.beskar7.kill('SIGKILL');
+    await world.startBeskar7();
+    await isReadyAndSays('"temporal":');
+    await world.beskar7.stop();
+    const said = (await readFile(world.beskar7.logFile, 'utf8')).trimEnd().split('\n').slice(-20).join('\n');
+    expect(said).toMatch(/"msg":"stopped"}$/);
+    expect(said).not.toContain('cannot go on');
+    await world.startBeskar7();
+  });
+
   test('a process that starts while Temporal is away takes reports, and tells them when it has come', async () => {
     await temporal.kill();
     await world.beskar7.kill('SIGKILL');
@@ -94,6 +107,7 @@ describe('Temporal’s database lost under running processes', () => {
     await isReadyAndSays('"temporal":');
     expect((await fetch(`${world.callbackUrl}/api/v1/nothing`)).status).toBe(404);
     await temporal.startEmpty();
+    await isReadyAndSays('ok\n');
     await world.kubectl('delete', 'beskar7machine', 'later', '--wait=false');
     await world.machineIsGone('later', 120_000);
     await isFreeAndOff(world, 'host-4');
