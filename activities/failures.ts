@@ -14,6 +14,8 @@ export type FailureType =
   | 'InvalidBootConfiguration'
   /** The facts changed meanwhile; the activity is repeated. */
   | 'Superseded'
+  /** The release of this host is the work of `release/<ns>/<host>` by now. Nothing was sent. */
+  | 'ReleaseLeft'
   /** The worker is being shut down; another one goes on. */
   | 'WorkerShutdown';
 

@@ -1,4 +1,5 @@
 import { log } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import { bootSecretName } from '../crds/bootSecret.ts';
 import { claimOf, releasingClaim, type ClaimStage } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
@@ -25,6 +26,7 @@ import {
   isRefusedWrite,
   noWorker,
   refusedWrite,
+  type FailureType,
 } from './failures.ts';
 import { BMC_CALL_MS, FENCE_MS, refuseMoved } from './fence.ts';
 import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
@@ -89,6 +91,11 @@ export interface ReleaseHostInput {
   readonly isUnconfirmed: boolean;
   /** RFC 3339: when `Releasing` was written, or a worker was lost that released. */
   readonly releasingSince: string;
+  /**
+   * RFC 3339: when another run may take the release over, for want of a word from this one (decision 0015). Nothing is sent later, also
+   * where Temporal or the worker's queue was in the way. Absent: this is that other run.
+   */
+  readonly notAfter?: string;
   /** Which try this is, from 1, and when the next one is due if it fails; both are told on the host. */
   readonly attempt: number;
   readonly nextAttemptInMs: number;
@@ -109,13 +116,20 @@ export async function releaseHost(
   signal: AbortSignal,
   limitMs = BMC_ACTIVITY_MS,
 ): Promise<ReleaseHostResult> {
-  const message = `the server of host ${input.claim.host} was not seen off, with its boot override cleared, within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
-  const until = performance.now() + limitMs;
+  const leftMs = input.notAfter === undefined ? limitMs : Math.min(limitMs, Date.parse(input.notAfter) - Date.now());
+  if (leftMs <= 0) throw releaseLeft(input.claim.host);
+  const message = `the server of host ${input.claim.host} was not seen off, with its boot override cleared, within ${Math.round(leftMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
+  const until = performance.now() + leftMs;
   return release(deps, input, signal, (host) =>
     withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, (limited) =>
       switchOffAndClear(deps, input, host, limited),
     ),
   );
+}
+
+function releaseLeft(host: string): ApplicationFailure {
+  const message = `it is too late for this run to release host ${host}: release/<namespace>/${host} does it`;
+  return ApplicationFailure.create({ message, type: 'ReleaseLeft' satisfies FailureType });
 }
 
 export interface UnservedInput extends ReleaseHostInput {

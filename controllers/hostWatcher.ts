@@ -20,7 +20,7 @@ const BEHIND_MS = 1_000;
 const WORKERS = 16;
 /** How many hosts of one MAC address are looked at again when one of them changes. */
 const NEIGHBOURS = 32;
-/** A run releases a host itself for 2 minutes and one attempt (rule 4); after this nobody does. */
+/** A run releases a host itself until 4 minutes after its mark at most (rule 4, workflows/release.ts); after this nobody does. */
 const RELEASED_BY_RUN_MS = 5 * 60_000;
 
 /** Enrolls hosts, retires deleted ones, and sees to it that a release that was begun is ended. */

@@ -19,6 +19,11 @@ import { awaitRelease, bmcOrTell, kubernetes } from './proxies.ts';
 
 /** After this long a release goes on in a workflow of its own (rule 4). */
 const HERE_MS = 120_000;
+/**
+ * So long after the mark nothing is sent from here any more, whatever has held this run up: after 5 minutes the host watcher starts
+ * `release/<ns>/<host>` (controllers/hostWatcher.ts), since it cannot know whether this run still does it.
+ */
+const LATEST_MS = 240_000;
 
 export interface Release {
   readonly claim: ClaimRef;
@@ -48,7 +53,12 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
     if (isBegunElsewhere(release, marked) && patched('release-under-way')) return leaveToIt(claim);
     const until = Date.now() + HERE_MS;
     const isUnconfirmed = release.isUnconfirmed === 'unlessHandedOver' ? !marked.wasHandedOver : release.isUnconfirmed;
-    const isDone = await tryRelease({ claim, isUnconfirmed }, marked, (delayMs) => Date.now() + delayMs < until);
+    const notAfter = new Date(Date.parse(marked.since) + LATEST_MS).toISOString();
+    const isDone = await tryRelease(
+      { claim, isUnconfirmed, notAfter },
+      marked,
+      (delayMs) => Date.now() + delayMs < until,
+    );
     if (isDone) return 'released';
     await goOnElsewhere(claim);
     return 'continuing';
@@ -87,19 +97,27 @@ async function leaveToIt(claim: ClaimRef): Promise<'released' | 'continuing'> {
 
 /** Tries until it is done; `mayTryAgain` is asked before each wait. Returns whether it is done. */
 export async function tryRelease(
-  release: { readonly claim: ClaimRef; readonly isUnconfirmed: boolean },
+  release: { readonly claim: ClaimRef; readonly isUnconfirmed: boolean; readonly notAfter?: string },
   marked: { readonly since: string; readonly wasHandedOver: boolean },
   mayTryAgain: (delayMs: number) => boolean,
   wait: (delayMs: number, summary: string) => Promise<unknown> = (delayMs, summary) => sleep(delayMs, { summary }),
 ): Promise<boolean> {
-  const { claim } = release;
+  const { claim, notAfter } = release;
   let { isUnconfirmed } = release;
   // What was sent last may arrive until D after its sender was lost or gave it up: that is later than the mark when it was in here.
   let releasingSince = marked.since;
   for (let attempt = 1; ; attempt += 1) {
     const nextAttemptInMs = retryDelayMs(attempt);
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
-    const input = { claim, ...marked, releasingSince, isUnconfirmed, attempt, nextAttemptInMs };
+    const input = {
+      claim,
+      ...marked,
+      releasingSince,
+      isUnconfirmed,
+      attempt,
+      nextAttemptInMs,
+      ...(notAfter === undefined ? {} : { notAfter }),
+    };
     try {
       await bmcOrTell(claim.pool).releaseHost.executeWithOptions({ summary }, [input]);
       return true;

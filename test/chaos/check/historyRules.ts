@@ -9,8 +9,11 @@ interface Event {
     readonly activityType?: { readonly name?: string };
     readonly input?: { readonly payloads?: readonly { readonly data?: string }[] };
   };
+  readonly activityTaskStartedEventAttributes?: Closed;
   readonly activityTaskCompletedEventAttributes?: Closed;
-  readonly activityTaskFailedEventAttributes?: Closed;
+  readonly activityTaskFailedEventAttributes?: Closed & {
+    readonly failure?: { readonly applicationFailureInfo?: { readonly type?: string } };
+  };
   readonly activityTaskTimedOutEventAttributes?: Closed;
   readonly activityTaskCanceledEventAttributes?: Closed;
   readonly workflowTaskFailedEventAttributes?: {
@@ -32,7 +35,8 @@ interface Call {
   readonly activity: string;
   readonly host: string;
   readonly claim: string;
-  readonly from: number;
+  /** When a worker took it; Infinity: none did (yet). */
+  from: number;
   to: number;
 }
 
@@ -59,12 +63,17 @@ export class HistoryRules {
         event.activityTaskCanceledEventAttributes;
       const id = String(closed?.scheduledEventId);
       close(open.get(id), at);
+      // It has looked at the clock, and sent nothing.
+      const type = event.activityTaskFailedEventAttributes?.failure?.applicationFailureInfo?.type;
+      if (type === 'ReleaseLeft') forget(open.get(id));
       open.delete(id);
+      const started = event.activityTaskStartedEventAttributes;
+      if (started) start(open.get(String(started.scheduledEventId)), at);
       if (RUN_CLOSED.some((name) => name in event)) for (const call of open.values()) close(call, at);
       const { taskQueue, activityType, input } = event.activityTaskScheduledEventAttributes ?? {};
       if (/^bmc(\.|$)/.test(taskQueue?.name ?? '')) {
         const activity = activityType?.name ?? '';
-        const call = { run, activity, ...aboutOf(input?.payloads?.[0]?.data), from: at, to: Infinity };
+        const call = { run, activity, ...aboutOf(input?.payloads?.[0]?.data), from: Infinity, to: Infinity };
         if ([...open.values()].some(({ host }) => host === call.host))
           violation(`${activity} was begun while another activity on the BMC of ${call.host} was open`);
         open.set(String(event.eventId), call);
@@ -101,6 +110,14 @@ const RUN_CLOSED = [
   'workflowExecutionCanceledEventAttributes',
   'workflowExecutionContinuedAsNewEventAttributes',
 ];
+
+function start(call: Call | undefined, at: number): void {
+  if (call) call.from = at;
+}
+
+function forget(call: Call | undefined): void {
+  if (call) call.from = Infinity;
+}
 
 function close(call: Call | undefined, at: number): void {
   if (call) call.to = Math.min(call.to, at);

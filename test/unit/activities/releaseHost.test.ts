@@ -62,6 +62,38 @@ describe('the first step of a release (rule 4)', () => {
   });
 });
 
+describe('a run that another may have taken the release over from (decision 0015)', () => {
+  const late = (notAfterInMs: number) => {
+    const { claim } = input('');
+    const notAfter = new Date(Date.now() + notAfterInMs).toISOString();
+    const release = { claim, wasHandedOver: false, isUnconfirmed: false, releasingSince: notAfter, attempt: 1 };
+    return { ...release, nextAttemptInMs: 1, notAfter };
+  };
+
+  test('sends nothing, and looks at nothing', async () => {
+    const { signal } = new AbortController();
+    await expect(releaseHost({} as Dependencies, late(-1), signal)).rejects.toMatchObject({ type: 'ReleaseLeft' });
+  });
+
+  test('gives up what it does when that time comes', async () => {
+    const bmc = await fakeBmc((it) => (it.power = 'On'));
+    bmc.on('POST', `${SYSTEM}/Actions/ComputerSystem.Reset`, { instead: 'hang' });
+    const api = await ApiServer.start();
+    try {
+      putBehind(api, bmc, claimedHost('Releasing'));
+      const { signal } = new AbortController();
+      const began = performance.now();
+      await expect(asActivity(() => releaseHost(workerOn(api), late(700), signal))).rejects.toMatchObject({
+        details: [{ kind: 'PowerOffNotSeen', mayHaveLanded: true }],
+      });
+      expect(performance.now() - began).toBeLessThan(30_000);
+    } finally {
+      await stopAll();
+      await api.stop();
+    }
+  });
+});
+
 /** A BMC that still says Off at the first look, and then that the server has come on; what it is asked stands in `asked`. */
 function lateBmc() {
   const asked: string[] = [];

@@ -51,7 +51,10 @@ test('a workflow task that failed because of its code, not because of a reset', 
 
 describe('two runs on one claim', () => {
   const at = (second: number) => ({ eventTime: new Date(second * 1_000).toISOString() });
-  const releases = (from: number, host = 'h') => scheduled('5', 'releaseHost', 'bmc', host, at(from));
+  const releases = (from: number, host = 'h'): Event[] => [
+    scheduled('5', 'releaseHost', 'bmc', host, at(0)),
+    { ...at(from), activityTaskStartedEventAttributes: { scheduledEventId: '5' } },
+  ];
   const ended = (second: number) => ({ ...completed('5'), ...at(second) });
   const between = (first: Event[], second: Event[]): string[] => {
     const rules = new HistoryRules();
@@ -64,14 +67,19 @@ describe('two runs on one claim', () => {
   ];
 
   test('at once', () => {
-    expect(between([releases(1), ended(3)], [releases(2), ended(4)])).toEqual(both);
-    expect(between([releases(1)], [releases(2), ended(4)])).toEqual(both);
+    expect(between([...releases(1), ended(3)], [...releases(2), ended(4)])).toEqual(both);
+    expect(between(releases(1), [...releases(2), ended(4)])).toEqual(both);
   });
 
   test('one after the other, on two hosts, or after the first was terminated in it: as it should be', () => {
-    expect(between([releases(1), ended(2)], [releases(3)])).toEqual([]);
-    expect(between([releases(1, 'other')], [releases(2)])).toEqual([]);
+    expect(between([...releases(1), ended(2)], releases(3))).toEqual([]);
+    expect(between(releases(1, 'other'), releases(2))).toEqual([]);
+    // No worker has taken it, or it came too late to send anything.
+    expect(between([scheduled('5', 'releaseHost', 'bmc', 'h', at(1))], releases(2))).toEqual([]);
+    const failure = { applicationFailureInfo: { type: 'ReleaseLeft' } };
+    const left = { ...at(3), activityTaskFailedEventAttributes: { scheduledEventId: '5', failure } };
+    expect(between([...releases(2), left], releases(1))).toEqual([]);
     const terminated = { ...at(2), workflowExecutionTerminatedEventAttributes: {} };
-    expect(between([releases(1), terminated], [releases(3)])).toEqual([]);
+    expect(between([...releases(1), terminated], releases(3))).toEqual([]);
   });
 });
