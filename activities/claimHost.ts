@@ -85,13 +85,13 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   const plan = planOf(machine);
   const run = { ...input.run, ...sinceOf(machine) };
   const { providerID } = machine.spec;
+  // By a run that went on in a fresh history, or was lost: this one counts from 1 again.
+  const triedBefore = machine.status?.waitingFor?.triedHosts ?? [];
   if (admitted.mayHaveClaim || input.attempt > 1 || providerID !== undefined) {
     const { lastEnd } = admitted;
-    // A run that goes on in a fresh history, or after a terminated one, counts from 1 again: its status names what was tried before.
-    const triedHosts = machine.status?.waitingFor?.triedHosts ?? [];
     const isOver = ({ id, attempt }: Claim, host: PhysicalHost) =>
       attempt < input.attempt ||
-      triedHosts.includes(host.metadata.name) ||
+      triedBefore.includes(host.metadata.name) ||
       (lastEnd !== undefined && (lastEnd.claims?.includes(id) ?? true));
     const adopted = await adoptClaim(deps, machine, { attempt: input.attempt, isOver });
     if (adopted?.kind === 'provisioned')
@@ -102,8 +102,8 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     }
   }
   if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
-  // Of a run that was lost while it waited: never the same host twice.
-  const tried = [...new Set([...input.tried, ...(machine.status?.waitingFor?.triedHosts ?? [])])];
+  // Never the same host twice.
+  const tried = [...new Set([...input.tried, ...triedBefore])];
   const demand = demandOf(machine, tried, (await readOwner(deps.kube, machine))?.failureDomain);
   const claiming: Claiming = { machine, attempt: Math.max(input.attempt, tried.length + 1), tried, latestMs };
   const first = await tryHosts(deps, claiming, demand);

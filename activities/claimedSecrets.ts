@@ -20,8 +20,7 @@ export async function ownClaimedSecrets(deps: Dependencies, host: PhysicalHost):
   const named = namedSecrets(host.spec);
   // First what may be marked from here on: whatever is named next, or lost in between, a later look lets go what is on this list.
   const noted = await noteSecrets(deps, host, named, markedSecrets);
-  if (isUnclaimed(noted) || namedSecrets(noted.spec).join() !== named.join())
-    return `${what} no longer, or names other Secrets`;
+  if (!isClaimedWith(noted, named)) return `${what} no longer, or names other Secrets`;
   await ownSecrets(deps, noted);
   for (const secret of named) {
     if (await isOwned(deps, namespace, secret)) continue;
@@ -44,13 +43,17 @@ function noteSecrets(
     deps.kube,
     { namespace, host: name },
     (live) => {
-      if (isUnclaimed(live) || namedSecrets(live.spec).join() !== named.join()) return undefined;
+      if (!isClaimedWith(live, named)) return undefined;
       const known = live.status?.enrollment ?? { connectionHash: '', attempt: 0 };
       const secrets = secretsOf(live);
       return known.secrets?.join() === secrets.join() ? undefined : { enrollment: { ...known, secrets } };
     },
     host,
   );
+}
+
+function isClaimedWith(host: PhysicalHost, named: readonly string[]): boolean {
+  return !isUnclaimed(host) && namedSecrets(host.spec).join() === named.join();
 }
 
 async function isOwned(deps: Dependencies, namespace: string, name: string): Promise<boolean> {

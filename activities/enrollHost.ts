@@ -50,12 +50,10 @@ const CLAIMED = 'is claimed';
  * next attempt.
  */
 export async function enrollHost(deps: Dependencies, input: EnrollInput, signal: AbortSignal): Promise<EnrollResult> {
-  const { namespace, name, uid } = input.host;
-  const host = await readHost(deps.kube, namespace, name, signal);
-  const refused = refusal(host, uid);
-  if (host && refused === CLAIMED) return { kind: 'notDue', message: await markClaimed(deps, host) };
-  if (refused !== undefined || !host)
-    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  const { name } = input.host;
+  const due = await lookAt(deps, input.host, signal);
+  if (due.kind === 'notDue') return due;
+  const { host } = due;
   const usedHash = connectionHash(host.spec);
   try {
     const owned = await ownHost(deps, host);
@@ -90,12 +88,9 @@ export async function enrollHostUnserved(
   deps: Dependencies,
   { namespace, name, uid }: HostInput,
 ): Promise<EnrollUnservedResult> {
-  const host = await readHost(deps.kube, namespace, name);
-  const refused = refusal(host, uid);
-  // That takes no BMC, and cannot wait for a worker that reaches it.
-  if (host && refused === CLAIMED) return { kind: 'notDue', message: await markClaimed(deps, host) };
-  if (refused !== undefined || !host)
-    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  const due = await lookAt(deps, { namespace, name, uid });
+  if (due.kind === 'notDue') return due;
+  const { host } = due;
   const failure = noWorker(name, host.spec.redfishConnection.workerPool);
   const message = `${failure.message}. It goes on as soon as one takes it.`;
   await patchHostStatus(deps.kube, { namespace, host: name }, (live) => {
@@ -108,6 +103,22 @@ export async function enrollHostUnserved(
     };
   });
   return { kind: 'pending', message, pool: poolOf(host) };
+}
+
+/** The live read that decides whether an enrolment is due. The Secrets of a claimed host are marked, which takes no BMC and waits for no worker. */
+async function lookAt(
+  deps: Dependencies,
+  { namespace, name, uid }: HostInput,
+  signal?: AbortSignal,
+): Promise<
+  { readonly kind: 'due'; readonly host: PhysicalHost } | { readonly kind: 'notDue'; readonly message: string }
+> {
+  const host = await readHost(deps.kube, namespace, name, signal);
+  const refused = refusal(host, uid);
+  if (host && refused === CLAIMED) return { kind: 'notDue', message: await markClaimed(deps, host) };
+  if (refused !== undefined || !host)
+    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  return { kind: 'due', host };
 }
 
 /** The Secrets of a claimed host; where they may not be written, that is told, and tried again with the watcher's next look. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import { isCode, namespaceIdOf, NOT_FOUND, prepareTemporal, type Prepared } from './temporal.ts';
@@ -44,11 +45,7 @@ export class TemporalWatch {
   /** A look that takes longer than a call does not hold a shutdown up: it ends with the connection. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    if (this.#looking === undefined) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, CALL_MS)));
-    await Promise.race([this.#looking, late]);
-    clearTimeout(timer);
+    await Promise.race([this.#looking, delay(CALL_MS, undefined, { ref: false })]);
   }
 
   /** One look, and what follows from it; never rejects, and never runs twice at a time. */

@@ -102,22 +102,14 @@ export async function tryRelease(
   mayTryAgain: (delayMs: number) => boolean,
   wait: (delayMs: number, summary: string) => Promise<unknown> = (delayMs, summary) => sleep(delayMs, { summary }),
 ): Promise<boolean> {
-  const { claim, notAfter } = release;
+  const { claim } = release;
   let { isUnconfirmed } = release;
   // What was sent last may arrive until D after its sender was lost or gave it up: that is later than the mark when it was in here.
   let releasingSince = marked.since;
   for (let attempt = 1; ; attempt += 1) {
     const nextAttemptInMs = retryDelayMs(attempt);
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
-    const input = {
-      claim,
-      ...marked,
-      releasingSince,
-      isUnconfirmed,
-      attempt,
-      nextAttemptInMs,
-      ...(notAfter === undefined ? {} : { notAfter }),
-    };
+    const input = { ...release, ...marked, releasingSince, isUnconfirmed, attempt, nextAttemptInMs };
     try {
       await bmcOrTell(claim.pool).releaseHost.executeWithOptions({ summary }, [input]);
       return true;

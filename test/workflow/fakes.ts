@@ -12,6 +12,7 @@ import {
   TASK_QUEUE,
   workflowId,
   type ObjectRef,
+  type ReleaseInput,
 } from '../../workflows/names.ts';
 
 export type KubernetesNames = keyof KubernetesActivities;
@@ -57,6 +58,16 @@ export interface Call {
 
 /** Good hardware. */
 export const HARDWARE = { cpuCores: 64, memoryBytes: 256 * 2 ** 30, largestDiskBytes: 2e12 };
+
+/** What a deprovision calls that has one host to release. */
+export const DEPROVISION_STEPS: readonly (keyof Activities)[] = [
+  'checkDeprovision',
+  'endProvisioning',
+  'findClaims',
+  'markReleasing',
+  'releaseHost',
+  'removeMachineFinalizer',
+];
 
 /** The activities of one test: what was called, and what they answer. */
 export interface Fakes {
@@ -263,4 +274,10 @@ function wellBehaved(env: TestWorkflowEnvironment, machine: ObjectRef): Activiti
     letHostGo: () => Promise.resolve({ kind: 'gone' }),
     monitorShard: () => Promise.resolve({ kind: 'noHosts' }),
   };
+}
+
+/** For `release/<ns>/<host>`, on the claim of a test. */
+export function releaseInput(fakes: Fakes): ReleaseInput {
+  const claim = claimRef(fakes.machine);
+  return { namespace: claim.namespace, name: claim.host, uid: claim.hostUid, claim: claim.id };
 }

@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { hostChanged } from '../../workflows/messages.ts';
-import { workflowId, type ReleaseInput } from '../../workflows/names.ts';
+import { workflowId } from '../../workflows/names.ts';
 import { failedReason } from './ended.ts';
-import { bmcDown, claimIsLost, claimRef, inMs, nobodyTookIt, type Fakes } from './fakes.ts';
+import {
+  bmcDown,
+  claimIsLost,
+  claimRef,
+  DEPROVISION_STEPS,
+  inMs,
+  nobodyTookIt,
+  releaseInput,
+  type Fakes,
+} from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(60_000);
@@ -10,11 +19,6 @@ jest.setTimeout(60_000);
 let stage: Stage;
 beforeAll(async () => void (stage = await Stage.open()));
 afterAll(() => stage.close());
-
-function releaseInput(fakes: Fakes): ReleaseInput {
-  const claim = claimRef(fakes.machine);
-  return { namespace: claim.namespace, name: claim.host, uid: claim.hostUid, claim: claim.id };
-}
 
 describe('a release that does not succeed', () => {
   test('a release run that is open already is left to it', async () => {
@@ -122,14 +126,7 @@ describe('deprovision/<ns>/<machine>', () => {
       markReleasing: async () => ({ kind: 'releasing', since: await inMs(stage.env, 0), wasHandedOver: true }),
     });
     await expect((await stage.start('deprovision')).result()).resolves.toContain('1 host released');
-    expect(fakes.names()).toEqual([
-      'checkDeprovision',
-      'endProvisioning',
-      'findClaims',
-      'markReleasing',
-      'releaseHost',
-      'removeMachineFinalizer',
-    ]);
+    expect(fakes.names()).toEqual(DEPROVISION_STEPS);
     expect(fakes.inputs('markReleasing')[0]?.stages).toEqual(['Claimed', 'Armed', 'HandedOver', 'Releasing']);
     expect(fakes.inputs('releaseHost')[0]).toMatchObject({ wasHandedOver: true, isUnconfirmed: false });
   });

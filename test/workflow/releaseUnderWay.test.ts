@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { workflowId } from '../../workflows/names.ts';
 import { failedReason } from './ended.ts';
-import { bmcDown, claimRef, claims } from './fakes.ts';
+import { bmcDown, claimRef, claims, DEPROVISION_STEPS, releaseInput } from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(60_000);
@@ -22,14 +22,7 @@ test('what this run has marked itself, in a call that was repeated, it releases 
     },
   });
   await (await stage.start('deprovision')).result();
-  expect(fakes.names()).toEqual([
-    'checkDeprovision',
-    'endProvisioning',
-    'findClaims',
-    'markReleasing',
-    'releaseHost',
-    'removeMachineFinalizer',
-  ]);
+  expect(fakes.names()).toEqual(DEPROVISION_STEPS);
 });
 
 test('a release that another run is at is left to release/<ns>/<host>, which is woken: two never work on one BMC', async () => {
@@ -43,14 +36,7 @@ test('a release that another run is at is left to release/<ns>/<host>, which is 
       await fakes.called('releaseHost', 2);
     },
   });
-  const { host, hostUid: uid, id: claim } = claimRef(fakes.machine);
-  const release = await stage.start(
-    'release',
-    { namespace: 'ns', name: host, uid },
-    {
-      args: [{ namespace: 'ns', name: host, uid, claim }],
-    },
-  );
+  const release = await stage.start('release', releaseInput(fakes));
   await fakes.called('releaseHost');
   await (await stage.start('deprovision')).result();
   expect(fakes.story.indexOf('removeMachineFinalizer')).toBeGreaterThan(fakes.story.indexOf('!awaitClaimEnd'));
