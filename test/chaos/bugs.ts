@@ -11,6 +11,7 @@ import {
   onClearedClaims,
   onHosts,
   sendReset,
+  startRelease,
   writeHost,
 } from './seeding.ts';
 import { indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
@@ -25,6 +26,8 @@ export interface SeededBug {
   /** The rule that it breaks, and what the checker has to say. */
   readonly rule: Violation['rule'];
   readonly says: RegExp;
+  /** Only Temporal's histories show it, which are read once it has worked for a while. */
+  readonly isInHistories?: true;
   /** Switches it on; the result switches it off. */
   begin(world: ChaosWorld): Promise<() => Promise<void>>;
 }
@@ -244,6 +247,22 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
           server?.reset('ForceOff');
           await becomes('Off');
           server?.reset('On');
+        },
+      ),
+  },
+  {
+    name: 'two-runs-release-one-host',
+    about: 'a second run begins to release a host while the first is at it still',
+    rule: 6,
+    says: /^release\/.* was begun while .* on the same claim$/,
+    isInHistories: true,
+    begin: (world) =>
+      onHosts(
+        world,
+        ({ stage }) => stage === 'Releasing',
+        async (host, id) => {
+          await world.fleet.hosts[indexOf(host)]?.fault({ powerOffMs: 6_000, forMs: 8_000 });
+          await startRelease(world, host, id);
         },
       ),
   },

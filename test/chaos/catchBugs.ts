@@ -80,7 +80,8 @@ async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Prom
   const isCaught = (): boolean => found.some((violation) => isOf(bug, violation));
   try {
     while (Date.now() < until && !isCaught()) {
-      if (bug.rule !== 'end' && bug.rule !== 8) {
+      const isInRecords = bug.rule === 8 || bug.isInHistories === true;
+      if (bug.rule !== 'end' && !isInRecords) {
         await delay(CHECK_EVERY_MS);
         found.push(...world.checker.violations(world.kubernetes.horizon));
         continue;
@@ -89,7 +90,7 @@ async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Prom
       await driver.stop();
       // On a slow machine, or a fleet that is busy, a round can pass in which nothing came so far that the bug could act on it, or
       // all of that was deleted: then another one.
-      found.push(...(bug.rule === 8 ? await scanRecords(world) : await settle(world, random.fork(), AT_REST_MS)));
+      found.push(...(isInRecords ? await scanRecords(world) : await settle(world, random.fork(), AT_REST_MS)));
       if (isCaught()) break;
       driver = newDriver();
       driver.start();

@@ -4,6 +4,7 @@ import { ANNOTATION_CLAIM } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
+import { TASK_QUEUE, WORKFLOW_TYPES, workflowId as workflowIdOf, type ReleaseInput } from '../../workflows/names.ts';
 import type { KubeRequest } from './kubeProxy.ts';
 import { indexOf, NAMESPACE, type ChaosWorld } from './world.ts';
 
@@ -96,6 +97,19 @@ export async function sendReset(world: ChaosWorld, host: string, type: string, u
     body: JSON.stringify({ ResetType: type }),
   });
   await body.dump();
+}
+
+/** As the host watcher starts it for a release that was left, and here for one that was not. */
+export async function startRelease({ kubernetes, temporal }: ChaosWorld, name: string, claim: string): Promise<void> {
+  const uid = kubernetes.hosts.get(name)?.metadata.uid ?? '';
+  const input: ReleaseInput = { namespace: NAMESPACE, name, uid, claim };
+  const workflowId = workflowIdOf('release', input);
+  await temporal.workflow.start(WORKFLOW_TYPES.release, {
+    workflowId,
+    taskQueue: TASK_QUEUE,
+    args: [input],
+    memo: { uid },
+  });
 }
 
 /** The API server itself refuses a replaced consumer (rule 19): for this bug it must not. */
