@@ -14,7 +14,7 @@ export type FailureType =
   | 'InvalidBootConfiguration'
   /** The facts changed meanwhile; the activity is repeated. */
   | 'Superseded'
-  /** The release of this host is the work of `release/<ns>/<host>` by now. Nothing was sent. */
+  /** The release of this host is the work of `release/<ns>/<host>` by now; `Landing` tells whether something may still arrive. */
   | 'ReleaseLeft'
   /** The worker is being shut down; another one goes on. */
   | 'WorkerShutdown';
@@ -57,6 +57,10 @@ export function bmcFailureKind(error: unknown): string | undefined {
 
 export function isClaimLost(error: unknown): boolean {
   return error instanceof ApplicationFailure && error.type === ('ClaimLost' satisfies FailureType);
+}
+
+export function isReleaseLeft(error: unknown): boolean {
+  return error instanceof ApplicationFailure && error.type === ('ReleaseLeft' satisfies FailureType);
 }
 
 /** Nobody works for this pool: what an operator would otherwise have to guess. */

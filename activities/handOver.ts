@@ -118,7 +118,7 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
         }
         if (result.kind !== 'waiting' || timedOut === undefined) return undefined;
         result = { kind: 'timedOut' };
-        return claimPatch(releasingClaim(now, timedOut));
+        return claimPatch(releasingClaim(now, timedOut, input.run.workflow.runID));
       },
       live,
     );

@@ -57,7 +57,7 @@ export function createKubernetesActivities(deps: Dependencies) {
     settleHandover: (input: SettleInput) => settleHandover(deps, input),
     failMachine: (input: FailMachineInput) => failMachine(deps, input),
     reportProgress: (input: ReportProgressInput) => reportProgress(deps, input),
-    markReleasing: (input: MarkReleasingInput) => markReleasing(deps, input),
+    markReleasing: (input: MarkReleasingInput) => markReleasing(deps, ofThisRun(input)),
     checkDeprovision: (ref: ObjectRef) => checkDeprovision(deps, ref),
     findClaim: (input: ReleaseInput) => findClaim(deps, input),
     findClaims: (ref: ObjectRef) => findClaims(deps, ref),
@@ -70,12 +70,16 @@ export function createKubernetesActivities(deps: Dependencies) {
   };
 }
 
+/** Where a run names itself: when it is reset, calls that it had made already are repeated for the new run with the words of the old one. */
+function ofThisRun<T extends { readonly run?: string }>(input: T): T {
+  const { workflowExecution } = Context.current().info;
+  return input.run === undefined || !workflowExecution ? input : { ...input, run: workflowExecution.runId };
+}
+
 /** An activity at a BMC tells what it asked there. */
 function atBmc<T extends object | void>(body: (signal: AbortSignal) => Promise<T>): Promise<T> {
   return withBmcRequests(() => withHeartbeat(body));
 }
-
-/** The monitor can hear of a cancel seconds later than the others. */
 
 /** Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. */
 export function createBmcActivities(deps: Dependencies) {
@@ -84,7 +88,7 @@ export function createBmcActivities(deps: Dependencies) {
     enrollHost: (input: EnrollInput) => atBmc((signal) => enrollHost(deps, input, signal)),
     prepareBoot: (input: BootInput) => atBmc((signal) => prepareBoot(deps, input, signal)),
     bootInspector: (input: BootInput) => atBmc((signal) => bootInspector(deps, input, signal)),
-    releaseHost: (input: ReleaseHostInput) => atBmc((signal) => releaseHost(deps, input, signal)),
+    releaseHost: (input: ReleaseHostInput) => atBmc((signal) => releaseHost(deps, ofThisRun(input), signal)),
     retireHost: (input: RetireInput) =>
       atBmc((signal) => retireHost(deps, input, signal, Context.current().info.taskQueue)),
     monitorShard: (input: MonitorInput) =>

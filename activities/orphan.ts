@@ -1,5 +1,6 @@
-import { claimOf, isMovedConsumer, releasingClaim } from '../crds/claim.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED } from '../crds/names.ts';
+import { claimOf, isMovedConsumer, releasingClaim, type Claim } from '../crds/claim.ts';
+import { forceReasonOf } from '../crds/forceRelease.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../crds/names.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isNotFound } from '../kube/error.ts';
@@ -8,6 +9,8 @@ import type { ReleaseInput } from '../workflows/names.ts';
 import type { Dependencies } from './dependencies.ts';
 import { retryable } from './failures.ts';
 import { claimPatch, patchHost, readHost } from './hostStore.ts';
+
+const BY_FORCE = ', released by force: ';
 
 export interface LookForConsumerInput {
   readonly host: ReleaseInput;
@@ -18,7 +21,7 @@ export interface LookForConsumerInput {
 export type ConsumerLook =
   /** The consumer is missing; the host may be released when it still is at the second look. */
   | { readonly kind: 'missing' }
-  /** The stage `Releasing` stands: the release may go on. */
+  /** The stage `Releasing` stands, for want of its machine: the release may go on. */
   | { readonly kind: 'releasing' }
   /** Nothing is to be released; `message` is for the operator. */
   | { readonly kind: 'held'; readonly message: string };
@@ -38,17 +41,20 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
   const { annotations = {} } = host.metadata;
   if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return held('is being moved');
   if (annotations[ANNOTATION_PAUSED] !== undefined) return held('is paused');
-  if (claim.stage === 'Releasing') return { kind: 'releasing' };
+  const gone = `Beskar7Machine ${host.spec.consumerRef?.name ?? 'unknown'} is gone`;
+  if (claim.stage === 'Releasing') {
+    // What a run of the machine began is its own to end (docs/decisions/0015); when it is lost, the watcher starts a release for it.
+    return claim.reason?.startsWith(gone) === true ? { kind: 'releasing' } : held('is being released by another run');
+  }
   if (host.spec.consumerRef && host.spec.consumerRef.kind !== 'Beskar7Machine') return held('is held by another kind');
   const machine = await consumerOf(deps, host);
   if (machine) return held(`is held by Beskar7Machine ${machine.metadata.name}, which is there`);
-  const forced = annotations[ANNOTATION_FORCE_RELEASE];
+  const forced = forceReasonOf(host);
   if (forced === undefined) {
     if (claim.stage === 'HandedOver') return held('was handed over: it is released by beskar7.io/force-release only');
     if (!input.isSecondLook) return { kind: 'missing' };
   }
-  const consumer = host.spec.consumerRef?.name ?? 'unknown';
-  const reason = `Beskar7Machine ${consumer} is gone${forced === undefined ? '' : `, released by force: ${forced.slice(0, 200)}`}`;
+  const reason = forced === undefined ? gone : `${gone}${BY_FORCE}${forced.slice(0, 200)}`;
   await patchHost(
     deps.kube,
     { namespace, host: name },
@@ -60,6 +66,11 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
     host,
   );
   return { kind: 'releasing' };
+}
+
+/** Whether a person had said to release the host for want of its machine. Its server is left as it is, as they were told. */
+export function isReleasedByForce({ reason }: Claim): boolean {
+  return reason?.includes(` is gone${BY_FORCE}`) === true;
 }
 
 /** The machine that holds the host, read live: the one with the uid of the reference, or the same one moved or restored. */

@@ -1,6 +1,6 @@
 import { log } from '@temporalio/activity';
 import type { ClaimStage } from '../crds/claim.ts';
-import type { MutateOptions, RedfishClient } from '../redfish/index.ts';
+import { RedfishError, type MutateOptions, type RedfishClient } from '../redfish/index.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { bmcFailure, fromRedfish, isClaimLost } from './failures.ts';
@@ -33,7 +33,7 @@ export async function switchOff(
     if ((await bmc.getPowerState(cancelledBy(options))) === 'Off') return false;
     if (gracefulMs > 0 && (await shutDown(bmc, options, Math.min(gracefulMs, totalMs / 2)))) return true;
     while (performance.now() < until) {
-      await bmc.setPowerState('ForceOff', { ...options, urgent: true });
+      await bmc.setPowerState('Off', { ...options, urgent: true });
       const timeoutMs = Math.max(1_000, Math.min(RESEND_AFTER_MS, until - performance.now()));
       if (await bmc.waitForPowerState('Off', { timeoutMs, ...cancelledBy(options) })) return true;
       log.warn('the server is still on, the command is sent again', { host });
@@ -45,6 +45,20 @@ export async function switchOff(
     `BMC of host ${host} accepted the power-off, but the server was not seen off within ${Math.round(totalMs / 1000)} s`,
     'PowerOffNotSeen',
   );
+}
+
+/**
+ * Sends Off to a server that shows off: a power-on that was accepted a moment ago does not show yet, and is overtaken by this where the BMC
+ * does one after the other. A BMC that refuses it, since it is off, is right.
+ */
+export async function switchOffUnseen(bmc: RedfishClient, host: string, options: Options): Promise<void> {
+  try {
+    await bmc.setPowerState('Off', { ...options, urgent: true, isSentAnyway: true });
+  } catch (error) {
+    const isRefused = error instanceof RedfishError && error.kind === 'Refused' && !error.mayHaveLanded;
+    if (!isRefused) throw fromRedfish(error, host);
+    log.info('the BMC does not switch a server off that shows off', { host, why: error.message });
+  }
 }
 
 async function shutDown(bmc: RedfishClient, options: Options, limitMs: number): Promise<boolean> {

@@ -1,8 +1,9 @@
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { bootSecretName } from '../crds/bootSecret.ts';
-import { claimOf, releasingClaim, type ClaimStage } from '../crds/claim.ts';
+import { claimOf, releasingClaim, type Claim, type ClaimStage } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
+import { forceReasonOf } from '../crds/forceRelease.ts';
 import {
   ANNOTATION_CLAIM,
   ANNOTATION_DELETE_FOR_MOVE,
@@ -24,13 +25,17 @@ import {
   isClaimLost,
   isNoWorker,
   isRefusedWrite,
+  isReleaseLeft,
+  landingOf,
   noWorker,
   refusedWrite,
   type FailureType,
+  type Landing,
 } from './failures.ts';
 import { BMC_CALL_MS, FENCE_MS, refuseMoved } from './fence.ts';
 import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
-import { fenced, switchOff } from './power.ts';
+import { isReleasedByForce } from './orphan.ts';
+import { fenced, switchOff, switchOffUnseen } from './power.ts';
 import { unreachableReason } from './reachability.ts';
 
 export interface MarkReleasingInput {
@@ -39,6 +44,8 @@ export interface MarkReleasingInput {
   readonly reason: string;
   /** A provision run may end claims in `Claimed` and `Armed` only, a deprovision any (rule 3). */
   readonly stages: readonly ClaimStage[];
+  /** Temporal's run id of the caller; a run that was reset has another than before. Absent: of `release/<ns>/<host>`, or of an earlier version. */
+  readonly run?: string;
 }
 
 interface Marked {
@@ -50,11 +57,13 @@ interface Marked {
 
 export type MarkReleasingResult =
   | (Marked & { readonly kind: 'releasing' })
-  /** The stage stood already: another run began the release, or this very call was repeated. Workflow code of before goes on as with `releasing`. */
+  /** The stage stood already. Workflow code of before goes on as with `releasing`. */
   | (Marked & {
       readonly kind: 'underWay';
       /** Why, as whoever began it wrote it. */
       readonly reason?: string;
+      /** Another run began the release; absent: not known, since an earlier version marked it, or no run of a machine. */
+      readonly isOfAnother?: true;
     })
   /** The claim has ended already. */
   | { readonly kind: 'ended' };
@@ -73,15 +82,28 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
       const claim = requireClaim(live, ref, [...input.stages, 'Releasing']);
       isUnderWay = claim.stage === 'Releasing';
       if (isUnderWay) return undefined;
-      return claimPatch(releasingClaim(claim, input.reason));
+      return claimPatch(releasingClaim(claim, input.reason, input.run));
     },
     host,
   );
-  const { since, releasedFrom, reason } = requireClaim(marked, ref, ['Releasing']);
+  const claim = requireClaim(marked, ref, ['Releasing']);
+  const { since, releasedFrom, reason } = claim;
   // From the claim, not from this call: one that is repeated because its answer was lost says the same.
   const told = { since, wasHandedOver: releasedFrom === 'HandedOver' };
-  if (!isUnderWay) return { kind: 'releasing', ...told };
-  return { kind: 'underWay', ...told, ...(reason === undefined ? {} : { reason }) };
+  const isOurs = input.run !== undefined && claim.releasedBy === input.run;
+  if (!isUnderWay || isOurs) return { kind: 'releasing', ...told };
+  const isOfAnother = isBegunByAnother(claim, input.run);
+  return {
+    kind: 'underWay',
+    ...told,
+    ...(reason === undefined ? {} : { reason }),
+    ...(isOfAnother ? { isOfAnother } : {}),
+  };
+}
+
+/** Whether it is known that another run began this release than `run`. */
+function isBegunByAnother({ releasedBy }: Claim, run: string | undefined): boolean {
+  return run !== undefined && releasedBy !== undefined && releasedBy !== run;
 }
 
 export interface ReleaseHostInput {
@@ -96,6 +118,8 @@ export interface ReleaseHostInput {
    * where Temporal or the worker's queue was in the way. Absent: this is that other run.
    */
   readonly notAfter?: string;
+  /** Run id of the caller where it releases what it has marked itself: a run that was reset has to leave that to `release/<ns>/<host>`. */
+  readonly run?: string;
   /** Which try this is, from 1, and when the next one is due if it fails; both are told on the host. */
   readonly attempt: number;
   readonly nextAttemptInMs: number;
@@ -103,6 +127,8 @@ export interface ReleaseHostInput {
 
 export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
 
+/** By so much a timer may be early by another clock. */
+const TIMER_MS = 5;
 /** How long a power-on that a BMC has accepted may take until the server shows it: an Off before that is not the last word. */
 const ON_SHOWS_MS = 10_000;
 
@@ -116,20 +142,29 @@ export async function releaseHost(
   signal: AbortSignal,
   limitMs = BMC_ACTIVITY_MS,
 ): Promise<ReleaseHostResult> {
-  const leftMs = input.notAfter === undefined ? limitMs : Math.min(limitMs, Date.parse(input.notAfter) - Date.now());
-  if (leftMs <= 0) throw releaseLeft(input.claim.host);
-  const message = `the server of host ${input.claim.host} was not seen off, with its boot override cleared, within ${Math.round(leftMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
-  const until = performance.now() + leftMs;
-  return release(deps, input, signal, (host) =>
-    withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, (limited) =>
-      switchOffAndClear(deps, input, host, limited),
-    ),
-  );
+  const { claim: ref, notAfter } = input;
+  const ownMs = notAfter === undefined ? Infinity : Date.parse(notAfter) - Date.now();
+  const until = performance.now() + Math.min(limitMs, ownMs);
+  const message = `the server of host ${ref.host} was not seen off, with its boot override cleared, within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
+  const isLeft = (claim: Claim) => ownMs <= 0 || isBegunByAnother(claim, input.run);
+  return release(deps, input, signal, isLeft, async (host) => {
+    const leftMs = until - performance.now();
+    try {
+      await withinMs(leftMs, signal, { message, kind: 'PowerOffNotSeen' }, (limited) =>
+        switchOffAndClear(deps, input, host, limited),
+      );
+    } catch (error) {
+      const isTooLate = ownMs < limitMs && performance.now() >= until - TIMER_MS;
+      throw isTooLate && !signal.aborted && isBmcFailure(error) ? releaseLeft(ref.host, landingOf(error) ?? {}) : error;
+    }
+  });
 }
 
-function releaseLeft(host: string): ApplicationFailure {
-  const message = `it is too late for this run to release host ${host}: release/<namespace>/${host} does it`;
-  return ApplicationFailure.create({ message, type: 'ReleaseLeft' satisfies FailureType });
+/** Nothing is told on the host: whoever does it from here on tells what comes of it. `landing`: something was sent before. */
+function releaseLeft(host: string, landing?: Partial<Landing>): ApplicationFailure {
+  const message = `it is too late for this run to release host ${host}, or the work of another: release/<namespace>/${host} does it`;
+  const type: FailureType = 'ReleaseLeft';
+  return ApplicationFailure.create({ message, type, ...(landing ? { details: [landing] } : {}) });
 }
 
 export interface UnservedInput extends ReleaseHostInput {
@@ -148,7 +183,14 @@ export async function releaseHostUnserved(
   const { claim, unconfirmed } = input;
   const why = unconfirmed === undefined ? noWorker(claim.host, claim.pool) : bmcFailure(unconfirmed, 'Unconfirmed');
   try {
-    return await release(deps, input, new AbortController().signal, () => Promise.reject(why));
+    const { signal } = new AbortController();
+    return await release(
+      deps,
+      input,
+      signal,
+      () => false,
+      () => Promise.reject(why),
+    );
   } catch (error) {
     if (isBmcFailure(error)) return { kind: 'pending' };
     throw error;
@@ -159,20 +201,26 @@ async function release(
   deps: Dependencies,
   input: ReleaseHostInput,
   signal: AbortSignal,
+  isLeft: (claim: Claim) => boolean,
   seeOff: (host: PhysicalHost) => Promise<void>,
 ): Promise<ReleaseHostResult> {
   const { claim: ref } = input;
   const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
   if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
-  requireClaim(host, ref, ['Releasing']);
+  const claim = requireClaim(host, ref, ['Releasing']);
   refuseMoved(host);
-  const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
-  if (forced !== undefined) return forceRelease(deps, input, host, forced);
+  if (isLeft(claim)) throw releaseLeft(ref.host);
+  const forced = forceReasonOf(host);
+  // The word is for a BMC that does not do its part: said beforehand, it is tried first.
+  const isTried = host.status?.state === 'Error' || isReleasedByForce(claim);
+  if (forced !== undefined && isTried) return forceRelease(deps, input, host, forced);
   try {
     await seeOff(host);
   } catch (error) {
     const failure = fromRedfish(error, ref.host);
-    if (!signal.aborted && !isClaimLost(failure)) await tellFailure(deps, input, failure);
+    if (signal.aborted || isClaimLost(failure) || isReleaseLeft(failure)) throw failure;
+    if (forced !== undefined && isBmcFailure(failure)) return forceRelease(deps, input, host, forced);
+    await tellFailure(deps, input, failure);
     throw failure;
   }
   await endClaim(deps, input, host, 'Available');
@@ -197,11 +245,21 @@ async function switchOffAndClear(
   const options = fenced(deps, ref, ['Releasing'], signal);
   const gracefulMs = input.wasHandedOver && input.attempt === 1 ? deps.options.gracefulShutdownMs : 0;
   const wasOn = await switchOff(bmc, ref.host, options, { gracefulMs });
+  const isComingOn = !wasOn && mayComeOn(host, ref);
+  if (isComingOn && input.attempt === 1) await switchOffUnseen(bmc, ref.host, options);
   await bmc.clearBootOverride(options);
-  const unsettledMs = input.isUnconfirmed ? FENCE_MS + BMC_CALL_MS : !wasOn && mayComeOn(host, ref) ? ON_SHOWS_MS : 0;
+  const unsettledMs = input.isUnconfirmed ? FENCE_MS + BMC_CALL_MS : isComingOn ? ON_SHOWS_MS : 0;
   if (unsettledMs === 0) return;
-  const leftMs = Date.parse(input.releasingSince) + unsettledMs - Date.now();
-  if (leftMs > 0) await delay(leftMs, signal);
+  const until = Date.parse(input.releasingSince) + unsettledMs;
+  const leftMs = () => Math.max(0, until - Date.now());
+  // What was under way comes on while it is waited for: it is not left to run until the end of the wait.
+  while (leftMs() > 0 && (await bmc.waitForPowerState('On', { timeoutMs: leftMs(), signal }))) {
+    await switchOff(bmc, ref.host, options);
+    await bmc.clearBootOverride(options);
+    // There was one power-on, and this was it.
+    if (!input.isUnconfirmed) return;
+  }
+  await delay(leftMs(), signal);
   await switchOff(bmc, ref.host, options);
   await bmc.clearBootOverride(options);
 }
@@ -249,7 +307,11 @@ async function writeEnd(
       return {
         metadata: {
           labels: { [LABEL_CONSUMER_UID]: null },
-          annotations: { [ANNOTATION_CLAIM]: null, [ANNOTATION_FORCE_RELEASE]: null },
+          annotations: {
+            [ANNOTATION_CLAIM]: null,
+            // A host that is being deleted has no next claim, and its retirement would meet the same BMC.
+            ...(live.metadata.deletionTimestamp === undefined ? { [ANNOTATION_FORCE_RELEASE]: null } : {}),
+          },
         },
         spec: { consumerRef: null },
       };

@@ -1,6 +1,7 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
+import { forceReasonOf } from '../crds/forceRelease.ts';
 import {
   ANNOTATION_DELETE_FOR_MOVE,
   ANNOTATION_FORCE_RELEASE,
@@ -43,8 +44,8 @@ export type RetireResult =
 
 /**
  * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call that is allowed
- * here, rule 3). `beskar7.io/force-release` skips the BMC. A host that was never enrolled goes also when its BMC does not answer: its server
- * was never switched on by us, and a mistyped address must not hold up its deletion. `taskQueue`: whose worker this is. When the host's pool is
+ * here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. A host that was never enrolled goes also when its BMC does
+ * not answer: its server was never switched on by us, and a mistyped address must not hold up its deletion. `taskQueue`: whose worker this is. When the host's pool is
  * another one by now, its BMC is for that one to call (`pending`).
  */
 export async function retireHost(
@@ -104,8 +105,11 @@ async function retire(
   const refused = refusal(host, uid);
   if (refused !== undefined || !host)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
-  const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
-  if (forced === undefined) {
+  const forced = forceReasonOf(host);
+  const letGoByForce = (reason: string) =>
+    deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${reason.slice(0, 200)}"`);
+  if (forced !== undefined && host.status?.state === 'Error') letGoByForce(forced);
+  else {
     try {
       const other = await seeOff(host);
       if (other !== undefined) return other;
@@ -114,14 +118,14 @@ async function retire(
       if (signal.aborted || isClaimLost(failure)) throw failure;
       // What nobody confirmed is no answer: the next attempt decides.
       const isAnswer = isBmcFailure(failure) && bmcFailureKind(failure) !== 'Unconfirmed' && !landingOf(failure);
-      if (!isAnswer || wasEnrolled(host)) {
+      if (forced !== undefined && isBmcFailure(failure)) letGoByForce(forced);
+      else if (isAnswer && !wasEnrolled(host))
+        deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(name, failure));
+      else {
         await tellFailure(deps, host, input, failure);
         throw failure;
       }
-      deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(name, failure));
     }
-  } else {
-    deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${forced.slice(0, 200)}"`);
   }
   return { kind: 'off', secrets: markedSecrets(host) };
 }

@@ -1,5 +1,6 @@
 import { claimOf, isUnclaimed, type Claim } from '../crds/claim.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../crds/connection.ts';
+import { forceReasonOf } from '../crds/forceRelease.ts';
 import {
   ANNOTATION_CLAIM,
   ANNOTATION_DELETE_FOR_MOVE,
@@ -100,7 +101,7 @@ function decideClaimed(view: HostView, isDeleted: boolean): HostDecision {
 
 /** A missing consumer alone never leads to a power call (rule 13). */
 function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefined, isDeleted: boolean): HostDecision {
-  const { namespace = '', name, annotations = {} } = host.metadata;
+  const { namespace = '', name } = host.metadata;
   const { consumerRef } = host.spec;
   const machine = consumerRef
     ? `Beskar7Machine ${consumerRef.namespace}/${consumerRef.name}`
@@ -108,7 +109,7 @@ function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefi
   const uid = consumerRef?.uid === undefined ? '' : ` (uid ${consumerRef.uid})`;
   const gone = `The host is claimed by ${machine}${uid}, which does not exist.`;
   const force = `kubectl annotate physicalhost ${name} -n ${namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
-  const isForced = annotations[ANNOTATION_FORCE_RELEASE] !== undefined;
+  const isForced = forceReasonOf(host) !== undefined;
   const isAutomatic = claim !== undefined && claim.stage !== 'HandedOver';
   const message = claim
     ? isAutomatic
@@ -150,6 +151,5 @@ function decideEnroll(host: PhysicalHost, occasion: string): HostDecision {
 
 /** What an open run has to hear of: another way to the BMC, or the word to go on without it. */
 function occasionOf(host: PhysicalHost): string {
-  const forced = host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
-  return forced === undefined ? connectionHash(host.spec) : `${connectionHash(host.spec)} forced`;
+  return forceReasonOf(host) === undefined ? connectionHash(host.spec) : `${connectionHash(host.spec)} forced`;
 }

@@ -2,7 +2,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf, type Claim } from '../crds/claim.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
-import { ANNOTATION_FORCE_RELEASE } from '../crds/names.ts';
+import { forceReasonOf } from '../crds/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import { HOSTS } from '../kube/resource.ts';
@@ -142,7 +142,7 @@ export class HostWatcher {
     const told = this.#occasions.last(input.uid);
     const isChanged = told !== undefined && told !== occasion && told.startsWith(`release ${claim.id} `);
     // A release by force is told at first sight as well: after a restart it would wait for the next attempt.
-    const isForced = told === undefined && host.metadata.annotations?.[ANNOTATION_FORCE_RELEASE] !== undefined;
+    const isForced = told === undefined && forceReasonOf(host) !== undefined;
     if (isChanged || isForced) {
       await starter.signalHostChanged('release', input, connectionHash(host.spec));
     }

@@ -4,7 +4,7 @@ import { Conversation, type ReadOptions } from './conversation.ts';
 import { RedfishError } from './error.ts';
 import type { MutateOptions } from './fence.ts';
 import { readNetworkAddresses, type NetworkAddress } from './network.ts';
-import { Power, type PowerRequest, type WaitOptions } from './power.ts';
+import { Power, type PowerOptions, type PowerRequest, type WaitOptions } from './power.ts';
 import { powerStateOf, systemInfoOf, SystemReader, type PowerState, type SystemInfo } from './system.ts';
 
 /** What cancels a read, and how long each of its requests may take with all repeats (default: the hard deadline of a call). */
@@ -61,10 +61,10 @@ export class RedfishClient {
 
   /**
    * Asks for a power state; returns when the BMC accepted it (and its task ended), never waits for the state: use `waitForPowerState`.
-   * Sends nothing when the server is there already. Throws `Refused` when the BMC does not list what is needed: for
-   * `GracefulShutdown` go on with `ForceOff`.
+   * Sends nothing when the server is there already, unless `isSentAnyway`. Throws `Refused` when the BMC does not list what is needed:
+   * for `GracefulShutdown` go on with `Off`, which is ForceOff where the BMC has it.
    */
-  setPowerState(state: PowerRequest, options: MutateOptions): Promise<void> {
+  setPowerState(state: PowerRequest, options: PowerOptions): Promise<void> {
     return this.#run(() => this.#power.request(state, options));
   }
 

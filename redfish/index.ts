@@ -9,5 +9,5 @@ export type { BeforeSend, MutateOptions } from './fence.ts';
 export type { NetworkAddress } from './network.ts';
 export type { ObservedRequest, ObserveRequest } from './observe.ts';
 export { RedfishPool, type RedfishPoolOptions } from './pool.ts';
-export type { PowerRequest, WaitOptions } from './power.ts';
+export type { PowerOptions, PowerRequest, WaitOptions } from './power.ts';
 export type { PowerState, SystemInfo } from './system.ts';

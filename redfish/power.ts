@@ -10,6 +10,12 @@ import { followTask } from './task.ts';
 /** What can be asked of a server's power. `Off` is the surest way off that the BMC offers. */
 export type PowerRequest = 'On' | 'ForceOff' | 'GracefulShutdown' | 'Off';
 
+/** How to send it. */
+export interface PowerOptions extends MutateOptions {
+  /** Also when the server shows that state: what was accepted a moment ago may not show yet. */
+  isSentAnyway?: boolean;
+}
+
 /** How to wait for a power state. */
 export interface WaitOptions {
   timeoutMs: number;
@@ -55,9 +61,10 @@ export class Power {
    * Asks for a state unless the server is there already; returns when the BMC accepted it, and never waits for the state.
    * When the outcome of the request is unknown the state is read, and the request not repeated: if it is not as asked, the error is thrown.
    */
-  async request(state: PowerRequest, options: MutateOptions): Promise<void> {
+  async request(state: PowerRequest, options: PowerOptions): Promise<void> {
     const maxAgeMs = state === 'On' ? ON_MAX_AGE_MS : 0;
-    const settled = (system: Resource): boolean => SETTLED[state].includes(powerStateOf(system));
+    const settled = (system: Resource): boolean =>
+      options.isSentAnyway !== true && SETTLED[state].includes(powerStateOf(system));
     await this.#reset(state, options, settled, maxAgeMs);
   }
 
@@ -101,10 +108,10 @@ export class Power {
       await this.#reset('Restart', options, () => false, 0);
       return;
     }
-    await this.request('ForceOff', options);
+    await this.request('Off', options);
     const wait = options.signal === undefined ? {} : { signal: options.signal };
     if (!(await this.waitFor('Off', { timeoutMs: OFF_WITHIN_MS, ...wait }))) {
-      const message = `the server behind ${this.#conversation.config.host} is still not off ${OFF_WITHIN_MS / 1000} s after ForceOff: it was not switched on again`;
+      const message = `the server behind ${this.#conversation.config.host} is still not off ${OFF_WITHIN_MS / 1000} s after it was told to: it was not switched on again`;
       throw new RedfishError('Refused', message, { retryable: true });
     }
     await this.request('On', options);

@@ -9,7 +9,7 @@ import {
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ClaimRef } from '../activities/claimRef.ts';
-import type { MarkReleasingResult, UnservedInput } from '../activities/releaseHost.ts';
+import type { MarkReleasingResult, ReleaseHostInput, UnservedInput } from '../activities/releaseHost.ts';
 import type { ClaimStage } from '../crds/claim.ts';
 import { hasAttributes, hostKey, namespaceKey } from './attributes.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
@@ -47,7 +47,7 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
     const { claim } = release;
     const summary = `Marks host ${claim.host} as being released: ${release.reason}`;
     const marked = await kubernetes.markReleasing.executeWithOptions({ summary }, [
-      { claim, reason: release.reason, stages: release.stages },
+      { claim, reason: release.reason, stages: release.stages, run: workflowInfo().runId },
     ]);
     if (marked.kind === 'ended') return 'released';
     if (isBegunElsewhere(release, marked) && patched('release-under-way')) return leaveToIt(claim);
@@ -55,7 +55,7 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
     const isUnconfirmed = release.isUnconfirmed === 'unlessHandedOver' ? !marked.wasHandedOver : release.isUnconfirmed;
     const notAfter = new Date(Date.parse(marked.since) + LATEST_MS).toISOString();
     const isDone = await tryRelease(
-      { claim, isUnconfirmed, notAfter },
+      { claim, isUnconfirmed, notAfter, run: workflowInfo().runId },
       marked,
       (delayMs) => Date.now() + delayMs < until,
     );
@@ -65,9 +65,13 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
   });
 }
 
-/** Another run began this release, and may be at it still, or was lost in the middle of a call. What this run marked itself has its reason. */
+/**
+ * Another run began this release, and may be at it still, or was lost in the middle of a call. Where the mark does not name its run (an earlier
+ * version wrote it), what this run marked itself is told by its reason and its time.
+ */
 function isBegunElsewhere({ reason }: Release, marked: Exclude<MarkReleasingResult, { kind: 'ended' }>): boolean {
   if (marked.kind !== 'underWay') return false;
+  if (marked.isOfAnother === true) return true;
   const isOurs = marked.reason === reason && Date.parse(marked.since) >= workflowInfo().startTime.getTime();
   return !isOurs;
 }
@@ -97,7 +101,7 @@ async function leaveToIt(claim: ClaimRef): Promise<'released' | 'continuing'> {
 
 /** Tries until it is done; `mayTryAgain` is asked before each wait. Returns whether it is done. */
 export async function tryRelease(
-  release: { readonly claim: ClaimRef; readonly isUnconfirmed: boolean; readonly notAfter?: string },
+  release: Pick<ReleaseHostInput, 'claim' | 'isUnconfirmed' | 'notAfter' | 'run'>,
   marked: { readonly since: string; readonly wasHandedOver: boolean },
   mayTryAgain: (delayMs: number) => boolean,
   wait: (delayMs: number, summary: string) => Promise<unknown> = (delayMs, summary) => sleep(delayMs, { summary }),

@@ -31,8 +31,9 @@ export async function releaseHost(input: ReleaseInput): Promise<string> {
   if (marked.kind === 'ended') return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
   let attempts = 0;
   let heard = changes;
-  // Whether the run before confirmed its end is not known here: what it sent may still arrive, until D after this run began.
-  const since = new Date(Math.max(Date.parse(marked.since), workflowInfo().startTime.getTime())).toISOString();
+  // Whether the run before confirmed its end is not known here: what it sent may still arrive, until D after this. Not after this run began,
+  // which is the time of the first one where it was reset.
+  const since = new Date(Math.max(Date.parse(marked.since), Date.now())).toISOString();
   const isDone = await tryRelease(
     { claim, isUnconfirmed: true },
     { ...marked, since },

@@ -61,7 +61,14 @@ async function markCancelled({ claim }: ClaimRun): Promise<boolean> {
   try {
     await kubernetes.markReleasing.executeWithOptions(
       { summary: `Cancelled: no call to host ${claim.ref.host} passes any more` },
-      [{ claim: claim.ref, reason: claimReason(cancelledEnd(claim)), stages: ['Claimed', 'Armed'] }],
+      [
+        {
+          claim: claim.ref,
+          reason: claimReason(cancelledEnd(claim)),
+          stages: ['Claimed', 'Armed'],
+          run: workflowInfo().runId,
+        },
+      ],
     );
     return true;
   } catch (error) {

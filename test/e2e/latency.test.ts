@@ -19,6 +19,8 @@ const askings = [
 /** Where the server is when it is asked for, and the fault that holds it there. */
 const places = [
   ['between power-on and seen on', { powerStuck: true }],
+  // As BMCs that show a power-on seconds after they took it.
+  ['in a power-on that does not show yet', { liesOff: true, neverReports: true }],
   ['in its network boot', { neverReports: true }],
 ] as const;
 const cases = askings.flatMap(([asking, ask]) => places.map(([place, fault]) => ({ asking, ask, place, fault })));
@@ -42,14 +44,15 @@ describe('the server is off soon after an operator says so', () => {
     const [host, sim, machine] = [`host-${index}`, `sim-000${index}`, `m-${index}`];
     await world.fleet.fault(sim, fault);
     await world.addMachine(machine, on(host));
+    const isSeenOn = 'neverReports' in fault && !('liesOff' in fault);
+    if (!isSeenOn) await world.bmcWasAsked(host, ({ body }) => body.includes('"On"'));
     if ('powerStuck' in fault) {
-      await world.bmcWasAsked(host, ({ body }) => body.includes('"On"'));
       // It was on its way: the command that the BMC had dropped is as good as carried out now. It must not report: with its claim on
       // release it would be refused, and switch itself off before Beskar7 had to.
       await world.fleet.heal(sim);
       await world.fleet.fault(sim, { neverReports: true });
       world.serverOf(host).server.press('On');
-    } else await world.hostIs(host, 'Inspecting');
+    } else if (isSeenOn) await world.hostIs(host, 'Inspecting');
     const asked = performance.now();
     const off = world.bmcWasAsked(host, ({ body }) => body.includes('ForceOff'), { sinceMs: asked });
     await ask(machine);
@@ -60,6 +63,7 @@ describe('the server is off soon after an operator says so', () => {
     const freeMs = Math.round(free - (seenOff?.monotonicMs ?? 0));
     measured.push({ what: `${asking} ${place}`, offMs, freeMs });
     expect(offMs).toBeLessThan(OFF_WITHIN_MS);
-    expect(freeMs).toBeLessThan(FREE_WITHIN_MS);
+    // Off is not the last word of a BMC that does not show a power-on: the release looks until 10 s after it began.
+    if (!('liesOff' in fault)) expect(freeMs).toBeLessThan(FREE_WITHIN_MS);
   });
 });

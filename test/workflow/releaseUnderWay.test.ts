@@ -25,6 +25,23 @@ test('what this run has marked itself, in a call that was repeated, it releases 
   expect(fakes.names()).toEqual(DEPROVISION_STEPS);
 });
 
+test('a run that was reset has the reason and the start of the run of before, and is another one by its mark', async () => {
+  const fakes = stage.prepare({
+    markReleasing: async ({ reason }) => {
+      const since = new Date((await stage.env.currentTimeMs()) + 1_000).toISOString();
+      return { kind: 'underWay', since, wasHandedOver: true, reason, isOfAnother: true };
+    },
+    awaitClaimEnd: () => fakes.called('releaseHost'),
+  });
+  const run = await stage.start('deprovision');
+  await run.result();
+  const { host } = claimRef(fakes.machine);
+  await releaseOf(host).result();
+  // By release/<ns>/<host> alone, which waits out what the run of before may have sent.
+  expect(fakes.inputs('releaseHost')).toMatchObject([{ isUnconfirmed: true }]);
+  expect(fakes.inputs('releaseHost')[0]).not.toHaveProperty('run');
+});
+
 test('a release that another run is at is left to release/<ns>/<host>, which is woken: two never work on one BMC', async () => {
   let isBack = false;
   const fakes = stage.prepare({
@@ -46,11 +63,10 @@ test('a release that another run is at is left to release/<ns>/<host>, which is 
     ({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? [],
   );
   expect(signals).toEqual(['hostChanged']);
-  // Both attempts are of the one run, which waits out what others may have sent.
-  expect(fakes.inputs('releaseHost').map(({ attempt, isUnconfirmed }) => [attempt, isUnconfirmed])).toEqual([
-    [1, true],
-    [2, true],
-  ]);
+  // All attempts are of the one run, which waits out what others may have sent. Skipped time may bring one before the signal.
+  const attempts = fakes.inputs('releaseHost').map(({ attempt, isUnconfirmed }) => [attempt, isUnconfirmed]);
+  expect(attempts.length).toBeGreaterThanOrEqual(2);
+  expect(attempts).toEqual(attempts.map((_attempt, index) => [index + 1, true]));
 });
 
 test('a provisioning that finds its host being released does the same, and ends with the recorded reason', async () => {

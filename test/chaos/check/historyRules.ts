@@ -12,7 +12,7 @@ interface Event {
   readonly activityTaskStartedEventAttributes?: Closed;
   readonly activityTaskCompletedEventAttributes?: Closed;
   readonly activityTaskFailedEventAttributes?: Closed & {
-    readonly failure?: { readonly applicationFailureInfo?: { readonly type?: string } };
+    readonly failure?: { readonly applicationFailureInfo?: { readonly type?: string; readonly details?: unknown } };
   };
   readonly activityTaskTimedOutEventAttributes?: Closed;
   readonly activityTaskCanceledEventAttributes?: Closed;
@@ -63,9 +63,9 @@ export class HistoryRules {
         event.activityTaskCanceledEventAttributes;
       const id = String(closed?.scheduledEventId);
       close(open.get(id), at);
-      // It has looked at the clock, and sent nothing.
-      const type = event.activityTaskFailedEventAttributes?.failure?.applicationFailureInfo?.type;
-      if (type === 'ReleaseLeft') forget(open.get(id));
+      // It has looked at the clock and the claim, and sent nothing: had it, there would be details.
+      const { type, details } = event.activityTaskFailedEventAttributes?.failure?.applicationFailureInfo ?? {};
+      if (type === 'ReleaseLeft' && details === undefined) forget(open.get(id));
       open.delete(id);
       const started = event.activityTaskStartedEventAttributes;
       if (started) start(open.get(String(started.scheduledEventId)), at);

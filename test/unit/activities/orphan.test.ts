@@ -38,6 +38,7 @@ const input = (isSecondLook: boolean) => ({
   isSecondLook,
 });
 const at = (stage: ClaimStage, annotations: Record<string, string> = {}) => claimedHost(stage, {}, { annotations });
+const releasedAs = (reason: string) => claimedHost('Releasing', {}, {}, { reason });
 const forced = { 'beskar7.io/force-release': 'scrapped' };
 const moving = { 'clusterctl.cluster.x-k8s.io/delete-for-move': '' };
 const moved = machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/h' } });
@@ -53,7 +54,8 @@ describe('the two looks for a missing machine (rule 13)', () => {
     ['there, by force', at('HandedOver', forced), machine(), true, 'held'],
     ['another one of the name', at('Armed'), machine({ metadata: { uid: 'new-uid' } }), true, 'marked'],
     ['moved or restored', at('HandedOver', forced), moved, true, 'held'],
-    ['being released already', at('Releasing'), undefined, false, 'releasing'],
+    ['being released for want of it', releasedAs('Beskar7Machine m is gone'), undefined, false, 'releasing'],
+    ['being released by its run', releasedAs('Cancelled: by an operator'), undefined, true, 'held'],
     ['being moved away', at('Armed', moving), undefined, true, 'held'],
     ['paused', at('Armed', { 'cluster.x-k8s.io/paused': '' }), undefined, true, 'held'],
     ['another claim', claimedHost('Armed', {}, {}, { id: 'other' }), undefined, true, 'held'],

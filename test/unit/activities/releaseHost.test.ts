@@ -1,10 +1,12 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { markReleasing, releaseHost } from '../../../activities/releaseHost.ts';
 import { CLAIM_STAGES, claimOf, type ClaimStage } from '../../../crds/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
+import { RedfishError } from '../../../redfish/index.ts';
 import { CLAIM, claimedHost } from '../controllers/builders.ts';
 import { fakeBmc, stopAll, SYSTEM, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { ApiServer } from './apiServer.ts';
@@ -25,7 +27,8 @@ function scene(stage: ClaimStage) {
   return { deps: { kube } as unknown as Dependencies, state };
 }
 
-const input = (reason: string) => ({
+const input = (reason: string, run?: string) => ({
+  ...(run === undefined ? {} : { run }),
   claim: {
     namespace: 'ns',
     host: 'h',
@@ -56,6 +59,17 @@ describe('the first step of a release (rule 4)', () => {
     },
   );
 
+  test('a repeat by the run that began it goes on with it; any other run, such as the same one after a reset, is told that it is not its own', async () => {
+    const { deps, state } = scene('Armed');
+    const reason = 'Cancelled: by an operator';
+    const first = await markReleasing(deps, input(reason, 'run-1'));
+    expect(claimOf(state.host)).toMatchObject({ releasedBy: 'run-1' });
+    expect(await markReleasing(deps, input(reason, 'run-1'))).toEqual(first);
+    const other = { ...first, kind: 'underWay', reason, isOfAnother: true };
+    expect(await markReleasing(deps, input(reason, 'run-2'))).toEqual(other);
+    expect(await markReleasing(deps, input('release goes on'))).toEqual({ ...first, kind: 'underWay', reason });
+  });
+
   test('a claim that was being released by an earlier version counts as not handed over', async () => {
     const { deps } = scene('Releasing');
     expect(await markReleasing(deps, input('again'))).toMatchObject({ kind: 'underWay', wasHandedOver: false });
@@ -70,30 +84,50 @@ describe('a run that another may have taken the release over from (decision 0015
     return { ...release, nextAttemptInMs: 1, notAfter };
   };
 
-  test('sends nothing, and looks at nothing', async () => {
-    const { signal } = new AbortController();
-    await expect(releaseHost({} as Dependencies, late(-1), signal)).rejects.toMatchObject({ type: 'ReleaseLeft' });
+  let api: ApiServer;
+  let bmc: FakeBmc;
+  beforeEach(async () => {
+    bmc = await fakeBmc((it) => (it.power = 'On'));
+    api = await ApiServer.start();
+    putBehind(api, bmc, claimedHost('Releasing', {}, {}, { releasedBy: 'run-1' }));
+  });
+  afterEach(async () => {
+    await stopAll();
+    await api.stop();
+  });
+  const released = (one: ReturnType<typeof late> & { run?: string }) =>
+    asActivity((signal) => releaseHost(workerOn(api), one, signal));
+
+  test.each([
+    ['its time is over', late(-1)],
+    ['another run began the release', { ...late(60_000), run: 'run-2' }],
+  ])('sends nothing when %s, and tells nothing', async (_why, one) => {
+    const failure = (await released(one).catch((error: unknown) => error)) as ApplicationFailure;
+    expect([failure.type, failure.details ?? []]).toEqual(['ReleaseLeft', []]);
+    expect(bmc.changes).toEqual([]);
+    expect(api.get(HOSTS, 'h').status?.state).not.toBe('Error');
   });
 
-  test('gives up what it does when that time comes', async () => {
-    const bmc = await fakeBmc((it) => (it.power = 'On'));
+  test('is told when the claim has ended meanwhile', async () => {
+    api.put(HOSTS, {
+      ...claimedHost('Releasing'),
+      metadata: { ...claimedHost('Releasing').metadata, annotations: {} },
+    });
+    expect(await released(late(-1))).toEqual({ kind: 'ended' });
+  });
+
+  test('gives up what it does when that time comes: what it sent may still arrive, and it says nothing of a next attempt', async () => {
     bmc.on('POST', `${SYSTEM}/Actions/ComputerSystem.Reset`, { instead: 'hang' });
-    const api = await ApiServer.start();
-    try {
-      putBehind(api, bmc, claimedHost('Releasing'));
-      const { signal } = new AbortController();
-      await expect(asActivity(() => releaseHost(workerOn(api), late(1_500), signal))).rejects.toMatchObject({
-        details: [{ kind: 'PowerOffNotSeen' }],
-      });
-    } finally {
-      await stopAll();
-      await api.stop();
-    }
+    await expect(released(late(1_500))).rejects.toMatchObject({
+      type: 'ReleaseLeft',
+      details: [{ mayHaveLanded: true }],
+    });
+    expect(api.get(HOSTS, 'h').status?.state).not.toBe('Error');
   });
 });
 
 /** A BMC that still says Off at the first look, and then that the server has come on; what it is asked stands in `asked`. */
-function lateBmc() {
+function lateBmc(sent?: (state: string) => Promise<void>) {
   const asked: string[] = [];
   let looks = 0;
   const bmc = {
@@ -101,8 +135,14 @@ function lateBmc() {
       asked.push('look');
       return Promise.resolve((looks += 1) === 1 ? 'Off' : 'On');
     },
-    setPowerState: (state: string) => Promise.resolve(void asked.push(state)),
-    waitForPowerState: () => Promise.resolve(true),
+    setPowerState: (state: string, { isSentAnyway = false }) => {
+      asked.push(isSentAnyway ? `${state}, shown or not` : state);
+      return sent?.(state) ?? Promise.resolve();
+    },
+    waitForPowerState: (state: string) => {
+      if (state === 'On') asked.push('comes on');
+      return Promise.resolve(true);
+    },
     clearBootOverride: () => Promise.resolve(void asked.push('clear')),
   };
   return { asked, redfish: { get: () => bmc } };
@@ -111,41 +151,66 @@ function lateBmc() {
 describe('a power-on that was accepted just before the release (rule 4)', () => {
   const seenOn: PhysicalHostStatus = { inspection: { claim: CLAIM, poweredOnAt: '2026-01-01T00:00:00Z' } };
   const ofAnother: PhysicalHostStatus = { inspection: { claim: 'other', poweredOnAt: '2026-01-01T00:00:00Z' } };
-  const waits = ['look', 'clear', 'look', 'ForceOff', 'clear'];
+  const waits = ['look', 'Off, shown or not', 'clear', 'comes on', 'look', 'Off', 'clear'];
 
   test.each<[string, ClaimStage, PhysicalHostStatus, string[]]>([
-    ['armed, not seen on: it is looked at again, and switched off', 'Armed', {}, waits],
+    ['armed, not seen on: Off at once, and again when it has come on', 'Armed', {}, waits],
     ['armed, an earlier claim was seen on: the same', 'Armed', ofAnother, waits],
     ['armed and seen on: Off is the last word', 'Armed', seenOn, ['look', 'clear']],
     ['not armed: nothing was switched on', 'Claimed', {}, ['look', 'clear']],
   ])('%s', async (_what, releasedFrom, status, expected) => {
-    const { asked, redfish } = lateBmc();
-    const { deps } = scene('Releasing');
-    const host = claimedHost('Releasing', status, {}, { releasedFrom });
-    const data = Buffer.from('x').toString('base64');
-    const all = {
-      ...deps,
-      kube: {
-        get: () => Promise.resolve(host),
-        delete: () => Promise.resolve(),
-        mergePatch: () => Promise.resolve(host),
-      },
-      redfish,
-      credentials: { get: () => Promise.resolve({ username: data, password: data }) },
-      recorder: { event: () => undefined },
-    } as unknown as Dependencies;
-    // Ten seconds after it was marked, less a moment.
-    const releasingSince = new Date(Date.now() - 9_950).toISOString();
-    const { claim } = input('');
-    const release = { claim, wasHandedOver: false, isUnconfirmed: false, releasingSince, attempt: 1 };
-    const { signal } = new AbortController();
-    const result = await new MockActivityEnvironment().run(() =>
-      releaseHost(all, { ...release, nextAttemptInMs: 1 }, signal),
-    );
+    const { asked, result } = await lateRelease(claimedHost('Releasing', status, {}, { releasedFrom }));
     expect(result).toEqual({ kind: 'released' });
     expect(asked).toEqual(expected);
   });
+
+  const armed = () => claimedHost('Releasing', {}, {}, { releasedFrom: 'Armed' });
+  const refused = (details: { mayHaveLanded?: boolean }) => () =>
+    Promise.reject(new RedfishError('Refused', 'it is off', details));
+
+  test('a BMC that refuses to switch off what shows off is right, and asked no second time', async () => {
+    const once = jest.fn<() => Promise<void>>().mockImplementationOnce(refused({})).mockResolvedValue(undefined);
+    const first = await lateRelease(armed(), { sent: once });
+    expect([first.result, first.asked]).toEqual([{ kind: 'released' }, waits]);
+    const second = await lateRelease(armed(), { attempt: 2 });
+    expect(second.asked).toEqual(waits.filter((asked) => asked !== 'Off, shown or not'));
+  });
+
+  test('where it is not known what became of that, the release fails and is tried again', async () => {
+    const { asked, result } = await lateRelease(armed(), { sent: refused({ mayHaveLanded: true }) });
+    expect(result).toMatchObject({ type: 'BmcFailure' });
+    expect(asked).toEqual(waits.slice(0, 2));
+  });
 });
+
+/** A release ten seconds after it was marked, less a moment, at such a BMC. */
+async function lateRelease(
+  host: PhysicalHost,
+  { sent = undefined as (() => Promise<void>) | undefined, attempt = 1 } = {},
+) {
+  const { asked, redfish } = lateBmc(sent);
+  const { deps } = scene('Releasing');
+  const data = Buffer.from('x').toString('base64');
+  const all = {
+    ...deps,
+    kube: {
+      get: () => Promise.resolve(host),
+      delete: () => Promise.resolve(),
+      mergePatch: () => Promise.resolve(host),
+    },
+    redfish,
+    credentials: { get: () => Promise.resolve({ username: data, password: data }) },
+    recorder: { event: () => undefined },
+  } as unknown as Dependencies;
+  const releasingSince = new Date(Date.now() - 9_950).toISOString();
+  const { claim } = input('');
+  const release = { claim, wasHandedOver: false, isUnconfirmed: false, releasingSince, attempt, nextAttemptInMs: 1 };
+  const { signal } = new AbortController();
+  const result: unknown = await new MockActivityEnvironment()
+    .run(() => releaseHost(all, release, signal))
+    .catch((error: unknown) => error);
+  return { asked, result };
+}
 
 describe('what an activity sent whose end nobody confirmed (rule 4)', () => {
   let api: ApiServer | undefined;
@@ -175,17 +240,15 @@ describe('what an activity sent whose end nobody confirmed (rule 4)', () => {
     );
   }
 
-  test('62 s after it was marked it is looked at again: what came on meanwhile is switched off before the claim is cleared', async () => {
+  test('what comes on within 62 s of the mark is switched off as it does, and the claim is cleared after these', async () => {
     const bmc = await fakeBmc(arriveLate);
     api = await ApiServer.start();
     putBehind(api, bmc, claimedHost('Releasing', {}, {}, { releasedFrom: 'Claimed' }));
     const deps = workerOn(api);
     const marked = Date.now() - LATE_MS + 300;
-    const sentAt: number[] = [];
-    bmc.habits.unshift(({ method }) => void (method !== 'GET' && sentAt.push(Date.now())));
-    let powerAtTheEnd: unknown;
+    const end: { power?: string; at?: number } = {};
     api.answering = ({ verb, what }) =>
-      void (verb === 'patch' && what === 'physicalhosts/h' && (powerAtTheEnd = bmc.power));
+      void (verb === 'patch' && what === 'physicalhosts/h' && Object.assign(end, { power: bmc.power, at: Date.now() }));
     const more = { wasHandedOver: false, isUnconfirmed: true, attempt: 1, nextAttemptInMs: 1 };
     const releasingSince = new Date(marked).toISOString();
     const result = await asActivity((signal) => releaseHost(deps, { claim: REF, releasingSince, ...more }, signal));
@@ -195,8 +258,8 @@ describe('what an activity sent whose end nobody confirmed (rule 4)', () => {
     const clear = expect.stringMatching(/^PATCH .*"Disabled"/);
     expect(bmc.changes.map((change) => change.replaceAll(SYSTEM, ''))).toEqual([clear, off, clear]);
     // A timer may fire a moment early by another clock.
-    expect(sentAt[1]).toBeGreaterThanOrEqual(marked + LATE_MS - 5);
-    expect(powerAtTheEnd).toBe('Off');
+    expect(end.at).toBeGreaterThanOrEqual(marked + LATE_MS - 5);
+    expect(end.power).toBe('Off');
     expect(bmc.boot).toMatchObject({ BootSourceOverrideEnabled: 'Disabled' });
     expect(claimOf(api.get(HOSTS, 'h'))).toBeUndefined();
   });

@@ -3,6 +3,8 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { releaseHost, releaseHostUnserved } from '../../../activities/releaseHost.ts';
 import { claimOf } from '../../../crds/claim.ts';
+import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { claimedHost } from '../controllers/builders.ts';
 import { failureOf, fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { kubeError, NEVER, OneHost, REF } from './oneHost.ts';
@@ -23,8 +25,8 @@ const input = {
   nextAttemptInMs: 2_000,
 };
 
-function scene(bmc?: FakeBmc): OneHost {
-  const one = new OneHost(claimedHost('Releasing', { state: 'Available' }), bmc);
+function scene(bmc?: FakeBmc, start = claimedHost('Releasing', { state: 'Available' })): OneHost {
+  const one = new OneHost(start, bmc);
   opened.push(one);
   return one;
 }
@@ -65,6 +67,59 @@ describe('a release that does not come to its end', () => {
     expect(one.conditions()).toEqual(['Ready=False ReleasePending']);
     expect(told(one)).toMatch(/attempt 1: the worker that made the call was lost .*next attempt at/);
   });
+});
+
+describe('the word to release by force', () => {
+  const forced = (state: 'InUse' | 'Error', reason = 'burnt down', more: object = {}) =>
+    claimedHost('Releasing', { state }, { annotations: { [ANNOTATION_FORCE_RELEASE]: reason }, ...more });
+  const offered = (one: OneHost) => [
+    one.live?.status?.state,
+    one.live?.metadata.annotations?.[ANNOTATION_FORCE_RELEASE],
+  ];
+
+  test('said before the BMC was tried: a server that can be switched off is', async () => {
+    const bmc = await fakeBmc((it) => (it.power = 'On'));
+    const one = scene(bmc, forced('InUse'));
+    expect(await release(one.deps)).toEqual({ kind: 'released' });
+    expect([bmc.power, ...offered(one)]).toEqual(['Off', 'Available', undefined]);
+  });
+
+  test.each<['InUse' | 'Error', number]>([
+    ['InUse', 1],
+    ['Error', 0],
+  ])('of a BMC that does not do it (%s): %d tries, and the host is free', async (state, tries) => {
+    const bmc = await fakeBmc((it) => {
+      it.power = 'On';
+      it.on('POST', RESET, { status: 400 });
+    });
+    const one = scene(bmc, forced(state));
+    expect(await release(one.deps)).toEqual({ kind: 'forced' });
+    expect(bmc.sent('POST', RESET)).toHaveLength(tries);
+    expect([claimOf(one.live as PhysicalHost), ...offered(one)]).toEqual([undefined, 'Enrolling', undefined]);
+  });
+
+  test('without a reason it is not heard', async () => {
+    const bmc = await fakeBmc((it) => {
+      it.power = 'On';
+      it.on('POST', RESET, { status: 400 });
+    });
+    expect(await failureOf(release(scene(bmc, forced('Error', ' ')).deps))).toMatchObject({ type: 'BmcFailure' });
+  });
+
+  test('of a host that is being deleted stands for its retirement too, which meets the same BMC', async () => {
+    const one = scene(undefined, forced('Error', 'burnt down', { deletionTimestamp: '2026-01-01T00:00:00Z' }));
+    expect(await release(one.deps)).toEqual({ kind: 'forced' });
+    expect(offered(one)).toEqual(['Enrolling', 'burnt down']);
+  });
+});
+
+test('a BMC that offers no ForceOff: the server is shut down', async () => {
+  const bmc = await fakeBmc((it) => {
+    it.power = 'On';
+    it.resetTypes = ['On', 'GracefulShutdown', 'ForceRestart'];
+  });
+  expect(await release(scene(bmc).deps)).toEqual({ kind: 'released' });
+  expect(bmc.changes).toEqual([expect.stringContaining('"GracefulShutdown"')]);
 });
 
 describe('what is said of the BMC when a release fails', () => {

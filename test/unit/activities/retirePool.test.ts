@@ -61,6 +61,29 @@ test.each([
   expect(one.conditions()).toEqual(['Ready=False ReleasePending', 'RedfishReachable=False RedfishError']);
 });
 
+describe('the word to let it go without being seen off', () => {
+  const forced = (state: 'Available' | 'Error') =>
+    host({ metadata: { ...DELETED, annotations: { 'beskar7.io/force-release': 'burnt down' } }, status: { state } });
+
+  test('is for a BMC that does not do it: a server that can be switched off is', async () => {
+    const bmc = await fakeBmc((it) => (it.power = 'On'));
+    expect(await retire(scene(bmc, undefined, forced('Available')), 'bmc')).toMatchObject({ kind: 'off' });
+    expect(bmc.power).toBe('Off');
+  });
+
+  test.each<['Available' | 'Error', number]>([
+    ['Available', 1],
+    ['Error', 0],
+  ])('in state %s: %d tries, and it goes', async (state, tries) => {
+    const bmc = await fakeBmc((it) => {
+      it.power = 'On';
+      it.on('POST', RESET, { status: 400 });
+    });
+    expect(await retire(scene(bmc, undefined, forced(state)), 'bmc')).toMatchObject({ kind: 'off' });
+    expect(bmc.sent('POST', RESET)).toHaveLength(tries);
+  });
+});
+
 test('a retirement whose end nobody confirmed is told, and nothing is said of the BMC', async () => {
   const one = scene(undefined, 'site-a');
   const asked = { ...input, unconfirmed: 'the worker was lost' };

@@ -81,6 +81,12 @@ describe('setPowerState', () => {
     expect(types(bmc)).toEqual(sent);
   });
 
+  test('a state that is shown is asked for all the same where the caller says so', async () => {
+    const bmc = await fakeBmc((it) => (it.power = 'Off'));
+    await clientOf(bmc).setPowerState('Off', { ...allow, isSentAnyway: true });
+    expect(types(bmc)).toEqual(['ForceOff']);
+  });
+
   test('Off takes GracefulShutdown where nothing else is offered', async () => {
     const bmc = await fakeBmc((it) => {
       it.power = 'On';
