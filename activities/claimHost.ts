@@ -35,6 +35,8 @@ export interface ClaimHostInput {
   readonly tried: readonly string[];
   /** The run was made by `temporal workflow reset`. */
   readonly isReset: boolean;
+  /** The run was cancelled already: it only looks for what an earlier one has claimed. Absent: an earlier version asks. */
+  readonly isCancelled?: boolean;
 }
 
 /**
@@ -72,7 +74,8 @@ export type ClaimHostResult =
 /**
  * Decides by a live read whether work is due for the machine (rule 9), goes on with a claim that it already has (rule 12), or
  * claims a host that fits (rule 8). Without one it says so on the machine, tries once more and returns `noMatchingHost`
- * (rule 15), or `claimRefused` where no host may be written. Never talks to a BMC.
+ * (rule 15), or `claimRefused` where no host may be written. For a run that was cancelled nothing new is claimed, and nothing is said: its
+ * end follows. Never talks to a BMC.
  */
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
   const latestMs = performance.now() + CLAIM_WITHIN_MS;
@@ -102,6 +105,8 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     }
   }
   if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
+  if (input.isCancelled === true)
+    return { kind: 'noMatchingHost', message: 'Cancelled: no host is looked for.', ...sinceOf(machine) };
   // Never the same host twice.
   const tried = [...new Set([...input.tried, ...triedBefore])];
   const demand = demandOf(machine, tried, (await readOwner(deps.kube, machine))?.failureDomain);

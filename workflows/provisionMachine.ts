@@ -112,13 +112,13 @@ async function waitForHost(
   const { runId, originalExecutionRunId } = workflowInfo();
   const isReset = runId !== originalExecutionRunId;
   for (;;) {
-    // A first attempt may find the claim of an earlier run, which has to be released even then.
+    // A first attempt may find the claim of an earlier run, which has to be released even then; no new one is made.
     if (attempt > 1 && root.consideredCancelled) return { kind: 'cancelled' };
     const wakes = facts.wakes;
     // Not cancellable: a claim of unknown outcome would have to be searched for.
     const result = await CancellationScope.nonCancellable(() =>
       kubernetes.claimHost.executeWithOptions({ summary: 'Claims a host that fits' }, [
-        { run: wait.run(), attempt, tried: wait.tried, isReset },
+        { run: wait.run(), attempt, tried: wait.tried, isReset, isCancelled: root.consideredCancelled },
       ]),
     ).catch((error: unknown) => {
       // A host that vanished while it was being claimed is no reason to end: another one is looked for.

@@ -28,6 +28,27 @@ function expectCancelled(fakes: Fakes): void {
 }
 
 describe('a cancel', () => {
+  test('before the first step: no host is claimed for it, and the machine says so', async () => {
+    const fakes = stage.prepare({
+      claimHost: (input) =>
+        input.isCancelled === true
+          ? Promise.resolve({ kind: 'noMatchingHost', message: 'no host is looked for' })
+          : claims(stage.env)(input),
+    });
+    const run = await stage.startBeforeItsWorker('provision', (begun) => begun.cancel());
+    expect(await endStatus(run)).toBe('CANCELLED');
+    expect(fakes.names()).toEqual(['claimHost', 'failMachine']);
+    expect(fakes.inputs('failMachine')[0]).toMatchObject({ outcome: 'Cancelled', reason: 'Cancelled' });
+  });
+
+  test('before the first step of a run that finds the claim of an earlier one: that is released', async () => {
+    const fakes = stage.prepare({ claimHost: claims(stage.env, {}, { isAdopted: true }) });
+    const run = await stage.startBeforeItsWorker('provision', (begun) => begun.cancel());
+    expect(await endStatus(run)).toBe('CANCELLED');
+    expect(fakes.inputs('claimHost')).toMatchObject([{ isCancelled: true }]);
+    expectCancelled(fakes);
+  });
+
   test('while it waits for a host: there is nothing to release', async () => {
     const fakes = stage.prepare({
       claimHost: () => Promise.resolve({ kind: 'noMatchingHost', message: 'no free host fits' }),

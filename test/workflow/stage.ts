@@ -24,19 +24,23 @@ import {
 import { activitiesOn, fakeActivities, type Fakes, type Overrides } from './fakes.ts';
 
 const DAY_MS = 86_400_000;
+/** A queue for workflows that has no worker yet. */
+const LATE = 'late';
 
 /** Real workflow code on the test server that skips time; what the activities do is given by each test. */
 export class Stage {
   readonly env: TestWorkflowEnvironment;
   readonly #workers: Worker[];
+  readonly #late: WorkerOptions;
   readonly #running: Promise<unknown>;
   readonly #all = new Map<string, Fakes>();
   #current: Fakes | undefined;
   #tests = 0;
 
-  private constructor(env: TestWorkflowEnvironment, workers: Worker[]) {
+  private constructor(env: TestWorkflowEnvironment, workers: Worker[], late: WorkerOptions) {
     this.env = env;
     this.#workers = workers;
+    this.#late = late;
     this.#running = Promise.all(workers.map((worker) => worker.run()));
   }
 
@@ -81,7 +85,8 @@ export class Stage {
         }),
       ),
     );
-    opened.stage = new Stage(env, workers);
+    const late = { ...options(LATE), activities: activitiesOn(TASK_QUEUE, fakesOf), workflowBundle };
+    opened.stage = new Stage(env, workers, late);
     return opened.stage;
   }
 
@@ -115,17 +120,29 @@ export class Stage {
   start(
     kind: Parameters<typeof workflowId>[0],
     object: ObjectRef = this.fakes.machine,
-    more: { args?: unknown[]; searchAttributes?: Record<string, string[]> } = {},
+    more: { args?: unknown[]; searchAttributes?: Record<string, string[]>; taskQueue?: string } = {},
   ): Promise<WorkflowHandle> {
-    const { args = [object], searchAttributes } = more;
+    const { args = [object], searchAttributes, taskQueue = TASK_QUEUE } = more;
     return this.env.client.workflow.start(WORKFLOW_TYPES[kind], {
       workflowId: workflowId(kind, object),
-      taskQueue: TASK_QUEUE,
+      taskQueue,
       args,
       memo: { uid: object.uid },
       workflowRunTimeout: 40 * DAY_MS,
       ...(searchAttributes ? { searchAttributes } : {}),
     });
+  }
+
+  /** Starts a workflow on the machine of the test, and `meanwhile` happens before there is a worker for it. Resolves when it has ended. */
+  async startBeforeItsWorker(
+    kind: Parameters<typeof workflowId>[0],
+    meanwhile: (run: WorkflowHandle) => Promise<unknown>,
+  ): Promise<WorkflowHandle> {
+    const run = await this.start(kind, this.fakes.machine, { taskQueue: LATE });
+    await meanwhile(run);
+    const worker = await Worker.create(this.#late);
+    await worker.runUntil(run.result().catch(() => undefined));
+    return run;
   }
 }
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { claimHost } from '../../../activities/claimHost.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { FINALIZER_MACHINE } from '../../../crds/names.ts';
 import { KubeError } from '../../../kube/error.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import { HOSTS, MACHINES, type Resource } from '../../../kube/resource.ts';
@@ -187,5 +188,33 @@ describe('a claim leaves a host to an older machine that waits for it (rule 15)'
     const { result, claims } = await claimBeside();
     expect(result.kind).toBe('claimed');
     expect(claims).toEqual(['physicalhosts/a']);
+  });
+});
+
+describe('for a run that is cancelled before it begins', () => {
+  let api: ApiServer;
+  beforeEach(async () => {
+    api = await ApiServer.start();
+  });
+  afterEach(() => api.stop());
+
+  const cancelled = () =>
+    asActivity(() => claimHost(workerOn(api), { run: RUN, attempt: 1, tried: [], isReset: false, isCancelled: true }));
+
+  test('a free host is left alone', async () => {
+    api.put(MACHINES, machine());
+    api.put(HOSTS, freeHost('a'));
+    await expect(cancelled()).resolves.toMatchObject({ kind: 'noMatchingHost' });
+    expect(api.written().filter((write) => write.includes('physicalhosts'))).toEqual([]);
+    expect(api.get(MACHINES, 'm').status).toBeUndefined();
+  });
+
+  test('the claim of an earlier run is found, so that it is released', async () => {
+    api.put(MACHINES, machine({ metadata: { finalizers: [FINALIZER_MACHINE] } }));
+    api.put(HOSTS, claimedHost('Armed'));
+    await expect(cancelled()).resolves.toMatchObject({
+      kind: 'claimed',
+      claim: { isAdopted: true, ref: { host: 'h' } },
+    });
   });
 });
