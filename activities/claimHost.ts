@@ -60,11 +60,14 @@ export interface Plan {
   readonly retry: string;
 }
 
+/** What a run carries on after a claim or in vain. */
+type Carried = Written & Pick<RunContext, 'earlierAttempts'>;
+
 export type ClaimHostResult =
   | Refused
-  | (Written & { readonly kind: 'claimed'; readonly claim: ClaimState; readonly plan: Plan })
-  | (Written & { readonly kind: 'noMatchingHost'; readonly message: string })
-  | (Written & {
+  | (Carried & { readonly kind: 'claimed'; readonly claim: ClaimState; readonly plan: Plan })
+  | (Carried & { readonly kind: 'noMatchingHost'; readonly message: string })
+  | (Carried & {
       readonly kind: 'claimRefused';
       readonly message: string;
       /** Nobody wakes the run: it looks again after so long. */
@@ -86,9 +89,11 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   }
   const { machine } = admitted;
   const plan = planOf(machine);
-  const run = { ...input.run, ...sinceOf(machine) };
+  // By a run that went on in a fresh history, or was lost.
+  const before = attemptsBefore(input.run, machine);
+  const run = { ...input.run, ...before, ...sinceOf(machine) };
   const { providerID } = machine.spec;
-  // By a run that went on in a fresh history, or was lost: this one counts from 1 again.
+  // This run counts from 1 again.
   const triedBefore = machine.status?.waitingFor?.triedHosts ?? [];
   if (admitted.mayHaveClaim || input.attempt > 1 || providerID !== undefined) {
     const { lastEnd } = admitted;
@@ -101,12 +106,12 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
       return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
     if (adopted) {
       const written = await writeMachineStatus(deps.kube, run, adoptedReport(adopted.claim));
-      return { kind: 'claimed', claim: adopted.claim, plan, ...written };
+      return { kind: 'claimed', claim: adopted.claim, plan, ...before, ...written };
     }
   }
   if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
   if (input.isCancelled === true)
-    return { kind: 'noMatchingHost', message: 'Cancelled: no host is looked for.', ...sinceOf(machine) };
+    return { kind: 'noMatchingHost', message: 'Cancelled: no host is looked for.', ...before, ...sinceOf(machine) };
   // Never the same host twice.
   const tried = [...new Set([...input.tried, ...triedBefore])];
   const demand = demandOf(machine, tried, (await readOwner(deps.kube, machine))?.failureDomain);
@@ -125,7 +130,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   const second = await tryHosts(deps, claiming, demand);
   if (second instanceof KubeError) return refusedClaim(deps, { ...run, ...written }, second, demand);
   if (second) return claimed(deps, { ...run, ...written }, second, plan);
-  return { kind: 'noMatchingHost', message, ...written };
+  return { kind: 'noMatchingHost', message, ...before, ...written };
 }
 
 /** A machine that runs somewhere gets no second server (rule 13): it says so, and is looked at again with the next resync. */
@@ -162,12 +167,12 @@ async function refusedClaim(
     message,
     waitingFor: waitingForOf(demand),
   });
-  return { kind: 'claimRefused', message, retryInMs: REFUSED_RETRY_MS, ...written };
+  return { kind: 'claimRefused', message, retryInMs: REFUSED_RETRY_MS, ...attemptsBefore(run), ...written };
 }
 
 async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {
   const written = await writeMachineStatus(deps.kube, run, claimingReport(claim.ref.host));
-  return { kind: 'claimed', claim, plan, ...written };
+  return { kind: 'claimed', claim, plan, ...attemptsBefore(run), ...written };
 }
 
 function claimingReport(host: string) {
@@ -320,6 +325,12 @@ function planOf(machine: Beskar7Machine): Plan {
     requirements: machine.spec.hardwareRequirements,
     ...askOf(machine),
   };
+}
+
+/** What the run knows itself; one that goes on for another finds it in the machine's status. */
+function attemptsBefore(run: RunContext, machine?: Beskar7Machine): Pick<RunContext, 'earlierAttempts'> {
+  const earlierAttempts = run.earlierAttempts ?? machine?.status?.earlierAttempts;
+  return earlierAttempts === undefined ? {} : { earlierAttempts };
 }
 
 function sinceOf(machine: Beskar7Machine): Pick<RunContext, 'machineVersion' | 'notReadySince'> {

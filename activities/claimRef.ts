@@ -21,6 +21,8 @@ export interface RunContext {
   readonly machineVersion?: string;
   /** Since when the machine is not ready, RFC 3339: the transition time of its False conditions. */
   readonly notReadySince?: string;
+  /** Why its attempts on other hosts have failed, a sentence each, the first one first: its conditions say so until it has an end. */
+  readonly earlierAttempts?: readonly string[];
 }
 
 /** A claim that was found or made, with what a run needs to go on from there. */

@@ -1,4 +1,5 @@
 import { claimOf } from '../crds/claim.ts';
+import { API_VERSION } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { askOf, isProvisioned, type Handled } from '../crds/handled.ts';
 import { claimedHosts } from './adoptClaim.ts';
@@ -79,10 +80,17 @@ export interface ReportProgressInput {
   readonly phase: 'Claiming' | 'Inspecting' | 'Provisioning';
   readonly reason: MachineReason;
   readonly message: string;
+  /** An attempt that has just failed, while another host is tried: an event tells of it. */
+  readonly failed?: { readonly reason: MachineReason; readonly message: string };
 }
 
 /** Tells on the machine what a run is doing or waiting for, beyond what the steps themselves tell. */
 export async function reportProgress(deps: Dependencies, input: ReportProgressInput): Promise<Written> {
+  const { failed } = input;
+  if (failed) {
+    const about = { apiVersion: API_VERSION, kind: 'Beskar7Machine', metadata: input.run.machine };
+    deps.recorder.event(about, 'Warning', eventReason(failed.reason), failed.message);
+  }
   return writeMachineStatus(deps.kube, input.run, {
     phase: input.phase,
     reason: input.reason,

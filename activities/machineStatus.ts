@@ -86,12 +86,14 @@ function statusObject(
   const now = new Date().toISOString();
   const since = findCondition(live?.status?.conditions, CONDITIONS.ready);
   const notReadySince = run.notReadySince ?? (since?.status === 'False' ? since.lastTransitionTime : seconds(now));
+  const { earlierAttempts = [] } = run;
+  const isOver = provisioned || report.phase === 'Failed';
   const entry = (type: string) => {
     const patch: ConditionPatch = {
       type,
       status: provisioned ? 'True' : 'False',
       reason: report.reason,
-      message: report.message,
+      message: provisioned ? report.message : [report.message, ...earlierAttempts].join(' '),
     };
     const made = condition(patch, now, undefined);
     return provisioned ? made : { ...made, lastTransitionTime: notReadySince };
@@ -115,6 +117,8 @@ function statusObject(
       ...(report.addresses === undefined ? {} : { addresses: report.addresses }),
       ...(report.failureDomain === undefined ? {} : { failureDomain: report.failureDomain }),
       ...(report.waitingFor === undefined ? {} : { waitingFor: report.waitingFor }),
+      // For the run that goes on where this one is continued, or lost: the next provisioning has attempts of its own.
+      ...(isOver || earlierAttempts.length === 0 ? {} : { earlierAttempts: [...earlierAttempts] }),
     },
   };
 }

@@ -11,12 +11,12 @@ export async function recordEnd(deps: Dependencies, run: RunContext): Promise<vo
   const handled = handledOf(machine);
   if (handled === undefined || handled.outcome === 'Provisioned') return;
   const { resourceVersion: machineVersion = '' } = machine.metadata;
-  const { phase } = machine.status ?? {};
+  const { phase, earlierAttempts } = machine.status ?? {};
   if (phase === 'Failed' || phase === 'Provisioned') return;
   const isCancelled = handled.outcome === 'Cancelled';
   await writeMachineStatus(
     deps.kube,
-    { ...run, machineVersion },
+    { ...run, machineVersion, ...(earlierAttempts ? { earlierAttempts } : {}) },
     {
       phase: 'Failed',
       reason: handled.reason ?? (isCancelled ? MACHINE_REASONS.cancelled : MACHINE_REASONS.unexpectedError),

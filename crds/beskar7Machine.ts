@@ -1,4 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox';
+import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS } from './attempts.ts';
 import { AddressList, conditions, integer, list, map, oneOf, text, url } from './schema.ts';
 import type { KubeObject } from './object.ts';
 
@@ -69,7 +70,10 @@ export const machineSpecFields = {
     }),
   ),
   attempts: Type.Optional(
-    integer(1, 10, { default: 1, description: 'How many hosts are tried after a timeout or failed validation.' }),
+    integer(1, MAX_ATTEMPTS, {
+      default: 1,
+      description: 'How many hosts are tried after a timeout or failed validation.',
+    }),
   ),
   hostSelector: Type.Optional(LabelSelector),
   hardwareRequirements: Type.Optional(HardwareRequirements),
@@ -117,6 +121,11 @@ export const Beskar7MachineStatus = Type.Object({
       },
       { description: 'While no host fits: what is asked for beside hostSelector.' },
     ),
+  ),
+  earlierAttempts: Type.Optional(
+    list(text(MAX_ATTEMPT_TEXT), MAX_ATTEMPTS, {
+      description: 'While a provisioning goes on: why its attempts on other hosts have failed, the first one first.',
+    }),
   ),
   workflow: Type.Optional(
     Type.Object(

@@ -9,6 +9,8 @@ import {
 } from '@temporalio/workflow';
 import type { ClaimHostResult, Plan } from '../activities/claimHost.ts';
 import type { ClaimState, RunContext } from '../activities/claimRef.ts';
+import type { ReportProgressInput } from '../activities/endRun.ts';
+import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import { Facts } from './facts.ts';
 import { sortFailure } from './failure.ts';
@@ -52,7 +54,10 @@ export async function provisionMachine(input: MachineInput): Promise<string> {
       return `machine ${input.namespace}/${input.name} was provisioned on host ${got.claim.ref.host}`;
     }
     if (end.kind === 'failed' && end.mayTryAnotherHost && attempt < plan.attempts) {
-      update(await tellRetry(run, end, attempt, plan.attempts));
+      const summary = `Attempt ${attempt} of ${plan.attempts} failed`;
+      const text = bounded(`${summary} (${end.reason}): ${end.message}`);
+      update({ earlierAttempts: [...(run.earlierAttempts ?? []), text].slice(-MAX_ATTEMPTS) });
+      update(await tellRetry(run, `${summary}: ${end.reason}`, { reason: end.reason, message: text }));
       continue;
     }
     story.tell('Failed', { attempt, host: got.claim.ref.host, why: whyOf(end) });
@@ -130,10 +135,11 @@ async function waitForHost(
       continue;
     }
     if (result.kind === 'notDue') return result;
-    wait.update(versions(result));
+    wait.update(carried(result));
     if (result.kind === 'claimed') return result;
     if (root.consideredCancelled) return { kind: 'cancelled' };
-    wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why: result.message });
+    const why = [result.message, ...(wait.run().earlierAttempts ?? [])].join(' ');
+    wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why });
     try {
       // Not behind `patched`: a wait that an earlier version began without a timer ends by what cancels the timer, before any other step.
       await facts.nextWake(wakes, result.kind === 'claimRefused' ? result.retryInMs : undefined);
@@ -147,8 +153,9 @@ async function waitForHost(
   }
 }
 
-function versions({ machineVersion, notReadySince }: Partial<RunContext>): Partial<RunContext> {
+function carried({ machineVersion, notReadySince, earlierAttempts }: Partial<RunContext>): Partial<RunContext> {
   return {
+    ...(earlierAttempts === undefined ? {} : { earlierAttempts }),
     ...(machineVersion === undefined ? {} : { machineVersion }),
     ...(notReadySince === undefined ? {} : { notReadySince }),
   };
@@ -163,13 +170,16 @@ function cancelledBeforeClaim(): NotProvisioned {
   };
 }
 
-/** Not cancellable: after a cancel the run still has its end to write. */
-function tellRetry(run: RunContext, end: NotProvisioned, attempt: number, attempts: number) {
-  const summary = `Attempt ${attempt} of ${attempts} failed: ${end.reason}`;
-  const message = `Attempt ${attempt} of ${attempts} failed (${end.reason}): ${end.message} Another host is tried.`;
+/** What is kept of a failed attempt for as long as the run goes on. */
+function bounded(text: string): string {
+  return text.length <= MAX_ATTEMPT_TEXT ? text : `${text.slice(0, MAX_ATTEMPT_TEXT - 1)}…`;
+}
+
+/** Not cancellable: after a cancel the run still has its end to write. What failed is in the run: the conditions go on to say it. */
+function tellRetry(run: RunContext, summary: string, failed: NonNullable<ReportProgressInput['failed']>) {
   return CancellationScope.nonCancellable(() =>
     kubernetes.reportProgress.executeWithOptions({ summary }, [
-      { run, phase: 'Claiming', reason: 'RetryingOnAnotherHost', message },
+      { run, phase: 'Claiming', reason: 'RetryingOnAnotherHost', message: 'Another host is tried.', failed },
     ]),
   );
 }

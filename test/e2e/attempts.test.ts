@@ -35,9 +35,20 @@ describe('spec.attempts', () => {
     });
     const retry = messages.find((message) => message.startsWith('RetryingOnAnotherHost'));
     expect(retry).toMatch(
-      /Attempt 1 of 2 failed \(HardwareRequirementsNotMet\): Host host-[12] .*Another host is tried/,
+      /Another host is tried\. Attempt 1 of 2 failed \(HardwareRequirementsNotMet\): Host host-[12] /,
     );
-    expect(told(machine)).toMatch(/^HardwareRequirementsNotMet: Host host-[12] /);
+    expect(told(machine)).toMatch(
+      /^HardwareRequirementsNotMet: Host host-[12] .*Attempt 1 of 2 failed \(HardwareRequirementsNotMet\): Host host-[12] /,
+    );
+    const events = await world.kubectl(
+      'get',
+      'events',
+      '--field-selector',
+      'reason=HardwareValidationFailed',
+      '-o',
+      'yaml',
+    );
+    expect(events).toMatch(/Attempt 1 of 2 failed/);
     expect([...booted()].sort()).toEqual(['host-1', 'host-2']);
     for (const host of ['host-1', 'host-2']) await isFreeAndOff(world, host);
     await world.fleet.heal();
@@ -49,7 +60,9 @@ describe('spec.attempts', () => {
     await world.addMachine('patient', { ...of('one'), attempts: 3 });
     const waits = (object: Parameters<typeof told>[0]) => told(object).startsWith('NoMatchingHost');
     const machine = await world.untilMachine('patient', 'waiting', waits);
-    expect(told(machine)).toMatch(/looked at 3 hosts \(.*1 tried already.*\)/);
+    expect(told(machine)).toMatch(
+      /looked at 3 hosts \(.*1 tried already.*\).*Attempt 1 of 3 failed \(InspectionTimeout\): Host host-3 /,
+    );
     await isFreeAndOff(world, 'host-3');
     await world.kubectl('label', '--overwrite', 'physicalhost', 'host-2', 'pool=one');
     const provisioned = await world.machineIs('patient', 'Provisioned');

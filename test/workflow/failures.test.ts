@@ -213,11 +213,12 @@ describe('several attempts', () => {
       { attempt: 1, tried: [] },
       { attempt: 2, tried: [`host-${fakes.machine.name}-1`] },
     ]);
-    expect(fakes.inputs('reportProgress')[0]).toMatchObject({ reason: 'RetryingOnAnotherHost' });
+    const [progress] = fakes.inputs('reportProgress');
+    expect(progress).toMatchObject({ reason: 'RetryingOnAnotherHost', failed: { reason: 'InspectionTimeout' } });
     expect(fakes.names()).not.toContain('failMachine');
   });
 
-  test('the last failure is the reason', async () => {
+  test('the last failure is the reason, and those before it are told from then on to the end', async () => {
     const fakes = stage.prepare({
       claimHost: claims(stage.env, { attempts: 2 }),
       takeReport: ({ claim }) =>
@@ -226,6 +227,26 @@ describe('several attempts', () => {
     expect(await failedReason(await stage.start('provision'))).toBe('ProvisionFailed');
     expect(fakes.inputs('releaseHost')).toHaveLength(2);
     expect(fakes.inputs('failMachine')).toHaveLength(1);
+    const attempt = expect.stringMatching(/^Attempt 1 of 2 failed \(InspectionTimeout\): Host host-m-\d+-1 sent no/);
+    const told = { run: { earlierAttempts: [attempt] } };
+    expect(fakes.inputs('reportProgress')).toMatchObject([{ ...told, failed: { message: attempt } }]);
+    expect(fakes.inputs('claimHost')[1]).toMatchObject(told);
+    expect(fakes.inputs('failMachine')[0]).toMatchObject(told);
+  });
+
+  test('what failed in a history before this one is told on, and nothing grows without bound', async () => {
+    const before = 'Attempt 1 of 3 failed (BootFailed): Host h did not boot.';
+    const fakes = stage.prepare({
+      claimHost: async (input) => ({
+        ...(await claims(stage.env, { attempts: 3 }, { attempt: input.attempt + 1 })(input)),
+        ...(input.attempt === 1 ? { earlierAttempts: [before] } : {}),
+      }),
+      takeReport: () => Promise.resolve({ kind: 'failed', reason: 'x'.repeat(5_000) }),
+    });
+    expect(await failedReason(await stage.start('provision'))).toBe('ProvisionFailed');
+    const told = fakes.inputs('failMachine')[0]?.run.earlierAttempts ?? [];
+    expect(told).toEqual([before, expect.stringMatching(/^Attempt 2 of 3 failed \(ProvisionFailed\): .*x…$/)]);
+    expect(told[1]).toHaveLength(400);
   });
 
   test('what no other host can mend is not tried again', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { claimHost, type ClaimHostInput } from '../../../activities/claimHost.ts';
-import { failMachine } from '../../../activities/endRun.ts';
+import type { Dependencies } from '../../../activities/dependencies.ts';
+import { failMachine, reportProgress } from '../../../activities/endRun.ts';
 import { takeReport } from '../../../activities/inspection.ts';
 import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
 import { askOf, handledOf, isAskUnhandled } from '../../../crds/handled.ts';
@@ -78,6 +79,51 @@ describe('while a later run works', () => {
     api.put(HOSTS, held('first', 'Releasing', { id: 'one', attempt: 1, reason: 'BootFailed: it did not boot' }));
     api.put(HOSTS, freeHost('a'));
     expect(await claim({ attempt: 2, tried: ['first'] })).toMatchObject({ claim: { ref: { host: 'a' }, attempt: 2 } });
+  });
+});
+
+describe('why earlier attempts of a run have failed', () => {
+  const attempt = 'Attempt 1 of 3 failed (BootFailed): Host b was not booted.';
+  const run = { ...RUN, earlierAttempts: [attempt] };
+  const said = () => live().status?.conditions?.map(({ reason, message }) => `${reason}: ${message}`) ?? [];
+
+  test('stands in the conditions while another host is tried, waited for and used, and when the run fails', async () => {
+    const events: string[] = [];
+    deps = workerOn(api, {
+      recorder: {
+        event: (about: { kind?: string }, _type: string, reason: string, message: string) =>
+          void events.push(`${about.kind ?? ''} ${reason} ${message}`),
+      } as unknown as Dependencies['recorder'],
+    });
+    api.put(MACHINES, machine({ metadata: ADMITTED }));
+    const failed = { reason: 'HardwareRequirementsNotMet' as const, message: attempt };
+    await asActivity(() =>
+      reportProgress(deps, { run, phase: 'Claiming', reason: 'RetryingOnAnotherHost', message: 'Another.', failed }),
+    );
+    expect(said()).toEqual(Array(3).fill(`RetryingOnAnotherHost: Another. ${attempt}`));
+    expect(events).toEqual([`Beskar7Machine HardwareValidationFailed ${attempt}`]);
+    await claim({ run, attempt: 2, tried: ['b'] });
+    expect(said()[0]).toMatch(/^NoMatchingHost: .*Attempt 1 of 3 failed/);
+    api.put(HOSTS, freeHost('a'));
+    await claim({ run, attempt: 2, tried: ['b'] });
+    expect(said()[0]).toMatch(/^ClaimingHost: Host a .*Attempt 1 of 3 failed/);
+    await asActivity(() =>
+      failMachine(deps, { run, outcome: 'Failed', reason: 'BootFailed', message: 'Host a was not booted.' }),
+    );
+    expect(said()[0]).toBe(`BootFailed: Host a was not booted. ${attempt}`);
+    // The next provisioning has attempts of its own.
+    expect(live().status?.earlierAttempts).toBeUndefined();
+  });
+
+  test('is carried on by the run that goes on where that one was lost', async () => {
+    api.put(MACHINES, machine({ metadata: ADMITTED, status: { phase: 'Claiming', earlierAttempts: [attempt] } }));
+    expect(await claim()).toMatchObject({ kind: 'noMatchingHost', earlierAttempts: [attempt] });
+    expect(await claim({ isCancelled: true })).toMatchObject({ earlierAttempts: [attempt] });
+    expect(live().status?.earlierAttempts).toEqual([attempt]);
+    expect(said()[0]).toContain(attempt);
+    api.put(HOSTS, freeHost('a'));
+    expect(await claim()).toMatchObject({ kind: 'claimed', earlierAttempts: [attempt] });
+    expect(await claim()).toMatchObject({ claim: { isAdopted: true }, earlierAttempts: [attempt] });
   });
 });
 
