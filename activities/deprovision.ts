@@ -18,6 +18,7 @@ import { delay, orAborted } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readHost } from './hostStore.ts';
 import { readMachine } from './machineStatus.ts';
+import { releasingText, tellReleasing } from './releaseTold.ts';
 import { isClusterPaused } from './owner.ts';
 
 export type DeprovisionDue = { readonly kind: 'due' } | { readonly kind: 'notDue'; readonly message: string };
@@ -97,14 +98,18 @@ export async function findClaim(deps: Dependencies, input: ReleaseInput): Promis
   ).ref;
 }
 
-/** Waits until a claim has ended on its host: another run is releasing it. */
+/** Waits until a claim has ended on its host: another run is releasing it. The machine says meanwhile what the host says of it. */
 export async function awaitClaimEnd(deps: Dependencies, ref: ClaimRef, signal: AbortSignal): Promise<void> {
+  let told: string | undefined;
   for (;;) {
-    const cached = deps.caches.host(ref.namespace, ref.host);
-    if (!cached || claimOf(cached)?.id !== ref.id) {
-      const live = await readHost(deps.kube, ref.namespace, ref.host, signal);
-      if (!live || claimOf(live)?.id !== ref.id) return;
+    let host = deps.caches.host(ref.namespace, ref.host);
+    if (!host || claimOf(host)?.id !== ref.id) {
+      host = await readHost(deps.kube, ref.namespace, ref.host, signal);
+      if (!host || claimOf(host)?.id !== ref.id) return;
     }
+    const text = releasingText(host, ref);
+    if (text !== told) await tellReleasing(deps, ref, text, signal);
+    told = text;
     await delay(1_000, signal);
   }
 }

@@ -1,16 +1,19 @@
 import type { Beskar7Machine, Beskar7MachineStatus, MachinePhase } from '../crds/beskar7Machine.ts';
 import { condition, findCondition, seconds, type ConditionPatch } from '../crds/conditions.ts';
 import { isProvisioned } from '../crds/handled.ts';
-import { CONDITIONS, type MachineReason } from '../crds/reasons.ts';
+import { CONDITIONS, MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { API_VERSION } from '../crds/names.ts';
+import type { Condition } from '../crds/schema.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
-import type { RunContext } from './claimRef.ts';
+import type { ClaimRef, RunContext } from './claimRef.ts';
 
 /** Owns what a run writes to a machine's status. */
 const FIELD_MANAGER = 'beskar7-provision';
 const CONFLICTS = 8;
+/** The conditions that say how it goes: one status, reason and message. */
+const TOLD = [CONDITIONS.ready, CONDITIONS.infrastructureReady, CONDITIONS.machineProvisioned];
 
 /** What a run says of its machine. The whole of it each time: what is left out is removed. */
 export interface MachineReport {
@@ -54,13 +57,73 @@ export async function writeMachineStatus(kube: KubeClient, run: RunContext, repo
   }
 }
 
+/**
+ * Says on the machine of a claim that its host is being released, in place of what it said last, and leaves the rest of its status as it is:
+ * what was provisioned stays so (Cluster API: `initialization.provisioned` does not go back to false). A machine that is gone, that runs
+ * somewhere, or whose run has come to another host or to its end, is left alone, unless it is being deleted: that waits for the release.
+ */
+export async function writeMachineReleasing(
+  kube: KubeClient,
+  ref: ClaimRef,
+  message: string,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    const machine = await readMachine(kube, ref.machine, signal);
+    if (!machine || !isReleasedFor(machine, ref)) return;
+    const { metadata, status = {} } = machine;
+    const conditions = TOLD.map((type) => {
+      const patch: ConditionPatch = {
+        type,
+        status: 'False',
+        reason: MACHINE_REASONS.releasing,
+        message: withAttempts(message, status.earlierAttempts),
+      };
+      return condition(patch, new Date().toISOString(), undefined, findCondition(status.conditions, type));
+    });
+    if (conditions.every((entry) => isSame(entry, findCondition(status.conditions, entry.type)))) return;
+    const { namespace = '', name, uid = '', resourceVersion = '' } = metadata;
+    try {
+      await kube.applyStatus(
+        MACHINES,
+        {
+          apiVersion: API_VERSION,
+          kind: 'Beskar7Machine',
+          metadata: { namespace, name, uid, resourceVersion },
+          status: { ...status, conditions },
+        },
+        { fieldManager: FIELD_MANAGER, force: true, signal },
+      );
+      return;
+    } catch (error) {
+      if (isNotFound(error)) return;
+      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
+    }
+  }
+}
+
+function isReleasedFor(machine: Beskar7Machine, { host }: ClaimRef): boolean {
+  if (machine.metadata.deletionTimestamp !== undefined) return true;
+  const { phase, hostRef } = machine.status ?? {};
+  return !isProvisioned(machine) && phase !== 'Failed' && hostRef?.name === host;
+}
+
+function isSame(entry: Condition, now: Condition | undefined): boolean {
+  return now?.status === entry.status && now.reason === entry.reason && now.message === entry.message;
+}
+
+function withAttempts(message: string, earlierAttempts: readonly string[] = []): string {
+  return [message, ...earlierAttempts].join(' ');
+}
+
 /** Reads a machine live; undefined when it is gone, or another one has its name now. */
 export async function readMachine(
   kube: KubeClient,
   ref: { namespace: string; name: string; uid: string },
+  signal?: AbortSignal,
 ): Promise<Beskar7Machine | undefined> {
   try {
-    const machine = await kube.get(MACHINES, ref.namespace, ref.name);
+    const machine = await kube.get(MACHINES, ref.namespace, ref.name, signal && { signal });
     return machine.metadata.uid === ref.uid ? machine : undefined;
   } catch (error) {
     if (isNotFound(error)) return undefined;
@@ -93,7 +156,7 @@ function statusObject(
       type,
       status: provisioned ? 'True' : 'False',
       reason: report.reason,
-      message: provisioned ? report.message : [report.message, ...earlierAttempts].join(' '),
+      message: provisioned ? report.message : withAttempts(report.message, earlierAttempts),
     };
     const made = condition(patch, now, undefined);
     return provisioned ? made : { ...made, lastTransitionTime: notReadySince };
@@ -111,7 +174,7 @@ function statusObject(
       phase: report.phase,
       ready: provisioned,
       initialization: { provisioned },
-      conditions: [CONDITIONS.ready, CONDITIONS.infrastructureReady, CONDITIONS.machineProvisioned].map(entry),
+      conditions: TOLD.map(entry),
       workflow: run.workflow,
       ...(report.host === undefined ? {} : { hostRef: { name: report.host, namespace: run.machine.namespace } }),
       ...(report.addresses === undefined ? {} : { addresses: report.addresses }),

@@ -37,6 +37,7 @@ import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from '
 import { isReleasedByForce } from './orphan.ts';
 import { fenced, switchOff, switchOffUnseen } from './power.ts';
 import { unreachableReason } from './reachability.ts';
+import { forceHint, releasingText, tellReleasing } from './releaseTold.ts';
 
 export interface MarkReleasingInput {
   readonly claim: ClaimRef;
@@ -68,7 +69,10 @@ export type MarkReleasingResult =
   /** The claim has ended already. */
   | { readonly kind: 'ended' };
 
-/** The first step of a release (rule 4): from here on no call of the run passes its fence, and no callback its token. */
+/**
+ * The first step of a release (rule 4): from here on no call of the run passes its fence, and no callback its token. The machine of the claim
+ * is told.
+ */
 export async function markReleasing(deps: Dependencies, input: MarkReleasingInput): Promise<MarkReleasingResult> {
   const { claim: ref } = input;
   const host = await readHost(deps.kube, ref.namespace, ref.host);
@@ -88,6 +92,7 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
   );
   const claim = requireClaim(marked, ref, ['Releasing']);
   const { since, releasedFrom, reason } = claim;
+  await tellReleasing(deps, ref, releasingText(marked, ref), AbortSignal.timeout(TELL_MS));
   // From the claim, not from this call: one that is repeated because its answer was lost says the same.
   const told = { since, wasHandedOver: releasedFrom === 'HandedOver' };
   const isOurs = input.run !== undefined && claim.releasedBy === input.run;
@@ -127,6 +132,8 @@ export interface ReleaseHostInput {
 
 export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
 
+/** So long the way to the power-off may take to tell the machine of it. */
+const TELL_MS = 1_000;
 /** By so much a timer may be early by another clock. */
 const TIMER_MS = 5;
 /** How long a power-on that a BMC has accepted may take until the server shows it: an Off before that is not the last word. */
@@ -393,7 +400,7 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
     if (claimOf(live)?.id !== ref.id) throw claimLost(`host ${ref.namespace}/${ref.host}: the claim has ended`);
     const text =
       `Release, attempt ${input.attempt}: ${message}. The host stays claimed until it is seen off; ${next}. ` +
-      `To end this without the BMC: kubectl annotate physicalhost ${ref.host} -n ${ref.namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
+      forceHint(ref);
     const patches: ConditionPatch[] = [
       { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message: text },
     ];

@@ -129,7 +129,11 @@ describe('kubectl delete of a machine, in every phase', () => {
     await world.fleet.fault('sim-0005', { smallHardware: true, powerOffMs: 50_000 });
     await world.addMachine('fails', { ...on('host-5'), hardwareRequirements: { minCPUCores: 8 } });
     await world.untilHost('host-5', 'being released', (host) => claimOf(host)?.stage === 'Releasing');
-    const phase = (await world.machine('fails'))?.status?.phase;
+    const machine = await world.untilMachine('fails', 'told of it', (seen) => told(seen).startsWith('ReleasingHost'));
+    expect(told(machine)).toMatch(
+      /^ReleasingHost: Host host-5 .*HardwareRequirementsNotMet.*beskar7\.io\/force-release=/,
+    );
+    const phase = machine.status?.phase;
     await remove('fails');
     await world.untilMachine('fails', 'deleted', ({ metadata }) => metadata.deletionTimestamp !== undefined);
     world.serverOf('host-5').server.press('Off');
