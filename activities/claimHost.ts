@@ -13,6 +13,7 @@ import {
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { selectorText } from '../crds/selector.ts';
+import { byAge, spareHosts, type Waiter } from '../crds/waiters.ts';
 import { isConflict, isNotFound, KubeError } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
 import { adoptClaim } from './adoptClaim.ts';
@@ -228,22 +229,18 @@ async function tryHosts(
   return refusal;
 }
 
-/** Fitting free hosts, the best first, less those that older waiting machines will want. */
+/** Fitting free hosts, the best first, less those without which an older machine that waits would go on to wait. */
 function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand): PhysicalHost[] {
   const namespace = machine.metadata.namespace ?? '';
   const fitting = deps.caches
     .availableHosts(namespace)
     .hosts.filter((host) => fits(host, demand) && !deps.reservations.isReserved(host));
   const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
-  const wantedByOlder = older.filter((waiter) => fitting.some((host) => fits(host, waiterDemand(waiter)))).length;
-  if (fitting.length <= wantedByOlder) return [];
-  return byPreference(fitting, machine.metadata.uid ?? '');
+  return byPreference(spareHosts(fitting, older.map(waiterOf)), machine.metadata.uid ?? '');
 }
 
 function isOlder(waiter: Beskar7Machine, machine: Beskar7Machine): boolean {
-  if (waiter.metadata.uid === machine.metadata.uid) return false;
-  const [a, b] = [waiter.metadata.creationTimestamp ?? '', machine.metadata.creationTimestamp ?? ''];
-  return a < b || (a === b && waiter.metadata.name < machine.metadata.name);
+  return waiter.metadata.uid !== machine.metadata.uid && byAge(waiter, machine) < 0;
 }
 
 /** One compare-and-swap with the cached resourceVersion: it succeeds only when the cache was live. */
@@ -305,10 +302,9 @@ function demandOf(machine: Beskar7Machine, tried: readonly string[], failureDoma
   return { selector: machine.spec.hostSelector, failureDomain, tried };
 }
 
-/** What a waiting machine said that it asks for: it stands in nobody's way at a host that it cannot take. */
-function waiterDemand({ spec, status }: Beskar7Machine): Demand {
-  const { triedHosts = [], failureDomain } = status?.waitingFor ?? {};
-  return { selector: spec.hostSelector, failureDomain, tried: triedHosts };
+/** With the zone that a waiting machine said it asks for: it stands in nobody's way at a host that it cannot take. */
+function waiterOf(machine: Beskar7Machine): Waiter {
+  return { machine, failureDomain: machine.status?.waitingFor?.failureDomain };
 }
 
 function waitingForOf({ failureDomain, tried }: Demand): NonNullable<Beskar7MachineStatus['waitingFor']> {

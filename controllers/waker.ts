@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { isUnclaimed } from '../crds/claim.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../crds/names.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { matchesSelector } from '../crds/selector.ts';
+import { matchWaiters, type Waiter } from '../crds/waiters.ts';
 import { isWaiting, mayClaim, ownerMachineOf, type Informers } from './informers.ts';
 import type { Starter } from './starter.ts';
 
@@ -28,29 +28,6 @@ interface WakerTiming {
 const TIMING: WakerTiming = { coalesceMs: 100, repeatMs: 30_000, claimingMs: 3_000 };
 const SIGNALS_AT_ONCE = 16;
 
-/** A machine that waits, with the zone that its owner Machine asks for. */
-export interface Waiter {
-  readonly machine: Beskar7Machine;
-  readonly failureDomain: string | undefined;
-}
-
-/**
- * The waiters that free hosts are there for: the oldest that fit, each with a free host of its own, so that never more are woken than
- * hosts are free (rule 15). Pure.
- */
-export function matchWaiters(free: readonly PhysicalHost[], waiters: readonly Waiter[]): Beskar7Machine[] {
-  const left = new Set(free);
-  const matched: Beskar7Machine[] = [];
-  for (const waiter of [...waiters].sort(byAge)) {
-    if (left.size === 0) break;
-    const host = firstFitting(left, waiter);
-    if (!host) continue;
-    left.delete(host);
-    matched.push(waiter.machine);
-  }
-  return matched;
-}
-
 /** Whether a host is free for anybody. */
 export function isFree(host: PhysicalHost): boolean {
   const { annotations = {}, deletionTimestamp } = host.metadata;
@@ -61,23 +38,6 @@ export function isFree(host: PhysicalHost): boolean {
     deletionTimestamp === undefined &&
     closed.every((annotation) => annotations[annotation] === undefined)
   );
-}
-
-function firstFitting(hosts: Iterable<PhysicalHost>, waiter: Waiter): PhysicalHost | undefined {
-  for (const host of hosts) if (fits(host, waiter)) return host;
-  return undefined;
-}
-
-function fits(host: PhysicalHost, { machine, failureDomain }: Waiter): boolean {
-  if (machine.status?.waitingFor?.triedHosts?.includes(host.metadata.name)) return false;
-  if (failureDomain !== undefined && host.metadata.labels?.[LABEL_ZONE] !== failureDomain) return false;
-  return matchesSelector(machine.spec.hostSelector, host.metadata.labels);
-}
-
-function byAge({ machine: a }: Waiter, { machine: b }: Waiter): number {
-  const [ageA, ageB] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
-  if (ageA !== ageB) return ageA < ageB ? -1 : 1;
-  return a.metadata.name < b.metadata.name ? -1 : 1;
 }
 
 /** Wakes runs that wait for a host when hosts are free. Level-based: it looks at what is, not at what changed. */

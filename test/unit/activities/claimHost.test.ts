@@ -131,7 +131,8 @@ describe('a claim leaves a host to an older machine that waits for it (rule 15)'
 
   async function claimBeside(...waiting: Beskar7Machine[]) {
     const deps = workerOn(api, { caches: cachesOf(api, { waitingMachines: () => waiting }) });
-    const input = { run: RUN, attempt: 1, tried: [], isReset: false };
+    const { uid = '' } = api.get(MACHINES, 'm').metadata;
+    const input = { run: { ...RUN, machine: { ...RUN.machine, uid } }, attempt: 1, tried: [], isReset: false };
     const result = await asActivity(() => claimHost(deps, input));
     const claims = api.writes.filter(({ verb, what }) => verb === 'patch' && /^physicalhosts\/[^/]+$/.test(what));
     return { result, claims: claims.map(({ what }) => what) };
@@ -179,6 +180,21 @@ describe('a claim leaves a host to an older machine that waits for it (rule 15)'
     const { result } = await claimBeside(waiter(), waiter({ metadata: { name: 'v', uid: 'v-uid' } }));
     expect(result.kind).toBe('noMatchingHost');
   });
+
+  test.each(Array.from({ length: 8 }, (_, n) => `m-uid-${n}`))(
+    'the host that an older one needs is left to it, whatever is preferred (%s)',
+    async (uid) => {
+      api.put(MACHINES, machine({ metadata: { uid, creationTimestamp: '2026-01-01T12:00:00Z' } }));
+      for (const name of ['a', 'b', 'c']) api.put(HOSTS, freeHost(name, { rack: name }));
+      const only = (...values: string[]) => ({
+        hostSelector: { matchExpressions: [{ key: 'rack', operator: 'In' as const, values }] },
+      });
+      const older = waiter({ metadata: { name: 'v', uid: 'v-uid' }, spec: only('a', 'b') });
+      // That one has to go to `b`, where this one leaves `a` to it.
+      const { claims } = await claimBeside(waiter({ spec: only('a') }), older);
+      expect(claims).toEqual(['physicalhosts/c']);
+    },
+  );
 
   test('a host becomes free between the look and the word that there is none: it is claimed, nobody would wake this run', async () => {
     api.answering = ({ verb, what }) => {

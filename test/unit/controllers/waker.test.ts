@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { matchWaiters, isFree, Waker, type Waiter } from '../../../controllers/waker.ts';
+import { isFree, Waker } from '../../../controllers/waker.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import {
   ANNOTATION_DELETE_FOR_MOVE,
@@ -8,6 +8,7 @@ import {
   ANNOTATION_UNSCHEDULABLE,
   LABEL_ZONE,
 } from '../../../crds/names.ts';
+import { matchWaiters, spareHosts, type Waiter } from '../../../crds/waiters.ts';
 import { cachesOf } from '../../../workers/caches.ts';
 import { capiCluster, claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
 import { FakeStarter, fakeInformers, logger } from './fakes.ts';
@@ -34,6 +35,22 @@ function waiter(name: string, age: number, spec: Partial<Beskar7Machine['spec']>
 const wants = (of: Beskar7Machine, failureDomain?: string): Waiter => ({ machine: of, failureDomain });
 const names = (machines: Beskar7Machine[]) => machines.map(({ metadata }) => metadata.name);
 const gpu = { hostSelector: { matchLabels: { gpu: 'yes' } } };
+
+const oneOf = (values: string[]) => ({
+  hostSelector: { matchExpressions: [{ key: 'name', operator: 'In' as const, values }] },
+});
+
+/** Whether each wish can have a host of its own. */
+function canAllHave([first, ...others]: readonly string[][], hosts: readonly string[]): boolean {
+  if (first === undefined) return true;
+  const fitting = hosts.filter((host) => first.includes(host));
+  return fitting.some((taken) =>
+    canAllHave(
+      others,
+      hosts.filter((host) => host !== taken),
+    ),
+  );
+}
 
 describe('who stands in the way of younger machines', () => {
   test('those that wait and would take a host: not one that is paused, whose cluster is paused, or that is moved', () => {
@@ -76,6 +93,13 @@ describe('who is woken', () => {
     expect(names(matchWaiters([freeHost('a'), freeHost('b')], waiters))).toEqual(['old', 'young']);
   });
 
+  test('an old one that fits several hosts leaves the one that a younger one needs', () => {
+    const waiters = [wants(waiter('any', 1)), wants(waiter('picky', 2, gpu)), wants(waiter('late', 3))];
+    const free = [freeHost('a', { gpu: 'yes' }), freeHost('b')];
+    expect(names(matchWaiters(free, waiters))).toEqual(['any', 'picky']);
+    expect(names(matchWaiters([...free, freeHost('c')], waiters))).toEqual(['any', 'picky', 'late']);
+  });
+
   test('never more than fit, whatever is asked for', () => {
     const label = fc.constantFrom('x', 'y', undefined);
     const labelsOf = (value: string | undefined): Record<string, string> => (value === undefined ? {} : { l: value });
@@ -92,6 +116,32 @@ describe('who is woken', () => {
           const asking = chosen.filter(({ spec }) => spec.hostSelector?.matchLabels?.l === value);
           expect(asking.length).toBeLessThanOrEqual(offers.filter((offer) => offer === value).length);
         }
+      }),
+    );
+  });
+
+  test('never a younger one in the place of an older one, and none is left out that could be there too', () => {
+    const subset = fc.subarray(['a', 'b', 'c', 'd']);
+    fc.assert(
+      fc.property(subset, fc.array(subset, { maxLength: 5 }), (offers, wishes) => {
+        const free = offers.map((name) => freeHost(name, { name }));
+        const waiters = wishes.map((values, n) => wants(waiter(`m${n}`, n, oneOf(values))));
+        // By trying all ways: each in the order of age, as long as all before it keep a host of their own.
+        const served: string[][] = [];
+        const expected = waiters.filter((_waiter, n) => {
+          const isServed = canAllHave([...served, wishes[n] ?? []], offers);
+          if (isServed) served.push(wishes[n] ?? []);
+          return isServed;
+        });
+        expect(names(matchWaiters(free, waiters))).toEqual(names(expected.map(({ machine: of }) => of)));
+        // A host is spare when all of them can do without it.
+        const spare = offers.filter((host) =>
+          canAllHave(
+            served,
+            offers.filter((name) => name !== host),
+          ),
+        );
+        expect(spareHosts(free, waiters).map(({ metadata }) => metadata.name)).toEqual(spare);
       }),
     );
   });
