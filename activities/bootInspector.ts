@@ -1,5 +1,5 @@
 import { claimOf, type Claim } from '../crds/claim.ts';
-import { withConditions } from '../crds/conditions.ts';
+import { findCondition, withConditions } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import type { PowerState } from '../redfish/index.ts';
@@ -13,6 +13,7 @@ import { claimFence } from './fence.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { fenced, switchOff, switchOn } from './power.ts';
+import { REACHABLE, seenOnUntil, tellingReachability, tellReachability } from './reachability.ts';
 
 export interface BootInput {
   readonly claim: ClaimRef;
@@ -31,12 +32,16 @@ const TOKEN_GRACE_MS = 60_000;
  * Makes sure that the server of a claim is off before it is armed: a server that is on and not armed is not ours (rule 5).
  * Only in stage `Claimed`; an armed claim is left alone.
  */
-export async function prepareBoot(
+export function prepareBoot(
   deps: Dependencies,
   input: BootInput,
   signal: AbortSignal,
   limitMs = BMC_ACTIVITY_MS,
 ): Promise<void> {
+  return tellingReachability(deps, input.claim, signal, () => seeOff(deps, input, signal, limitMs));
+}
+
+async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal, limitMs: number): Promise<void> {
   const host = await hostForClaim(deps, input.claim, signal);
   const claim = requireClaim(host, input.claim, ['Claimed', 'Armed']);
   if (claim.stage === 'Armed' || host === undefined) return;
@@ -51,7 +56,11 @@ export async function prepareBoot(
     // What was read first may have been the cache's: an earlier bootInspector may have armed it since, and then it is ours.
     const live = await readHost(deps.kube, input.claim.namespace, input.claim.host, signal);
     if (requireClaim(live, input.claim, ['Claimed', 'Armed']).stage !== 'Armed') throw error;
+    return;
   }
+  // The permit may take its time, and an outage is over now.
+  const before = findCondition(host.status?.conditions, CONDITIONS.redfishReachable);
+  if (before?.status !== 'True') await tellReachability(deps, input.claim, REACHABLE, signal);
 }
 
 function lateMessage({ host }: ClaimRef, state: 'off' | 'on'): string {
@@ -62,17 +71,26 @@ function lateMessage({ host }: ClaimRef, state: 'off' | 'on'): string {
  * Arms the claim, sets PXE once, switches on and sees on (rule 5), then tells host and machine. Can run twice: what is armed
  * is not armed again, a server that is on and armed for this claim is ours and gets nothing.
  */
-export async function bootInspector(
+export function bootInspector(
   deps: Dependencies,
   input: BootInput,
   signal: AbortSignal,
   limitMs = BMC_ACTIVITY_MS,
 ): Promise<BootResult> {
+  return tellingReachability(deps, input.claim, signal, () => armAndBoot(deps, input, signal, limitMs));
+}
+
+async function armAndBoot(
+  deps: Dependencies,
+  input: BootInput,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<BootResult> {
   const { claim: ref } = input;
   const host = await hostForClaim(deps, ref, signal);
   const claim = requireClaim(host, ref, ['Claimed', 'Armed']);
-  const recorded = host?.status?.inspection;
-  if (recorded?.claim === ref.id && recorded.deadline !== undefined) return { inspectionDeadline: recorded.deadline };
+  const inspectionDeadline = seenOnUntil(host, ref);
+  if (inspectionDeadline !== undefined) return { inspectionDeadline };
   const late = { message: lateMessage(ref, 'on'), kind: 'PowerOnNotSeen' };
   const armed = await withinMs(limitMs, signal, late, async (limited) => {
     try {
@@ -122,8 +140,8 @@ async function armedMeanwhile(
 
 /** In stage Armed, until the server was seen on for this claim: after that an older attempt that goes on late has nothing to do here. */
 function bootFence(deps: Dependencies, ref: ClaimRef, signal: AbortSignal) {
-  return claimFence(deps.kube, ref, ['Armed'], signal, ({ status }) => {
-    if (status?.inspection?.claim !== ref.id || status.inspection.deadline === undefined) return;
+  return claimFence(deps.kube, ref, ['Armed'], signal, (host) => {
+    if (seenOnUntil(host, ref) === undefined) return;
     throw retryable(`host ${ref.host} was seen on for this claim already: nothing more is sent to its BMC`);
   });
 }
@@ -187,7 +205,7 @@ async function recordBoot(deps: Dependencies, input: BootInput, armed: PhysicalH
         },
         conditions: withConditions(
           live.status?.conditions,
-          [ready],
+          [ready, REACHABLE],
           new Date().toISOString(),
           live.metadata.generation,
         ),

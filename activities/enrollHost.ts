@@ -13,7 +13,7 @@ import type { Dependencies } from './dependencies.ts';
 import { fromRedfish, isRefusedWrite, noWorker, refusedWrite } from './failures.ts';
 import { disownFormerSecrets, markedSecrets, ownSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
-import { reachabilityReason } from './reachability.ts';
+import { REACHABLE, reachabilityReason } from './reachability.ts';
 
 export interface EnrollInput {
   readonly host: ObjectRef;
@@ -178,12 +178,7 @@ async function writeEnrolled(
       };
       const patches: ConditionPatch[] = [
         { type: CONDITIONS.ready, status: 'True', reason: HOST_REASONS.enrolled, message: 'Free to be claimed.' },
-        {
-          type: CONDITIONS.redfishReachable,
-          status: 'True',
-          reason: HOST_REASONS.reachable,
-          message: 'The BMC answers.',
-        },
+        REACHABLE,
       ];
       return {
         state: 'Available',

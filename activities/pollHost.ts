@@ -3,7 +3,7 @@ import { claimOf } from '../crds/claim.ts';
 import { condition, findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { API_VERSION } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
+import { CONDITIONS } from '../crds/reasons.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS } from '../kube/resource.ts';
 import { RedfishError, type PowerState } from '../redfish/index.ts';
@@ -13,7 +13,7 @@ import type { FailedPoll } from './failedPolls.ts';
 import { fromRedfish } from './failures.ts';
 import { readHost } from './hostStore.ts';
 import { isMonitored } from './monitored.ts';
-import { reachabilityReason } from './reachability.ts';
+import { REACHABLE, reachabilityReason } from './reachability.ts';
 
 /** Owns `powerState` and the condition RedfishReachable while nobody works on the host (rule 19). */
 const FIELD_MANAGER = 'beskar7-monitor';
@@ -40,9 +40,7 @@ export async function pollHost(
 ): Promise<FailedPoll | undefined> {
   try {
     const powerState = await readPower(deps, host, known, signal);
-    const message = 'The BMC answers.';
-    const reachable = { type: CONDITIONS.redfishReachable, status: 'True', reason: HOST_REASONS.reachable, message };
-    await tell(deps, host, reachable as ConditionPatch, powerState);
+    await tell(deps, host, REACHABLE, powerState);
     return undefined;
   } catch (error) {
     signal.throwIfAborted();

@@ -36,7 +36,7 @@ import { BMC_CALL_MS, FENCE_MS, refuseMoved } from './fence.ts';
 import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { isReleasedByForce } from './orphan.ts';
 import { fenced, switchOff, switchOffUnseen } from './power.ts';
-import { unreachableReason } from './reachability.ts';
+import { REACHABLE, unreachableReason } from './reachability.ts';
 import { forceHint, releasingText, tellReleasing } from './releaseTold.ts';
 
 export interface MarkReleasingInput {
@@ -346,16 +346,6 @@ function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling') {
       ? 'Switched off and free to be claimed.'
       : 'Released by force: its BMC is asked again before it is offered.',
   };
-  const reachable: ConditionPatch[] = isReleased
-    ? [
-        {
-          type: CONDITIONS.redfishReachable,
-          status: 'True',
-          reason: HOST_REASONS.reachable,
-          message: 'The BMC answers.',
-        },
-      ]
-    : [];
   return {
     state,
     ready: isReleased,
@@ -366,7 +356,7 @@ function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling') {
     ...(isOpen ? { inspectionPhase: 'Failed' as const } : {}),
     conditions: withConditions(
       live.status?.conditions?.filter(({ type }) => type !== CONDITIONS.failureReported),
-      [ready, ...reachable],
+      isReleased ? [ready, REACHABLE] : [ready],
       new Date().toISOString(),
       live.metadata.generation,
     ),

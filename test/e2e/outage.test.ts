@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { claimOf } from '../../crds/claim.ts';
 import type { RecordedRequest } from '../../simulator/recorder.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import { handOverByHand, reportByHand } from '../support/byHand.ts';
 import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
@@ -35,7 +36,16 @@ describe('a BMC that is away', () => {
       /Boot of host host-1, attempt 2, failed: .*Next attempt at 20.*Z, until 20.*Z at most/,
     );
     const before = await claim('host-1');
-    expect((await world.host('host-1'))?.status?.state).toBe('InUse');
+    const host = await world.untilHost('host-1', 'unreachable', (object) =>
+      isSaid(object, 'RedfishReachable', 'False'),
+    );
+    expect(host.status?.state).toBe('InUse');
+    expect(told(host, 'RedfishReachable')).toMatch(/^Unreachable: .*Beskar7Machine boots says when it is tried again/);
+    await world.fleet.fault('sim-0001', { refuse: false, neverReports: true });
+    const inspecting = await world.hostIs('host-1', 'Inspecting');
+    expect(told(inspecting, 'RedfishReachable')).toBe('Reachable: The BMC answers.');
+    await reportByHand(world, 'host-1');
+    await handOverByHand(world, 'host-1');
     await world.fleet.heal('sim-0001');
     await world.machineIs('boots', 'Provisioned');
     expect((await claim('host-1'))?.id).toBe(before?.id);
@@ -129,6 +139,9 @@ describe('a rotated password', () => {
     const host = await world.hostIs('host-4', 'Error');
     expect(told(host)).toMatch(/^ReleasePending: .*(401|credential|password|refuse)/i);
     await world.untilMachine('new', 'told of a 401', (machine) => /attempt \d+, failed: /.test(told(machine)));
+    const claimed = await world.untilHost('host-5', 'told of it', (it) => isSaid(it, 'RedfishReachable', 'False'));
+    expect(claimed.status?.state).toBe('InUse');
+    expect(told(claimed, 'RedfishReachable')).toMatch(/^Unauthorized: /);
     await setPassword('rotated');
     await world.machineIsGone('old');
     await isFreeAndOff(world, 'host-4');
