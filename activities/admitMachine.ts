@@ -1,11 +1,12 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../crds/claim.ts';
-import { handledOf, isAskUnhandled, isProvisioned, superseded, type Handled } from '../crds/handled.ts';
+import { handledOf, isAskUnhandled, isProvisioned, specText, superseded, type Handled } from '../crds/handled.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
   ANNOTATION_DELETE_FOR_MOVE,
   ANNOTATION_HANDLED,
   ANNOTATION_PAUSED,
+  ANNOTATION_PLAN,
   FINALIZER_MACHINE,
   LABEL_CLUSTER_NAME,
 } from '../crds/names.ts';
@@ -40,7 +41,7 @@ const CONFLICTS = 8;
 
 /**
  * The live read that decides whether work is due (rule 9). When it is, the machine gets our finalizer and `block-move` in one
- * patch with its resourceVersion, before anything is claimed for it. `isReset`: the run was made by `temporal workflow reset`.
+ * patch with its resourceVersion, before anything is claimed for it; what is planned goes along. `isReset`: the run was made by `temporal workflow reset`.
  */
 export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: boolean): Promise<Admission> {
   for (let conflicts = 0; ; conflicts += 1) {
@@ -59,13 +60,17 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
       return { kind: 'admitted', machine, mayHaveClaim, ...ended };
     }
     const over = isOver ? { [ANNOTATION_HANDLED]: JSON.stringify(superseded(lastEnd)) } : {};
+    // Where a claim may stand, what it was made for stands too.
+    const isPlanned = mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_PLAN] !== undefined;
+    const plan =
+      isPlanned || machine.spec.providerID !== undefined ? {} : { [ANNOTATION_PLAN]: specText(machine.spec) };
     try {
       const patched = await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
         metadata: {
           uid: ref.uid,
           resourceVersion: machine.metadata.resourceVersion,
           finalizers: mayHaveClaim ? finalizers : [...finalizers, FINALIZER_MACHINE],
-          annotations: { [ANNOTATION_BLOCK_MOVE]: 'true', ...over },
+          annotations: { [ANNOTATION_BLOCK_MOVE]: 'true', ...over, ...plan },
         },
       });
       return { kind: 'admitted', machine: patched, mayHaveClaim, ...ended };

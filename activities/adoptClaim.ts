@@ -11,7 +11,8 @@ import { recordProvisioned } from './handOver.ts';
 import { patchHost, readHost } from './hostStore.ts';
 
 export type Adopted =
-  { readonly kind: 'claim'; readonly claim: ClaimState } | { readonly kind: 'provisioned'; readonly message: string };
+  | { readonly kind: 'claim'; readonly claim: ClaimState; readonly specHash: string | undefined }
+  | { readonly kind: 'provisioned'; readonly message: string };
 
 /**
  * What a machine already holds, found by a live list on the label (rule 8) or by its providerID (rule 13): a claim to go on
@@ -44,6 +45,7 @@ export async function adoptClaim(
   return {
     kind: 'claim',
     claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, options.attempt) }, machine, true),
+    specHash: claim.specHash,
   };
 }
 

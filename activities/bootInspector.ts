@@ -12,6 +12,7 @@ import { bmcFailure, claimLost, fromRedfish, isClaimLost, retryable } from './fa
 import { claimFence } from './fence.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
+import { specOfClaim } from './plan.ts';
 import { fenced, switchOff, switchOn } from './power.ts';
 import { REACHABLE, seenOnUntil, tellingReachability, tellReachability } from './reachability.ts';
 
@@ -115,7 +116,7 @@ async function seeOn(
   const power = await bmc.getPowerState({ signal });
   let host = start;
   if (claim.stage === 'Claimed')
-    host = power === 'Off' ? await arm(deps, host, claim) : await armedMeanwhile(deps, ref, power, signal);
+    host = power === 'Off' ? await arm(deps, ref, host, claim) : await armedMeanwhile(deps, ref, power, signal);
   if (power !== 'On') await switchOn(bmc, ref.host, bootFence(deps, ref, signal));
   return host;
 }
@@ -147,8 +148,8 @@ function bootFence(deps: Dependencies, ref: ClaimRef, signal: AbortSignal) {
 }
 
 /** Secret first, then one write that arms: the stage with the hashes of token and nonce (rule 21). */
-async function arm(deps: Dependencies, host: PhysicalHost, claim: Claim): Promise<PhysicalHost> {
-  const hashes = await mintBootSecret(deps.kube, host, claim.id);
+async function arm(deps: Dependencies, ref: ClaimRef, host: PhysicalHost, claim: Claim): Promise<PhysicalHost> {
+  const hashes = await mintBootSecret(deps.kube, host, claim.id, await specOfClaim(deps, ref, claim));
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
   let isOver = true;
   try {

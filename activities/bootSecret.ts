@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { bootSecretName } from '../crds/bootSecret.ts';
+import { bootSecretName, bootSpecText, type BootSpec } from '../crds/bootSecret.ts';
 import { API_VERSION, LABEL_CLAIM } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -15,9 +15,14 @@ export interface TokenHashes {
 /**
  * Makes the boot Secret of a claim: token and nonce of 32 random bytes each, immutable, named after the claim and owned by
  * the host. When it is there already (a repeated activity, or two workers at once) its values count, so that hash and
- * plaintext cannot differ (rule 21). Returns hashes only.
+ * plaintext cannot differ (rule 21). What the boot script is made of stands beside them. Returns hashes only.
  */
-export async function mintBootSecret(kube: KubeClient, host: PhysicalHost, claim: string): Promise<TokenHashes> {
+export async function mintBootSecret(
+  kube: KubeClient,
+  host: PhysicalHost,
+  claim: string,
+  spec: BootSpec | undefined,
+): Promise<TokenHashes> {
   const namespace = host.metadata.namespace ?? '';
   const name = bootSecretName(host.metadata.name, claim);
   const token = randomBytes(32).toString('base64url');
@@ -36,7 +41,11 @@ export async function mintBootSecret(kube: KubeClient, host: PhysicalHost, claim
       },
       type: 'beskar7.io/boot',
       immutable: true,
-      data: { token: Buffer.from(token).toString('base64'), nonce: Buffer.from(nonce).toString('base64') },
+      data: {
+        token: base64(token),
+        nonce: base64(nonce),
+        ...(spec === undefined ? {} : { spec: base64(bootSpecText(spec)) }),
+      },
     });
     return { tokenHash: sha256(token), nonceHash: sha256(nonce) };
   } catch (error) {
@@ -50,6 +59,10 @@ export async function mintBootSecret(kube: KubeClient, host: PhysicalHost, claim
 /** Takes back what was minted for a claim that ended meanwhile: its release has looked for the Secret already, and nobody else would. */
 export async function dropBootSecret(kube: KubeClient, host: PhysicalHost, claim: string): Promise<void> {
   await kube.delete(SECRETS, host.metadata.namespace ?? '', bootSecretName(host.metadata.name, claim));
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
 }
 
 function sha256(text: string): string {

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { log } from '@temporalio/activity';
 import type { Beskar7Machine, Beskar7MachineStatus } from '../crds/beskar7Machine.ts';
 import { serializeClaim, type Claim } from '../crds/claim.ts';
-import { askOf } from '../crds/handled.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
   ANNOTATION_CLAIM,
@@ -25,6 +24,7 @@ import { isRefusedWrite, retryable } from './failures.ts';
 import { byPreference, fits, unfitReason, type Demand } from './hostFit.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
+import { planOf, planOfClaim, recordPlan, specToProvision, type Plan } from './plan.ts';
 import { recordEnd } from './recordEnd.ts';
 import { traceContext } from './traceContext.ts';
 
@@ -51,15 +51,6 @@ const MAX_TOLD = 10;
 
 /** Nobody tells when a policy of the API server changes. */
 const REFUSED_RETRY_MS = 30_000;
-
-/** What the user asks for, as far as the workflow decides on it. */
-export interface Plan {
-  readonly attempts: number;
-  readonly readyWhen: 'HandedOver' | 'OSReported';
-  readonly requirements: Beskar7Machine['spec']['hardwareRequirements'];
-  readonly specHash: string;
-  readonly retry: string;
-}
 
 /** What a run carries on after a claim or in vain. */
 type Carried = Written & Pick<RunContext, 'earlierAttempts'>;
@@ -88,11 +79,10 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     if (admitted.reason === 'AlreadyHandled') await recordEnd(deps, input.run);
     return admitted;
   }
-  const { machine } = admitted;
-  const plan = planOf(machine);
+  let { machine } = admitted;
   // By a run that went on in a fresh history, or was lost.
   const before = attemptsBefore(input.run, machine);
-  const run = { ...input.run, ...before, ...sinceOf(machine) };
+  let run = { ...input.run, ...before, ...sinceOf(machine) };
   const { providerID } = machine.spec;
   // This run counts from 1 again.
   const triedBefore = machine.status?.waitingFor?.triedHosts ?? [];
@@ -107,6 +97,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
       return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
     if (adopted) {
       const written = await writeMachineStatus(deps.kube, run, adoptedReport(adopted.claim));
+      const plan = planOfClaim(machine, adopted.specHash);
       return { kind: 'claimed', claim: adopted.claim, plan, ...before, ...written };
     }
   }
@@ -115,8 +106,18 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     return { kind: 'noMatchingHost', message: 'Cancelled: no host is looked for.', ...before, ...sinceOf(machine) };
   // Never the same host twice.
   const tried = [...new Set([...input.tried, ...triedBefore])];
+  const spec = specToProvision(machine, tried);
+  machine = await recordPlan(deps, machine, spec);
+  run = { ...run, ...sinceOf(machine) };
+  const plan = planOf(machine, spec);
   const demand = demandOf(machine, tried, (await readOwner(deps.kube, machine))?.failureDomain);
-  const claiming: Claiming = { machine, attempt: Math.max(input.attempt, tried.length + 1), tried, latestMs };
+  const claiming: Claiming = {
+    machine,
+    attempt: Math.max(input.attempt, tried.length + 1),
+    tried,
+    specHash: plan.specHash,
+    latestMs,
+  };
   const first = await tryHosts(deps, claiming, demand);
   if (first instanceof KubeError) return refusedClaim(deps, run, first, demand);
   if (first) return claimed(deps, run, first, plan);
@@ -198,11 +199,12 @@ function adoptedReport({ ref: { host }, inspectionDeadline }: ClaimState) {
       };
 }
 
-/** For which machine, in which attempt of its run, and until when (`performance.now()`) a claim may be sent. */
+/** For which machine and spec, in which attempt of its run, and until when (`performance.now()`) a claim may be sent. */
 interface Claiming {
   readonly machine: Beskar7Machine;
   readonly attempt: number;
   readonly tried: readonly string[];
+  readonly specHash: string;
   readonly latestMs: number;
 }
 
@@ -246,7 +248,7 @@ function isOlder(waiter: Beskar7Machine, machine: Beskar7Machine): boolean {
 /** One compare-and-swap with the cached resourceVersion: it succeeds only when the cache was live. */
 async function tryClaim(
   deps: Dependencies,
-  { machine, attempt, tried, latestMs }: Claiming,
+  { machine, attempt, tried, specHash, latestMs }: Claiming,
   cached: PhysicalHost,
 ): Promise<ClaimState | undefined> {
   const { namespace = '', name, uid = '' } = machine.metadata;
@@ -260,6 +262,7 @@ async function tryClaim(
     ...(tried.length === 0 ? {} : { tried: tried.slice(-MAX_TOLD) }),
     since: new Date(now).toISOString(),
     deadline: new Date(now + deps.options.bootTimeoutMs).toISOString(),
+    specHash,
     ...traceContext(),
   };
   const patch = {
@@ -311,15 +314,6 @@ function waitingForOf({ failureDomain, tried }: Demand): NonNullable<Beskar7Mach
   return {
     ...(failureDomain === undefined ? {} : { failureDomain }),
     ...(tried.length === 0 ? {} : { triedHosts: tried.slice(-MAX_TOLD) }),
-  };
-}
-
-function planOf(machine: Beskar7Machine): Plan {
-  return {
-    attempts: machine.spec.attempts ?? 1,
-    readyWhen: machine.spec.readyWhen ?? 'HandedOver',
-    requirements: machine.spec.hardwareRequirements,
-    ...askOf(machine),
   };
 }
 

@@ -3,11 +3,11 @@ import { API_VERSION } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { askOf, isProvisioned, type Handled } from '../crds/handled.ts';
 import { claimedHosts } from './adoptClaim.ts';
-import type { Plan } from './claimHost.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { patchMachineEnd } from './handOver.ts';
+import type { Plan } from './plan.ts';
 
 export interface FailMachineInput {
   readonly run: RunContext;

@@ -2,20 +2,20 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf, releasingClaim } from '../crds/claim.ts';
 import { withConditions } from '../crds/conditions.ts';
 import { askOf, handledOf, type Handled } from '../crds/handled.ts';
-import { ANNOTATION_BLOCK_MOVE, ANNOTATION_HANDLED, LABEL_ZONE } from '../crds/names.ts';
+import { ANNOTATION_BLOCK_MOVE, ANNOTATION_HANDLED, ANNOTATION_PLAN, LABEL_ZONE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from '../crds/providerID.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import type { MachineAddress } from '../crds/schema.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
-import type { Plan } from './claimHost.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { claimLost } from './failures.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
+import type { Plan } from './plan.ts';
 
 const CONFLICTS = 8;
 
@@ -183,7 +183,11 @@ export async function patchMachineEnd(
         metadata: {
           uid,
           resourceVersion,
-          annotations: { [ANNOTATION_HANDLED]: JSON.stringify(handled), [ANNOTATION_BLOCK_MOVE]: null },
+          annotations: {
+            [ANNOTATION_HANDLED]: JSON.stringify(handled),
+            [ANNOTATION_BLOCK_MOVE]: null,
+            [ANNOTATION_PLAN]: null,
+          },
         },
         ...(providerID === undefined ? {} : { spec: { providerID } }),
       });
@@ -206,7 +210,11 @@ export async function recordProvisioned(
   const addresses = addressesOf(host, handledOf(machine)?.addresses);
   const before = handledOf(machine);
   // What was edited since the hand-over is still to be told as ignored.
-  const ask = before?.outcome === 'Provisioned' ? { specHash: before.specHash, retry: before.retry } : askOf(machine);
+  const now = askOf(machine);
+  const ask =
+    before?.outcome === 'Provisioned'
+      ? { specHash: before.specHash, retry: before.retry }
+      : { ...now, specHash: claimOf(host)?.specHash ?? now.specHash };
   const handled: Handled = { ...ask, outcome: 'Provisioned', addresses };
   const version = await patchMachineEnd(
     deps,

@@ -1,4 +1,4 @@
-import type { Beskar7MachineSpec } from '../crds/beskar7Machine.ts';
+import type { BootSpec } from '../crds/bootSecret.ts';
 import { providerIDOf } from '../crds/providerID.ts';
 
 /** Bound of the whole script (contract, "The iPXE script"). */
@@ -22,15 +22,7 @@ export interface BootScriptInput {
   readonly token: string;
   /** MAC of the NIC that boots, in lower case with colons. */
   readonly mac?: string | undefined;
-  readonly machine: Pick<
-    Beskar7MachineSpec,
-    | 'inspectionImage'
-    | 'targetOSImage'
-    | 'targetOSImageDigest'
-    | 'configurationURL'
-    | 'deployMode'
-    | 'hardwareRequirements'
-  >;
+  readonly machine: BootSpec;
   /** Base URL of the callback listener, without a path. */
   readonly apiUrl: string;
   /** Base URL of the inspector image that Beskar7 serves. */

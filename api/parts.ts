@@ -1,5 +1,5 @@
 import type { BlockList } from 'node:net';
-import { BootTokens } from './bootTokens.ts';
+import { BootSecrets } from './bootSecrets.ts';
 import type { Waits } from './claimWindow.ts';
 import { DEFAULT_TIMEOUTS, type ApiDependencies, type ApiOptions, type Timeouts } from './dependencies.ts';
 import { DEFAULT_RATES, RateLimit } from './rateLimit.ts';
@@ -16,7 +16,7 @@ export interface ApiParts {
   /** Of the callback listener; undefined: plain HTTP. */
   readonly tls: CallbackTls | undefined;
   readonly trustedProxies: BlockList;
-  readonly tokens: BootTokens;
+  readonly bootSecrets: BootSecrets;
   readonly signals: RunSignals;
   readonly perSource: RateLimit;
   readonly perHost: RateLimit;
@@ -38,7 +38,7 @@ export function createParts(deps: ApiDependencies, options: ApiOptions, tls?: Ca
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     tls,
     trustedProxies: blockListOf(options.trustedProxies ?? []),
-    tokens: new BootTokens(deps.kube),
+    bootSecrets: new BootSecrets(deps.kube),
     signals: new RunSignals(deps),
     perSource: new RateLimit(options.rates?.perSource ?? DEFAULT_RATES.perSource),
     perHost: new RateLimit(options.rates?.perHost ?? DEFAULT_RATES.perHost),

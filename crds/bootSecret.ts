@@ -1,3 +1,16 @@
+import type { Beskar7MachineSpec } from './beskar7Machine.ts';
+
+/** What the boot script is made of beside the claim: it stands in the Secret of the claim, so that each fetch gives the same bytes. */
+export type BootSpec = Pick<
+  Beskar7MachineSpec,
+  | 'inspectionImage'
+  | 'targetOSImage'
+  | 'targetOSImageDigest'
+  | 'configurationURL'
+  | 'deployMode'
+  | 'hardwareRequirements'
+>;
+
 /** Length limit of a Secret's name (a DNS subdomain). */
 const LIMIT = 253;
 
@@ -5,4 +18,25 @@ const LIMIT = 253;
 export function bootSecretName(host: string, claimId: string): string {
   const suffix = `-boot-${claimId}`;
   return host.slice(0, LIMIT - suffix.length).replace(/[-.]+$/, '') + suffix;
+}
+
+/** The part of a spec that goes into the Secret, as text. */
+export function bootSpecText(spec: BootSpec): string {
+  const { inspectionImage, targetOSImage, targetOSImageDigest, configurationURL, deployMode, hardwareRequirements } =
+    spec;
+  return JSON.stringify({
+    inspectionImage,
+    targetOSImage,
+    targetOSImageDigest,
+    configurationURL,
+    deployMode,
+    hardwareRequirements,
+  } satisfies Record<keyof BootSpec, unknown>);
+}
+
+/** What `bootSpecText` made. Throws on other text. */
+export function parseBootSpec(text: string): BootSpec {
+  const value = JSON.parse(text) as Partial<BootSpec> | null;
+  if (typeof value?.targetOSImage !== 'string') throw new SyntaxError('this is not what a boot script is made of');
+  return value as BootSpec;
 }

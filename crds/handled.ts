@@ -72,8 +72,13 @@ export function isAskUnhandled(machine: Beskar7Machine): boolean {
 
 /** A hash of the fields that a person writes (not providerID); 16 hex digits, independent of the order of keys. */
 export function specHash(spec: Beskar7MachineSpec): string {
+  return createHash('sha256').update(specText(spec)).digest('hex').slice(0, 16);
+}
+
+/** The fields that a person writes (not providerID) as JSON with sorted keys. */
+export function specText(spec: Beskar7MachineSpec): string {
   const { providerID: _written, ...asked } = spec;
-  return createHash('sha256').update(canonicalJson(asked)).digest('hex').slice(0, 16);
+  return canonicalJson(asked);
 }
 
 /** JSON with sorted keys, so that equal values give equal text. */

@@ -20,6 +20,8 @@ export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
 export const ANNOTATION_CLAIM = 'beskar7.io/claim';
 /** On a machine: what the last finished run was about, see `handled.ts`. */
 export const ANNOTATION_HANDLED = 'beskar7.io/handled';
+/** On a machine: what its run provisions, whatever becomes of the spec meanwhile, see `plan.ts`. From before the claim until the outcome. */
+export const ANNOTATION_PLAN = 'beskar7.io/plan';
 /** On a machine: set by a person, any new value asks for a new run. */
 export const ANNOTATION_RETRY = 'beskar7.io/retry';
 /** On a host: set by a person, its value is the reason; ends a release that cannot reach the BMC. */

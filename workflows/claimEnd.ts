@@ -1,5 +1,5 @@
-import type { Plan } from '../activities/claimHost.ts';
 import type { ClaimState, RunContext } from '../activities/claimRef.ts';
+import type { Plan } from '../activities/plan.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import type { Facts } from './facts.ts';
 import type { Story } from './story.ts';

@@ -7,9 +7,10 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ClaimHostResult, Plan } from '../activities/claimHost.ts';
+import type { ClaimHostResult } from '../activities/claimHost.ts';
 import type { ClaimState, RunContext } from '../activities/claimRef.ts';
 import type { ReportProgressInput } from '../activities/endRun.ts';
+import type { Plan } from '../activities/plan.ts';
 import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import { Facts } from './facts.ts';

@@ -56,8 +56,8 @@ export async function answerScript(
   mac: string | undefined,
 ): Promise<void> {
   const { recorder } = parts.deps;
-  const token = await parts.tokens.tokenOf(host, claim);
-  if (token === undefined) {
+  const secret = await parts.bootSecrets.secretOf(host, claim);
+  if (secret === undefined) {
     recorder.event(
       host,
       'Warning',
@@ -74,14 +74,15 @@ export async function answerScript(
   const { namespace = '', name } = host.metadata;
   const urls = scriptUrls(parts.options, parts.ports, ctx.req.socket);
   const caPem = parts.tls?.files.ca;
-  const script = bootScript({ namespace, host: name, token, mac, machine: machine.spec, ...urls, caPem });
+  const { token, spec = machine.spec } = secret;
+  const script = bootScript({ namespace, host: name, token, mac, machine: spec, ...urls, caPem });
   if (script.kind === 'invalid') {
     const what = script.problems.join('; ');
     recorder.event(
       host,
       'Warning',
       MACHINE_REASONS.invalidBootConfiguration,
-      `No boot script is served for Beskar7Machine ${machine.metadata.name}: ${what}. Correct its spec.`,
+      `No boot script is served for Beskar7Machine ${machine.metadata.name}: ${what}. Correct its spec: that counts for the next run, which begins when this one has timed out.`,
     );
     throw notFound(`no script can be made: ${what}`);
   }

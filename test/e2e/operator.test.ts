@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { request } from 'undici';
+import { bootSecretName } from '../../crds/bootSecret.ts';
 import { claimOf } from '../../crds/claim.ts';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { ANNOTATION_BLOCK_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
+import { SECRETS } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { handOverByHand, reportByHand } from '../support/byHand.ts';
 import { isSaid, told } from '../support/conditions.ts';
@@ -23,6 +26,13 @@ const retry = (machine: string, value: string) =>
   world.kubectl('annotate', '--overwrite', 'beskar7machine', machine, `beskar7.io/retry=${value}`);
 
 const newestRun = async (machine: string) => (await handle(machine).describe()).runId;
+
+/** The boot script of a host, as its firmware gets it. */
+async function script(host: string): Promise<string> {
+  const { statusCode, body } = await request(`${world.bootUrl}/api/v1/boot?mac=${world.serverOf(host).mac}`);
+  expect(statusCode).toBe(200);
+  return body.text();
+}
 
 /** `temporal workflow reset` of a run; gives the id of the run that it makes. */
 async function reset(machine: string, runId: string, ...point: string[]): Promise<string> {
@@ -47,8 +57,8 @@ async function afterActivity(machine: string, runId: string, activity: string): 
 }
 
 beforeAll(async () => {
-  await world.start({ hosts: 4, profile: 'generic' });
-  for (let index = 1; index <= 4; index += 1)
+  await world.start({ hosts: 5, profile: 'generic' });
+  for (let index = 1; index <= 5; index += 1)
     await world.kubectl('label', 'physicalhost', `host-${index}`, `only=host-${index}`);
 });
 afterAll(() => world.stop());
@@ -149,6 +159,30 @@ describe('retry by annotation, and edits of the spec', () => {
     expect(await newestRun('edited')).not.toBe(first);
     expect((await world.temporal.workflow.getHandle(run('edited'), first).describe()).status.name).toBe('CANCELLED');
     expect(resets(world, 'host-4').slice(-3)).toEqual(['On', 'ForceOff', 'On']);
+  });
+
+  test('an edit between the claim and the boot, too: what is booted is what the run began with, the same bytes at each fetch', async () => {
+    await world.fleet.fault('sim-0005', { refuse: true });
+    await world.addMachine('imaged', { ...on('host-5'), targetOSImage: 'http://images.example/first.tar.gz' });
+    await world.untilHost('host-5', 'claimed', ({ spec }) => spec.consumerRef !== undefined);
+    await patch('imaged', { targetOSImage: 'http://images.example/second.tar.gz' });
+    await world.fleet.fault('sim-0005', { refuse: false, neverReports: true });
+    await world.hostIs('host-5', 'Inspecting');
+    const first = await script('host-5');
+    expect(first).toContain(' beskar7.target=http://images.example/first.tar.gz ');
+    await patch('imaged', { configurationURL: 'http://images.example/config' });
+    expect(await script('host-5')).toBe(first);
+    await world.fleet.heal('sim-0005');
+    await world.temporalCli('workflow', 'cancel', '-w', run('imaged'));
+    const machine = await world.machineIs('imaged', 'Provisioned');
+    expect(isSaid(machine, 'SpecChangeIgnored')).toBe(false);
+    expect(machine.metadata.annotations?.['beskar7.io/plan']).toBeUndefined();
+    const { data } = await world.admin.get(
+      SECRETS,
+      world.namespace,
+      bootSecretName('host-5', (await claim('host-5'))?.id ?? ''),
+    );
+    expect(Buffer.from(data?.spec ?? '', 'base64').toString()).toContain('second.tar.gz');
   });
 
   test('on a provisioned machine both do nothing, and the edit is told as ignored', async () => {

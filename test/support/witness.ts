@@ -5,7 +5,7 @@ import { EVENTS, HOSTS, MACHINES, SECRETS, type Identified, type Resource, type 
 
 const RETRY_MS = 200;
 /** Keys of Secrets that everybody may know. */
-const PUBLIC_KEYS = new Set(['username', 'format', 'ca.crt', 'tls.crt']);
+const PUBLIC_KEYS = new Set(['username', 'format', 'ca.crt', 'tls.crt', 'spec']);
 
 /**
  * Sees all that happens in a namespace while a test runs: every Secret (tokens, nonces, passwords, bootstrap data; what each is, by its text), and

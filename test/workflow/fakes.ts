@@ -2,7 +2,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Context } from '@temporalio/activity';
 import type { BmcActivities, KubernetesActivities, PermitActivities } from '../../activities/index.ts';
-import type { ClaimHostResult, Plan } from '../../activities/claimHost.ts';
+import type { ClaimHostResult } from '../../activities/claimHost.ts';
+import type { Plan } from '../../activities/plan.ts';
 import type { ClaimRef, ClaimState } from '../../activities/claimRef.ts';
 import { handoverReported, inspectionReported } from '../../workflows/messages.ts';
 import {

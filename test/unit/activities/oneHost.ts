@@ -67,7 +67,7 @@ export class OneHost {
     const deps = {
       kube,
       redfish: this.#pool,
-      caches: { host: () => this.cached },
+      caches: { host: () => this.cached, machine: () => undefined },
       credentials: { get: () => Promise.resolve({ username: data, password: data }) },
       recorder: { event: (_about: unknown, _type: string, reason: string) => void this.said.push(reason) },
       options: { inspectionTimeoutMs: 600_000, gracefulShutdownMs: 0 },
@@ -92,6 +92,7 @@ export class OneHost {
   }
 
   #get(resource: Resource, name: string): Promise<KubeObject> {
+    if (resource.plural === 'beskar7machines') return Promise.reject(kubeError(404, 'NotFound'));
     const found: KubeObject | undefined =
       resource.plural === 'secrets' ? this.secrets.get(name) : (this.live as KubeObject | undefined);
     return found === undefined ? Promise.reject(kubeError(404, 'NotFound')) : Promise.resolve(found);

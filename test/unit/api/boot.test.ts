@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { bootSecretName } from '../../../crds/bootSecret.ts';
+import { bootSecretName, bootSpecText } from '../../../crds/bootSecret.ts';
 import { HOSTS, SECRETS } from '../../../kube/resource.ts';
-import { CLAIM, inMs, machine, MAC, NONCE, OLD_TOKEN, Scene, TOKEN } from './scene.ts';
+import { base64, CLAIM, inMs, machine, MAC, NONCE, OLD_TOKEN, Scene, TOKEN } from './scene.ts';
 
 const PATH = `/api/v1/boot/default/server-01/${NONCE}`;
 const BY_MAC = `/api/v1/boot?mac=${MAC}`;
@@ -29,6 +29,28 @@ describe('with the nonce', () => {
     expect(scene.kube.count('get', 'secrets')).toBe(1);
     expect(scene.kube.count('patch', 'physicalhosts')).toBe(1);
     expect(scene.live().status).toMatchObject({ inspectionPhase: 'InProgress', inspection: { claim: CLAIM } });
+  });
+  test('made of what the Secret of the claim says: an edit of the spec changes no byte of it', async () => {
+    const secret = scene.kube.peek(SECRETS, 'default', SECRET);
+    const spec = base64(bootSpecText({ targetOSImage: 'http://images.test/planned.tar.gz', deployMode: 'Kexec' }));
+    scene.kube.put(SECRETS, { ...secret, data: { ...secret.data, spec } });
+    const first = await scene.call('GET', PATH);
+    expect(first.body).toContain(' beskar7.target=http://images.test/planned.tar.gz ');
+    scene.machine = machine({ targetOSImage: 'http://images.test/edited.tar.gz', configurationURL: 'http://x/y' });
+    expect((await scene.call('GET', PATH)).bytes).toEqual(first.bytes);
+    // By a process that has seen nothing yet.
+    const other = await new Scene().start({ bootByMac: true, callbackUrl: 'http://10.0.0.1:8082' });
+    other.kube.put(SECRETS, { ...secret, data: { ...secret.data, spec } });
+    other.machine = scene.machine;
+    const { body } = await other.call('GET', BY_MAC);
+    expect(body.replace(/kernel \S+|initrd http\S+/g, '')).toBe(first.body.replace(/kernel \S+|initrd http\S+/g, ''));
+    await other.stop();
+  });
+  test('404 and an event: what the Secret says cannot be read', async () => {
+    const secret = scene.kube.peek(SECRETS, 'default', SECRET);
+    scene.kube.put(SECRETS, { ...secret, data: { ...secret.data, spec: base64('{"attempts":1}') } });
+    expect(await scene.call('GET', PATH)).toMatchObject(isNotFound);
+    expect(scene.events).toMatchObject([{ type: 'Warning', reason: 'InvalidBootConfiguration' }]);
   });
   test('is served also when InProgress cannot be written', async () => {
     scene.kube.before = ({ verb }) => {

@@ -1,0 +1,92 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { Beskar7Machine, Beskar7MachineSpec } from '../crds/beskar7Machine.ts';
+import type { Claim } from '../crds/claim.ts';
+import { askOf, specText } from '../crds/handled.ts';
+import { ANNOTATION_PLAN } from '../crds/names.ts';
+import { plannedSpec, specWithHash } from '../crds/plan.ts';
+import { isConflict, isNotFound } from '../kube/error.ts';
+import { MACHINES } from '../kube/resource.ts';
+import type { ClaimRef } from './claimRef.ts';
+import type { Dependencies } from './dependencies.ts';
+import { retryable, type FailureType } from './failures.ts';
+import { readMachine } from './machineStatus.ts';
+
+/** What the user asks for, as far as the workflow decides on it. */
+export interface Plan {
+  readonly attempts: number;
+  readonly readyWhen: 'HandedOver' | 'OSReported';
+  readonly requirements: Beskar7Machine['spec']['hardwareRequirements'];
+  readonly specHash: string;
+  readonly retry: string;
+}
+
+/**
+ * What the next claim is for: before the first one, what the user asks for now; after that, what it was made for, on a host as it is asked
+ * for now (whoever waits for one is woken by that).
+ */
+export function specToProvision(machine: Beskar7Machine, tried: readonly string[]): Beskar7MachineSpec {
+  const planned = tried.length === 0 ? undefined : plannedSpec(machine);
+  if (planned === undefined) return machine.spec;
+  const { hostSelector: _planned, ...rest } = planned;
+  const { hostSelector } = machine.spec;
+  return hostSelector === undefined ? rest : { ...rest, hostSelector };
+}
+
+/** On the machine before the claim, so that whoever goes on with the claim goes on with what it was made for. Most times it stands there already. */
+export async function recordPlan(
+  deps: Dependencies,
+  machine: Beskar7Machine,
+  spec: Beskar7MachineSpec,
+): Promise<Beskar7Machine> {
+  const { namespace = '', name, uid, resourceVersion, annotations = {} } = machine.metadata;
+  const text = specText(spec);
+  if (annotations[ANNOTATION_PLAN] === text) return machine;
+  const metadata = { uid, resourceVersion, annotations: { [ANNOTATION_PLAN]: text } };
+  try {
+    return await deps.kube.mergePatch(MACHINES, namespace, name, { metadata });
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+    throw retryable(`Beskar7Machine ${namespace}/${name} was changed before a host was claimed for it; it begins anew`);
+  }
+}
+
+/** What a machine asks for by this spec. */
+export function planOf(machine: Beskar7Machine, spec = machine.spec): Plan {
+  return {
+    attempts: spec.attempts ?? 1,
+    readyWhen: spec.readyWhen ?? 'HandedOver',
+    requirements: spec.hardwareRequirements,
+    ...askOf({ ...machine, spec }),
+  };
+}
+
+/** What a claim was made for that an earlier run, or an earlier try of this activity, has made. Without a hash: by an earlier version. */
+export function planOfClaim(machine: Beskar7Machine, hash: string | undefined): Plan {
+  if (hash === undefined) return planOf(machine);
+  return { ...planOf(machine, specWithHash(machine, hash)), specHash: hash };
+}
+
+/**
+ * What the claim was made for: what the user has asked for since counts for the next run (rule 9). Undefined when the machine is gone. Of a claim
+ * that an earlier version made: what the user asks for now.
+ */
+export async function specOfClaim(
+  deps: Dependencies,
+  { machine }: ClaimRef,
+  { specHash }: Claim,
+): Promise<Beskar7MachineSpec | undefined> {
+  const cached = deps.caches.machine(machine.namespace, machine.name);
+  const known = cached && specHash !== undefined ? specWithHash(cached, specHash) : undefined;
+  if (known !== undefined) return known;
+  const live = await readMachine(deps.kube, machine);
+  if (live === undefined || specHash === undefined) return live?.spec;
+  const spec = specWithHash(live, specHash);
+  if (spec !== undefined) return spec;
+  throw ApplicationFailure.create({
+    message:
+      `What a host was claimed for is not known any more: the spec of Beskar7Machine ${machine.namespace}/${machine.name} was changed, ` +
+      `and its annotation ${ANNOTATION_PLAN} too. The next run does what the spec asks for now.`,
+    type: 'InvalidBootConfiguration' satisfies FailureType,
+    nonRetryable: true,
+  });
+}

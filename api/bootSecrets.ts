@@ -1,0 +1,62 @@
+import { bootSecretName, parseBootSpec, type BootSpec } from '../crds/bootSecret.ts';
+import type { Claim } from '../crds/claim.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { isNotFound } from '../kube/error.ts';
+import { SECRETS } from '../kube/resource.ts';
+import { matchesHash } from './auth.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import { LruMap } from './lruMap.ts';
+
+const MAX_REMEMBERED = 5000;
+const CALL_TIMEOUT_MS = 6_000;
+
+/** What the Secret of an armed claim says. */
+export interface BootSecret {
+  /** Bearer token. */
+  readonly token: string;
+  /** What the boot script is made of; absent: an earlier version made the Secret. */
+  readonly spec?: BootSpec;
+}
+
+/**
+ * The Secrets of armed claims. They are immutable, so one GET per claim does; what comes out is good only when its token matches
+ * the hash in the live claim, which is checked each time (rule 21).
+ */
+export class BootSecrets {
+  readonly #kube: ApiDependencies['kube'];
+  readonly #secrets = new LruMap<string, BootSecret>(MAX_REMEMBERED);
+
+  constructor(kube: ApiDependencies['kube']) {
+    this.#kube = kube;
+  }
+
+  /** The Secret of the claim; undefined when it is gone or is not that of the claim. Throws KubeError. */
+  async secretOf(host: PhysicalHost, claim: Claim): Promise<BootSecret | undefined> {
+    const known = this.#secrets.get(claim.id);
+    if (matchesHash(known?.token, claim.tokenHash)) return known;
+    const secret = await this.#read(host, claim);
+    if (!matchesHash(secret?.token, claim.tokenHash)) return undefined;
+    if (secret !== undefined) this.#secrets.set(claim.id, secret);
+    return secret;
+  }
+
+  async #read(host: PhysicalHost, claim: Claim): Promise<BootSecret | undefined> {
+    const { namespace = '', name } = host.metadata;
+    try {
+      const { data = {} } = await this.#kube.get(SECRETS, namespace, bootSecretName(name, claim.id), {
+        timeoutMs: CALL_TIMEOUT_MS,
+      });
+      const token = decoded(data.token);
+      const spec = decoded(data.spec);
+      if (token === undefined) return undefined;
+      return { token, ...(spec === undefined ? {} : { spec: parseBootSpec(spec) }) };
+    } catch (error) {
+      if (isNotFound(error) || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+}
+
+function decoded(encoded: string | undefined): string | undefined {
+  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString('utf8');
+}
