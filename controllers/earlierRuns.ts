@@ -16,7 +16,7 @@ export class EarlierRuns {
   readonly #deps: Pick<WatcherDeps, 'kube' | 'starter' | 'recorder'>;
   readonly #timing: Pick<WatcherTiming, 'resyncMs'>;
   /** By uid of the machine that has to wait. */
-  readonly #held = new Map<string, { sinceMs: number; nextWakeMs: number; isTold: boolean }>();
+  readonly #held = new Map<string, { sinceMs: number; nextWakeMs: number; hasEvent: boolean }>();
 
   constructor(deps: Pick<WatcherDeps, 'kube' | 'starter' | 'recorder'>, timing: Pick<WatcherTiming, 'resyncMs'>) {
     this.#deps = deps;
@@ -30,32 +30,40 @@ export class EarlierRuns {
    */
   async holdUp(machine: Beskar7Machine, ref: ObjectRef, run: 'provision' | 'deprovision'): Promise<void> {
     const now = performance.now();
-    const held = this.#held.get(ref.uid) ?? { sinceMs: now, nextWakeMs: now, isTold: false };
+    const held = this.#held.get(ref.uid) ?? { sinceMs: now, nextWakeMs: now, hasEvent: false };
     this.#held.set(ref.uid, held);
     if (run === 'provision' && now >= held.nextWakeMs) {
       await this.#deps.starter.signalHostAvailable(ref);
       held.nextWakeMs = now + this.#timing.resyncMs;
     }
-    if (!held.isTold && now - held.sinceMs >= TOLD_AFTER_MS) held.isTold = await this.#tell(machine, ref, run);
+    if (now - held.sinceMs < TOLD_AFTER_MS) return;
+    const message = messageOf(run, ref);
+    await this.#tell(machine, run, message);
+    if (held.hasEvent) return;
+    this.#deps.recorder.event(machine, 'Warning', REASON, message);
+    held.hasEvent = true;
   }
 
   forget(uid: string): void {
     this.#held.delete(uid);
   }
 
-  async #tell(machine: Beskar7Machine, { namespace, name }: ObjectRef, run: string): Promise<boolean> {
-    const id = `${run}/${namespace}/${name}`;
-    const message =
-      `The run ${id} is still open for an earlier machine of this name: this one begins when it has ended, which it does by itself, ` +
-      `after the release of a host that it holds. What it waits for: temporal workflow describe -w ${id}`;
+  /** At each look, not once: while the machine is paused that is what it says, and this when it goes on. */
+  async #tell(machine: Beskar7Machine, run: 'provision' | 'deprovision', message: string): Promise<void> {
     const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: REASON, message };
-    const isOurs = machine.status?.workflow === undefined && run === 'provision';
-    // A paused one says so already, and what a watcher says is written as a whole.
-    const isPaused = findCondition(machine.status?.conditions, CONDITIONS.paused)?.status === 'True';
-    if (isOurs && !isPaused && !isTold(machine.status?.conditions, [ready], [ready.type])) {
-      if (!(await tell(this.#deps.kube, MACHINES, machine, [ready], { phase: 'Pending' }))) return false;
-    }
-    this.#deps.recorder.event(machine, 'Warning', REASON, message);
-    return true;
+    const { workflow, conditions } = machine.status ?? {};
+    const isOurs = workflow === undefined && run === 'provision';
+    // What a watcher says is written as a whole.
+    const isPaused = findCondition(conditions, CONDITIONS.paused)?.status === 'True';
+    if (!isOurs || isPaused || isTold(conditions, [ready], [ready.type])) return;
+    await tell(this.#deps.kube, MACHINES, machine, [ready], { phase: 'Pending' });
   }
+}
+
+function messageOf(run: 'provision' | 'deprovision', { namespace, name }: ObjectRef): string {
+  const id = `${run}/${namespace}/${name}`;
+  return (
+    `The run ${id} is still open for an earlier machine of this name: this one begins when it has ended, which it does by itself, ` +
+    `after the release of a host that it holds. What it waits for: temporal workflow describe -w ${id}`
+  );
 }

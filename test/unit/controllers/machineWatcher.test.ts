@@ -140,6 +140,26 @@ describe('starts', () => {
     expect(events).toEqual(['WaitingForEarlierRun']);
   });
 
+  test('and each time it goes on it says what holds it up, without another event', async () => {
+    starter.result = 'otherObject';
+    const marked = { [ANNOTATION_BLOCK_MOVE]: 'true' };
+    let status: Beskar7Machine['status'];
+    const look = async (annotations: Record<string, string>) => {
+      // Each write is seen at once.
+      const restored = (): Beskar7Machine => machine({ metadata: { ...OURS, annotations }, ...(status && { status }) });
+      for (let n = 0; n < 10; n += 1) {
+        await put(restored(), 3_000);
+        status = (kube.applied.at(-1)?.status as never) ?? status;
+      }
+      return status?.conditions?.map(({ type, reason }) => `${type} ${reason}`);
+    };
+    for (let round = 0; round < 2; round += 1) {
+      expect(await look({ ...marked, [ANNOTATION_PAUSED]: '' })).toEqual(['Paused Paused', 'Ready Paused']);
+      expect(await look(marked)).toEqual(['Ready WaitingForEarlierRun']);
+    }
+    expect(events).toEqual(['WaitingForEarlierRun']);
+  });
+
   test('a machine whose status is a run’s has an event only; a deletion wakes nobody', async () => {
     starter.result = 'otherObject';
     await put(
