@@ -7,7 +7,7 @@ import type { MachineAddress } from './schema.ts';
 /** What the last finished run of a machine was about (rule 9): a run is due when the present differs from it. */
 export interface Handled {
   readonly specHash: string;
-  /** Value of the annotation `beskar7.io/retry` at that time; empty when there was none. */
+  /** Value of the annotation `beskar7.io/retry` at the end of that run; empty when there was none. */
   readonly retry: string;
   readonly outcome: 'Provisioned' | 'Failed' | 'Cancelled';
   /** Why it failed: of the status this much survives a move or a restore. */
@@ -63,11 +63,15 @@ export function superseded(handled: Handled): Handled {
   return { ...handled, specHash: '' };
 }
 
-/** True when the user asks for something that no finished run has dealt with. */
+/**
+ * True when the user asks for something that no finished run has dealt with. To take the annotation `beskar7.io/retry` away asks for
+ * nothing, and neither does setting the noted value again.
+ */
 export function isAskUnhandled(machine: Beskar7Machine): boolean {
   const handled = handledOf(machine);
   const ask = askOf(machine);
-  return handled === undefined || handled.specHash !== ask.specHash || handled.retry !== ask.retry;
+  if (handled === undefined || handled.specHash !== ask.specHash) return true;
+  return ask.retry !== '' && ask.retry !== handled.retry;
 }
 
 /** A hash of the fields that a person writes (not providerID); 16 hex digits, independent of the order of keys. */

@@ -59,6 +59,16 @@ describe('what the user asks for', () => {
     expect(isAskUnhandled(machine({ 'beskar7.io/handled': handled }, { attempts: 2 }))).toBe(true);
     expect(isAskUnhandled(machine({ 'beskar7.io/handled': 'garbage' }))).toBe(true);
   });
+
+  test('by a new value of the annotation retry; not by its end, nor by the value again that was dealt with', () => {
+    const dealtWith = JSON.stringify({ ...askOf(machine({ 'beskar7.io/retry': '1' })), outcome: 'Cancelled' });
+    const isDue = (retry?: string) =>
+      isAskUnhandled(
+        machine({ 'beskar7.io/handled': dealtWith, ...(retry === undefined ? {} : { 'beskar7.io/retry': retry }) }),
+      );
+    expect([undefined, '', '1'].map(isDue)).toEqual([false, false, false]);
+    expect(isDue('2')).toBe(true);
+  });
 });
 
 test('a providerID names its host, and nothing else does', () => {
