@@ -25,10 +25,22 @@ export interface HostView {
   readonly orphanReleaseMs: number;
 }
 
+/** A release that was begun. */
+export interface Releasing {
+  readonly claim: Claim;
+  /** Changes when its open run has to be told that the host changed. */
+  readonly occasion: string;
+}
+
 /** What a watcher does about a host. It only guesses: each run decides for itself by a live read. */
 export type HostDecision =
   | { readonly kind: 'nothing'; readonly why: string }
-  | { readonly kind: 'paused'; readonly message: string }
+  | {
+      readonly kind: 'paused';
+      readonly message: string;
+      /** A release that was begun goes on while the host is paused (rule 16), and is told of changes. */
+      readonly underWay?: Releasing;
+    }
   | { readonly kind: 'settled' }
   | { readonly kind: 'deletionBlocked'; readonly message: string }
   /** The machine that holds the host is not in the cache: it has to be looked for live. */
@@ -49,13 +61,11 @@ export type HostDecision =
       /** What stands now may be one half of a release: it has to stand for a moment. */
       readonly isPatient: boolean;
     }
-  | {
+  | (Releasing & {
       readonly kind: 'release';
-      readonly claim: Claim;
-      readonly occasion: string;
       /** What to say when the host is to be deleted. */
       readonly deletionMessage?: string;
-    };
+    });
 
 /** Decides from what the caches show; pure. */
 export function decideHost(view: HostView): HostDecision {
@@ -66,7 +76,10 @@ export function decideHost(view: HostView): HostDecision {
   if (isDeleted && !finalizers.includes(FINALIZER_HOST))
     return { kind: 'nothing', why: 'deleted without our finalizer' };
   const paused = pausedBy(view);
-  if (paused !== undefined) return { kind: 'paused', message: paused };
+  if (paused !== undefined) {
+    const underWay = releasingOf(host);
+    return { kind: 'paused', message: paused, ...(underWay ? { underWay } : {}) };
+  }
   if (!isUnclaimed(host)) return decideClaimed(view, isDeleted);
   const occasion = occasionOf(host);
   if (isDeleted) return { kind: 'start', run: 'retire', occasion: `retire ${occasion}`, isPatient: false };
@@ -87,16 +100,19 @@ function decideClaimed(view: HostView, isDeleted: boolean): HostDecision {
   const { host, consumer } = view;
   const claim = claimOf(host);
   const message = blockedMessage(host, claim);
-  if (claim?.stage === 'Releasing') {
-    const occasion = `release ${claim.id} ${occasionOf(host)}`;
-    return { kind: 'release', claim, occasion, ...(isDeleted ? { deletionMessage: message } : {}) };
-  }
+  const releasing = releasingOf(host);
+  if (releasing) return { kind: 'release', ...releasing, ...(isDeleted ? { deletionMessage: message } : {}) };
   if (consumer === 'unseen') return { kind: 'lookForConsumer' };
   if (consumer === 'gone') return decideOrphan(view, claim, isDeleted);
   if (isDeleted) return { kind: 'deletionBlocked', message };
   if (!hasUnmarkedSecrets(host)) return { kind: 'settled' };
   // It is not enrolled: the run marks the Secrets that it names now, and lets the former ones go.
   return { kind: 'start', run: 'enroll', occasion: `secrets ${connectionHash(host.spec)}`, isPatient: true };
+}
+
+function releasingOf(host: PhysicalHost): Releasing | undefined {
+  const claim = claimOf(host);
+  return claim?.stage === 'Releasing' ? { claim, occasion: `release ${claim.id} ${occasionOf(host)}` } : undefined;
 }
 
 /** A missing consumer alone never leads to a power call (rule 13). */

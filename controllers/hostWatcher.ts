@@ -9,7 +9,7 @@ import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../workflows/names.ts';
 import { clusterNameOf } from './informers.ts';
 import { isHeldBy, lookForConsumer } from './consumer.ts';
-import { decideHost, type HostDecision } from './hostDecision.ts';
+import { decideHost, type HostDecision, type Releasing } from './hostDecision.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from './queue.ts';
@@ -100,6 +100,10 @@ export class HostWatcher {
         return this.#release(host, input, decision);
       case 'orphaned':
         return this.#orphaned(host, input, decision);
+      case 'paused':
+        if (decision.underWay) await this.#tellRelease(host, input, decision.underWay);
+        else this.#forget(host);
+        return isCurrent ? settledFor : { kind: 'after', ms: BEHIND_MS };
       default:
         this.#forget(host);
         return isCurrent ? settledFor : { kind: 'after', ms: BEHIND_MS };
@@ -138,15 +142,7 @@ export class HostWatcher {
   ): Promise<Outcome> {
     const { claim, occasion } = decision;
     const { starter } = this.#deps;
-    this.#since.delete(input.uid);
-    const told = this.#occasions.last(input.uid);
-    const isChanged = told !== undefined && told !== occasion && told.startsWith(`release ${claim.id} `);
-    // A release by force is told at first sight as well: after a restart it would wait for the next attempt.
-    const isForced = told === undefined && forceReasonOf(host) !== undefined;
-    if (isChanged || isForced) {
-      await starter.signalHostChanged('release', input, connectionHash(host.spec));
-    }
-    if (told !== occasion) this.#occasions.note(input.uid, occasion);
+    await this.#tellRelease(host, input, decision);
     const dueMs = this.#occasions.dueInMs(input.uid, occasion);
     if (dueMs > 0) return { kind: 'after', ms: dueMs };
     if (!(await this.#isLookedAfter(host, claim))) {
@@ -155,6 +151,19 @@ export class HostWatcher {
     }
     this.#occasions.note(input.uid, occasion);
     return { kind: 'after', ms: this.#timing.resyncMs };
+  }
+
+  /** Tells an open release that the host changed; starts none. */
+  async #tellRelease(host: PhysicalHost, input: HostInput, { claim, occasion }: Releasing): Promise<void> {
+    this.#since.delete(input.uid);
+    const told = this.#occasions.last(input.uid);
+    const isChanged = told !== undefined && told !== occasion && told.startsWith(`release ${claim.id} `);
+    // A release by force is told at first sight as well: after a restart it would wait for the next attempt.
+    const isForced = told === undefined && forceReasonOf(host) !== undefined;
+    if (isChanged || isForced) {
+      await this.#deps.starter.signalHostChanged('release', input, connectionHash(host.spec));
+    }
+    if (told !== occasion) this.#occasions.note(input.uid, occasion);
   }
 
   /** The run makes sure itself that the machine is gone, twice (rule 13). */

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { HostWatcher } from '../../../controllers/hostWatcher.ts';
-import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
+import { ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import { CLAIM, claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
+import { capiCluster, CLAIM, claimedHost, DELETED, freeHost, host, machine, OWNED } from './builders.ts';
 import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
 
 let informers: ReturnType<typeof fakeInformers>;
@@ -133,6 +133,48 @@ test('a release hears at once that it is to be forced', async () => {
 test('a release that is to be forced is told so after a restart, too', async () => {
   await put(claimedHost('Releasing', {}, { annotations: { [ANNOTATION_FORCE_RELEASE]: 'scrapped' } }), 1000);
   expect(starter.calls).toEqual(['signal hostChanged release h']);
+});
+
+describe('a release under way while its host is paused (rule 16)', () => {
+  const paused = { [ANNOTATION_PAUSED]: '' };
+  const forced = { [ANNOTATION_FORCE_RELEASE]: 'scrapped' };
+  const WOKEN = 'signal hostChanged release h';
+  const releasing = (annotations: Record<string, string>) => claimedHost('Releasing', {}, { annotations });
+  /** It names another Secret. */
+  const renamed = (of: PhysicalHost): PhysicalHost => ({
+    ...of,
+    spec: { ...of.spec, redfishConnection: { ...of.spec.redfishConnection, credentialsSecretRef: 'next' } },
+  });
+
+  test.each([
+    ['that it is to be forced', releasing({ ...paused, ...forced })],
+    ['of another Secret', renamed(releasing(paused))],
+  ])('hears at once %s; none is started', async (_of, changed) => {
+    await put(releasing({}), 1000);
+    await put(releasing(paused), 1000);
+    expect(starter.calls).toEqual([]);
+    await put(changed);
+    expect(starter.calls).toEqual([WOKEN]);
+    for (let n = 0; n < 5; n += 1) await put(structuredClone(changed), 60_000);
+    expect(starter.calls).toEqual([WOKEN]);
+  });
+
+  test('hears of it also when both were said at once, and after a restart', async () => {
+    await put(releasing({ ...paused, ...forced }), 200_000);
+    expect(starter.calls).toEqual([WOKEN]);
+  });
+
+  test('and when it is paused with the Cluster of its machine; it is taken over when that goes on', async () => {
+    const cluster = capiCluster({ spec: { paused: true } });
+    informers.capiClusters.put(cluster);
+    informers.machines.put(machine({ metadata: OWNED }));
+    await put(releasing({}), 200_000);
+    await put(releasing(forced), 200_000);
+    expect(starter.calls).toEqual([WOKEN]);
+    informers.capiClusters.put({ ...cluster, spec: {} });
+    await pass();
+    expect(starter.calls).toEqual([WOKEN, `start release(${CLAIM}) ns/h`]);
+  });
 });
 
 describe('a host whose machine is missing (rule 13)', () => {
