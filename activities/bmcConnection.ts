@@ -1,17 +1,18 @@
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isNotFound } from '../kube/error.ts';
 import type { RedfishClient } from '../redfish/index.ts';
-import type { CredentialAge } from './credentialCache.ts';
+import type { CredentialAge, Credentials } from './credentialCache.ts';
 import type { Dependencies } from './dependencies.ts';
 import { bmcFailure } from './failures.ts';
 import { BMC_CALL_MS } from './fence.ts';
+import { ownSecretsAgain, type SecretDependencies } from './hostSecrets.ts';
 
-type BmcDependencies = Pick<Dependencies, 'credentials' | 'redfish'>;
+export type BmcDependencies = Pick<Dependencies, 'credentials' | 'redfish' | 'logger'> & SecretDependencies;
 
 /**
  * A client for the BMC of a host. Its Secret is read anew for `fresh` (enrolment, and every repetition after a failure), else
- * it was read some seconds ago (`recent`) or within the hour (`kept`), since many hosts share one. Fails with `BmcCredentials` when
- * the Secret is missing or incomplete.
+ * it was read some seconds ago (`recent`) or minutes ago (`kept`), since many hosts share one. One that is not marked as in use any more is
+ * marked again, since nobody watches Secrets (docs/security.md). Fails with `BmcCredentials` when the Secret is missing or incomplete.
  */
 export async function connectBmc(
   deps: BmcDependencies,
@@ -20,11 +21,13 @@ export async function connectBmc(
 ): Promise<RedfishClient> {
   const { redfishConnection: connection } = host.spec;
   const namespace = host.metadata.namespace ?? '';
-  const secret = await secretData(deps, namespace, connection.credentialsSecretRef, age);
-  const username = requireKey(secret, 'username', `${namespace}/${connection.credentialsSecretRef}`);
-  const password = requireKey(secret, 'password', `${namespace}/${connection.credentialsSecretRef}`);
   const ca = connection.caBundleSecretRef;
-  const caBundle = ca && requireKey(await secretData(deps, namespace, ca, age), 'ca.crt', `${namespace}/${ca}`);
+  const secret = await readSecret(deps, namespace, connection.credentialsSecretRef, age);
+  const caSecret = ca === undefined ? undefined : await readSecret(deps, namespace, ca, age);
+  if (!secret.isMarked || caSecret?.isMarked === false) await markAgain(deps, host);
+  const username = requireKey(secret.data, 'username', `${namespace}/${connection.credentialsSecretRef}`);
+  const password = requireKey(secret.data, 'password', `${namespace}/${connection.credentialsSecretRef}`);
+  const caBundle = caSecret && requireKey(caSecret.data, 'ca.crt', `${namespace}/${ca}`);
   return deps.redfish.get({
     address: connection.address,
     username,
@@ -36,12 +39,22 @@ export async function connectBmc(
   });
 }
 
-async function secretData(
+/** Work at a BMC does not fail for want of a mark: the next one that connects tries again. */
+async function markAgain(deps: BmcDependencies, host: PhysicalHost): Promise<void> {
+  try {
+    await ownSecretsAgain(deps, host);
+  } catch (error) {
+    const { namespace, name } = host.metadata;
+    deps.logger.warn({ namespace, host: name, err: error }, 'the Secrets of a host were not marked as in use again');
+  }
+}
+
+async function readSecret(
   deps: BmcDependencies,
   namespace: string,
   name: string,
   age: CredentialAge,
-): Promise<Record<string, string>> {
+): Promise<Credentials> {
   try {
     return await deps.credentials.get(namespace, name, age);
   } catch (error) {
@@ -50,7 +63,7 @@ async function secretData(
   }
 }
 
-function requireKey(data: Record<string, string>, key: string, secret: string): string {
+function requireKey(data: Credentials['data'], key: string, secret: string): string {
   const value = data[key];
   if (value === undefined || value === '') {
     throw bmcFailure(`Secret ${secret} has no key ${key}: add it`, 'SecretInvalid');

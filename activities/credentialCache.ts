@@ -1,20 +1,29 @@
 import type { KubeClient } from '../kube/client.ts';
 import { SECRETS } from '../kube/resource.ts';
+import { isMarked } from './secretMarks.ts';
 
 /** How old credentials may be. */
 export type CredentialAge = 'fresh' | 'recent' | 'kept';
 
-const TTL_MS: Readonly<Record<CredentialAge, number>> = { fresh: 0, recent: 15_000, kept: 3_600_000 };
+/** `kept`: no longer, since only who reads a Secret sees that it has lost its marks. */
+const TTL_MS: Readonly<Record<CredentialAge, number>> = { fresh: 0, recent: 15_000, kept: 300_000 };
 const BOUND = 10_000;
+
+export interface Credentials {
+  /** Base64, as in the Secret. */
+  readonly data: Readonly<Record<string, string>>;
+  /** Whether the Secret was marked as in use when it was read. */
+  readonly isMarked: boolean;
+}
 
 interface Entry {
   readonly readAt: number;
-  readonly data: Promise<Record<string, string>>;
+  readonly secret: Promise<Credentials>;
 }
 
 /**
- * Secrets of BMCs, kept for a while: a hundred hosts that share one Secret do not read it a hundred times at once. Values are
- * base64 as in the Secret. Rejects with the KubeError of the read, and forgets it.
+ * Secrets of BMCs, kept for a while: a hundred hosts that share one Secret do not read it a hundred times at once. Rejects with
+ * the KubeError of the read, and forgets it.
  */
 export class CredentialCache {
   readonly #entries = new Map<string, Entry>();
@@ -24,16 +33,18 @@ export class CredentialCache {
     this.#kube = kube;
   }
 
-  /** The data of a Secret, as it was read lately, now (`fresh`), or within the hour (`kept`: good until it is refused). */
-  get(namespace: string, name: string, age: CredentialAge): Promise<Record<string, string>> {
+  /** A Secret, as it was read lately, now (`fresh`), or minutes ago (`kept`: good until it is refused). */
+  get(namespace: string, name: string, age: CredentialAge): Promise<Credentials> {
     const key = `${namespace}/${name}`;
     const now = performance.now();
     const known = this.#entries.get(key);
-    if (known && now - known.readAt < TTL_MS[age]) return known.data;
+    if (known && now - known.readAt < TTL_MS[age]) return known.secret;
     if (this.#entries.size >= BOUND) this.#entries.clear();
-    const data = this.#kube.get(SECRETS, namespace, name).then((secret) => secret.data ?? {});
-    this.#entries.set(key, { readAt: now, data });
-    data.catch(() => this.#entries.get(key)?.data === data && this.#entries.delete(key));
-    return data;
+    const secret = this.#kube
+      .get(SECRETS, namespace, name)
+      .then(({ data = {}, metadata }) => ({ data, isMarked: isMarked(metadata) }));
+    this.#entries.set(key, { readAt: now, secret });
+    secret.catch(() => this.#entries.get(key)?.secret === secret && this.#entries.delete(key));
+    return secret;
   }
 }

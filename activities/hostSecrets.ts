@@ -1,11 +1,16 @@
-import { FINALIZER_HOST, FINALIZER_SECRET, LABEL_MOVE } from '../crds/names.ts';
-import { namedSecrets } from '../crds/connection.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, FINALIZER_SECRET, LABEL_MOVE } from '../crds/names.ts';
+import { hasUnmarkedSecrets, namedSecrets } from '../crds/connection.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS, SECRETS } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
-import type { Dependencies } from './dependencies.ts';
+import type { Caches, Dependencies } from './dependencies.ts';
 import { readHost } from './hostStore.ts';
+import { isMarked } from './secretMarks.ts';
+
+export type SecretDependencies = Pick<Dependencies, 'kube' | 'secretMarks'> & {
+  readonly caches: Pick<Caches, 'hosts'>;
+};
 
 /** Of a host whose Secret is changed again and again without one that works, the oldest are forgotten. */
 const MAX_SECRETS = 16;
@@ -22,7 +27,7 @@ export function markedSecrets(host: PhysicalHost): string[] {
 }
 
 /** Takes our finalizer off the Secrets that the host named before and names no longer; gives those that it names. */
-export async function disownFormerSecrets(deps: Dependencies, host: PhysicalHost): Promise<string[]> {
+export async function disownFormerSecrets(deps: SecretDependencies, host: PhysicalHost): Promise<string[]> {
   const named = namedSecrets(host.spec);
   const former = markedSecrets(host).filter((name) => !named.includes(name));
   const { namespace = '', name, uid = '' } = host.metadata;
@@ -31,23 +36,41 @@ export async function disownFormerSecrets(deps: Dependencies, host: PhysicalHost
 }
 
 /** Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). They move along with their hosts. */
-export async function ownSecrets(deps: Dependencies, host: PhysicalHost): Promise<void> {
+export async function ownSecrets(deps: SecretDependencies, host: PhysicalHost): Promise<void> {
   const namespace = host.metadata.namespace ?? '';
   for (const name of namedSecrets(host.spec)) await ownSecret(deps, namespace, name);
 }
 
-async function ownSecret(deps: Dependencies, namespace: string, name: string): Promise<void> {
+/**
+ * Marks the Secrets that a host is enrolled with once more: one that was replaced (`kubectl replace`), or made again, has lost its
+ * marks. `host` may be behind: one that the host names no longer, or that goes with it, is let go at once. What it is not noted with is left to
+ * its enrolment, which notes it before it marks it.
+ */
+export async function ownSecretsAgain(deps: SecretDependencies, host: PhysicalHost): Promise<void> {
+  if (hasUnmarkedSecrets(host)) return;
+  const { namespace = '', name, uid = '' } = host.metadata;
+  for (const secret of namedSecrets(host.spec)) {
+    if (!(await ownSecret(deps, namespace, secret))) continue;
+    const live = await readHost(deps.kube, namespace, name);
+    const isHeld = live?.metadata.uid === uid && isStaying(live) && namedSecrets(live.spec).includes(secret);
+    if (!isHeld) await disownSecrets(deps, { namespace, name, uid }, [secret]);
+  }
+}
+
+/** True: it had to be marked. */
+async function ownSecret(deps: SecretDependencies, namespace: string, name: string): Promise<boolean> {
   let secret = await deps.secretMarks.read(namespace, name);
   for (let conflicts = 0; ; conflicts += 1) {
-    if (!secret || secret.metadata.deletionTimestamp !== undefined) return;
-    const { uid, resourceVersion, finalizers = [], labels = {} } = secret.metadata;
-    if (finalizers.includes(FINALIZER_SECRET) && labels[LABEL_MOVE] !== undefined) return;
+    if (!secret || isMarked(secret.metadata)) return false;
+    const { uid, resourceVersion, deletionTimestamp, annotations = {}, finalizers = [] } = secret.metadata;
+    // clusterctl takes finalizers away before it deletes what it has moved.
+    if (deletionTimestamp !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return false;
     const marks = { finalizers: [...new Set([...finalizers, FINALIZER_SECRET])], labels: { [LABEL_MOVE]: '' } };
     try {
       await deps.kube.mergePatch(SECRETS, namespace, name, { metadata: { uid, resourceVersion, ...marks } });
-      return;
+      return true;
     } catch (error) {
-      if (isNotFound(error)) return;
+      if (isNotFound(error)) return false;
       // Somebody else changed it: with the same mark most likely, or a user has put in another password, and then it still lacks ours.
       if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
       secret = await readSecret(deps, namespace, name);
@@ -55,7 +78,7 @@ async function ownSecret(deps: Dependencies, namespace: string, name: string): P
   }
 }
 
-async function readSecret(deps: Dependencies, namespace: string, name: string) {
+async function readSecret(deps: SecretDependencies, namespace: string, name: string) {
   try {
     return await deps.kube.get(SECRETS, namespace, name);
   } catch (error) {
@@ -68,7 +91,11 @@ async function readSecret(deps: Dependencies, namespace: string, name: string) {
  * Takes the finalizer off Secrets that a host has let go, where no other host holds them: so the last one to go frees them, also when all
  * go at once. Can run twice.
  */
-export async function disownSecrets(deps: Dependencies, ref: ObjectRef, secrets: readonly string[]): Promise<void> {
+export async function disownSecrets(
+  deps: SecretDependencies,
+  ref: ObjectRef,
+  secrets: readonly string[],
+): Promise<void> {
   const unheld = new Set(secrets);
   for (const name of secrets) if (await isHeldByKnown(deps, ref, name)) unheld.delete(name);
   await dropHeld(deps, ref, unheld);
@@ -76,13 +103,16 @@ export async function disownSecrets(deps: Dependencies, ref: ObjectRef, secrets:
 }
 
 /** A host that holds its Secrets, other than the one that lets them go. */
-function isHolding({ metadata }: PhysicalHost, ref: ObjectRef): boolean {
-  const isStaying = metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).includes(FINALIZER_HOST);
-  return metadata.uid !== ref.uid && isStaying;
+function isHolding(host: PhysicalHost, ref: ObjectRef): boolean {
+  return host.metadata.uid !== ref.uid && isStaying(host);
+}
+
+function isStaying({ metadata }: PhysicalHost): boolean {
+  return metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).includes(FINALIZER_HOST);
 }
 
 /** Saves the list where a fleet shares one Secret: some of those that hold it by the cache are looked at live. */
-async function isHeldByKnown(deps: Dependencies, ref: ObjectRef, secret: string): Promise<boolean> {
+async function isHeldByKnown(deps: SecretDependencies, ref: ObjectRef, secret: string): Promise<boolean> {
   const holders = deps.caches
     .hosts(ref.namespace)
     .filter((host) => isHolding(host, ref) && namedSecrets(host.spec).includes(secret));
@@ -94,7 +124,7 @@ async function isHeldByKnown(deps: Dependencies, ref: ObjectRef, secret: string)
 }
 
 /** Takes out of `secrets` those that a host of the namespace holds: read live, page by page, since hosts carry their reports. */
-async function dropHeld(deps: Dependencies, ref: ObjectRef, secrets: Set<string>): Promise<void> {
+async function dropHeld(deps: SecretDependencies, ref: ObjectRef, secrets: Set<string>): Promise<void> {
   let next: string | undefined;
   while (secrets.size > 0) {
     const paging = next === undefined ? {} : { continue: next };
@@ -106,7 +136,7 @@ async function dropHeld(deps: Dependencies, ref: ObjectRef, secrets: Set<string>
   }
 }
 
-async function disownSecret(deps: Dependencies, namespace: string, name: string): Promise<void> {
+async function disownSecret(deps: SecretDependencies, namespace: string, name: string): Promise<void> {
   try {
     const secret = await deps.kube.get(SECRETS, namespace, name);
     const finalizers = secret.metadata.finalizers ?? [];

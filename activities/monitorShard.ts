@@ -14,7 +14,7 @@ export interface MonitorResult {
 }
 
 export type MonitorDependencies = PollDependencies &
-  Pick<Dependencies, 'logger' | 'stopping'> & {
+  Pick<Dependencies, 'stopping'> & {
     readonly caches: Pick<Dependencies['caches'], 'host' | 'poolHosts'>;
   };
 

@@ -7,7 +7,7 @@ import { CONDITIONS } from '../crds/reasons.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS } from '../kube/resource.ts';
 import { RedfishError, type PowerState } from '../redfish/index.ts';
-import { connectBmc } from './bmcConnection.ts';
+import { connectBmc, type BmcDependencies } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { FailedPoll } from './failedPolls.ts';
 import { fromRedfish } from './failures.ts';
@@ -24,7 +24,7 @@ const REFUSED_MS = 60_000;
 /** A BMC that does not answer is asked less and less often, at least once in so many intervals. */
 const MOST_INTERVALS = 5;
 
-export type PollDependencies = Pick<Dependencies, 'kube' | 'redfish' | 'credentials' | 'recorder'>;
+export type PollDependencies = BmcDependencies & Pick<Dependencies, 'recorder'>;
 
 /**
  * One look at the BMC of a host: its power state, by one GET. Writes power state and reachability when they changed, and nothing

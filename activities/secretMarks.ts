@@ -1,9 +1,15 @@
-import type { KubeObject } from '../crds/object.ts';
+import { FINALIZER_SECRET, LABEL_MOVE } from '../crds/names.ts';
+import type { KubeObject, ObjectMeta } from '../crds/object.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';
 
 const TTL_MS = 10_000;
+
+/** Whether a Secret is marked as in use (rule 17), and as one that moves along with its hosts. */
+export function isMarked({ finalizers = [], labels = {} }: ObjectMeta): boolean {
+  return finalizers.includes(FINALIZER_SECRET) && labels[LABEL_MOVE] !== undefined;
+}
 
 /** Metadata of BMC Secrets for some seconds, so that a fleet behind one Secret does not read it once per host. */
 export class SecretMarks {

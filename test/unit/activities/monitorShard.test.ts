@@ -4,9 +4,12 @@ import { CredentialCache } from '../../../activities/credentialCache.ts';
 import { FailedPolls } from '../../../activities/failedPolls.ts';
 import { isMonitored, placeOf } from '../../../activities/monitored.ts';
 import { monitorShard, type MonitorDependencies } from '../../../activities/monitorShard.ts';
+import { SecretMarks } from '../../../activities/secretMarks.ts';
 import { serializeClaim, type ClaimStage } from '../../../crds/claim.ts';
 import { findCondition } from '../../../crds/conditions.ts';
 import { connectionHash } from '../../../crds/connection.ts';
+import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
+import type { ObjectMeta } from '../../../crds/object.ts';
 import type { PhysicalHost, PhysicalHostSpec } from '../../../crds/physicalHost.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import { KubeError } from '../../../kube/error.ts';
@@ -22,6 +25,9 @@ const CLAIM = {
   deadline: '2026-01-01T00:00:00Z',
   since: '2026-01-01T00:00:00Z',
 };
+
+/** Of a Secret in use (rule 17). */
+const MARKS = { finalizers: [FINALIZER_SECRET], labels: { [LABEL_MOVE]: '' } };
 
 /** A host that is enrolled, or claimed in a stage, with the address of a simulated BMC. */
 function hostAt(name: string, address: string, stage?: ClaimStage): PhysicalHost {
@@ -49,6 +55,7 @@ class Scene {
   readonly writes: PhysicalHost[] = [];
   readonly events: string[] = [];
   password = 'simulated';
+  marks: Partial<ObjectMeta> = MARKS;
   secretReads = 0;
   readonly #waiters = new Set<() => void>();
 
@@ -82,9 +89,14 @@ class Scene {
       this.secretReads += 1;
       const base64 = (text: string) => Buffer.from(text).toString('base64');
       return Promise.resolve({
-        metadata: { name },
+        metadata: { name, ...this.marks },
         data: { username: base64('admin'), password: base64(this.password) },
       });
+    },
+    mergePatch: (_resource: Resource, _namespace: string, _name: string, patch: { metadata: Partial<ObjectMeta> }) => {
+      const { finalizers = [], labels = {} } = patch.metadata;
+      this.marks = { finalizers, labels };
+      return Promise.resolve({});
     },
     applyStatus: (_resource: Resource, object: PhysicalHost) => {
       const { name, resourceVersion } = object.metadata;
@@ -136,8 +148,10 @@ function monitor(intervalMs: number, shards = 1): Promise<unknown> {
     kube: scene.kube,
     redfish,
     credentials: new CredentialCache(scene.kube),
+    secretMarks: new SecretMarks(scene.kube),
     recorder: { event: (_host: object, _type: string, reason: string) => void scene.events.push(reason) } as never,
     caches: {
+      hosts: () => [...scene.hosts.values()],
       poolHosts: () => [...scene.hosts.values()],
       host: (_namespace, name) => scene.hosts.get(name),
     },
@@ -225,6 +239,26 @@ describe('what the monitor does at a BMC and writes', () => {
     expect(scene.reachable('h')).toMatchObject({ status: 'True' });
     expect(scene.events).toEqual([]);
     expect(JSON.stringify(scene.writes)).not.toMatch(/rotated|simulated/);
+  });
+
+  test.each<[string, ClaimStage | undefined]>([
+    ['free', undefined],
+    ['handed over', 'HandedOver'],
+  ])('a Secret that was replaced, and has lost its marks by it, is marked again: %s', async (_what, stage) => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
+    scene.put(hostAt('h', fleet.host('sim-0001').address, stage));
+    void monitor(50);
+    await scene.until(() => polls('sim-0001') >= 2);
+    scene.marks = {};
+    scene.password = 'rotated';
+    await fleet.fault('sim-0001', { password: 'rotated' });
+    await scene.until(() => scene.marks.finalizers !== undefined);
+    expect(scene.marks).toEqual(MARKS);
+    const before = scene.secretReads;
+    const seen = polls('sim-0001');
+    await scene.until(() => polls('sim-0001') >= seen + 4);
+    expect(scene.secretReads).toBe(before);
+    expect(scene.events).toEqual([]);
   });
 
   test('a refused password is told in words that help, and not tried again at once', async () => {

@@ -68,7 +68,7 @@ export class OneHost {
       kube,
       redfish: this.#pool,
       caches: { host: () => this.cached, machine: () => undefined },
-      credentials: { get: () => Promise.resolve({ username: data, password: data }) },
+      credentials: { get: () => Promise.resolve({ data: { username: data, password: data }, isMarked: true }) },
       recorder: { event: (_about: unknown, _type: string, reason: string) => void this.said.push(reason) },
       options: { inspectionTimeoutMs: 600_000, gracefulShutdownMs: 0 },
     };

@@ -199,7 +199,7 @@ async function lateRelease(
       mergePatch: () => Promise.resolve(host),
     },
     redfish,
-    credentials: { get: () => Promise.resolve({ username: data, password: data }) },
+    credentials: { get: () => Promise.resolve({ data: { username: data, password: data }, isMarked: true }) },
     recorder: { event: () => undefined },
   } as unknown as Dependencies;
   const releasingSince = new Date(Date.now() - 9_950).toISOString();

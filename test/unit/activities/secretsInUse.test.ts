@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { disownSecrets, ownSecrets } from '../../../activities/hostSecrets.ts';
+import { disownSecrets, ownSecrets, ownSecretsAgain } from '../../../activities/hostSecrets.ts';
 import { SecretMarks } from '../../../activities/secretMarks.ts';
-import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
+import { connectionHash } from '../../../crds/connection.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
 import type { KubeObject } from '../../../crds/object.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import type { ListOptions } from '../../../kube/client.ts';
@@ -87,6 +88,53 @@ describe('Secrets in use (rule 17)', () => {
     const { deps, secrets } = namespace([], ['bmc'], () => void secrets.delete('bmc'));
     await ownSecrets(deps, using('h', 'bmc'));
     expect(secrets.size).toBe(0);
+  });
+});
+
+describe('Secrets in use that were replaced, and have lost their marks', () => {
+  const noted = (of: PhysicalHost, ...secrets: string[]): PhysicalHost => ({
+    ...of,
+    status: { enrollment: { connectionHash: connectionHash(of.spec), attempt: 0, secrets } },
+  });
+  const enrolled = noted(using('h', 'bmc'), 'bmc');
+  /** What becomes of the Secret when the cache has one host, and the API server by then these. */
+  const again = async (known: PhysicalHost, live: PhysicalHost[], secret: Partial<KubeObject['metadata']> = {}) => {
+    const { deps, secrets, finalizers } = namespace(live, ['bmc']);
+    const { metadata } = secrets.get('bmc') ?? {};
+    secrets.set('bmc', { metadata: { ...metadata, name: 'bmc', finalizers: [], ...secret }, spec: undefined });
+    await ownSecretsAgain(deps, known);
+    return finalizers().bmc;
+  };
+
+  test('are marked again', async () => {
+    expect(await again(enrolled, [enrolled])).toBe(1);
+  });
+
+  test('not one that the host is not noted with: its enrolment notes it first, so that it is let go one day', async () => {
+    const other = noted(using('h', 'bmc'), 'former');
+    expect(await again(other, [other])).toBe(0);
+  });
+
+  test.each([
+    ['names another one by now', [using('h', 'next')]],
+    ['is gone by now', []],
+    ['has let it go with itself', [using('h', 'bmc', { ...DELETED, finalizers: [] })]],
+  ])('the host %s: it is let go at once', async (_what, live) => {
+    expect(await again(enrolled, live)).toBe(0);
+  });
+
+  test.each([
+    ['that another host names', [using('h', 'next'), using('other', 'bmc')]],
+    ['of a host that is about to be retired', [using('h', 'bmc', { ...DELETED, finalizers: [FINALIZER_HOST] })]],
+  ])('one %s stays marked', async (_what, live) => {
+    expect(await again(enrolled, live)).toBe(1);
+  });
+
+  test.each([
+    ['is being moved', { annotations: { [ANNOTATION_DELETE_FOR_MOVE]: '' } }],
+    ['is being deleted', DELETED],
+  ])('one that %s is left alone', async (_what, secret) => {
+    expect(await again(enrolled, [enrolled], secret)).toBe(0);
   });
 });
 

@@ -5,6 +5,7 @@ import type { Caches, Dependencies } from '../../../activities/dependencies.ts';
 import { HostReservations } from '../../../activities/hostReservations.ts';
 import { SecretMarks } from '../../../activities/secretMarks.ts';
 import { isUnclaimed } from '../../../crds/claim.ts';
+import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { HOSTS, MACHINES, SECRETS } from '../../../kube/resource.ts';
 import { RedfishPool } from '../../../redfish/index.ts';
@@ -69,7 +70,13 @@ export function cachesOf(api: ApiServer, parts: Partial<Caches> = {}): Caches {
 export function putBehind(api: ApiServer, bmc: FakeBmc, host: PhysicalHost): void {
   const data = (text: string) => Buffer.from(text).toString('base64');
   api.put(SECRETS, {
-    metadata: { namespace: 'ns', name: 'bmc', uid: 'bmc-uid' },
+    metadata: {
+      namespace: 'ns',
+      name: 'bmc',
+      uid: 'bmc-uid',
+      finalizers: [FINALIZER_SECRET],
+      labels: { [LABEL_MOVE]: '' },
+    },
     data: { username: data(USER), password: data(PASSWORD) },
   });
   const redfishConnection = { ...host.spec.redfishConnection, address: bmc.address };
