@@ -34,6 +34,8 @@ export interface ClaimHostInput {
   readonly attempt: number;
   /** Hosts that this run has tried already. */
   readonly tried: readonly string[];
+  /** `Plan.imageHash` of the attempt before this one, see `specToProvision`; absent: there was none in this run. */
+  readonly imageHash?: string;
   /** The run was made by `temporal workflow reset`. */
   readonly isReset: boolean;
   /** The run was cancelled already: it only looks for what an earlier one has claimed. Absent: an earlier version asks. */
@@ -106,7 +108,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     return { kind: 'noMatchingHost', message: 'Cancelled: no host is looked for.', ...before, ...sinceOf(machine) };
   // Never the same host twice.
   const tried = [...new Set([...input.tried, ...triedBefore])];
-  const spec = specToProvision(machine, tried);
+  const spec = specToProvision(machine, tried, input.imageHash);
   machine = await recordPlan(deps, machine, spec);
   run = { ...run, ...sinceOf(machine) };
   const plan = planOf(machine, spec);

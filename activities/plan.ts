@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Beskar7Machine, Beskar7MachineSpec } from '../crds/beskar7Machine.ts';
 import type { Claim } from '../crds/claim.ts';
-import { askOf, specText } from '../crds/handled.ts';
+import { askOf, specHash, specText } from '../crds/handled.ts';
 import { ANNOTATION_PLAN } from '../crds/names.ts';
 import { plannedSpec, specWithHash } from '../crds/plan.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
@@ -17,19 +17,30 @@ export interface Plan {
   readonly readyWhen: 'HandedOver' | 'OSReported';
   readonly requirements: Beskar7Machine['spec']['hardwareRequirements'];
   readonly specHash: string;
+  /** The same without hostSelector, which may change from attempt to attempt; absent: an earlier version planned. */
+  readonly imageHash?: string;
   readonly retry: string;
 }
 
 /**
  * What the next claim is for: before the first one, what the user asks for now; after that, what it was made for, on a host as it is asked
- * for now (whoever waits for one is woken by that).
+ * for now (whoever waits for one is woken by that). `imageHash`: of the attempt before in the same run, `''` where an earlier version made it; what
+ * another run has left on the machine is not taken for it. Absent: not known, since that run was lost or went on in a fresh history.
  */
-export function specToProvision(machine: Beskar7Machine, tried: readonly string[]): Beskar7MachineSpec {
+export function specToProvision(
+  machine: Beskar7Machine,
+  tried: readonly string[],
+  imageHash?: string,
+): Beskar7MachineSpec {
   const planned = tried.length === 0 ? undefined : plannedSpec(machine);
-  if (planned === undefined) return machine.spec;
-  const { hostSelector: _planned, ...rest } = planned;
+  if (planned === undefined || (imageHash ?? imageHashOf(planned)) !== imageHashOf(planned)) return machine.spec;
   const { hostSelector } = machine.spec;
+  const { hostSelector: _planned, ...rest } = planned;
   return hostSelector === undefined ? rest : { ...rest, hostSelector };
+}
+
+function imageHashOf({ hostSelector: _where, ...rest }: Beskar7MachineSpec): string {
+  return specHash(rest);
 }
 
 /** On the machine before the claim, so that whoever goes on with the claim goes on with what it was made for. Most times it stands there already. */
@@ -56,6 +67,7 @@ export function planOf(machine: Beskar7Machine, spec = machine.spec): Plan {
     attempts: spec.attempts ?? 1,
     readyWhen: spec.readyWhen ?? 'HandedOver',
     requirements: spec.hardwareRequirements,
+    imageHash: imageHashOf(spec),
     ...askOf({ ...machine, spec }),
   };
 }

@@ -14,6 +14,8 @@ const RESEND_AFTER_MS = 20_000;
 const SEE_OFF_MS = 90_000;
 /** How long one try may wait to see the server on before the command is taken for lost. */
 const SEE_ON_MS = 30_000;
+/** The least time for a look at a server that is not expected to change. */
+const LOOK_MS = 1_000;
 /** How often On is sent in one activity before it fails and the workflow decides. */
 const ON_TRIES = 3;
 
@@ -55,9 +57,20 @@ export async function switchOffUnseen(bmc: RedfishClient, host: string, options:
   try {
     await bmc.setPowerState('Off', { ...options, urgent: true, isSentAnyway: true });
   } catch (error) {
-    const isRefused = error instanceof RedfishError && error.kind === 'Refused' && !error.mayHaveLanded;
-    if (!isRefused) throw fromRedfish(error, host);
+    if (!(error instanceof RedfishError) || error.kind !== 'Refused') throw fromRedfish(error, host);
     log.info('the BMC does not switch a server off that shows off', { host, why: error.message });
+  }
+}
+
+/** Whether the server is seen on within that time. A look that fails says neither: the caller looks again. */
+export async function comesOn(bmc: RedfishClient, timeoutMs: number, options: Options): Promise<boolean> {
+  // Less is no time for a look: it would only break the connection.
+  if (timeoutMs < LOOK_MS) return false;
+  try {
+    return await bmc.waitForPowerState('On', { timeoutMs, ...cancelledBy(options) });
+  } catch (error) {
+    if (options.signal?.aborted === true || !(error instanceof RedfishError) || !error.retryable) throw error;
+    return false;
   }
 }
 

@@ -35,7 +35,7 @@ import {
 import { BMC_CALL_MS, FENCE_MS, refuseMoved } from './fence.ts';
 import { claimPatch, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { isReleasedByForce } from './orphan.ts';
-import { fenced, switchOff, switchOffUnseen } from './power.ts';
+import { comesOn, fenced, switchOff, switchOffUnseen } from './power.ts';
 import { REACHABLE, unreachableReason } from './reachability.ts';
 import { forceHint, releasingText, tellReleasing } from './releaseTold.ts';
 
@@ -260,7 +260,7 @@ async function switchOffAndClear(
   const until = Date.parse(input.releasingSince) + unsettledMs;
   const leftMs = () => Math.max(0, until - Date.now());
   // What was under way comes on while it is waited for: it is not left to run until the end of the wait.
-  while (leftMs() > 0 && (await bmc.waitForPowerState('On', { timeoutMs: leftMs(), signal }))) {
+  while (await comesOn(bmc, leftMs(), options)) {
     await switchOff(bmc, ref.host, options);
     await bmc.clearBootOverride(options);
     // There was one power-on, and this was it.

@@ -63,9 +63,8 @@ export class Power {
    */
   async request(state: PowerRequest, options: PowerOptions): Promise<void> {
     const maxAgeMs = state === 'On' ? ON_MAX_AGE_MS : 0;
-    const settled = (system: Resource): boolean =>
-      options.isSentAnyway !== true && SETTLED[state].includes(powerStateOf(system));
-    await this.#reset(state, options, settled, maxAgeMs);
+    const isShown = (system: Resource): boolean => SETTLED[state].includes(powerStateOf(system));
+    await this.#reset(state, options, isShown, maxAgeMs);
   }
 
   /** Polls at once, then after 0.5 s growing to 5 s; true when seen. Throws when no look at all succeeded, or the credentials are refused. */
@@ -119,11 +118,12 @@ export class Power {
 
   async #reset(
     wish: PowerRequest | 'Restart',
-    options: MutateOptions,
-    settled: (system: Resource) => boolean,
+    options: PowerOptions,
+    isShown: (system: Resource) => boolean,
     maxAgeMs: number,
   ): Promise<void> {
-    const { signal } = options;
+    const { signal, isSentAnyway = false } = options;
+    const settled = (system: Resource) => !isSentAnyway && isShown(system);
     const what = `power ${wish}`;
     // Only what was read first may be a moment old: a repeat has to know what became of the request before it.
     let age = maxAgeMs;
@@ -132,12 +132,24 @@ export class Power {
         const system = await this.#system.read(held, { signal, maxAgeMs: age });
         age = 0;
         if (settled(system)) return undefined;
-        return this.#post(held, system, wish, options);
+        return isShown(system)
+          ? this.#postAnyway(held, system, wish, options)
+          : this.#post(held, system, wish, options);
       });
       if (reply !== undefined) await followTask(this.#conversation, reply, what, signal);
     } catch (error) {
       if (!(error instanceof RedfishError) || !error.mayHaveLanded || error.kind === 'Aborted') throw error;
       if (!settled(await this.#system.read(this.#conversation, { signal }))) throw error;
+    }
+  }
+
+  /** Of a state that is shown already. A BMC that says "not in this state" (iLO) means that, and not "later". */
+  async #postAnyway(held: Held, system: Resource, wish: PowerRequest | 'Restart', options: MutateOptions) {
+    try {
+      return await this.#post(held, system, wish, options);
+    } catch (error) {
+      if (!(error instanceof RedfishError) || error.kind !== 'Busy' || error.mayHaveLanded) throw error;
+      throw new RedfishError('Refused', error.message, { status: error.status, messageIds: error.messageIds });
     }
   }
 

@@ -38,7 +38,7 @@ export async function provisionMachine(input: MachineInput): Promise<string> {
   let plan: Plan | undefined;
   for (let attempt = 1; ; attempt += 1) {
     story.tell('Claiming', { attempt, waitingFor: 'a host that fits' });
-    const got = await waitForHost({ attempt, tried, facts, run: () => run, update, story });
+    const got = await waitForHost({ attempt, tried, plan, facts, run: () => run, update, story });
     if (got.kind === 'notDue') return got.message;
     if (got.kind === 'cancelled') {
       const end = cancelledBeforeClaim();
@@ -103,6 +103,8 @@ type NotProvisioned = Exclude<ClaimEnd, { kind: 'provisioned' }>;
 interface Wait {
   readonly attempt: number;
   readonly tried: readonly string[];
+  /** What the attempt before was for. */
+  readonly plan: Plan | undefined;
   readonly facts: Facts;
   readonly story: Story;
   run(): RunContext;
@@ -117,6 +119,7 @@ async function waitForHost(
   const root = CancellationScope.current();
   const { runId, originalExecutionRunId } = workflowInfo();
   const isReset = runId !== originalExecutionRunId;
+  const planned = wait.plan && { imageHash: wait.plan.imageHash ?? '' };
   for (;;) {
     // A first attempt may find the claim of an earlier run, which has to be released even then; no new one is made.
     if (attempt > 1 && root.consideredCancelled) return { kind: 'cancelled' };
@@ -124,7 +127,7 @@ async function waitForHost(
     // Not cancellable: a claim of unknown outcome would have to be searched for.
     const result = await CancellationScope.nonCancellable(() =>
       kubernetes.claimHost.executeWithOptions({ summary: 'Claims a host that fits' }, [
-        { run: wait.run(), attempt, tried: wait.tried, isReset, isCancelled: root.consideredCancelled },
+        { run: wait.run(), attempt, tried: wait.tried, ...planned, isReset, isCancelled: root.consideredCancelled },
       ]),
     ).catch((error: unknown) => {
       // A host that vanished while it was being claimed is no reason to end: another one is looked for.

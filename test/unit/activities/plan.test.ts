@@ -97,12 +97,12 @@ describe('a run goes by the spec that it claimed its host for (rule 9)', () => {
   test('edited before its second attempt: that goes by the same, on a host as it is asked for now', async () => {
     api.put(MACHINES, machine({ spec: { ...FIRST, attempts: 2, hostSelector: { matchLabels: { rack: '1' } } } }));
     api.put(HOSTS, freeHost('a', { rack: '1' }));
-    await claim();
+    const first = await claim();
     api.put(HOSTS, claimedHost('Releasing', {}, { name: 'a', uid: 'a-uid' }, { id: claimOn('a')?.id ?? '' }));
     putBehind(api, bmc, freeHost('b', { rack: '2' }));
     const hostSelector = { matchLabels: { rack: '2' } };
     edit({ ...EDITED, attempts: 9, hostSelector });
-    const second = await claim({ attempt: 2, tried: ['a'] });
+    const second = await claim({ attempt: 2, tried: ['a'], imageHash: planOf(first).imageHash ?? '' });
     expect(second).toMatchObject({ kind: 'claimed', claim: { ref: { host: 'b' }, attempt: 2 } });
     const asked = { ...FIRST, attempts: 2, hostSelector };
     expect(planOf(second)).toMatchObject({
@@ -112,6 +112,17 @@ describe('a run goes by the spec that it claimed its host for (rule 9)', () => {
     });
     expect(claimOn('b')?.specHash).toBe(specHash(asked));
     expect(await bootedWith('b')).toEqual(FIRST);
+  });
+
+  test.each([
+    ['an earlier version made the first attempt', ''],
+    ['the first attempt was for something else', specHash(EDITED)],
+  ])('what another run has left there is not taken for its plan: %s', async (_why, imageHash) => {
+    const annotations = { [ANNOTATION_PLAN]: JSON.stringify({ targetOSImage: 'http://images/of-before.tar.gz' }) };
+    api.put(MACHINES, machine({ metadata: { ...ADMITTED, annotations }, spec: { ...EDITED, attempts: 2 } }));
+    putBehind(api, bmc, freeHost('b'));
+    await claim({ attempt: 2, tried: ['a'], imageHash });
+    expect(await bootedWith('b')).toMatchObject(EDITED);
   });
 
   test('edited while it waits for its first host: nothing is begun, the edit counts', async () => {

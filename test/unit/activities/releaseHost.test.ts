@@ -6,7 +6,7 @@ import { markReleasing, releaseHost } from '../../../activities/releaseHost.ts';
 import { CLAIM_STAGES, claimOf, type ClaimStage } from '../../../crds/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
-import { RedfishError } from '../../../redfish/index.ts';
+import { RedfishError, type RedfishErrorKind } from '../../../redfish/index.ts';
 import { CLAIM, claimedHost } from '../controllers/builders.ts';
 import { fakeBmc, stopAll, SYSTEM, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { ApiServer } from './apiServer.ts';
@@ -127,7 +127,7 @@ describe('a run that another may have taken the release over from (decision 0015
 });
 
 /** A BMC that still says Off at the first look, and then that the server has come on; what it is asked stands in `asked`. */
-function lateBmc(sent?: (state: string) => Promise<void>) {
+function lateBmc({ sent, look }: { sent?: (state: string) => Promise<void>; look?: () => Promise<boolean> }) {
   const asked: string[] = [];
   let looks = 0;
   const bmc = {
@@ -140,7 +140,9 @@ function lateBmc(sent?: (state: string) => Promise<void>) {
       return sent?.(state) ?? Promise.resolve();
     },
     waitForPowerState: (state: string) => {
-      if (state === 'On') asked.push('comes on');
+      if (state !== 'On') return Promise.resolve(true);
+      if (look) return look();
+      asked.push('comes on');
       return Promise.resolve(true);
     },
     clearBootOverride: () => Promise.resolve(void asked.push('clear')),
@@ -165,30 +167,43 @@ describe('a power-on that was accepted just before the release (rule 4)', () => 
   });
 
   const armed = () => claimedHost('Releasing', {}, {}, { releasedFrom: 'Armed' });
-  const refused = (details: { mayHaveLanded?: boolean }) => () =>
-    Promise.reject(new RedfishError('Refused', 'it is off', details));
+  const refused = (kind: RedfishErrorKind) => () => Promise.reject(new RedfishError(kind, 'not now'));
 
   test('a BMC that refuses to switch off what shows off is right, and asked no second time', async () => {
-    const once = jest.fn<() => Promise<void>>().mockImplementationOnce(refused({})).mockResolvedValue(undefined);
+    const once = jest.fn<() => Promise<void>>().mockImplementationOnce(refused('Refused')).mockResolvedValue(undefined);
     const first = await lateRelease(armed(), { sent: once });
     expect([first.result, first.asked]).toEqual([{ kind: 'released' }, waits]);
     const second = await lateRelease(armed(), { attempt: 2 });
     expect(second.asked).toEqual(waits.filter((asked) => asked !== 'Off, shown or not'));
   });
 
+  test.each([
+    ['a look for the power-on that fails says nothing', 1_200],
+    ['none is begun when there is no time for it', 100],
+  ])('%s: the last look decides', async (_what, windowMs) => {
+    const look = jest.fn(() => Promise.reject(new RedfishError('Timeout', 'slow')));
+    const { asked, result } = await lateRelease(armed(), { look, windowMs });
+    expect([result, asked]).toEqual([{ kind: 'released' }, waits.filter((entry) => entry !== 'comes on')]);
+    expect(look).toHaveBeenCalledTimes(windowMs < 1_000 ? 0 : 1);
+  });
+
   test('where it is not known what became of that, the release fails and is tried again', async () => {
-    const { asked, result } = await lateRelease(armed(), { sent: refused({ mayHaveLanded: true }) });
+    const { asked, result } = await lateRelease(armed(), { sent: refused('Timeout') });
     expect(result).toMatchObject({ type: 'BmcFailure' });
     expect(asked).toEqual(waits.slice(0, 2));
   });
 });
 
-/** A release ten seconds after it was marked, less a moment, at such a BMC. */
+/** A release at such a BMC, with so much left of the ten seconds after it was marked. */
 async function lateRelease(
   host: PhysicalHost,
-  { sent = undefined as (() => Promise<void>) | undefined, attempt = 1 } = {},
+  {
+    attempt = 1,
+    windowMs = 5_000,
+    ...habits
+  }: Parameters<typeof lateBmc>[0] & { attempt?: number; windowMs?: number } = {},
 ) {
-  const { asked, redfish } = lateBmc(sent);
+  const { asked, redfish } = lateBmc(habits);
   const { deps } = scene('Releasing');
   const data = Buffer.from('x').toString('base64');
   const all = {
@@ -202,7 +217,7 @@ async function lateRelease(
     credentials: { get: () => Promise.resolve({ data: { username: data, password: data }, isMarked: true }) },
     recorder: { event: () => undefined },
   } as unknown as Dependencies;
-  const releasingSince = new Date(Date.now() - 9_950).toISOString();
+  const releasingSince = new Date(Date.now() - 10_000 + windowMs).toISOString();
   const { claim } = input('');
   const release = { claim, wasHandedOver: false, isUnconfirmed: false, releasingSince, attempt, nextAttemptInMs: 1 };
   const { signal } = new AbortController();

@@ -87,6 +87,17 @@ describe('setPowerState', () => {
     expect(types(bmc)).toEqual(['ForceOff']);
   });
 
+  test('and a BMC that says "not in this state" to that (iLO) means it: it is asked once', async () => {
+    const id = 'iLO.2.14.InvalidOperationForSystemState';
+    const bmc = await fakeBmc((it) => {
+      it.power = 'Off';
+      it.on('POST', RESET, { status: 400, body: extendedError(id, 'it is off'), headers: { 'retry-after': '0' } });
+    });
+    const failure = await failureOf(clientOf(bmc).setPowerState('Off', { ...allow, isSentAnyway: true }));
+    expect(failure).toMatchObject({ kind: 'Refused', status: 400, messageIds: [id] });
+    expect(types(bmc)).toEqual(['ForceOff']);
+  });
+
   test('Off takes GracefulShutdown where nothing else is offered', async () => {
     const bmc = await fakeBmc((it) => {
       it.power = 'On';
