@@ -16,13 +16,8 @@ import { failMachine, reportProgress, type FailMachineInput, type ReportProgress
 import { enrollHost, enrollHostUnserved, type EnrollInput } from './enrollHost.ts';
 import { openProvisioning, settleHandover, type HandOverInput, type SettleInput } from './handOver.ts';
 import { takeReport, type TakeReportInput } from './inspection.ts';
-import {
-  markReleasing,
-  releaseHost,
-  releaseHostUnserved,
-  type MarkReleasingInput,
-  type ReleaseHostInput,
-} from './releaseHost.ts';
+import { markReleasing, type MarkReleasingInput } from './markReleasing.ts';
+import { releaseHost, releaseHostUnserved, type ReleaseHostInput } from './releaseHost.ts';
 import { letHostGo, retireHost, retireHostUnserved, type LetHostGoInput, type RetireInput } from './retireHost.ts';
 import { withHeartbeat } from './activityScope.ts';
 import { FailedPolls } from './failedPolls.ts';

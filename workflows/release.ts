@@ -9,7 +9,8 @@ import {
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ClaimRef } from '../activities/claimRef.ts';
-import type { MarkReleasingResult, ReleaseHostInput, UnservedInput } from '../activities/releaseHost.ts';
+import type { MarkReleasingResult } from '../activities/markReleasing.ts';
+import type { ReleaseHostInput, UnservedInput } from '../activities/releaseHost.ts';
 import type { ClaimStage } from '../crds/claim.ts';
 import { hasAttributes, hostKey, namespaceKey } from './attributes.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { awaitClaimEnd } from '../../../activities/deprovision.ts';
 import { failMachine } from '../../../activities/endRun.ts';
-import { markReleasing } from '../../../activities/releaseHost.ts';
+import { markReleasing } from '../../../activities/markReleasing.ts';
 import type { Beskar7MachineStatus } from '../../../crds/beskar7Machine.ts';
 import { CLAIM_STAGES } from '../../../crds/claim.ts';
 import type { Condition } from '../../../crds/schema.ts';

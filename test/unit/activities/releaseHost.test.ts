@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { markReleasing, releaseHost } from '../../../activities/releaseHost.ts';
+import { markReleasing } from '../../../activities/markReleasing.ts';
+import { releaseHost } from '../../../activities/releaseHost.ts';
 import { CLAIM_STAGES, claimOf, type ClaimStage } from '../../../crds/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
