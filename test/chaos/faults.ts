@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { BmcFaults, metFaults } from './bmcFaults.ts';
 import { NO_CALLBACK_FAULTS } from './gateway.ts';
@@ -15,6 +16,8 @@ const LONG_STOPS = 0.25;
 /** Of the stops, those of a process that talks to BMCs. */
 const BMC_WORKER_STOPS = 0.7;
 const EXPIRED_SHARE = 0.4;
+/** A start may take as long as this on a busy machine. */
+const TEMPORAL_SILENT_MS = 60_000;
 
 const KINDS = {
   kill: 6,
@@ -191,7 +194,27 @@ export class FaultDriver {
     );
   }
 
-  /** On a machine with too much to do its SQLite may never answer again after a kill: somebody would start it once more. */
+  /** Starts Temporal once more when it has not answered for a minute; goes on after `stop`, until the result is called. */
+  keepTemporal(): () => void {
+    const { plane, temporal } = this.#world;
+    const component = plane.components.temporal;
+    const end = new AbortController();
+    const keep = async (): Promise<void> => {
+      let [pid, answeredAt] = [component.pid, performance.now()];
+      while (await delay(5_000, true, { signal: end.signal }).catch(() => false)) {
+        const isAnswering = await describes(temporal);
+        if (isAnswering || component.pid !== pid) [pid, answeredAt] = [component.pid, performance.now()];
+        if (performance.now() - answeredAt < TEMPORAL_SILENT_MS || end.signal.aborted) continue;
+        await this.#reviveTemporal().catch((error: unknown) =>
+          this.#note(`Temporal does not come back: ${(error as Error).message}`, '', null),
+        );
+      }
+    };
+    void keep();
+    return () => end.abort();
+  }
+
+  /** On a machine with too much to do its SQLite may never answer again (`interrupted (9)`): somebody would start it once more. */
   #reviveTemporal(): Promise<void> {
     const { temporal } = this.#world.plane.components;
     return this.#killComponent('restart of a Temporal that did not answer', temporal, this.#randoms[0]);
@@ -244,6 +267,18 @@ function once<K>(underWay: Map<K, Promise<void>>, key: K, work: () => Promise<vo
 }
 
 /** `onTrouble` may mend what the start needs, when it has failed three times. */
+/** Whether Temporal answers a question that its database has to be asked for. */
+async function describes({ connection, options }: Client): Promise<boolean> {
+  try {
+    await connection.withDeadline(Date.now() + 5_000, () =>
+      connection.workflowService.describeNamespace({ namespace: options.namespace }),
+    );
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function untilStarted(start: () => Promise<void>, onTrouble?: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {

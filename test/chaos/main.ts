@@ -15,6 +15,8 @@ const CHECK_EVERY_MS = 5_000;
 /** The latest check comes so long after what it is about. */
 const LATEST_CHECK_MS = 40_000;
 const LAST_CHECKS_MS = 120_000;
+/** Longer than it takes until a Temporal that does not answer is started once more. */
+const WHOLE_MS = 300_000;
 
 /** What one seed came to. */
 interface Outcome {
@@ -79,9 +81,11 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
   say(`seed ${seed}: ${options.hosts} hosts, ${options.minutes} minutes`);
   const world = await ChaosWorld.start({ hosts: options.hosts, keep: options.keep, random });
   const forgetSignals = stopOnSignal(world);
+  let unkeep: (() => void) | undefined;
   try {
     const driver = new Driver(world, random.fork());
     const faults = new FaultDriver(world, random.fork());
+    unkeep = faults.keepTemporal();
     driver.start();
     faults.start();
     const violations = await watchRules(world, options.minutes * 60_000);
@@ -93,7 +97,7 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
     if (violations.length === 0) {
       violations.push(...(await settle(world, random.fork(), options.settleMinutes * 60_000)));
       violations.push(...(await lastChecks(world)), ...deaths(world));
-      violations.push(...(await scanRecords(world)));
+      violations.push(...(await whole(() => scanRecords(world))));
       // What was at rest stays so.
       violations.push(...(await restlessNow(world)));
     }
@@ -121,8 +125,22 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
       violations,
     };
   } finally {
+    unkeep?.();
     forgetSignals();
     await world.stop();
+  }
+}
+
+/** A look through all histories, which Temporal may be too busy for at first, or away. */
+async function whole<T>(look: () => Promise<T>): Promise<T> {
+  const until = Date.now() + WHOLE_MS;
+  for (;;) {
+    try {
+      return await look();
+    } catch (error) {
+      if (Date.now() > until) throw error;
+      await delay(CHECK_EVERY_MS);
+    }
   }
 }
 
