@@ -8,6 +8,7 @@ import {
   byProxy,
   claimAnnotation,
   losingSignals,
+  makeWaits,
   onClearedClaims,
   onHosts,
   sendReset,
@@ -309,7 +310,14 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     about: 'who waits for a host is not told of one that is free',
     rule: 'end',
     says: /waits for a host, and .* is free and fits/,
-    begin: (world) => losingSignals(world, 'hostAvailable'),
+    begin: async (world) => {
+      const end = await losingSignals(world, 'hostAvailable');
+      const endWaits = makeWaits(world);
+      return async () => {
+        await endWaits();
+        await end();
+      };
+    },
   },
   {
     name: 'hidden-backoff',

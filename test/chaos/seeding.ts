@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { claimOf, serializeClaim, type Claim } from '../../crds/claim.ts';
-import { ANNOTATION_CLAIM } from '../../crds/names.ts';
+import { ANNOTATION_CLAIM, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
@@ -24,6 +24,32 @@ export function byProxy(
 export function losingSignals({ temporalProxy }: ChaosWorld, name: string): Promise<() => Promise<void>> {
   temporalProxy.lost.add(name);
   return Promise.resolve(async () => void temporalProxy.lost.delete(name));
+}
+
+/** Has machines wait for a host, also where there are more hosts than machines: none may be claimed until one waits, then all may. */
+export function makeWaits(world: ChaosWorld): () => Promise<void> {
+  const { admin, kubernetes } = world;
+  let isOpen = true;
+  const open = async (wanted: boolean): Promise<void> => {
+    isOpen = wanted;
+    const metadata = { annotations: { [ANNOTATION_UNSCHEDULABLE]: wanted ? null : 'until somebody waits' } };
+    const names = [...kubernetes.hosts.keys()];
+    await Promise.all(
+      names.map((name) => admin.mergePatch(HOSTS, NAMESPACE, name, { metadata }).catch(() => undefined)),
+    );
+  };
+  const isAwaited = () =>
+    [...kubernetes.machines.values()].some(({ metadata, status }) => {
+      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      return metadata.deletionTimestamp === undefined && ready?.reason === 'NoMatchingHost';
+    });
+  const timer = setInterval(() => {
+    if (isAwaited() !== isOpen) void open(!isOpen);
+  }, 500);
+  return async () => {
+    clearInterval(timer);
+    await open(true);
+  };
 }
 
 /** Writes a host that has a claim, as nobody but a bug would. */
