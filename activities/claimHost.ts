@@ -9,6 +9,7 @@ import {
   API_VERSION,
   LABEL_CONSUMER_UID,
 } from '../crds/names.ts';
+import type { Demand } from '../crds/demand.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { selectorText } from '../crds/selector.ts';
@@ -21,7 +22,7 @@ import type { ClaimState, RunContext } from './claimRef.ts';
 import { markInUse, stateOf } from './claimState.ts';
 import type { Dependencies } from './dependencies.ts';
 import { isRefusedWrite, retryable } from './failures.ts';
-import { byPreference, fits, unfitReason, type Demand } from './hostFit.ts';
+import { byPreference, fits, unfitReason } from './hostFit.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
 import { planOf, planOfClaim, recordPlan, specToProvision, type Plan } from './plan.ts';

@@ -1,20 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { LabelSelector } from '../crds/beskar7Machine.ts';
 import { isUnclaimed } from '../crds/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../crds/names.ts';
+import { mismatch, type Demand } from '../crds/demand.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
-import { matchesSelector } from '../crds/selector.ts';
-
-/** What a machine asks of a host before it is inspected. */
-export interface Demand {
-  readonly selector: LabelSelector | undefined;
-  /** The zone that the owner Machine names. */
-  readonly failureDomain: string | undefined;
-  /** Names of hosts that the run has tried already. */
-  readonly tried: readonly string[];
-}
 
 /** Whether a host may be claimed for the demand. */
 export function fits(host: PhysicalHost, demand: Demand): boolean {
@@ -38,14 +28,11 @@ export function byPreference(hosts: readonly PhysicalHost[], machineUid: string)
 
 /** Why a host is not claimed, in words that follow a count ("3 not Available"); undefined when it fits. */
 export function unfitReason(host: PhysicalHost, demand: Demand): string | undefined {
-  const { annotations = {}, labels, deletionTimestamp, name } = host.metadata;
+  const { annotations = {}, deletionTimestamp } = host.metadata;
   if (!isUnclaimed(host)) return 'claimed by other machines';
   if (deletionTimestamp !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'being deleted';
   if (host.status?.state !== 'Available') return `in state ${host.status?.state ?? 'Enrolling'}`;
   if (annotations[ANNOTATION_UNSCHEDULABLE] !== undefined) return 'marked unschedulable';
   if (annotations[ANNOTATION_PAUSED] !== undefined) return 'paused';
-  if (!matchesSelector(demand.selector, labels)) return 'with other labels';
-  if (demand.failureDomain !== undefined && labels?.[LABEL_ZONE] !== demand.failureDomain) return 'in other zones';
-  if (demand.tried.includes(name)) return 'tried already';
-  return undefined;
+  return mismatch(host, demand);
 }

@@ -1,9 +1,9 @@
 import type { Beskar7Machine, Beskar7MachineStatus, MachinePhase } from '../crds/beskar7Machine.ts';
-import { condition, findCondition, seconds, type ConditionPatch } from '../crds/conditions.ts';
+import { condition, findCondition, isSaid, seconds, type ConditionPatch } from '../crds/conditions.ts';
+import { withAttempts } from '../crds/attempts.ts';
 import { isProvisioned } from '../crds/handled.ts';
 import { CONDITIONS, MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { API_VERSION } from '../crds/names.ts';
-import type { Condition } from '../crds/schema.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
@@ -81,7 +81,7 @@ export async function writeMachineReleasing(
       };
       return condition(patch, new Date().toISOString(), undefined, findCondition(status.conditions, type));
     });
-    if (conditions.every((entry) => isSame(entry, findCondition(status.conditions, entry.type)))) return;
+    if (conditions.every((entry) => isSaid(findCondition(status.conditions, entry.type), entry))) return;
     const { namespace = '', name, uid = '', resourceVersion = '' } = metadata;
     try {
       await kube.applyStatus(
@@ -106,14 +106,6 @@ function isReleasedFor(machine: Beskar7Machine, { host }: ClaimRef): boolean {
   if (machine.metadata.deletionTimestamp !== undefined) return true;
   const { phase, hostRef } = machine.status ?? {};
   return !isProvisioned(machine) && phase !== 'Failed' && hostRef?.name === host;
-}
-
-function isSame(entry: Condition, now: Condition | undefined): boolean {
-  return now?.status === entry.status && now.reason === entry.reason && now.message === entry.message;
-}
-
-function withAttempts(message: string, earlierAttempts: readonly string[] = []): string {
-  return [message, ...earlierAttempts].join(' ');
 }
 
 /** Reads a machine live; undefined when it is gone, or another one has its name now. */

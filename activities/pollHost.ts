@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { claimOf } from '../crds/claim.ts';
-import { condition, findCondition, type ConditionPatch } from '../crds/conditions.ts';
+import { condition, findCondition, isSaid, type ConditionPatch } from '../crds/conditions.ts';
 import { API_VERSION } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
@@ -103,8 +103,7 @@ async function tell(
   for (let conflicts = 0; conflicts < 3; conflicts += 1) {
     const was = findCondition(current.status?.conditions, patch.type);
     const powerState = power ?? current.status?.powerState;
-    const isSame = was?.status === patch.status && was.reason === patch.reason && was.message === patch.message;
-    if (isSame && powerState === current.status?.powerState) return;
+    if (isSaid(was, patch) && powerState === current.status?.powerState) return;
     try {
       await apply(
         deps,

@@ -1,7 +1,7 @@
 import { log } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
 import { claimOf } from '../crds/claim.ts';
-import { findCondition, withConditions, type ConditionPatch } from '../crds/conditions.ts';
+import { findCondition, isSaid, withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS, type HostReason } from '../crds/reasons.ts';
 import { orAborted } from './activityScope.ts';
@@ -100,10 +100,8 @@ export async function tellReachability(
   const written = patchHostStatus(deps.kube, ref, (live) => {
     // Given up meanwhile: a later step knows better. A write under way is held off by its resourceVersion.
     limit.throwIfAborted();
-    const was = findCondition(live.status?.conditions, patch.type);
-    const isSame = was?.status === patch.status && was.reason === patch.reason && was.message === patch.message;
-    if (isSame || !isBeingBooted(live, ref)) return undefined;
     const { conditions } = live.status ?? {};
+    if (isSaid(findCondition(conditions, patch.type), patch) || !isBeingBooted(live, ref)) return undefined;
     return { conditions: withConditions(conditions, [patch], new Date().toISOString(), live.metadata.generation) };
   });
   await orAborted(written, limit).catch((error: unknown) => {

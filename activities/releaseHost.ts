@@ -76,17 +76,17 @@ export async function releaseHost(
   const until = performance.now() + Math.min(limitMs, ownMs);
   const message = `the server of host ${ref.host} was not seen off, with its boot override cleared, within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
   const isLeft = (claim: Claim) => ownMs <= 0 || isBegunByAnother(claim, input.run);
-  return release(deps, input, signal, isLeft, async (host) => {
-    const leftMs = until - performance.now();
+  const seeOff = async (host: PhysicalHost): Promise<void> => {
     try {
-      await withinMs(leftMs, signal, { message, kind: 'PowerOffNotSeen' }, (limited) =>
+      await withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, (limited) =>
         switchOffAndClear(deps, input, host, limited),
       );
     } catch (error) {
       const isTooLate = ownMs < limitMs && performance.now() >= until - TIMER_MS;
       throw isTooLate && !signal.aborted && isBmcFailure(error) ? releaseLeft(ref.host, landingOf(error) ?? {}) : error;
     }
-  });
+  };
+  return release(deps, input, signal, seeOff, isLeft);
 }
 
 /** Nothing is told on the host: whoever does it from here on tells what comes of it. `landing`: something was sent before. */
@@ -112,14 +112,7 @@ export async function releaseHostUnserved(
   const { claim, unconfirmed } = input;
   const why = unconfirmed === undefined ? noWorker(claim.host, claim.pool) : bmcFailure(unconfirmed, 'Unconfirmed');
   try {
-    const { signal } = new AbortController();
-    return await release(
-      deps,
-      input,
-      signal,
-      () => false,
-      () => Promise.reject(why),
-    );
+    return await release(deps, input, new AbortController().signal, () => Promise.reject(why));
   } catch (error) {
     if (isBmcFailure(error)) return { kind: 'pending' };
     throw error;
@@ -130,8 +123,8 @@ async function release(
   deps: Dependencies,
   input: ReleaseHostInput,
   signal: AbortSignal,
-  isLeft: (claim: Claim) => boolean,
   seeOff: (host: PhysicalHost) => Promise<void>,
+  isLeft: (claim: Claim) => boolean = () => false,
 ): Promise<ReleaseHostResult> {
   const { claim: ref } = input;
   const host = await readHost(deps.kube, ref.namespace, ref.host, signal);

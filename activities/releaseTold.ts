@@ -1,7 +1,7 @@
 import { log } from '@temporalio/activity';
 import { claimOf } from '../crds/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
-import { ANNOTATION_FORCE_RELEASE } from '../crds/names.ts';
+import { forceReleaseCommand } from '../crds/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -10,7 +10,7 @@ import { writeMachineReleasing } from './machineStatus.ts';
 
 /** What ends a release without the BMC, in words that end a sentence on the host or on its machine. */
 export function forceHint({ namespace, host }: Pick<ClaimRef, 'namespace' | 'host'>): string {
-  return `To end this without the BMC: kubectl annotate physicalhost ${host} -n ${namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
+  return `To end this without the BMC: ${forceReleaseCommand({ namespace, name: host })}`;
 }
 
 /** What is said of the release of a host on the machine that holds it: why it is not done yet, as the host says it, and what ends it. */

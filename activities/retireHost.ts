@@ -1,13 +1,8 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
-import { forceReasonOf } from '../crds/forceRelease.ts';
-import {
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_FORCE_RELEASE,
-  ANNOTATION_PAUSED,
-  FINALIZER_HOST,
-} from '../crds/names.ts';
+import { forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import { bmcTaskQueue, type ObjectRef } from '../workflows/names.ts';
@@ -45,8 +40,8 @@ export type RetireResult =
 /**
  * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call that is allowed
  * here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. A host that was never enrolled goes also when its BMC does
- * not answer: its server was never switched on by us, and a mistyped address must not hold up its deletion. `taskQueue`: whose worker this is. When the host's pool is
- * another one by now, its BMC is for that one to call (`pending`).
+ * not answer: its server was never switched on by us, and a mistyped address must not hold up its deletion. `taskQueue`: whose worker this is.
+ * When the host's pool is another one by now, its BMC is for that one to call (`pending`).
  */
 export async function retireHost(
   deps: Dependencies,
@@ -213,7 +208,7 @@ async function tellFailure(
     : `Attempt ${input.attempt}; next at ${new Date(Date.now() + input.nextAttemptInMs).toISOString()}`;
   const message =
     `The server cannot be switched off, so the host is not deleted yet: ${reason}. ${next}. ` +
-    `To delete it without: kubectl annotate physicalhost ${host.metadata.name} -n ${host.metadata.namespace ?? ''} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
+    `To delete it without: ${forceReleaseCommand(host.metadata)}`;
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
   const patches: ConditionPatch[] = [
     { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message },

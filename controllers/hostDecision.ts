@@ -1,13 +1,7 @@
 import { claimOf, isUnclaimed, type Claim } from '../crds/claim.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../crds/connection.ts';
-import { forceReasonOf } from '../crds/forceRelease.ts';
-import {
-  ANNOTATION_CLAIM,
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_FORCE_RELEASE,
-  ANNOTATION_PAUSED,
-  FINALIZER_HOST,
-} from '../crds/names.ts';
+import { forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
+import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { CapiCluster } from '../kube/resource.ts';
 
@@ -117,14 +111,13 @@ function releasingOf(host: PhysicalHost): Releasing | undefined {
 
 /** A missing consumer alone never leads to a power call (rule 13). */
 function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefined, isDeleted: boolean): HostDecision {
-  const { namespace = '', name } = host.metadata;
   const { consumerRef } = host.spec;
   const machine = consumerRef
     ? `Beskar7Machine ${consumerRef.namespace}/${consumerRef.name}`
     : 'a machine that is not named';
   const uid = consumerRef?.uid === undefined ? '' : ` (uid ${consumerRef.uid})`;
   const gone = `The host is claimed by ${machine}${uid}, which does not exist.`;
-  const force = `kubectl annotate physicalhost ${name} -n ${namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
+  const force = forceReleaseCommand(host.metadata);
   const isForced = forceReasonOf(host) !== undefined;
   const isAutomatic = claim !== undefined && claim.stage !== 'HandedOver';
   const message = claim
@@ -142,12 +135,11 @@ function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefi
 }
 
 function blockedMessage(host: PhysicalHost, claim: Claim | undefined): string {
-  const { namespace = '', name } = host.metadata;
   const consumer = host.spec.consumerRef;
   if (claim?.stage === 'Releasing') {
     return (
       'The host is being released; it is deleted as soon as its server was seen off. When its BMC never answers again: ' +
-      `kubectl annotate physicalhost ${name} -n ${namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`
+      forceReleaseCommand(host.metadata)
     );
   }
   const machine = consumer ? `${consumer.kind} ${consumer.namespace}/${consumer.name}` : 'a machine that is not named';

@@ -1,4 +1,4 @@
-import { condition, findCondition, type ConditionPatch } from '../crds/conditions.ts';
+import { condition, findCondition, isSaid, type ConditionPatch } from '../crds/conditions.ts';
 import { API_VERSION } from '../crds/names.ts';
 import type { KubeObject } from '../crds/object.ts';
 import type { Condition } from '../crds/schema.ts';
@@ -26,8 +26,7 @@ export function isTold(
   return types.every((type) => {
     const is = findCondition(current, type);
     const should = wanted.find((patch) => patch.type === type);
-    if (!is || !should) return is === should;
-    return is.status === should.status && is.reason === should.reason && is.message === should.message;
+    return should === undefined ? is === undefined : isSaid(is, should);
   });
 }
 

@@ -15,6 +15,11 @@ export function findCondition(conditions: readonly Condition[] | undefined, type
   return conditions?.find((condition) => condition.type === type);
 }
 
+/** Whether the condition says that already. */
+export function isSaid(current: Condition | undefined, { status, reason, message }: ConditionPatch): boolean {
+  return current?.status === status && current.reason === reason && current.message === message;
+}
+
 /**
  * A whole condition out of what is to be said and what stands there now: the transition time changes only with the status.
  * `now` is RFC 3339.

@@ -6,3 +6,14 @@ export function forceReasonOf({ metadata }: Pick<PhysicalHost, 'metadata'>): str
   const reason = metadata.annotations?.[ANNOTATION_FORCE_RELEASE]?.trim();
   return reason === '' ? undefined : reason;
 }
+
+/** What to type for it. */
+export function forceReleaseCommand({
+  namespace = '',
+  name,
+}: {
+  readonly namespace?: string;
+  readonly name: string;
+}): string {
+  return `kubectl annotate physicalhost ${name} -n ${namespace} ${ANNOTATION_FORCE_RELEASE}="<reason>"`;
+}

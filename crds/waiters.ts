@@ -1,7 +1,6 @@
 import type { Beskar7Machine } from './beskar7Machine.ts';
-import { LABEL_ZONE } from './names.ts';
+import { mismatch } from './demand.ts';
 import type { PhysicalHost } from './physicalHost.ts';
-import { matchesSelector } from './selector.ts';
 
 /** A machine that waits for a host, with the zone that its owner Machine asks for. */
 export interface Waiter {
@@ -34,9 +33,8 @@ export function spareHosts(free: readonly PhysicalHost[], waiters: readonly Wait
 
 /** Whether a waiter asks for a host like this one; whether it is free is not asked. */
 function wouldTake(host: PhysicalHost, { machine, failureDomain }: Waiter): boolean {
-  if (machine.status?.waitingFor?.triedHosts?.includes(host.metadata.name)) return false;
-  if (failureDomain !== undefined && host.metadata.labels?.[LABEL_ZONE] !== failureDomain) return false;
-  return matchesSelector(machine.spec.hostSelector, host.metadata.labels);
+  const tried = machine.status?.waitingFor?.triedHosts ?? [];
+  return mismatch(host, { selector: machine.spec.hostSelector, failureDomain, tried }) === undefined;
 }
 
 /** Negative: `a` waits longer, by its age, then by its name. */

@@ -11,7 +11,7 @@ import type { ClaimHostResult } from '../activities/claimHost.ts';
 import type { ClaimState, RunContext } from '../activities/claimRef.ts';
 import type { ReportProgressInput } from '../activities/endRun.ts';
 import type { Plan } from '../activities/plan.ts';
-import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS } from '../crds/attempts.ts';
+import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS, withAttempts } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import { Facts } from './facts.ts';
 import { sortFailure } from './failure.ts';
@@ -142,7 +142,7 @@ async function waitForHost(
     wait.update(carried(result));
     if (result.kind === 'claimed') return result;
     if (root.consideredCancelled) return { kind: 'cancelled' };
-    const why = [result.message, ...(wait.run().earlierAttempts ?? [])].join(' ');
+    const why = withAttempts(result.message, wait.run().earlierAttempts);
     wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why });
     try {
       // Not behind `patched`: a wait that an earlier version began without a timer ends by what cancels the timer, before any other step.

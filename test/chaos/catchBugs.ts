@@ -77,10 +77,10 @@ async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Prom
   driver.start();
   const found: Violation[] = [];
   const until = Date.now() + CAUGHT_MS;
+  const isInRecords = bug.rule === 8 || bug.isInHistories === true;
   const isCaught = (): boolean => found.some((violation) => isOf(bug, violation));
   try {
     while (Date.now() < until && !isCaught()) {
-      const isInRecords = bug.rule === 8 || bug.isInHistories === true;
       if (bug.rule !== 'end' && !isInRecords) {
         await delay(CHECK_EVERY_MS);
         found.push(...world.checker.violations(world.kubernetes.horizon));

@@ -1,5 +1,6 @@
 import { request } from 'undici';
 import { claimOf, serializeClaim, type Claim } from '../../crds/claim.ts';
+import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS } from '../../kube/resource.ts';
@@ -40,7 +41,7 @@ export function makeWaits(world: ChaosWorld): () => Promise<void> {
   };
   const isAwaited = () =>
     [...kubernetes.machines.values()].some(({ metadata, status }) => {
-      const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+      const ready = findCondition(status?.conditions, 'Ready');
       return metadata.deletionTimestamp === undefined && ready?.reason === 'NoMatchingHost';
     });
   const timer = setInterval(() => {
