@@ -101,7 +101,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     if (adopted) {
       const written = await writeMachineStatus(deps.kube, run, adoptedReport(adopted.claim));
       const plan = planOfClaim(machine, adopted.specHash);
-      return { kind: 'claimed', claim: adopted.claim, plan, ...before, ...written };
+      return { kind: 'claimed', claim: claimedBy(run, adopted.claim), plan, ...before, ...written };
     }
   }
   if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
@@ -177,7 +177,11 @@ async function refusedClaim(
 
 async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {
   const written = await writeMachineStatus(deps.kube, run, claimingReport(claim.ref.host));
-  return { kind: 'claimed', claim, plan, ...attemptsBefore(run), ...written };
+  return { kind: 'claimed', claim: claimedBy(run, claim), plan, ...attemptsBefore(run), ...written };
+}
+
+function claimedBy({ workflow }: RunContext, claim: ClaimState): ClaimState {
+  return { ...claim, claimedBy: workflow.runID };
 }
 
 function claimingReport(host: string) {
@@ -219,7 +223,7 @@ async function tryHosts(
 ): Promise<ClaimState | KubeError | undefined> {
   let refusal: KubeError | undefined;
   for (const host of candidates(deps, claiming.machine, demand)) {
-    if (!deps.reservations.tryReserve(host)) continue;
+    if (!deps.reservations.tryReserve(host, claiming.machine.metadata.uid)) continue;
     try {
       const claim = await tryClaim(deps, claiming, host);
       if (claim) return claim;
@@ -230,6 +234,7 @@ async function tryHosts(
       refusal ??= error;
     }
     // Lost against somebody else: the reservation stays until the cache shows it.
+    deps.reservations.lose(host);
   }
   return refusal;
 }
@@ -237,9 +242,15 @@ async function tryHosts(
 /** Fitting free hosts, the best first, less those without which an older machine that waits would go on to wait. */
 function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand): PhysicalHost[] {
   const namespace = machine.metadata.namespace ?? '';
-  const fitting = deps.caches
-    .availableHosts(namespace)
-    .hosts.filter((host) => fits(host, demand) && !deps.reservations.isReserved(host));
+  const { reservations } = deps;
+  const wanted = deps.caches.availableHosts(namespace).hosts.filter((host) => fits(host, demand));
+  const mine = wanted.find((host) => reservations.isReservedFor(host, machine.metadata.uid));
+  // A run before this one (reset, or terminated) has sent a claim of it, which may land yet: another one would be a second host (rule 1).
+  if (mine)
+    throw retryable(
+      `host ${namespace}/${mine.metadata.name} is being claimed for this machine; it is looked for again`,
+    );
+  const fitting = wanted.filter((host) => !reservations.isReserved(host));
   const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
   return byPreference(spareHosts(fitting, older.map(waiterOf)), machine.metadata.uid ?? '');
 }
@@ -341,7 +352,8 @@ function noHostMessage(deps: Dependencies, machine: Beskar7Machine, demand: Dema
   const why = new Map<string, number>();
   for (const host of all) {
     const reserved = deps.reservations.isReserved(host) ? 'being claimed by another machine' : undefined;
-    const reason = unfitReason(host, demand) ?? reserved ?? 'wanted by a machine that waits longer';
+    const named = deps.caches.isNamed(host) ? "named by another machine's providerID" : undefined;
+    const reason = unfitReason(host, demand) ?? named ?? reserved ?? 'wanted by a machine that waits longer';
     why.set(reason, (why.get(reason) ?? 0) + 1);
   }
   const counts = [...why].map(([reason, count]) => `${count} ${reason}`).join(', ');

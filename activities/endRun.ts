@@ -1,4 +1,5 @@
 import { claimOf } from '../crds/claim.ts';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { API_VERSION } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { askOf, isProvisioned, type Handled } from '../crds/handled.ts';
@@ -6,18 +7,26 @@ import { claimedHosts } from './adoptClaim.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
+import { retryable } from './failures.ts';
 import { patchMachineEnd } from './handOver.ts';
-import type { Plan } from './plan.ts';
+import { imageHashOf, type Plan } from './plan.ts';
 
 export interface FailMachineInput {
   readonly run: RunContext;
   /** What the run was about; absent when it ended before it knew. */
-  readonly plan?: Pick<Plan, 'specHash' | 'retry'>;
+  readonly plan?: Pick<Plan, 'specHash' | 'retry' | 'imageHash'>;
   readonly outcome: 'Failed' | 'Cancelled';
   readonly reason: MachineReason;
   readonly message: string;
+  /** Where it ended; absent: it waited for a host. */
   readonly host?: string;
 }
+
+/**
+ * The end is not written later than this after the activity began: it lasts 60 s at most (workflows/proxies.ts), and after that another worker
+ * may have written it, and a run that the user asked for since may be at work, or at its own end.
+ */
+const END_WITHIN_MS = 25_000;
 
 /**
  * The end of a run that did not succeed: `handled` first, then phase Failed with reason and message (rule 9), and an event. A
@@ -25,6 +34,7 @@ export interface FailMachineInput {
  */
 export async function failMachine(deps: Dependencies, input: FailMachineInput): Promise<void> {
   const { run } = input;
+  const latestMs = performance.now() + END_WITHIN_MS;
   const machine = await readMachine(deps.kube, run.machine);
   if (!machine) return;
   if (isProvisioned(machine)) return;
@@ -39,9 +49,11 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const held = await claimedHosts(deps, machine);
   const isStillHeld = held.some((host) => !['Releasing', undefined].includes(claimOf(host)?.stage));
   const now = askOf(machine);
+  if (performance.now() > latestMs)
+    throw retryable(`the end of ${run.workflow.id} took too long to write; it begins anew`);
   // A spec edit during the run counts for the next one; a retry during the run has been answered by it (rule 9).
   const handled: Handled = {
-    specHash: input.plan?.specHash ?? now.specHash,
+    specHash: askedOf(input, machine) ?? now.specHash,
     retry: now.retry,
     outcome: input.outcome,
     reason: input.reason,
@@ -54,7 +66,8 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     input.reason === MACHINE_REASONS.claimLost && isStillHeld
       ? machineVersion
       : await patchMachineEnd(deps, { ...run, machineVersion }, handled, {
-          isStillDue: (live) => !isProvisioned(live),
+          isStillDue: (live) =>
+            !isProvisioned(live) && [run.workflow.runID, other].includes(live.status?.workflow?.runID),
         });
   if (version === undefined) return;
   await writeMachineStatus(
@@ -68,6 +81,12 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   );
   deps.metrics.provisioningFailed(input.reason);
   deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
+}
+
+/** What the run dealt with. One that ended while it waited for another host looked for it as the machine asks for it now: hostSelector. */
+function askedOf({ plan, host }: FailMachineInput, machine: Beskar7Machine): string | undefined {
+  const isOfNow = host === undefined && plan?.imageHash !== undefined && plan.imageHash === imageHashOf(machine.spec);
+  return isOfNow ? undefined : plan?.specHash;
 }
 
 function eventReason(reason: MachineReason): string {

@@ -11,6 +11,7 @@ import { ownClaimedSecrets } from './claimedSecrets.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
 import { fromRedfish, isRefusedWrite, noWorker, refusedWrite } from './failures.ts';
+import { recordHandedOver } from './handOver.ts';
 import { disownFormerSecrets, markedSecrets, ownSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
 import { REACHABLE, reachabilityReason } from './reachability.ts';
@@ -105,7 +106,10 @@ export async function enrollHostUnserved(
   return { kind: 'pending', message, pool: poolOf(host) };
 }
 
-/** The live read that decides whether an enrolment is due. The Secrets of a claimed host are marked, which takes no BMC and waits for no worker. */
+/**
+ * The live read that decides whether an enrolment is due. The Secrets of a claimed host are marked, and what it lost of its status is written, which
+ * takes no BMC and waits for no worker.
+ */
 async function lookAt(
   deps: Dependencies,
   { namespace, name, uid }: HostInput,
@@ -115,7 +119,10 @@ async function lookAt(
 > {
   const host = await readHost(deps.kube, namespace, name, signal);
   const refused = refusal(host, uid);
-  if (host && refused === CLAIMED) return { kind: 'notDue', message: await markClaimed(deps, host) };
+  if (host && refused === CLAIMED) {
+    await recordHandedOver(deps, host);
+    return { kind: 'notDue', message: await markClaimed(deps, host) };
+  }
   if (refused !== undefined || !host)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   return { kind: 'due', host };

@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf, releasingClaim } from '../crds/claim.ts';
-import { withConditions } from '../crds/conditions.ts';
+import { findCondition, withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import { askOf, handledOf, type Handled } from '../crds/handled.ts';
 import { ANNOTATION_BLOCK_MOVE, ANNOTATION_HANDLED, ANNOTATION_PLAN, LABEL_ZONE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
@@ -44,12 +44,6 @@ export async function openProvisioning(
       const current = live.status?.handover?.claim === ref.id ? live.status.handover : undefined;
       if (current?.openedAt !== undefined) return undefined;
       const now = new Date().toISOString();
-      const ready = {
-        type: CONDITIONS.ready,
-        status: 'True' as const,
-        reason: HOST_REASONS.validated,
-        message: `Inspected and validated for Beskar7Machine ${ref.machine.name}.`,
-      };
       return {
         state: 'Ready',
         handover: {
@@ -58,7 +52,12 @@ export async function openProvisioning(
           openedAt: now,
           ...(owner?.dataSecretName ? { bootstrapSecret: owner.dataSecretName } : {}),
         },
-        conditions: withConditions(live.status?.conditions, [ready], now, live.metadata.generation),
+        conditions: withConditions(
+          live.status?.conditions,
+          [validatedFor(ref.machine.name)],
+          now,
+          live.metadata.generation,
+        ),
       };
     },
     await hostForClaim(deps, ref),
@@ -71,6 +70,11 @@ export async function openProvisioning(
     host: ref.host,
   });
   return { ...written, deadline: new Date(openedAt + deps.options.provisioningTimeoutMs).toISOString() };
+}
+
+function validatedFor(machine: string): ConditionPatch {
+  const message = `Inspected and validated for Beskar7Machine ${machine}.`;
+  return { type: CONDITIONS.ready, status: 'True', reason: HOST_REASONS.validated, message };
 }
 
 export interface SettleInput extends HandOverInput {
@@ -229,12 +233,34 @@ export async function recordProvisioned(
     { machine: { namespace, name, uid }, workflow, machineVersion: version },
     provisionedReport(host, addresses),
   );
-  if (host.status?.state === 'Ready' || claimOf(host) === undefined) return;
-  await patchHostStatus(deps.kube, { namespace, host: host.metadata.name }, (live) =>
-    claimOf(live)?.stage === 'HandedOver' && live.status?.state !== 'Ready'
-      ? { state: 'Ready', ready: true }
-      : undefined,
+  await recordHandedOver(deps, host);
+}
+
+/** Writes what a host lost that was handed over already: state and condition Ready. Of another one nothing; calls no BMC. */
+export async function recordHandedOver(deps: Dependencies, host: PhysicalHost): Promise<void> {
+  if (!hasLostHandOver(host)) return;
+  const { namespace = '', name } = host.metadata;
+  await patchHostStatus(
+    deps.kube,
+    { namespace, host: name },
+    (live) => {
+      if (!hasLostHandOver(live)) return undefined;
+      const ready = validatedFor(live.spec.consumerRef?.name ?? '');
+      const now = new Date().toISOString();
+      return {
+        state: 'Ready',
+        ready: true,
+        conditions: withConditions(live.status?.conditions, [ready], now, live.metadata.generation),
+      };
+    },
+    host,
   );
+}
+
+function hasLostHandOver(host: PhysicalHost): boolean {
+  if (claimOf(host)?.stage !== 'HandedOver') return false;
+  const { state, conditions } = host.status ?? {};
+  return state !== 'Ready' || findCondition(conditions, CONDITIONS.ready) === undefined;
 }
 
 function provisionedReport(host: PhysicalHost, addresses: MachineAddress[]) {

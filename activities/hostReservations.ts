@@ -1,4 +1,6 @@
 interface Reservation {
+  /** For which machine; undefined: whose it is has been decided, and the cache shows it in a moment. */
+  readonly machineUid: string | undefined;
   readonly version: string | undefined;
   readonly until: number;
 }
@@ -23,18 +25,30 @@ export class HostReservations {
     this.#now = now;
   }
 
-  /** Reserves a host; false when it is reserved already, or has no uid. */
-  tryReserve(host: Seen): boolean {
+  /** Reserves a host for a machine; false when it is reserved already, or has no uid. */
+  tryReserve(host: Seen, machineUid?: string): boolean {
     const { uid, resourceVersion } = host.metadata;
     if (uid === undefined || this.isReserved(host)) return false;
     this.#prune();
-    this.#reserved.set(uid, { version: resourceVersion, until: this.#now() + this.#ttlMs });
+    this.#reserved.set(uid, { machineUid, version: resourceVersion, until: this.#now() + this.#ttlMs });
     return true;
   }
 
   isReserved({ metadata }: Seen): boolean {
     const known = this.#reserved.get(metadata.uid ?? '');
     return known !== undefined && known.version === metadata.resourceVersion && known.until > this.#now();
+  }
+
+  /** Whether a claim of the host for this machine is on its way, or has just landed. */
+  isReservedFor(host: Seen, machineUid: string | undefined): boolean {
+    const known = this.#reserved.get(host.metadata.uid ?? '');
+    return machineUid !== undefined && known?.machineUid === machineUid && this.isReserved(host);
+  }
+
+  /** The claim was lost to somebody else. */
+  lose({ metadata: { uid = '' } }: Seen): void {
+    const known = this.#reserved.get(uid);
+    if (known) this.#reserved.set(uid, { ...known, machineUid: undefined });
   }
 
   release({ metadata }: Seen): void {

@@ -39,7 +39,8 @@ export function specToProvision(
   return hostSelector === undefined ? rest : { ...rest, hostSelector };
 }
 
-function imageHashOf({ hostSelector: _where, ...rest }: Beskar7MachineSpec): string {
+/** Of what a machine asks for but for where (`hostSelector`). */
+export function imageHashOf({ hostSelector: _where, ...rest }: Beskar7MachineSpec): string {
   return specHash(rest);
 }
 

@@ -141,7 +141,8 @@ async function release(
   } catch (error) {
     const failure = fromRedfish(error, ref.host);
     if (signal.aborted || isClaimLost(failure) || isReleaseLeft(failure)) throw failure;
-    if (forced !== undefined && isBmcFailure(failure)) return forceRelease(deps, input, host, forced);
+    const word = isBmcFailure(failure) ? (forced ?? (await wordSaidMeanwhile(deps, ref, signal))) : undefined;
+    if (word !== undefined) return forceRelease(deps, input, host, word);
     await tellFailure(deps, input, failure);
     throw failure;
   }
@@ -154,6 +155,17 @@ async function release(
   );
   log.info('host released', { namespace: ref.namespace, host: ref.host, claim: ref.id });
   return { kind: 'released' };
+}
+
+/** The word to force, said while the BMC was tried: an attempt may take a minute. */
+async function wordSaidMeanwhile(deps: Dependencies, ref: ClaimRef, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const live = await readHost(deps.kube, ref.namespace, ref.host, signal);
+    return live && claimOf(live)?.id === ref.id ? forceReasonOf(live) : undefined;
+  } catch {
+    // What the BMC said counts for more; the next attempt looks again.
+    return undefined;
+  }
 }
 
 async function switchOffAndClear(

@@ -1,8 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerUidPatch, isMovedConsumer } from '../crds/claim.ts';
-import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
+import { consumerUidPatch, isMovedConsumer, isUnclaimed, serializeClaim } from '../crds/claim.ts';
+import { handledOf } from '../crds/handled.ts';
+import {
+  ANNOTATION_CLAIM,
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_FORCE_RELEASE,
+  API_VERSION,
+  FINALIZER_HOST,
+  LABEL_CONSUMER_UID,
+} from '../crds/names.ts';
 import type { ConsumerRef, PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { providerIDOf } from '../crds/providerID.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
 
@@ -33,6 +43,56 @@ export async function lookForConsumer(
     if (!isConflict(error) && !isNotFound(error)) throw error;
   }
   return 'there';
+}
+
+/**
+ * Makes a machine the consumer of the host again that its providerID names, by compare-and-swap and without a call to its BMC (decision 0017).
+ * Both are as the cache shows them; the machine is read live. The claim is a new one: what belonged to the lost one ended with it. False:
+ * the machine is not there any more, or says something else, or the host has changed; the next look decides.
+ */
+export async function giveBack(
+  kube: Pick<KubeClient, 'get' | 'mergePatch'>,
+  host: PhysicalHost,
+  { metadata: cached }: Beskar7Machine,
+): Promise<boolean> {
+  const { name, namespace = '', uid, resourceVersion, finalizers = [], deletionTimestamp } = host.metadata;
+  const machine = await read(kube, namespace, cached.name);
+  if (!machine || machine.metadata.uid !== cached.uid || machine.metadata.deletionTimestamp !== undefined) return false;
+  if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return false;
+  if (machine.spec.providerID !== providerIDOf(namespace, name) || !isUnclaimed(host)) return false;
+  const now = new Date().toISOString();
+  const specHash = handledOf(machine)?.specHash;
+  const claim = { id: randomUUID(), stage: 'HandedOver' as const, attempt: 1, deadline: now, since: now };
+  const isKept = finalizers.includes(FINALIZER_HOST) || deletionTimestamp !== undefined;
+  const patch = {
+    metadata: {
+      uid,
+      resourceVersion,
+      labels: { [LABEL_CONSUMER_UID]: machine.metadata.uid },
+      annotations: {
+        [ANNOTATION_CLAIM]: serializeClaim({ ...claim, ...(specHash ? { specHash } : {}) }),
+        // Said of an earlier claim, it would free this one without a look at its server.
+        [ANNOTATION_FORCE_RELEASE]: null,
+      },
+      ...(isKept ? {} : { finalizers: [...finalizers, FINALIZER_HOST] }),
+    },
+    spec: {
+      consumerRef: {
+        apiVersion: API_VERSION,
+        kind: 'Beskar7Machine',
+        name: machine.metadata.name,
+        namespace,
+        uid: machine.metadata.uid,
+      },
+    },
+  };
+  try {
+    await kube.mergePatch(HOSTS, namespace, name, patch);
+    return true;
+  } catch (error) {
+    if (!isConflict(error) && !isNotFound(error)) throw error;
+    return false;
+  }
 }
 
 /** Whether the reference means this machine. One to another kind, or without a uid, is none of ours: it is left alone. */

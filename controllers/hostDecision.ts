@@ -1,3 +1,4 @@
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf, isUnclaimed, type Claim } from '../crds/claim.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../crds/connection.ts';
 import { forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
@@ -15,6 +16,8 @@ export interface HostView {
    * has its name now).
    */
   readonly consumer: 'seen' | 'unseen' | 'gone';
+  /** The machine whose providerID names the host, when that is unclaimed: its server may run it all the same. */
+  readonly runs?: Beskar7Machine | undefined;
   /** How long a machine has to be gone before its host is released. */
   readonly orphanReleaseMs: number;
 }
@@ -37,6 +40,8 @@ export type HostDecision =
     }
   | { readonly kind: 'settled' }
   | { readonly kind: 'deletionBlocked'; readonly message: string }
+  /** The host has lost its consumer (`kubectl replace`), and the machine that runs on it is there: it is its consumer again, without a call to the BMC. */
+  | { readonly kind: 'giveBack'; readonly machine: Beskar7Machine; readonly occasion: string }
   /** The machine that holds the host is not in the cache: it has to be looked for live. */
   | { readonly kind: 'lookForConsumer' }
   | {
@@ -76,8 +81,19 @@ export function decideHost(view: HostView): HostDecision {
   }
   if (!isUnclaimed(host)) return decideClaimed(view, isDeleted);
   const occasion = occasionOf(host);
+  if (view.runs && isHandedOverByState(host)) {
+    return { kind: 'giveBack', machine: view.runs, occasion: `give back ${view.runs.metadata.uid ?? ''}` };
+  }
   if (isDeleted) return { kind: 'start', run: 'retire', occasion: `retire ${occasion}`, isPatient: false };
   return decideEnroll(host, `enroll ${occasion}`);
+}
+
+/**
+ * A release, and an enrolment, write another state: what still is in this one, or has lost its status as well, was not released. One that is
+ * Available was seen off, or enrolled, since: it is not given back, and nobody else gets it either (activities/hostFit.ts).
+ */
+function isHandedOverByState({ status }: PhysicalHost): boolean {
+  return status?.state === undefined || status.state === 'Ready';
 }
 
 /** A host follows its own annotation, and the Cluster of its consumer (rule 16). */

@@ -1,14 +1,15 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerUidOf, type Claim } from '../crds/claim.ts';
+import { consumerUidOf, isUnclaimed, type Claim } from '../crds/claim.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
 import { forceReasonOf } from '../crds/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { parseProviderID } from '../crds/providerID.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../workflows/names.ts';
-import { clusterNameOf } from './informers.ts';
-import { isHeldBy, lookForConsumer } from './consumer.ts';
+import { clusterNameOf, machineOn } from './informers.ts';
+import { giveBack, isHeldBy, lookForConsumer } from './consumer.ts';
 import { decideHost, type HostDecision, type Releasing } from './hostDecision.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
 import { Occasions } from './occasions.ts';
@@ -52,6 +53,8 @@ export class HostWatcher {
       machines.onChange(({ object, previous, type }) => {
         if (type === 'updated' && isSameConsumer(previous, object)) return;
         for (const host of hosts.byIndex('byConsumer', keyOf(object))) this.#queue.add(keyOf(host));
+        const named = parseProviderID(object.spec.providerID);
+        if (named) this.#queue.add(`${named.namespace}/${named.host}`);
       }),
       hosts.onChange(({ object, previous, type }) => {
         const isSameMac = previous !== undefined && macsOf(previous).join() === macsOf(object).join();
@@ -80,7 +83,9 @@ export class HostWatcher {
     if (!host?.metadata.uid) return { kind: 'done' };
     const pool = host.spec.redfishConnection.workerPool;
     const input: HostInput = { namespace, name, uid: host.metadata.uid, ...(pool === undefined ? {} : { pool }) };
-    const view = { host, cluster: this.#clusterOf(host), orphanReleaseMs: this.#timing.orphanReleaseMs };
+    const { orphanReleaseMs } = this.#timing;
+    const runs = isUnclaimed(host) ? machineOn(this.#deps.informers, host) : undefined;
+    const view = { host, cluster: this.#clusterOf(host), orphanReleaseMs, ...(runs ? { runs } : {}) };
     let decision = decideHost({ ...view, consumer: this.#isConsumerSeen(host) ? 'seen' : 'unseen' });
     let settledFor: Outcome = { kind: 'done' };
     if (decision.kind === 'lookForConsumer') {
@@ -98,6 +103,8 @@ export class HostWatcher {
         return this.#start(host, input, decision);
       case 'release':
         return this.#release(host, input, decision);
+      case 'giveBack':
+        return this.#giveBack(host, decision);
       case 'orphaned':
         return this.#orphaned(host, input, decision);
       case 'paused':
@@ -132,6 +139,22 @@ export class HostWatcher {
       this.#occasions.note(input.uid, occasion);
     }
     return { kind: 'after', ms: Math.max(1, this.#occasions.dueInMs(input.uid, occasion)) };
+  }
+
+  /** When that has stood for a moment: an object of the two caches may be behind the other. */
+  async #giveBack(host: PhysicalHost, decision: Extract<HostDecision, { kind: 'giveBack' }>): Promise<Outcome> {
+    const { machine, occasion } = decision;
+    const waitMs = this.#patience(host.metadata.uid ?? '', occasion, this.#timing.graceMs);
+    if (waitMs > 0) return { kind: 'after', ms: waitMs };
+    if (!(await giveBack(this.#deps.kube, host, machine))) return { kind: 'after', ms: BEHIND_MS };
+    const { namespace = '', name } = machine.metadata;
+    const message =
+      `The host had lost its consumer (spec.consumerRef), and Beskar7Machine ${namespace}/${name} runs on it by its providerID: ` +
+      'it is its consumer again. Its server was not touched. Change PhysicalHosts by apply, patch or edit, and not by replace.';
+    this.#deps.recorder.event(host, 'Warning', 'ConsumerRestored', message);
+    this.#deps.logger.warn({ namespace, host: host.metadata.name, machine: name }, message);
+    this.#forget(host);
+    return { kind: 'done' };
   }
 
   /** A release is the work of the run that began it; when that is gone, of `release/<ns>/<host>`. */
@@ -311,6 +334,7 @@ export function wantedConditions(decision: HostDecision): ConditionPatch[] {
         ...(decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage)),
       ];
     case 'start':
+    case 'giveBack':
     case 'settled':
     case 'nothing':
     case 'lookForConsumer':
@@ -320,7 +344,12 @@ export function wantedConditions(decision: HostDecision): ConditionPatch[] {
 
 /** Nothing changed by which a host knows its machine. */
 function isSameConsumer(before: Beskar7Machine, after: Beskar7Machine): boolean {
-  return before.metadata.uid === after.metadata.uid && before.spec.providerID === after.spec.providerID;
+  const isGoing = (machine: Beskar7Machine) => machine.metadata.deletionTimestamp !== undefined;
+  return (
+    before.metadata.uid === after.metadata.uid &&
+    before.spec.providerID === after.spec.providerID &&
+    isGoing(before) === isGoing(after)
+  );
 }
 
 /** The MAC addresses of a host, lower case, as the index `byMac` has them. */

@@ -11,7 +11,7 @@ import type { Starter } from './starter.ts';
 import { TemplateWatcher } from './templateWatcher.ts';
 import { Waker } from './waker.ts';
 
-export { createInformers, mayClaim, type Informers } from './informers.ts';
+export { createInformers, machineOn, mayClaim, type Informers } from './informers.ts';
 export { createStarter } from './temporalStarter.ts';
 export type { Starter } from './starter.ts';
 

@@ -12,7 +12,9 @@ import {
   LABEL_WATCH_FILTER,
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { providerIDOf } from '../crds/providerID.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
+import { byAge } from '../crds/waiters.ts';
 import type { KubeClient } from '../kube/client.ts';
 import {
   CAPI_CLUSTERS,
@@ -32,7 +34,8 @@ export interface Informers {
   /** By `byNamespace`, `byState` (`<namespace>/<state>`, '' is no state), `byConsumerUid`, `byConsumer` (`<namespace>/<machine>`),
    * `byMac` (lower case). */
   readonly hosts: Informer<PhysicalHost>;
-  /** By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster` (`<namespace>/<Cluster>`). */
+  /** By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster` (`<namespace>/<Cluster>`),
+   * `byProviderID` (those that are not being deleted). */
   readonly machines: Informer<Beskar7Machine>;
   /** By `byNamespace`, `byCluster` (`<namespace>/<Cluster>`). */
   readonly clusters: Informer<Beskar7Cluster>;
@@ -112,6 +115,18 @@ export function isWaiting(machine: Beskar7Machine): boolean {
   return machine.metadata.deletionTimestamp === undefined && provisioned?.reason === MACHINE_REASONS.noMatchingHost;
 }
 
+/**
+ * The machine that says by its providerID that it runs on a host, whatever the host says: one that lost its consumerRef (`kubectl
+ * replace` with the manifest that it was made from) or came back without it may still run that machine. The oldest where there are several.
+ */
+export function machineOn(
+  { machines }: Pick<Informers, 'machines'>,
+  { metadata: { namespace = '', name } }: PhysicalHost,
+): Beskar7Machine | undefined {
+  const named = machines.byIndex('byProviderID', providerIDOf(namespace, name));
+  return named.filter(({ metadata }) => metadata.namespace === namespace).sort(byAge)[0];
+}
+
 /** Whether a waiting machine would take a host now: one that is paused or moved stands in nobody's way. */
 export function mayClaim({ capiClusters }: Pick<Informers, 'capiClusters'>, machine: Beskar7Machine): boolean {
   const { namespace = '', annotations = {} } = machine.metadata;
@@ -157,6 +172,8 @@ const machineIndexes = {
   byCluster,
   byUid: (machine: Beskar7Machine) => (machine.metadata.uid === undefined ? [] : [machine.metadata.uid]),
   waiting: (machine: Beskar7Machine) => (isWaiting(machine) ? byNamespace(machine) : []),
+  byProviderID: ({ metadata, spec }: Beskar7Machine) =>
+    spec.providerID === undefined || metadata.deletionTimestamp !== undefined ? [] : [spec.providerID],
   byOwner: (machine: Beskar7Machine) => {
     const owner = ownerMachineOf(machine);
     return owner === undefined ? [] : [`${machine.metadata.namespace ?? ''}/${owner}`];

@@ -41,6 +41,8 @@ export type MachineDecision =
       readonly isAfterEnd: boolean;
       /** Only when it has stood for a while: a run that ends writes one thing after the other. */
       readonly isPatient?: boolean;
+      /** No phase, although a run was admitted: when that lasts, the status was lost, and the run is to look again. */
+      readonly isBlank?: boolean;
       /** Facts on the host that the run should have read by now (rule 11). */
       readonly facts: readonly ClaimSignal[];
       readonly claim?: string;
@@ -164,11 +166,15 @@ function startProvision({ machine, host }: MachineView): MachineDecision {
   const isAfterEnd = phase === 'Failed' || hasArrived;
   const ended = phase === 'Failed' ? (workflow?.runID ?? '') : hasArrived ? (host.metadata.uid ?? '') : '';
   const claim = host && claimOf(host)?.id;
+  // A run that was admitted shows a phase a moment later: without one the status was lost, and a run that waits for a host does not know it.
+  const isAdmitted = machine.metadata.finalizers?.includes(FINALIZER_MACHINE) === true;
+  const isBlank = phase === undefined && isAdmitted && machine.spec.providerID === undefined && host === undefined;
   return {
     kind: 'start',
     run: 'provision',
     occasion: JSON.stringify(['provision', specHash, retry, ended]),
     isAfterEnd,
+    ...(isBlank ? { isBlank } : {}),
     facts: claim === undefined ? [] : factsFor(machine, host, claim),
     ...(claim === undefined ? {} : { claim }),
   };

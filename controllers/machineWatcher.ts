@@ -65,6 +65,8 @@ export class MachineWatcher {
   readonly #facts = new Map<string, { facts: string; nextAt: number; everyMs: number }>();
   /** Since when a machine has looked the way that needs patience: by uid. */
   readonly #since = new Map<string, { occasion: string; at: number }>();
+  /** How long a machine without a phase is let be: by uid. */
+  readonly #blankUntil = new Map<string, number>();
   #ends: (() => void)[] = [];
 
   constructor(deps: WatcherDeps) {
@@ -123,7 +125,7 @@ export class MachineWatcher {
       return isCurrent ? { kind: 'done' } : { kind: 'after', ms: BEHIND_MS };
     }
     const outcome = await this.#start(machine, ref, decision);
-    return outcome ?? this.#remind(machine, ref, decision);
+    return outcome ?? (await this.#wakeBlank(ref, decision)) ?? this.#remind(machine, ref, decision);
   }
 
   async #start(
@@ -148,6 +150,27 @@ export class MachineWatcher {
     return undefined;
   }
 
+  /**
+   * By its status the waker knows that a run waits for a host: one whose machine has lost it is told to look again, and writes it. A run that
+   * does something else is not disturbed by that.
+   */
+  async #wakeBlank(
+    ref: ObjectRef,
+    { isBlank = false }: Extract<MachineDecision, { kind: 'start' }>,
+  ): Promise<Outcome | undefined> {
+    if (!isBlank) {
+      this.#blankUntil.delete(ref.uid);
+      return undefined;
+    }
+    const now = performance.now();
+    const until = this.#blankUntil.get(ref.uid) ?? now + this.#timing.graceMs;
+    this.#blankUntil.set(ref.uid, until);
+    if (now < until) return { kind: 'after', ms: until - now };
+    await this.#deps.starter.signalHostAvailable(ref);
+    this.#blankUntil.set(ref.uid, now + this.#timing.resyncMs);
+    return undefined;
+  }
+
   /** `clusterctl move` waits for the mark of a machine that nothing is under way for: no host is its own, but for one on its way out. */
   #isHoldingUpMove({ metadata: { annotations, deletionTimestamp, uid = '' } }: Beskar7Machine): boolean {
     if (annotations?.[ANNOTATION_BLOCK_MOVE] === undefined || deletionTimestamp !== undefined) return false;
@@ -164,13 +187,16 @@ export class MachineWatcher {
     if (dueMs > 0) return { kind: 'after', ms: dueMs };
     const { starter } = this.#deps;
     const isHeard = isWaiting(machine) && (await starter.signalHostAvailable(ref));
-    if (!isHeard && (await starter.startProvision(ref)) === 'otherObject') {
+    const result = isHeard ? 'running' : await starter.startProvision(ref);
+    if (result === 'otherObject') {
       await this.#earlierRuns.holdUp(machine, ref, 'provision');
       return {
         kind: 'retry',
         why: `provision/${ref.namespace}/${ref.name} still works on an earlier machine of this name`,
       };
     }
+    // Its status was lost, by which it would be known that its run waits.
+    if (!isHeard && result === 'running' && machine.status?.phase === undefined) await starter.signalHostAvailable(ref);
     this.#occasions.note(ref.uid, LET_MOVE);
     return { kind: 'after', ms: this.#timing.resyncMs };
   }
@@ -262,6 +288,7 @@ export class MachineWatcher {
     this.#earlierRuns.forget(uid);
     this.#facts.delete(uid);
     this.#since.delete(uid);
+    this.#blankUntil.delete(uid);
   }
 
   #addAll(machines: readonly Beskar7Machine[]): void {

@@ -4,7 +4,7 @@ import { isUnclaimed } from '../crds/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { matchWaiters, type Waiter } from '../crds/waiters.ts';
-import { isWaiting, mayClaim, ownerMachineOf, type Informers } from './informers.ts';
+import { isWaiting, machineOn, mayClaim, ownerMachineOf, type Informers } from './informers.ts';
 import type { Starter } from './starter.ts';
 
 export interface WakerDeps {
@@ -131,7 +131,9 @@ export class Waker {
 
   #match(namespace: string): Beskar7Machine[] {
     const { hosts, machines, capiMachines } = this.#deps.informers;
-    const free = hosts.byIndex('byState', `${namespace}/Available`).filter(isFree);
+    const free = hosts
+      .byIndex('byState', `${namespace}/Available`)
+      .filter((host) => isFree(host) && machineOn({ machines }, host) === undefined);
     if (free.length === 0) return [];
     const waiters: Waiter[] = [];
     for (const machine of machines.byIndex('waiting', namespace)) {

@@ -15,8 +15,8 @@ interface Session {
   readonly path: string | undefined;
 }
 
-/** After a refusal nothing is tried for so long, whoever asks: repeated logins lock accounts. */
-const REFUSAL_HOLDS_MS = 30_000;
+/** After a refusal nothing is tried for so long, whoever asks: repeated logins lock accounts. Less than the minute in which enrolment and monitor ask again. */
+const REFUSAL_HOLDS_MS = 55_000;
 
 /**
  * Who the client is to its BMC. Basic first, since it uses no session slot; a session once Basic was refused (DSP0266

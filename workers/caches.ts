@@ -1,7 +1,7 @@
 import type { Caches } from '../activities/dependencies.ts';
 import { isUnclaimed } from '../crds/claim.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { mayClaim, type Informers } from '../controllers/index.ts';
+import { machineOn, mayClaim, type Informers } from '../controllers/index.ts';
 
 /** The view of the watch caches that activities have. */
 export function cachesOf(informers: Informers): Caches {
@@ -9,13 +9,16 @@ export function cachesOf(informers: Informers): Caches {
   const inNamespace = (namespace: string) => hosts.byIndex('byNamespace', namespace);
   return {
     availableHosts: (namespace) => ({
-      hosts: hosts.byIndex('byState', `${namespace}/Available`).filter(isUnclaimed),
+      hosts: hosts
+        .byIndex('byState', `${namespace}/Available`)
+        .filter((host) => isUnclaimed(host) && machineOn(informers, host) === undefined),
       lookedAt: inNamespace(namespace).length,
     }),
     hosts: inNamespace,
     poolHosts: (pool) => hosts.list().filter(({ spec }) => spec.redfishConnection.workerPool === pool),
     host: (namespace, name) => hosts.get(namespace, name),
     machine: (namespace, name) => machines.get(namespace, name),
+    isNamed: (host) => machineOn(informers, host) !== undefined,
     waitingMachines: (namespace) =>
       oldestFirst(machines.byIndex('waiting', namespace).filter((machine) => mayClaim(informers, machine))),
   };

@@ -17,7 +17,9 @@ export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
   const { claim } = context;
   const root = CancellationScope.current();
   return CancellationScope.nonCancellable(async () => {
-    const watch: Watch = { isUnconfirmed: claim.isAdopted };
+    // A run that was reset to a point after the claim goes on from there: what it sent before the reset is not known to it either.
+    const isReset = claim.claimedBy !== undefined && claim.claimedBy !== workflowInfo().runId;
+    const watch: Watch = { isUnconfirmed: claim.isAdopted || isReset };
     if (claim.stage === 'Releasing') return compensate(context, watch, recordedEnd(claim));
     if (root.consideredCancelled) return compensate(context, watch, cancelledEnd(claim));
     const work = new CancellationScope();
@@ -53,7 +55,7 @@ function recordedEnd(claim: ClaimState): Exclude<ClaimEnd, { kind: 'provisioned'
   const message = rest.join(': ') || `The release of host ${claim.ref.host} was begun by an earlier run.`;
   if (word === MACHINE_REASONS.cancelled) return { kind: 'cancelled', reason: 'Cancelled', message };
   const known = Object.values(MACHINE_REASONS).find((reason) => reason === word);
-  return failed(known ?? 'UnexpectedError', message, false);
+  return failed(known ?? 'UnexpectedError', message, claim.mayTryAnotherHost ?? false);
 }
 
 /** False when the claim cannot be cancelled any more: it was handed over a moment ago, or lost. */

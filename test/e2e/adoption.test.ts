@@ -6,7 +6,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { handOverByHand, reportByHand } from '../support/byHand.ts';
-import { told } from '../support/conditions.ts';
+import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
@@ -31,7 +31,7 @@ async function stripStatus(): Promise<void> {
 }
 
 beforeAll(async () => {
-  await world.start({ hosts: 4, profile: 'generic' });
+  await world.start({ hosts: 5, profile: 'generic' });
   for (const host of hosts) await world.kubectl('label', 'physicalhost', host, `only=${host}`);
   await Promise.all(['host-1', 'host-2'].map((host) => world.addMachine(`on-${host}`, on(host))));
   for (const host of ['host-1', 'host-2']) {
@@ -54,7 +54,9 @@ describe('status of all objects lost, Beskar7 restarted', () => {
         initialization: { provisioned: true },
         hostRef: { name: host },
       });
-      await world.hostIs(host, 'Ready');
+      const ready = await world.untilHost(host, 'Ready', (object) => isSaid(object, 'Ready'));
+      expect(told(ready)).toMatch(/^Validated: /);
+      expect(ready.status?.state).toBe('Ready');
       expect(world.serverOf(host).server.state.running).toBe('os');
     }
     for (const host of ['host-3', 'host-4']) await world.hostIs(host, 'Available');
@@ -74,6 +76,20 @@ describe('status of all objects lost, Beskar7 restarted', () => {
     await world.machineIs('half', 'Provisioned');
     expect(await claim('host-3')).toMatchObject({ id: before?.id, tokenHash: before?.tokenHash });
     expect(resets(world, 'host-3')).toEqual(['On']);
+  });
+});
+
+describe('status of a machine lost while its run waits for a host', () => {
+  test('it says again what it waits for, and is woken when a host is free', async () => {
+    const isWaiting = (machine: Beskar7Machine) => told(machine).startsWith('NoMatchingHost');
+    await world.addMachine('waiting', { hostSelector: { matchLabels: { later: 'yes' } } });
+    await world.untilMachine('waiting', 'waiting', isWaiting);
+    await world.admin.mergePatch(MACHINES, world.namespace, 'waiting', { status: null }, { subresource: 'status' });
+    await world.untilMachine('waiting', 'waiting again', isWaiting);
+    await world.kubectl('label', 'physicalhost', 'host-5', 'later=yes');
+    await world.machineIs('waiting', 'Provisioned');
+    await world.kubectl('delete', 'beskar7machine', 'waiting');
+    await isFreeAndOff(world, 'host-5');
   });
 });
 

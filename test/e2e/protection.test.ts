@@ -1,8 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { claimOf } from '../../crds/claim.ts';
 import { FINALIZER_SECRET } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
-import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { isSaid, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
@@ -14,12 +18,17 @@ const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } })
 const remove = (...what: string[]) => world.kubectl('delete', ...what, '--wait=false');
 const bmcSecret = (name = 'bmc') => world.admin.get(SECRETS, world.namespace, name);
 
+let folder: string;
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'beskar7-protection-'));
   await world.start({ hosts: HOSTS, profile: 'generic' });
   for (let index = 1; index <= HOSTS; index += 1)
     await world.kubectl('label', 'physicalhost', `host-${index}`, `only=host-${index}`);
 });
-afterAll(() => world.stop());
+afterAll(async () => {
+  await world.stop();
+  await rm(folder, { recursive: true, force: true });
+});
 
 describe('what is in use is not deleted from under a machine', () => {
   test('a PhysicalHost, claimed and booting: it waits and says so, its server is not touched', async () => {
@@ -69,6 +78,31 @@ describe('what is in use is not deleted from under a machine', () => {
     await named('bmc', 'Enrolled');
     expect((await bmcSecret('next')).metadata.finalizers).toBeUndefined();
     await world.kubectl('delete', 'secret', 'bad', 'next');
+  });
+
+  test('kubectl replace of a host with the manifest that it was made from: its machine keeps it, no other one gets it', async () => {
+    await world.addMachine('kept', on('host-3'));
+    await world.machineIs('kept', 'Provisioned');
+    const { apiVersion, kind, metadata, spec } = (await world.host('host-3')) as PhysicalHost;
+    const { consumerRef, ...made } = spec;
+    const manifest = { apiVersion, kind, metadata: { name: 'host-3', labels: { only: 'host-3' } }, spec: made };
+    const before = changes(world, 'host-3');
+    const file = join(folder, 'host.json');
+    await writeFile(file, JSON.stringify(manifest));
+    await world.kubectl('replace', '-f', file);
+    await world.addMachine('wants', on('host-3'));
+    const host = await world.untilHost('host-3', 'given back', (object) => object.spec.consumerRef !== undefined);
+    expect(host.spec.consumerRef).toEqual(consumerRef);
+    expect(claimOf(host)).toMatchObject({ stage: 'HandedOver' });
+    expect([host.status?.state, host.metadata.finalizers]).toEqual(['Ready', metadata.finalizers]);
+    expect(changes(world, 'host-3')).toBe(before);
+    expect(world.serverOf('host-3').server.state).toMatchObject({ power: 'On', running: 'os' });
+    // It is released like any other, and then free for the one that waits.
+    await remove('beskar7machine', 'kept');
+    await world.machineIsGone('kept');
+    await world.machineIs('wants', 'Provisioned');
+    expect(resets(world, 'host-3')).toEqual(['On', 'GracefulShutdown', 'On']);
+    await world.kubectl('delete', 'beskar7machine', 'wants');
   });
 
   test('the Secret of BMCs: it stays while hosts need it, and they go on working', async () => {

@@ -81,3 +81,23 @@ test('a provisioning that finds its host being released does the same, and ends 
   await releaseOf(claimRef(fakes.machine).host).result();
   expect(fakes.inputs('releaseHost')).toMatchObject([{ isUnconfirmed: true }]);
 });
+
+test('and goes on with another host where the run that began the release would have', async () => {
+  const reason = 'InspectionTimeout: Host h sent no inspection report.';
+  const first = claims(
+    stage.env,
+    { attempts: 2 },
+    { stage: 'Releasing', isAdopted: true, reason, mayTryAnotherHost: true },
+  );
+  const fakes = stage.prepare({
+    markReleasing: () => Promise.resolve({ kind: 'ended' }),
+    claimHost: (input) =>
+      input.attempt === 1 ? first(input) : Promise.resolve({ kind: 'notDue', reason: 'Paused', message: 'second' }),
+  });
+  expect(await (await stage.start('provision')).result()).toBe('second');
+  expect(fakes.inputs('claimHost').map(({ attempt, tried }) => [attempt, tried.length])).toEqual([
+    [1, 0],
+    [2, 1],
+  ]);
+  expect(fakes.inputs('failMachine')).toEqual([]);
+});

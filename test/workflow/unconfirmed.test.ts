@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { failedReason } from './ended.ts';
-import { bmcDown, lostWorker } from './fakes.ts';
+import { bmcDown, claims, lostWorker } from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(60_000);
@@ -37,6 +37,18 @@ describe('the end of an activity that nobody confirmed', () => {
     await failedReason(await stage.start('provision'));
     expect(fakes.inputs('bootInspector')).toHaveLength(2);
     expect(fakes.inputs('releaseHost')[0]).toMatchObject({ isUnconfirmed: true });
+  });
+
+  test.each([
+    ['one that was reset goes on with the claim of the run before', 'the run before', true],
+    ['its own claim is no news', undefined, false],
+  ])('of a run: %s', async (_what, claimedBy, isUnconfirmed) => {
+    const fakes = stage.prepare({
+      claimHost: claims(stage.env, {}, claimedBy === undefined ? {} : { claimedBy }),
+      takeReport: () => Promise.resolve({ kind: 'timedOut' }),
+    });
+    await failedReason(await stage.start('provision'));
+    expect(fakes.inputs('releaseHost')[0]).toMatchObject({ isUnconfirmed });
   });
 
   test('a BMC that refused is confirmed', async () => {

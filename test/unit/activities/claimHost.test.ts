@@ -38,9 +38,16 @@ const deps = {
   caches: {
     availableHosts: () => ({ hosts: free, lookedAt: 2 }),
     hosts: () => free,
+    isNamed: () => false,
     waitingMachines: () => [],
   },
-  reservations: { tryReserve: () => true, release: () => undefined, isReserved: () => false },
+  reservations: {
+    tryReserve: () => true,
+    release: () => undefined,
+    lose: () => undefined,
+    isReserved: () => false,
+    isReservedFor: () => false,
+  },
   options: { bootTimeoutMs: 600_000 },
 } as unknown as Dependencies;
 const ref = { namespace: 'ns', name: 'm', uid: 'm-uid' };
@@ -80,6 +87,25 @@ describe('a host that is claimed', () => {
     expect(claimsSent).toHaveLength(1);
   });
 
+  test('one that a run before this one, reset since, is about to claim for the same machine: no second host is claimed', async () => {
+    const api = await ApiServer.start();
+    try {
+      api.put(MACHINES, machine());
+      for (const name of ['a', 'b']) api.put(HOSTS, freeHost(name));
+      const deps = workerOn(api);
+      const taken = await new Promise<string>((resolve, reject) => {
+        const held = kubeHeld(deps, resolve);
+        asActivity(() => claimHost(held, claimInput(api))).catch(reject);
+      });
+      await expect(asActivity(() => claimHost(deps, claimInput(api)))).rejects.toThrow(
+        `host ns/${taken} is being claimed for this machine`,
+      );
+      expect(api.list(HOSTS).filter(({ spec }) => spec.consumerRef !== undefined)).toEqual([]);
+    } finally {
+      await api.stop();
+    }
+  });
+
   test('one that was lost to another machine: the next one is tried', async () => {
     const first = () => fail(409, 'Conflict');
     const [one = ''] = await order(first);
@@ -113,6 +139,27 @@ describe('a host that is claimed', () => {
     return claimsSent;
   }
 });
+
+/** A worker whose claims of a host never reach the API server; the reservations are those of the process. */
+function kubeHeld(deps: Dependencies, onClaim: (host: string) => void): Dependencies {
+  const { kube } = deps;
+  const held = {
+    get: kube.get.bind(kube),
+    list: kube.list.bind(kube),
+    applyStatus: kube.applyStatus.bind(kube),
+    mergePatch: (resource: typeof HOSTS, namespace: string, name: string, patch: object) => {
+      if (resource !== HOSTS) return kube.mergePatch(resource, namespace, name, patch);
+      onClaim(name);
+      return new Promise<never>(() => undefined);
+    },
+  };
+  return { ...deps, kube: held as unknown as Dependencies['kube'] };
+}
+
+function claimInput(api: ApiServer) {
+  const { uid = '' } = api.get(MACHINES, 'm').metadata;
+  return { run: { ...RUN, machine: { ...RUN.machine, uid } }, attempt: 1, tried: [], isReset: false };
+}
 
 describe('a claim leaves a host to an older machine that waits for it (rule 15)', () => {
   let api: ApiServer;

@@ -17,7 +17,8 @@ let written: string[];
 let deps: Dependencies;
 
 beforeEach(() => {
-  const claimed = claimedHost('HandedOver', { state: 'Ready' });
+  const ready = { type: 'Ready', status: 'True' as const, reason: 'Validated', message: '', lastTransitionTime: 't' };
+  const claimed = claimedHost('HandedOver', { state: 'Ready', conditions: [ready] });
   const redfishConnection = { ...claimed.spec.redfishConnection, credentialsSecretRef: 'next' };
   host = { ...claimed, spec: { ...claimed.spec, redfishConnection } };
   secrets = new Map([secret('bmc', { finalizers: [FINALIZER_SECRET], labels: { [LABEL_MOVE]: '' } }), secret('next')]);
@@ -122,4 +123,19 @@ test('where Secrets may not be written that is told on the host, and not tried f
   expect(told).toEqual([
     expect.stringMatching(/^Warning SecretNotMarked: the Secrets of host h cannot be marked as in use/),
   ]);
+});
+
+test('what a handed-over host has lost of its status is written, once', async () => {
+  host = { ...host, status: {} };
+  await run();
+  expect(host.status).toMatchObject({
+    state: 'Ready',
+    ready: true,
+    conditions: [
+      { type: 'Ready', status: 'True', reason: 'Validated', message: expect.stringContaining('Beskar7Machine m') },
+    ],
+  });
+  written.length = 0;
+  await run();
+  expect(written.filter((line) => line.includes('"state"'))).toEqual([]);
 });

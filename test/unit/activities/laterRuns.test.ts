@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { claimHost, type ClaimHostInput } from '../../../activities/claimHost.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { failMachine, reportProgress } from '../../../activities/endRun.ts';
 import { takeReport } from '../../../activities/inspection.ts';
+import { planOf } from '../../../activities/plan.ts';
+import type { Beskar7MachineSpec } from '../../../crds/beskar7Machine.ts';
 import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
 import { askOf, handledOf, isAskUnhandled } from '../../../crds/handled.ts';
 import {
@@ -72,6 +74,18 @@ describe('while a later run works', () => {
     api.put(HOSTS, freeHost('a'));
     const result = await claim();
     expect(result).toMatchObject({ claim: { stage: 'Releasing', reason: 'Cancelled: by somebody', isAdopted: true } });
+  });
+
+  test.each([
+    ['HardwareRequirementsNotMet: too small', true],
+    ['Cancelled: by somebody', undefined],
+    ['InvalidBootConfiguration: no such image', undefined],
+  ])('one that was begun for %s is gone on from as its run would have', async (reason, mayTryAnotherHost) => {
+    api.put(MACHINES, machine({ metadata: ADMITTED }));
+    api.put(HOSTS, held('mine', 'Releasing', { id: 'new', reason }));
+    const result = await claim();
+    expect(result).toMatchObject({ kind: 'claimed', claim: { stage: 'Releasing', claimedBy: RUN.workflow.runID } });
+    expect(result.kind === 'claimed' && result.claim.mayTryAnotherHost).toBe(mayTryAnotherHost);
   });
 
   test('the release of an earlier attempt does not count, that of this one does', async () => {
@@ -204,6 +218,79 @@ describe('the end of a run', () => {
     await end('BootFailed');
     expect(handledOf(live())).toMatchObject({ outcome: 'Provisioned' });
     expect(live().status).toMatchObject({ phase: 'Provisioned', ready: true });
+  });
+});
+
+describe('the end of a run that comes late', () => {
+  /** Between the look of a stopped worker and its write, a run that the user asked for has come to its own end. */
+  function overtaken(by: Record<string, string>) {
+    const { metadata, spec } = live();
+    api.answering = ({ verb, what }) => {
+      if (verb !== 'get' || what !== 'beskar7machines/m') return;
+      api.answering = () => undefined;
+      const status = { phase: 'Failed' as const, workflow: { id: RUN.workflow.id, runID: 'run-2' } };
+      api.put(MACHINES, { ...live(), metadata: { ...metadata, annotations: by }, spec, status });
+    };
+  }
+
+  test('a cancelled machine stays cancelled: the end of the run before is not written over it', async () => {
+    const status = { phase: 'Inspecting' as const, workflow: RUN.workflow };
+    api.put(MACHINES, machine({ metadata: ADMITTED, status }));
+    const cancelled = {
+      [ANNOTATION_RETRY]: '2',
+      [ANNOTATION_HANDLED]: JSON.stringify({ ...askOf(machine()), retry: '2', outcome: 'Cancelled' }),
+    };
+    overtaken(cancelled);
+    await asActivity(() => failMachine(deps, { run: RUN, outcome: 'Failed', reason: 'BootFailed', message: 'why' }));
+    expect(handledOf(live())).toMatchObject({ outcome: 'Cancelled', retry: '2' });
+    expect(isAskUnhandled(live())).toBe(false);
+    expect(live().status?.workflow?.runID).toBe('run-2');
+  });
+
+  test('it is not sent when another worker may have written it since', async () => {
+    api.put(MACHINES, machine({ metadata: ADMITTED }));
+    const began = performance.now();
+    let isLate = false;
+    jest.spyOn(performance, 'now').mockImplementation(() => began + (isLate ? 26_000 : 0));
+    api.answering = () => void (isLate = true);
+    const end = asActivity(() =>
+      failMachine(deps, { run: RUN, outcome: 'Failed', reason: 'BootFailed', message: 'why' }),
+    );
+    await expect(end).rejects.toThrow(/took too long to write; it begins anew/);
+    jest.restoreAllMocks();
+    expect(handledOf(live())).toBeUndefined();
+  });
+});
+
+describe('a run that is cancelled while it waits for another host', () => {
+  const plan = { specHash: askOf(machine()).specHash, retry: '', imageHash: planOf(machine()).imageHash ?? '' };
+  const cancel = (host?: string) =>
+    asActivity(() =>
+      failMachine(deps, {
+        run: RUN,
+        plan,
+        outcome: 'Cancelled',
+        reason: 'Cancelled',
+        message: 'why',
+        ...(host === undefined ? {} : { host }),
+      }),
+    );
+  const edited = (spec: Partial<Beskar7MachineSpec>) => api.put(MACHINES, machine({ metadata: ADMITTED, spec }));
+  const elsewhere = { hostSelector: { matchLabels: { rack: '2' } } };
+
+  test('stays cancelled when hostSelector was edited for that: the run looked by it', async () => {
+    edited(elsewhere);
+    await cancel();
+    expect(isAskUnhandled(live())).toBe(false);
+  });
+
+  test.each([
+    ['another image was asked for', { ...elsewhere, targetOSImage: 'http://images/next.tar.gz' }, undefined],
+    ['it had a host: what was edited since is for the next run', elsewhere, 'a'],
+  ])('not when %s', async (_why, spec, host) => {
+    edited(spec);
+    await cancel(host);
+    expect(isAskUnhandled(live())).toBe(true);
   });
 });
 

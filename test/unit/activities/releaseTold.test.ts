@@ -98,6 +98,18 @@ describe('the word to release by force', () => {
     expect([claimOf(one.live as PhysicalHost), ...offered(one)]).toEqual([undefined, 'Enrolling', undefined]);
   });
 
+  test('said while the BMC was tried: it is heard at the end of that try', async () => {
+    const bmc = await fakeBmc((it) => (it.power = 'On'));
+    const one = scene(bmc, claimedHost('Releasing', { state: 'InUse' }));
+    bmc.on('POST', RESET, () => {
+      one.change({ metadata: { annotations: { [ANNOTATION_FORCE_RELEASE]: 'burnt down' } } });
+      return { status: 400 };
+    });
+    expect(await release(one.deps)).toEqual({ kind: 'forced' });
+    expect([bmc.power, ...offered(one)]).toEqual(['On', 'Enrolling', undefined]);
+    expect(one.said).toEqual(['ForceReleased']);
+  });
+
   test('without a reason it is not heard', async () => {
     const bmc = await fakeBmc((it) => {
       it.power = 'On';

@@ -61,6 +61,7 @@ export function cachesOf(api: ApiServer, parts: Partial<Caches> = {}): Caches {
     poolHosts: hosts,
     host: (_namespace, name) => hosts().find(({ metadata }) => metadata.name === name),
     machine: (_namespace, name) => api.list(MACHINES).find(({ metadata }) => metadata.name === name),
+    isNamed: () => false,
     waitingMachines: () => [],
     ...parts,
   };

@@ -8,7 +8,7 @@ import {
 } from '../../../crds/names.ts';
 import { connectionHash } from '../../../crds/connection.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
-import { capiCluster, claimedHost, DELETED, freeHost, host } from './builders.ts';
+import { capiCluster, claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
 
 function words(decision: HostDecision): string {
   switch (decision.kind) {
@@ -153,6 +153,27 @@ describe('a host whose machine is missing (rule 13)', () => {
   test('being moved: nothing at all', () => {
     const moved = claimedHost('Armed', {}, { annotations: { [ANNOTATION_DELETE_FOR_MOVE]: '' } });
     expect(words(decideHost(view(moved, 'gone')))).toBe('nothing: is being moved');
+  });
+});
+
+describe('a host that has lost its consumer, and that a machine’s providerID names', () => {
+  const runs = machine({ spec: { providerID: 'b7://ns/h' } });
+  const lost = (given: PhysicalHost) => words(decideHost({ ...view(given), runs }));
+
+  test.each<[string, PhysicalHost, string]>([
+    ['handed over', inState('Ready'), 'giveBack'],
+    ['its status was lost as well', host(), 'giveBack'],
+    ['handed over, deleted', { ...inState('Ready'), metadata: { ...host().metadata, ...DELETED } }, 'giveBack'],
+    [
+      'paused',
+      { ...inState('Ready'), metadata: { ...host().metadata, annotations: { [ANNOTATION_PAUSED]: '' } } },
+      'paused',
+    ],
+    ['it was released, or enrolled, since', free, 'settled'],
+    ['enrolled just now', inState('Enrolling'), 'enroll'],
+    ['claimed by another one', claimedHost('Armed', { state: 'Inspecting' }), 'settled'],
+  ])('%s', (_name, given, expected) => {
+    expect(lost(given)).toBe(expected);
   });
 });
 

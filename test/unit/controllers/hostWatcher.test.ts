@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { HostWatcher } from '../../../controllers/hostWatcher.ts';
-import { ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED } from '../../../crds/names.ts';
+import { ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, freeHost, host, machine, OWNED } from './builders.ts';
 import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
@@ -263,6 +263,55 @@ describe('a host whose machine is missing (rule 13)', () => {
     informers.machines.remove('ns/m');
     await pass();
     expect(kube.applied[0]).toMatchObject(missing);
+  });
+});
+
+describe('a host that has lost its consumer (decision 0017)', () => {
+  const runs = (metadata = {}) => machine({ metadata, spec: { providerID: 'b7://ns/h' } });
+  const bare = host({ metadata: { finalizers: [] }, status: { state: 'Ready' } });
+
+  test('is given back to the machine whose providerID names it, when that has lasted; no workflow is started', async () => {
+    kube.live.set('m', runs());
+    informers.machines.put(runs());
+    await put(bare, 4_900);
+    expect(kube.patched).toEqual([]);
+    await pass(200);
+    const [patch] = kube.patched as { metadata: { annotations: Record<string, string> } }[];
+    expect(patch).toMatchObject({
+      metadata: {
+        uid: 'h-uid',
+        resourceVersion: '1',
+        labels: { 'beskar7.io/consumer-uid': 'm-uid' },
+        finalizers: [FINALIZER_HOST],
+      },
+      spec: { consumerRef: { kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid: 'm-uid' } },
+    });
+    expect(JSON.parse(patch?.metadata.annotations['beskar7.io/claim'] ?? '')).toMatchObject({ stage: 'HandedOver' });
+    expect(patch?.metadata.annotations[ANNOTATION_FORCE_RELEASE]).toBeNull();
+    expect(events).toEqual(['ConsumerRestored']);
+    expect(starter.calls).toEqual([]);
+  });
+
+  test.each([
+    ['is gone', undefined],
+    ['is being deleted', runs(DELETED)],
+    ['is another one of the name', runs({ uid: 'other' })],
+    ['runs elsewhere by now', machine({ spec: { providerID: 'b7://ns/other' } })],
+  ])('not when a live look says that the machine %s', async (_what, live) => {
+    if (live) kube.live.set('m', live);
+    informers.machines.put(runs());
+    await put(bare, 20_000);
+    expect(kube.patched).toEqual([]);
+    expect(starter.calls).toEqual([]);
+  });
+
+  test('is enrolled as soon as the machine is being deleted', async () => {
+    informers.machines.put(runs());
+    await put(bare, 1_000);
+    informers.machines.put(runs(DELETED));
+    await pass(6_000);
+    expect(kube.patched).toEqual([]);
+    expect(starter.calls).toEqual([ENROLL]);
   });
 });
 

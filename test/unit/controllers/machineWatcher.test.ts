@@ -197,6 +197,21 @@ describe('starts', () => {
     expect(starter.calls).toHaveLength(tries);
   });
 
+  test('a run that is open and waits for a host, while the status of its machine was lost, is told to look again', async () => {
+    starter.result = 'running';
+    await put(running('Claiming'));
+    expect(starter.calls).toEqual([START]);
+    // Of a run that was admitted just now this stands for a moment only.
+    await put(machine({ metadata: OURS }), 4_900);
+    await put(running('Claiming'), 1_000);
+    expect(starter.calls).not.toContain('wake m');
+    await put(machine({ metadata: OURS }), 5_100);
+    expect(starter.calls.at(-1)).toBe('wake m');
+    const calls = starter.calls.length;
+    await put(machine({ metadata: OURS }), 20_000);
+    expect(starter.calls).toHaveLength(calls);
+  });
+
   test('a machine of a paused Cluster begins when the Cluster goes on', async () => {
     const paused = capiCluster({ spec: { paused: true }, status: { infrastructureReady: true } });
     informers.capiClusters.put(paused);
@@ -234,6 +249,13 @@ describe('paused while clusterctl move waits for its mark', () => {
     expect(starter.calls).toEqual(['wake m']);
     await put(waiting({}));
     expect(starter.calls).toEqual(['wake m']);
+  });
+
+  test('also when its status was lost: it may wait for a host all the same', async () => {
+    informers.capiClusters.put(capiCluster({ spec: { paused: true }, status: { infrastructureReady: true } }));
+    starter.result = 'running';
+    await put(machine({ metadata: { ...OWNED, ...OURS, annotations: marked } }));
+    expect(starter.calls).toEqual([START, 'wake m']);
   });
 
   test('no run hears it, it was terminated: one is started that takes the mark away; once, and again with the resync', async () => {

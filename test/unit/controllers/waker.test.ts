@@ -193,6 +193,20 @@ describe('the waker', () => {
     expect(starter.calls).toEqual(['wake m1', 'wake m2', 'wake m3']);
   });
 
+  test('offers no host that a machine says by its providerID that it runs on', async () => {
+    informers.machines.put(waiter('m1', 1), machine({ metadata: { name: 'on-a' }, spec: { providerID: 'b7://ns/a' } }));
+    informers.hosts.put(freeHost('a'));
+    await pass(100);
+    expect(starter.calls).toEqual([]);
+    const caches = cachesOf(informers);
+    expect(caches.availableHosts('ns').hosts).toEqual([]);
+    expect(caches.isNamed(freeHost('a'))).toBe(true);
+    informers.machines.put(machine({ metadata: { name: 'on-a', ...DELETED }, spec: { providerID: 'b7://ns/a' } }));
+    await pass(31_000);
+    expect(starter.calls[0]).toBe('wake m1');
+    expect(caches.availableHosts('ns').hosts).toHaveLength(1);
+  });
+
   test('does not stir for a write that frees nothing', async () => {
     informers.machines.put(waiter('m1', 1));
     informers.hosts.put(freeHost('a'));
