@@ -250,7 +250,7 @@ function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand)
     throw retryable(
       `host ${namespace}/${mine.metadata.name} is being claimed for this machine; it is looked for again`,
     );
-  const fitting = wanted.filter((host) => !reservations.isReserved(host));
+  const fitting = wanted.filter((host) => !reservations.isReserved(host) && !deps.caches.isNamed(host));
   const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
   return byPreference(spareHosts(fitting, older.map(waiterOf)), machine.metadata.uid ?? '');
 }
@@ -352,8 +352,8 @@ function noHostMessage(deps: Dependencies, machine: Beskar7Machine, demand: Dema
   const why = new Map<string, number>();
   for (const host of all) {
     const reserved = deps.reservations.isReserved(host) ? 'being claimed by another machine' : undefined;
-    const named = deps.caches.isNamed(host) ? "named by another machine's providerID" : undefined;
-    const reason = unfitReason(host, demand) ?? named ?? reserved ?? 'wanted by a machine that waits longer';
+    const named = () => (deps.caches.isNamed(host) ? "named by another machine's providerID" : undefined);
+    const reason = unfitReason(host, demand) ?? reserved ?? named() ?? 'wanted by a machine that waits longer';
     why.set(reason, (why.get(reason) ?? 0) + 1);
   }
   const counts = [...why].map(([reason, count]) => `${count} ${reason}`).join(', ');

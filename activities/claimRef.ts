@@ -41,9 +41,4 @@ export interface ClaimState {
   /** RFC 3339: until when the report must be there; set once the server was seen on. */
   readonly inspectionDeadline?: string;
   readonly reason?: string;
-  /**
-   * Only in `Releasing`: after the recorded reason another host is tried, as the run would have done that began the release. Absent: no, or a
-   * worker of an earlier version says it; the workflow goes by what it was told, so that its histories stay valid.
-   */
-  readonly mayTryAnotherHost?: boolean;
 }

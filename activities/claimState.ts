@@ -1,5 +1,4 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { mayTryAnotherHost } from '../crds/attempts.ts';
 import { claimOf, type Claim } from '../crds/claim.ts';
 import { withConditions } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
@@ -65,6 +64,5 @@ export function stateOf(host: PhysicalHost, claim: Claim, machine: Beskar7Machin
     bootDeadline: claim.deadline,
     ...(inspection?.claim === claim.id && inspection.deadline ? { inspectionDeadline: inspection.deadline } : {}),
     ...(claim.reason === undefined ? {} : { reason: claim.reason }),
-    ...(claim.stage === 'Releasing' && mayTryAnotherHost(claim.reason) ? { mayTryAnotherHost: true } : {}),
   };
 }

@@ -11,7 +11,7 @@ import type { SecretMarks } from './secretMarks.ts';
 
 /** What the claim needs of the watch caches. They may be behind: every decision is confirmed by a compare-and-swap. */
 export interface Caches {
-  /** Hosts of a namespace in state Available that nobody has claimed and no machine's providerID names, and the number of all hosts looked at. */
+  /** Hosts of a namespace in state Available that nobody has claimed, and the number of all hosts looked at. */
   availableHosts(namespace: string): { hosts: PhysicalHost[]; lookedAt: number };
   /** Machines of a namespace that wait for a host and would take it (not those that are paused or moved), the oldest first. */
   waitingMachines(namespace: string): Beskar7Machine[];

@@ -1,6 +1,6 @@
 import { claimOf } from '../crds/claim.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { API_VERSION } from '../crds/names.ts';
+import { ANNOTATION_HANDLED, API_VERSION } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { askOf, isProvisioned, type Handled } from '../crds/handled.ts';
 import { claimedHosts } from './adoptClaim.ts';
@@ -49,8 +49,15 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const held = await claimedHosts(deps, machine);
   const isStillHeld = held.some((host) => !['Releasing', undefined].includes(claimOf(host)?.stage));
   const now = askOf(machine);
-  if (performance.now() > latestMs)
-    throw retryable(`the end of ${run.workflow.id} took too long to write; it begins anew`);
+  const requireInTime = () => {
+    if (performance.now() > latestMs)
+      throw retryable(`the end of ${run.workflow.id} took too long to write; it begins anew`);
+  };
+  requireInTime();
+  // Another run has begun since, or has come to an end: what this one had to say is of before that.
+  const isOvertaken = ({ metadata, status }: Beskar7Machine) =>
+    metadata.annotations?.[ANNOTATION_HANDLED] !== machine.metadata.annotations?.[ANNOTATION_HANDLED] ||
+    ![run.workflow.runID, other, undefined].includes(status?.workflow?.runID);
   // A spec edit during the run counts for the next one; a retry during the run has been answered by it (rule 9).
   const handled: Handled = {
     specHash: askedOf(input, machine) ?? now.specHash,
@@ -66,8 +73,10 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     input.reason === MACHINE_REASONS.claimLost && isStillHeld
       ? machineVersion
       : await patchMachineEnd(deps, { ...run, machineVersion }, handled, {
-          isStillDue: (live) =>
-            !isProvisioned(live) && [run.workflow.runID, other].includes(live.status?.workflow?.runID),
+          isStillDue: (live) => {
+            requireInTime();
+            return !isProvisioned(live) && !isOvertaken(live);
+          },
         });
   if (version === undefined) return;
   await writeMachineStatus(

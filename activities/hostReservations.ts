@@ -5,6 +5,9 @@ interface Reservation {
   readonly until: number;
 }
 
+/** So long a claim may be on its way: a write lasts 30 s at most (kube/client.ts), and is sent within 25 s of the look before it. */
+const CLAIMING_MS = 60_000;
+
 /** A host as the watch cache shows it. */
 interface Seen {
   readonly metadata: { readonly uid?: string; readonly resourceVersion?: string };
@@ -13,7 +16,7 @@ interface Seen {
 /**
  * Hosts that this process is claiming or has just claimed, so that its own activities do not race each other for one host
  * while the watch cache is behind. A reservation is for the host as the cache shows it: it ends when the cache shows a newer one (then
- * that says who has it), or after `ttlMs`. Only a saving of conflicts: the compare-and-swap decides.
+ * that says who has it), or after `ttlMs`; one of a claim that is on its way only when that has ended. Only a saving of conflicts: the compare-and-swap decides.
  */
 export class HostReservations {
   readonly #reserved = new Map<string, Reservation>();
@@ -30,7 +33,8 @@ export class HostReservations {
     const { uid, resourceVersion } = host.metadata;
     if (uid === undefined || this.isReserved(host)) return false;
     this.#prune();
-    this.#reserved.set(uid, { machineUid, version: resourceVersion, until: this.#now() + this.#ttlMs });
+    const forMs = machineUid === undefined ? this.#ttlMs : Math.max(this.#ttlMs, CLAIMING_MS);
+    this.#reserved.set(uid, { machineUid, version: resourceVersion, until: this.#now() + forMs });
     return true;
   }
 
@@ -48,7 +52,7 @@ export class HostReservations {
   /** The claim was lost to somebody else. */
   lose({ metadata: { uid = '' } }: Seen): void {
     const known = this.#reserved.get(uid);
-    if (known) this.#reserved.set(uid, { ...known, machineUid: undefined });
+    if (known) this.#reserved.set(uid, { ...known, machineUid: undefined, until: this.#now() + this.#ttlMs });
   }
 
   release({ metadata }: Seen): void {

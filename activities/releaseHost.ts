@@ -157,7 +157,7 @@ async function release(
   return { kind: 'released' };
 }
 
-/** The word to force, said while the BMC was tried: an attempt may take a minute. */
+/** The word to force, said while the BMC was tried: an attempt may take more than a minute. */
 async function wordSaidMeanwhile(deps: Dependencies, ref: ClaimRef, signal: AbortSignal): Promise<string | undefined> {
   try {
     const live = await readHost(deps.kube, ref.namespace, ref.host, signal);

@@ -81,19 +81,25 @@ export function decideHost(view: HostView): HostDecision {
   }
   if (!isUnclaimed(host)) return decideClaimed(view, isDeleted);
   const occasion = occasionOf(host);
-  if (view.runs && isHandedOverByState(host)) {
-    return { kind: 'giveBack', machine: view.runs, occasion: `give back ${view.runs.metadata.uid ?? ''}` };
+  const { runs } = view;
+  if (runs && mayRun(host)) {
+    if (runs.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
+      return { kind: 'nothing', why: 'the machine that runs on it is being moved' };
+    return { kind: 'giveBack', machine: runs, occasion: `give back ${runs.metadata.uid ?? ''}` };
   }
   if (isDeleted) return { kind: 'start', run: 'retire', occasion: `retire ${occasion}`, isPatient: false };
   return decideEnroll(host, `enroll ${occasion}`);
 }
 
 /**
- * A release, and an enrolment, write another state: what still is in this one, or has lost its status as well, was not released. One that is
- * Available was seen off, or enrolled, since: it is not given back, and nobody else gets it either (activities/hostFit.ts).
+ * Whether the server may run a machine that says so, although the host names nobody. In `Ready`, or with its status lost as well, it was neither
+ * released nor enrolled since. An enrolment leaves a running server on, and says so; a release sees it off. One that has never come to its end knows
+ * no hardware, and nothing of the server.
  */
-function isHandedOverByState({ status }: PhysicalHost): boolean {
-  return status?.state === undefined || status.state === 'Ready';
+function mayRun({ status }: PhysicalHost): boolean {
+  const { state, powerState, hardware } = status ?? {};
+  if (state === undefined || state === 'Ready') return true;
+  return state === 'Available' ? powerState === 'On' : hardware === undefined;
 }
 
 /** A host follows its own annotation, and the Cluster of its consumer (rule 16). */

@@ -85,7 +85,7 @@ export class HostWatcher {
     const input: HostInput = { namespace, name, uid: host.metadata.uid, ...(pool === undefined ? {} : { pool }) };
     const { orphanReleaseMs } = this.#timing;
     const runs = isUnclaimed(host) ? machineOn(this.#deps.informers, host) : undefined;
-    const view = { host, cluster: this.#clusterOf(host), orphanReleaseMs, ...(runs ? { runs } : {}) };
+    const view = { host, cluster: this.#clusterOf(host, runs), orphanReleaseMs, ...(runs ? { runs } : {}) };
     let decision = decideHost({ ...view, consumer: this.#isConsumerSeen(host) ? 'seen' : 'unseen' });
     let settledFor: Outcome = { kind: 'done' };
     if (decision.kind === 'lookForConsumer') {
@@ -294,10 +294,11 @@ export class HostWatcher {
     }
   }
 
-  #clusterOf(host: PhysicalHost) {
+  /** Of the machine that holds it, or else of the one that `runs` on it. */
+  #clusterOf(host: PhysicalHost, runs: Beskar7Machine | undefined) {
     const { machines, capiClusters } = this.#deps.informers;
     const uid = consumerUidOf(host);
-    const [machine] = uid === undefined ? [] : machines.byIndex('byUid', uid);
+    const [machine = runs] = uid === undefined ? [] : machines.byIndex('byUid', uid);
     const cluster = machine && clusterNameOf(machine);
     return cluster === undefined ? undefined : capiClusters.get(host.metadata.namespace ?? '', cluster);
   }

@@ -124,6 +124,7 @@ export function machineOn(
   { metadata: { namespace = '', name } }: PhysicalHost,
 ): Beskar7Machine | undefined {
   const named = machines.byIndex('byProviderID', providerIDOf(namespace, name));
+  if (named.length === 0) return undefined;
   return named.filter(({ metadata }) => metadata.namespace === namespace).sort(byAge)[0];
 }
 

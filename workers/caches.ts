@@ -9,9 +9,7 @@ export function cachesOf(informers: Informers): Caches {
   const inNamespace = (namespace: string) => hosts.byIndex('byNamespace', namespace);
   return {
     availableHosts: (namespace) => ({
-      hosts: hosts
-        .byIndex('byState', `${namespace}/Available`)
-        .filter((host) => isUnclaimed(host) && machineOn(informers, host) === undefined),
+      hosts: hosts.byIndex('byState', `${namespace}/Available`).filter(isUnclaimed),
       lookedAt: inNamespace(namespace).length,
     }),
     hosts: inNamespace,

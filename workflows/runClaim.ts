@@ -1,5 +1,6 @@
-import { CancellationScope, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, patched, workflowInfo } from '@temporalio/workflow';
 import type { ClaimState } from '../activities/claimRef.ts';
+import { mayTryAnotherHost } from '../crds/attempts.ts';
 import { MACHINE_REASONS } from '../crds/reasons.ts';
 import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
 import { boot } from './boot.ts';
@@ -20,7 +21,7 @@ export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
     // A run that was reset to a point after the claim goes on from there: what it sent before the reset is not known to it either.
     const isReset = claim.claimedBy !== undefined && claim.claimedBy !== workflowInfo().runId;
     const watch: Watch = { isUnconfirmed: claim.isAdopted || isReset };
-    if (claim.stage === 'Releasing') return compensate(context, watch, recordedEnd(claim));
+    if (claim.stage === 'Releasing') return compensate(context, watch, recordedEnd(context));
     if (root.consideredCancelled) return compensate(context, watch, cancelledEnd(claim));
     const work = new CancellationScope();
     const done = work.run(() => steps(context, watch)).catch((error: unknown) => endOf(error));
@@ -50,12 +51,14 @@ function claimReason(end: Exclude<ClaimEnd, { kind: 'provisioned' }>): string {
 }
 
 /** How the earlier run was about to end, as it wrote it into the claim: `<reason>: <message>` (rule 12). */
-function recordedEnd(claim: ClaimState): Exclude<ClaimEnd, { kind: 'provisioned' }> {
+function recordedEnd({ claim, plan, attempt }: ClaimRun): Exclude<ClaimEnd, { kind: 'provisioned' }> {
   const [word = '', ...rest] = (claim.reason ?? '').split(': ');
   const message = rest.join(': ') || `The release of host ${claim.ref.host} was begun by an earlier run.`;
   if (word === MACHINE_REASONS.cancelled) return { kind: 'cancelled', reason: 'Cancelled', message };
   const known = Object.values(MACHINE_REASONS).find((reason) => reason === word);
-  return failed(known ?? 'UnexpectedError', message, claim.mayTryAnotherHost ?? false);
+  // As the run would have gone on that began the release.
+  const mayTryOn = attempt < plan.attempts && mayTryAnotherHost(claim.reason) && patched('adopted-release-tries-on');
+  return failed(known ?? 'UnexpectedError', message, mayTryOn);
 }
 
 /** False when the claim cannot be cancelled any more: it was handed over a moment ago, or lost. */

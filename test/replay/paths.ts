@@ -86,6 +86,15 @@ export const PATHS: Readonly<Record<string, Path>> = {
     'claimHost: claimed',
     'COMPLETED',
   ),
+  'a release that another run began, then another host': path(
+    'provision',
+    'claimHost: claimed',
+    'markReleasing: underWay',
+    'awaitClaimEnd: done',
+    'reportProgress: done',
+    'claimHost: claimed',
+    'COMPLETED',
+  ),
   'a boot that no worker takes for a while': path(
     'provision',
     'prepareBoot timed out: SCHEDULE_TO_START',
@@ -144,6 +153,7 @@ export const PATCHED_LINES: Readonly<Record<string, Path>> = {
   'retire-tells-unconfirmed': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off'),
   'release-tells-unconfirmed': path('deprovision', 'releaseHost timed out: HEARTBEAT', 'releaseHost: released'),
   'release-under-way': path('deprovision', 'markReleasing: underWay'),
+  'adopted-release-tries-on': path('provision', 'claimHost: claimed', 'markReleasing: underWay'),
   'deprovision-all-at-once': path('deprovision', 'findClaims: done', 'markReleasing', 'markReleasing'),
   'later-attempts-continue': path(
     'provision',

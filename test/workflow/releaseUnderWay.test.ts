@@ -84,11 +84,7 @@ test('a provisioning that finds its host being released does the same, and ends 
 
 test('and goes on with another host where the run that began the release would have', async () => {
   const reason = 'InspectionTimeout: Host h sent no inspection report.';
-  const first = claims(
-    stage.env,
-    { attempts: 2 },
-    { stage: 'Releasing', isAdopted: true, reason, mayTryAnotherHost: true },
-  );
+  const first = claims(stage.env, { attempts: 2 }, { stage: 'Releasing', isAdopted: true, reason });
   const fakes = stage.prepare({
     markReleasing: () => Promise.resolve({ kind: 'ended' }),
     claimHost: (input) =>

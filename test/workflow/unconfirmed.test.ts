@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { RunContext } from '../../activities/claimRef.ts';
 import { failedReason } from './ended.ts';
 import { bmcDown, claims, lostWorker } from './fakes.ts';
 import { Stage } from './stage.ts';
@@ -40,11 +41,11 @@ describe('the end of an activity that nobody confirmed', () => {
   });
 
   test.each([
-    ['one that was reset goes on with the claim of the run before', 'the run before', true],
-    ['its own claim is no news', undefined, false],
+    ['one that was reset goes on with the claim of the run before', () => 'the run before', true],
+    ['its own claim is no news', ({ workflow }: RunContext) => workflow.runID, false],
   ])('of a run: %s', async (_what, claimedBy, isUnconfirmed) => {
     const fakes = stage.prepare({
-      claimHost: claims(stage.env, {}, claimedBy === undefined ? {} : { claimedBy }),
+      claimHost: (input) => claims(stage.env, {}, { claimedBy: claimedBy(input.run) })(input),
       takeReport: () => Promise.resolve({ kind: 'timedOut' }),
     });
     await failedReason(await stage.start('provision'));

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import { claimOf } from '../../../crds/claim.ts';
 import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
 import type { Faults } from '../../../simulator/faults.ts';
@@ -183,6 +184,26 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
     await world.hostIs(host, 'Inspecting');
     await world.temporalCli('workflow', 'terminate', '-w', `provision/${world.namespace}/adopted`);
     await world.machineIs('adopted', 'Provisioned');
+  },
+
+  /** Terminated while the release of its first host does not come to its end: the next run finds it under way, and another host. */
+  async adoptedRelease(world) {
+    const [first, second] = [next(world), next(world)];
+    const run = world.temporal.workflow.getHandle(`provision/${world.namespace}/adopted-release`);
+    await world.fleet.fault(sim(first), { neverReports: true });
+    await world.addMachine('adopted-release', { ...on(first), attempts: 2 });
+    await world.hostIs(first, 'Inspecting', LONG_MS);
+    await world.fleet.fault(sim(first), { refuse: true });
+    await world.untilHost(first, 'being released', (host) => claimOf(host)?.stage === 'Releasing', LONG_MS);
+    const { runId } = await run.describe();
+    await world.temporalCli('workflow', 'terminate', '-w', run.workflowId);
+    await untilAnotherRun(world, run.workflowId, runId);
+    await until('the release is waited for', () => hasScheduled(run, 'awaitClaimEnd'));
+    await world.kubectl('label', '--overwrite', 'physicalhost', second, `only=${first}`);
+    await world.fleet.heal(sim(first));
+    // By the code from before the patch `adopted-release-tries-on` it has failed.
+    const isOver = (machine: Beskar7Machine) => ['Provisioned', 'Failed'].includes(machine.status?.phase ?? '');
+    await world.untilMachine('adopted-release', 'at its end', isOver, LONG_MS);
   },
 
   async badPassword(world) {

@@ -106,6 +106,22 @@ describe('a host that is claimed', () => {
     }
   });
 
+  test('none that another machine says by its providerID that it runs on', async () => {
+    const api = await ApiServer.start();
+    try {
+      api.put(MACHINES, machine());
+      api.put(HOSTS, freeHost('a'));
+      const deps = workerOn(api, { caches: cachesOf(api, { isNamed: () => true }) });
+      const result = await asActivity(() => claimHost(deps, claimInput(api)));
+      expect(result).toMatchObject({
+        kind: 'noMatchingHost',
+        message: expect.stringContaining("looked at 1 host (1 named by another machine's providerID)"),
+      });
+    } finally {
+      await api.stop();
+    }
+  });
+
   test('one that was lost to another machine: the next one is tried', async () => {
     const first = () => fail(409, 'Conflict');
     const [one = ''] = await order(first);

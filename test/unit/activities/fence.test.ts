@@ -141,5 +141,14 @@ describe('choosing', () => {
     reservations.release(seen('2'));
     expect(reservations.isReserved(seen('2'))).toBe(false);
     expect(reservations.tryReserve({ metadata: {} })).toBe(false);
+    // A claim that is on its way may take longer; once it was lost, the cache shows that in a moment.
+    expect(reservations.tryReserve(seen('3'), 'm-uid')).toBe(true);
+    now += 50_000;
+    const mine = () => [reservations.isReservedFor(seen('3'), 'm-uid'), reservations.isReservedFor(seen('3'), 'other')];
+    expect(mine()).toEqual([true, false]);
+    reservations.lose(seen('3'));
+    expect([...mine(), reservations.isReserved(seen('3'))]).toEqual([false, false, true]);
+    now += 101;
+    expect(reservations.isReserved(seen('3'))).toBe(false);
   });
 });

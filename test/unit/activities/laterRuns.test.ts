@@ -76,18 +76,6 @@ describe('while a later run works', () => {
     expect(result).toMatchObject({ claim: { stage: 'Releasing', reason: 'Cancelled: by somebody', isAdopted: true } });
   });
 
-  test.each([
-    ['HardwareRequirementsNotMet: too small', true],
-    ['Cancelled: by somebody', undefined],
-    ['InvalidBootConfiguration: no such image', undefined],
-  ])('one that was begun for %s is gone on from as its run would have', async (reason, mayTryAnotherHost) => {
-    api.put(MACHINES, machine({ metadata: ADMITTED }));
-    api.put(HOSTS, held('mine', 'Releasing', { id: 'new', reason }));
-    const result = await claim();
-    expect(result).toMatchObject({ kind: 'claimed', claim: { stage: 'Releasing', claimedBy: RUN.workflow.runID } });
-    expect(result.kind === 'claimed' && result.claim.mayTryAnotherHost).toBe(mayTryAnotherHost);
-  });
-
   test('the release of an earlier attempt does not count, that of this one does', async () => {
     api.put(MACHINES, machine({ metadata: ADMITTED }));
     api.put(HOSTS, held('first', 'Releasing', { id: 'one', attempt: 1, reason: 'BootFailed: it did not boot' }));
@@ -245,6 +233,20 @@ describe('the end of a run that comes late', () => {
     expect(handledOf(live())).toMatchObject({ outcome: 'Cancelled', retry: '2' });
     expect(isAskUnhandled(live())).toBe(false);
     expect(live().status?.workflow?.runID).toBe('run-2');
+  });
+
+  test('it is written when its status was lost meanwhile', async () => {
+    const status = { phase: 'Inspecting' as const, workflow: RUN.workflow };
+    api.put(MACHINES, machine({ metadata: ADMITTED, status }));
+    api.answering = ({ verb, what }) => {
+      if (verb !== 'get' || what !== 'beskar7machines/m') return;
+      api.answering = () => undefined;
+      const { status: _lost, ...rest } = live();
+      api.put(MACHINES, rest);
+    };
+    await asActivity(() => failMachine(deps, { run: RUN, outcome: 'Failed', reason: 'BootFailed', message: 'why' }));
+    expect(live().status).toMatchObject({ phase: 'Failed' });
+    expect(isAskUnhandled(live())).toBe(false);
   });
 
   test('it is not sent when another worker may have written it since', async () => {

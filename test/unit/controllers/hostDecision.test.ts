@@ -169,12 +169,32 @@ describe('a host that has lost its consumer, and that a machine’s providerID n
       { ...inState('Ready'), metadata: { ...host().metadata, annotations: { [ANNOTATION_PAUSED]: '' } } },
       'paused',
     ],
-    ['it was released, or enrolled, since', free, 'settled'],
-    ['enrolled just now', inState('Enrolling'), 'enroll'],
+    ['it was seen off since', { ...free, status: { ...free.status, powerState: 'Off' } }, 'settled'],
+    [
+      'it was enrolled since, and its server runs',
+      { ...free, status: { ...free.status, powerState: 'On' } },
+      'giveBack',
+    ],
+    [
+      'the same, deleted',
+      { ...freeHost('h', {}, DELETED), status: { state: 'Available', powerState: 'On' } },
+      'giveBack',
+    ],
+    ['nothing is known of its server', host({ status: { state: 'Error' } }), 'giveBack'],
+    ['enrolled anew, since it was released by force', host({ status: { state: 'Enrolling', hardware: {} } }), 'enroll'],
+    ['in use by nobody', inState('InUse'), 'giveBack'],
     ['claimed by another one', claimedHost('Armed', { state: 'Inspecting' }), 'settled'],
   ])('%s', (_name, given, expected) => {
     expect(lost(given)).toBe(expected);
   });
+});
+
+test('a host whose machine is being moved is left alone, and not given back', () => {
+  const annotations = { [ANNOTATION_DELETE_FOR_MOVE]: '' };
+  const runs = machine({ metadata: { annotations }, spec: { providerID: 'b7://ns/h' } });
+  expect(words(decideHost({ ...view(inState('Ready')), runs }))).toBe(
+    'nothing: the machine that runs on it is being moved',
+  );
 });
 
 test('the occasion changes with the connection and with a force-release, and with nothing else', () => {
