@@ -38,7 +38,12 @@ interface Call {
   /** When a worker took it; Infinity: none did (yet). */
   from: number;
   to: number;
+  /** When it may send nothing any more, whatever holds it up (`notAfter` of its input); Infinity: no such limit. */
+  readonly until: number;
 }
+
+/** How long a request may be on its way that was sent in time, and what a busy machine is behind. */
+const ARRIVES_MS = 2_000;
 
 /**
  * What the histories of all runs show of rules: never two activities open on a BMC, in a run (rule 6 of docs/rules.md) or for one claim in two
@@ -85,21 +90,37 @@ export class HistoryRules {
     return found;
   }
 
-  /** What two runs did at once on one claim. */
-  between(): Violation[] {
-    return [...this.#calls.values()].flatMap((calls) =>
-      calls.flatMap((one, index) =>
+  /**
+   * What two runs did at once on one claim. A call that is still open after its own limit counts until then; that it sent nothing later is asked
+   * of the BMC: `changedAt` gives when it was told to change something on behalf of a claim (ms since the epoch).
+   */
+  between(changedAt: (claim: string) => readonly number[]): Violation[] {
+    return [...this.#calls].flatMap(([claim, calls]) => [
+      ...calls.flatMap((one, index) =>
         calls
           .slice(index + 1)
-          .filter((other) => other.run !== one.run && one.from < other.to && other.from < one.to)
+          .filter((other) => other.run !== one.run && one.from < endOf(other) && other.from < endOf(one))
           .map((other): Violation => {
             const [first, second] = one.from <= other.from ? [one, other] : [other, one];
             const what = `${second.run}: ${second.activity} was begun while ${first.activity} of ${first.run} was open on ${first.host}, on the same claim`;
-            return { rule: 6, at: second.from, what };
+            return { rule: 6, host: first.host, at: second.from, what };
           }),
       ),
-    );
+      ...calls.flatMap((late) =>
+        changedAt(claim)
+          .filter((at) => at > Math.max(late.from, late.until) + ARRIVES_MS && at < late.to)
+          .filter((at) => !calls.some((call) => call.from <= at && at < endOf(call) + ARRIVES_MS))
+          .map((at): Violation => {
+            const what = `${late.run}: ${late.activity} changed the BMC of ${late.host} after ${new Date(late.until).toISOString()}, when another run may release it`;
+            return { rule: 6, host: late.host, at, what };
+          }),
+      ),
+    ]);
   }
+}
+
+function endOf({ to, until }: Call): number {
+  return Math.min(to, until);
 }
 
 const RUN_CLOSED = [
@@ -124,10 +145,12 @@ function close(call: Call | undefined, at: number): void {
 }
 
 /** Activities are given a claim, or a host. A monitor's is about many hosts, and stands for itself. */
-function aboutOf(payload: string | undefined): Pick<Call, 'host' | 'claim'> {
+function aboutOf(payload: string | undefined): Pick<Call, 'host' | 'claim' | 'until'> {
   const input = JSON.parse(Buffer.from(payload ?? '', 'base64').toString('utf8') || '{}') as {
     readonly claim?: { readonly host?: string; readonly id?: string };
     readonly host?: { readonly name?: string };
+    readonly notAfter?: string;
   };
-  return { host: input.claim?.host ?? input.host?.name ?? '', claim: input.claim?.id ?? '' };
+  const until = input.notAfter === undefined ? Infinity : Date.parse(input.notAfter);
+  return { host: input.claim?.host ?? input.host?.name ?? '', claim: input.claim?.id ?? '', until };
 }

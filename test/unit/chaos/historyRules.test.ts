@@ -3,14 +3,23 @@ import { HistoryRules } from '../../chaos/check/historyRules.ts';
 
 type Event = NonNullable<Parameters<HistoryRules['add']>[1]['events']>[number];
 
-const scheduled = (eventId: string, name: string, queue: string, host = 'h', more: object = {}): Event => ({
+const scheduled = (
+  eventId: string,
+  name: string,
+  queue: string,
+  host = 'h',
+  more: object = {},
+  limit: object = {},
+): Event => ({
   eventId,
   ...more,
   activityTaskScheduledEventAttributes: {
     activityType: { name },
     taskQueue: { name: queue },
     input: {
-      payloads: [{ data: Buffer.from(JSON.stringify({ claim: { host, id: `claim of ${host}` } })).toString('base64') }],
+      payloads: [
+        { data: Buffer.from(JSON.stringify({ claim: { host, id: `claim of ${host}` }, ...limit })).toString('base64') },
+      ],
     },
   },
 });
@@ -56,11 +65,11 @@ describe('two runs on one claim', () => {
     { ...at(from), activityTaskStartedEventAttributes: { scheduledEventId: '5' } },
   ];
   const ended = (second: number) => ({ ...completed('5'), ...at(second) });
-  const between = (first: Event[], second: Event[]): string[] => {
+  const between = (first: Event[], second: Event[], ...changedAt: number[]): string[] => {
     const rules = new HistoryRules();
     rules.add('deprovision/ns/m run', { events: first });
     rules.add('release/ns/h run', { events: second });
-    return rules.between().map(({ what }) => what);
+    return rules.between(() => changedAt.map((second) => second * 1_000)).map(({ what }) => what);
   };
   const both = [
     'release/ns/h run: releaseHost was begun while releaseHost of deprovision/ns/m run was open on h, on the same claim',
@@ -81,5 +90,19 @@ describe('two runs on one claim', () => {
     expect(between([...releases(2), left], releases(1))).toEqual([]);
     const terminated = { ...at(2), workflowExecutionTerminatedEventAttributes: {} };
     expect(between([...releases(1), terminated], releases(3))).toEqual([]);
+  });
+
+  test('one that has no time any more may be open, and fail as it likes: what counts is what the BMC was told since', () => {
+    const limited = [
+      scheduled('5', 'releaseHost', 'bmc', 'h', at(0), { notAfter: new Date(10_000).toISOString() }),
+      { ...at(1), activityTaskStartedEventAttributes: { scheduledEventId: '5' } },
+      ended(30),
+    ];
+    const other = [...releases(20), ended(40)];
+    expect(between(limited, other, 5, 11, 25)).toEqual([]);
+    expect(between(limited, [...releases(9), ended(40)])).toEqual(both);
+    expect(between(limited, other, 15)).toEqual([
+      'deprovision/ns/m run: releaseHost changed the BMC of h after 1970-01-01T00:00:10.000Z, when another run may release it',
+    ]);
   });
 });
