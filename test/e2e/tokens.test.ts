@@ -114,7 +114,8 @@ describe('report against timeout', () => {
       const isAccepted = saysAccepted(host) > (before.get(host) ?? 0);
       if (machine.status?.phase === 'Provisioned') accepted.add(host);
       else expect(told(machine)).toMatch(/^InspectionTimeout: /);
-      expect(resets(world, host).at(-1)).toBe(machine.status?.phase === 'Provisioned' ? 'On' : 'ForceOff');
+      // One that is refused switches itself off, and may be quicker than its release, which then has nothing to do: it is looked at below.
+      if (machine.status?.phase === 'Provisioned') expect(resets(world, host).at(-1)).toBe('On');
       expect({ host, isAccepted }).toEqual({ host, isAccepted: machine.status?.phase === 'Provisioned' });
     }
     // One of each at least: else it was no race.
