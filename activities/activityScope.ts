@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { bmcFailure, isClaimLost, landingOf, type FailureType } from './failures.ts';
+import { bmcFailure, isClaimLost, landingOf, retryable, type FailureType } from './failures.ts';
 
 /** Heartbeats go out so often, so that a cancel arrives within a second (rule 6). */
 const HEARTBEAT_EVERY_MS = 1_000;
@@ -38,6 +38,17 @@ function endOfAborted(error: unknown, context: Context): unknown {
     type: 'WorkerShutdown' satisfies FailureType,
     ...(landing ? { details: [landing] } : {}),
   });
+}
+
+/** An activity that Temporal gives 60 s sends nothing that others have to know of later than this: a write lasts 30 s, and then another worker begins anew. */
+const SENDS_WITHIN_MS = 25_000;
+
+/** Begins its time; what it gives throws `message` as a retryable failure once that is over. */
+export function inTimeOr(message: string): () => void {
+  const latestMs = performance.now() + SENDS_WITHIN_MS;
+  return () => {
+    if (performance.now() > latestMs) throw retryable(message);
+  };
 }
 
 /** An activity at a BMC goes on for so long at most: Temporal gives it 2 minutes, and what went wrong has to be told on the host before. */

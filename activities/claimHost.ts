@@ -1,14 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { log } from '@temporalio/activity';
 import type { Beskar7Machine, Beskar7MachineStatus } from '../crds/beskar7Machine.ts';
-import { serializeClaim, type Claim } from '../crds/claim.ts';
-import {
-  ANNOTATION_BLOCK_MOVE,
-  ANNOTATION_CLAIM,
-  ANNOTATION_FORCE_RELEASE,
-  API_VERSION,
-  LABEL_CONSUMER_UID,
-} from '../crds/names.ts';
+import { consumerPatch, type Claim } from '../crds/claim.ts';
+import { ANNOTATION_BLOCK_MOVE } from '../crds/names.ts';
 import type { Demand } from '../crds/demand.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
@@ -16,6 +10,7 @@ import { selectorText } from '../crds/selector.ts';
 import { byAge, spareHosts, type Waiter } from '../crds/waiters.ts';
 import { isConflict, isNotFound, KubeError } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
+import { inTimeOr } from './activityScope.ts';
 import { adoptClaim } from './adoptClaim.ts';
 import { admitMachine, type Refused } from './admitMachine.ts';
 import type { ClaimState, RunContext } from './claimRef.ts';
@@ -42,12 +37,6 @@ export interface ClaimHostInput {
   /** The run was cancelled already: it only looks for what an earlier one has claimed. Absent: an earlier version asks. */
   readonly isCancelled?: boolean;
 }
-
-/**
- * No claim is sent later than this after the activity began: it lasts 60 s at most (workflows/proxies.ts) and a write 30 s, and after that
- * another worker looks for the machine's claim. One that came later would be a second one (rule 1).
- */
-const CLAIM_WITHIN_MS = 25_000;
 
 /** How many tried hosts the status names; `spec.attempts` is at most as many. */
 const MAX_TOLD = 10;
@@ -76,7 +65,9 @@ export type ClaimHostResult =
  * end follows. Never talks to a BMC.
  */
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
-  const latestMs = performance.now() + CLAIM_WITHIN_MS;
+  const { namespace, name } = input.run.machine;
+  // A claim that came later would be a second one (rule 1): whoever begins anew looks for the machine's claim once.
+  const requireInTime = inTimeOr(`claiming a host for ${namespace}/${name} took too long; it begins anew`);
   const admitted = await admitMachine(deps, input.run.machine, input.isReset);
   if (admitted.kind !== 'admitted') {
     if (admitted.reason === 'AlreadyHandled') await recordEnd(deps, input.run);
@@ -119,7 +110,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     attempt: Math.max(input.attempt, tried.length + 1),
     tried,
     specHash: plan.specHash,
-    latestMs,
+    requireInTime,
   };
   const first = await tryHosts(deps, claiming, demand);
   if (first instanceof KubeError) return refusedClaim(deps, run, first, demand);
@@ -206,13 +197,13 @@ function adoptedReport({ ref: { host }, inspectionDeadline }: ClaimState) {
       };
 }
 
-/** For which machine and spec, in which attempt of its run, and until when (`performance.now()`) a claim may be sent. */
+/** For which machine and spec, in which attempt of its run; `requireInTime` throws when no claim may be sent any more. */
 interface Claiming {
   readonly machine: Beskar7Machine;
   readonly attempt: number;
   readonly tried: readonly string[];
   readonly specHash: string;
-  readonly latestMs: number;
+  readonly requireInTime: () => void;
 }
 
 /** Tries the hosts that fit, the best first, until one compare-and-swap succeeds. A KubeError: a host may not be written, and no other was had. */
@@ -262,12 +253,11 @@ function isOlder(waiter: Beskar7Machine, machine: Beskar7Machine): boolean {
 /** One compare-and-swap with the cached resourceVersion: it succeeds only when the cache was live. */
 async function tryClaim(
   deps: Dependencies,
-  { machine, attempt, tried, specHash, latestMs }: Claiming,
+  { machine, attempt, tried, specHash, requireInTime }: Claiming,
   cached: PhysicalHost,
 ): Promise<ClaimState | undefined> {
   const { namespace = '', name, uid = '' } = machine.metadata;
-  if (performance.now() > latestMs)
-    throw retryable(`claiming a host for ${namespace}/${name} took too long; it begins anew`);
+  requireInTime();
   const now = Date.now();
   const claim: Claim = {
     id: randomUUID(),
@@ -279,16 +269,9 @@ async function tryClaim(
     specHash,
     ...traceContext(),
   };
-  const patch = {
-    metadata: {
-      resourceVersion: cached.metadata.resourceVersion,
-      uid: cached.metadata.uid,
-      labels: { [LABEL_CONSUMER_UID]: uid },
-      // Said of an earlier claim, it would free this one without a look at its server.
-      annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim), [ANNOTATION_FORCE_RELEASE]: null },
-    },
-    spec: { consumerRef: { apiVersion: API_VERSION, kind: 'Beskar7Machine', name, namespace, uid } },
-  };
+  const { resourceVersion, uid: hostUid } = cached.metadata;
+  const consumer = consumerPatch(machine, claim);
+  const patch = { ...consumer, metadata: { ...consumer.metadata, resourceVersion, uid: hostUid } };
   let host: PhysicalHost;
   try {
     host = await deps.kube.mergePatch(HOSTS, namespace, cached.metadata.name, patch);

@@ -3,11 +3,11 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { ANNOTATION_HANDLED, API_VERSION } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { askOf, isProvisioned, type Handled } from '../crds/handled.ts';
+import { inTimeOr } from './activityScope.ts';
 import { claimedHosts } from './adoptClaim.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
-import { retryable } from './failures.ts';
 import { patchMachineEnd } from './handOver.ts';
 import { imageHashOf, type Plan } from './plan.ts';
 
@@ -23,18 +23,13 @@ export interface FailMachineInput {
 }
 
 /**
- * The end is not written later than this after the activity began: it lasts 60 s at most (workflows/proxies.ts), and after that another worker
- * may have written it, and a run that the user asked for since may be at work, or at its own end.
- */
-const END_WITHIN_MS = 25_000;
-
-/**
  * The end of a run that did not succeed: `handled` first, then phase Failed with reason and message (rule 9), and an event. A
  * machine that is gone, or that another run has meanwhile provisioned, is left alone.
  */
 export async function failMachine(deps: Dependencies, input: FailMachineInput): Promise<void> {
   const { run } = input;
-  const latestMs = performance.now() + END_WITHIN_MS;
+  // One that came later would be written over what a run has begun, or ended with, that the user asked for since.
+  const requireInTime = inTimeOr(`the end of ${run.workflow.id} took too long to write; it begins anew`);
   const machine = await readMachine(deps.kube, run.machine);
   if (!machine) return;
   if (isProvisioned(machine)) return;
@@ -49,10 +44,6 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   const held = await claimedHosts(deps, machine);
   const isStillHeld = held.some((host) => !['Releasing', undefined].includes(claimOf(host)?.stage));
   const now = askOf(machine);
-  const requireInTime = () => {
-    if (performance.now() > latestMs)
-      throw retryable(`the end of ${run.workflow.id} took too long to write; it begins anew`);
-  };
   requireInTime();
   // Another run has begun since, or has come to an end: what this one had to say is of before that.
   const isOvertaken = ({ metadata, status }: Beskar7Machine) =>

@@ -16,7 +16,8 @@ interface Seen {
 /**
  * Hosts that this process is claiming or has just claimed, so that its own activities do not race each other for one host
  * while the watch cache is behind. A reservation is for the host as the cache shows it: it ends when the cache shows a newer one (then
- * that says who has it), or after `ttlMs`; one of a claim that is on its way only when that has ended. Only a saving of conflicts: the compare-and-swap decides.
+ * that says who has it), or after `ttlMs`; that of a claim on its way ends when that has an outcome. Who gets a host is decided by the
+ * compare-and-swap: between machines this saves conflicts; for one machine it keeps a second run from claiming beside the first (rule 1).
  */
 export class HostReservations {
   readonly #reserved = new Map<string, Reservation>();
@@ -33,7 +34,7 @@ export class HostReservations {
     const { uid, resourceVersion } = host.metadata;
     if (uid === undefined || this.isReserved(host)) return false;
     this.#prune();
-    const forMs = machineUid === undefined ? this.#ttlMs : Math.max(this.#ttlMs, CLAIMING_MS);
+    const forMs = machineUid === undefined ? this.#ttlMs : CLAIMING_MS;
     this.#reserved.set(uid, { machineUid, version: resourceVersion, until: this.#now() + forMs });
     return true;
   }

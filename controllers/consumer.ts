@@ -1,15 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerUidPatch, isMovedConsumer, isUnclaimed, serializeClaim } from '../crds/claim.ts';
+import { consumerPatch, consumerUidPatch, isMovedConsumer } from '../crds/claim.ts';
 import { handledOf } from '../crds/handled.ts';
-import {
-  ANNOTATION_CLAIM,
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_FORCE_RELEASE,
-  API_VERSION,
-  FINALIZER_HOST,
-  LABEL_CONSUMER_UID,
-} from '../crds/names.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST } from '../crds/names.ts';
 import type { ConsumerRef, PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { providerIDOf } from '../crds/providerID.ts';
@@ -59,33 +52,20 @@ export async function giveBack(
   const machine = await read(kube, namespace, cached.name);
   if (!machine || machine.metadata.uid !== cached.uid || machine.metadata.deletionTimestamp !== undefined) return false;
   if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return false;
-  if (machine.spec.providerID !== providerIDOf(namespace, name) || !isUnclaimed(host)) return false;
+  if (machine.spec.providerID !== providerIDOf(namespace, name)) return false;
   const now = new Date().toISOString();
   const specHash = handledOf(machine)?.specHash;
-  const claim = { id: randomUUID(), stage: 'HandedOver' as const, attempt: 1, deadline: now, since: now };
+  const consumer = consumerPatch(machine, {
+    id: randomUUID(),
+    stage: 'HandedOver',
+    attempt: 1,
+    deadline: now,
+    since: now,
+    ...(specHash === undefined ? {} : { specHash }),
+  });
   const isKept = finalizers.includes(FINALIZER_HOST) || deletionTimestamp !== undefined;
-  const patch = {
-    metadata: {
-      uid,
-      resourceVersion,
-      labels: { [LABEL_CONSUMER_UID]: machine.metadata.uid },
-      annotations: {
-        [ANNOTATION_CLAIM]: serializeClaim({ ...claim, ...(specHash ? { specHash } : {}) }),
-        // Said of an earlier claim, it would free this one without a look at its server.
-        [ANNOTATION_FORCE_RELEASE]: null,
-      },
-      ...(isKept ? {} : { finalizers: [...finalizers, FINALIZER_HOST] }),
-    },
-    spec: {
-      consumerRef: {
-        apiVersion: API_VERSION,
-        kind: 'Beskar7Machine',
-        name: machine.metadata.name,
-        namespace,
-        uid: machine.metadata.uid,
-      },
-    },
-  };
+  const own = isKept ? {} : { finalizers: [...finalizers, FINALIZER_HOST] };
+  const patch = { ...consumer, metadata: { ...consumer.metadata, ...own, uid, resourceVersion } };
   try {
     await kube.mergePatch(HOSTS, namespace, name, patch);
     return true;

@@ -85,7 +85,7 @@ export class HostWatcher {
     const input: HostInput = { namespace, name, uid: host.metadata.uid, ...(pool === undefined ? {} : { pool }) };
     const { orphanReleaseMs } = this.#timing;
     const runs = isUnclaimed(host) ? machineOn(this.#deps.informers, host) : undefined;
-    const view = { host, cluster: this.#clusterOf(host, runs), orphanReleaseMs, ...(runs ? { runs } : {}) };
+    const view = { host, cluster: this.#clusterOf(host, runs), orphanReleaseMs, runs };
     let decision = decideHost({ ...view, consumer: this.#isConsumerSeen(host) ? 'seen' : 'unseen' });
     let settledFor: Outcome = { kind: 'done' };
     if (decision.kind === 'lookForConsumer') {

@@ -12,7 +12,7 @@ import {
   LABEL_WATCH_FILTER,
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { providerIDOf } from '../crds/providerID.ts';
+import { parseProviderID, providerIDOf } from '../crds/providerID.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { byAge } from '../crds/waiters.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -35,7 +35,7 @@ export interface Informers {
    * `byMac` (lower case). */
   readonly hosts: Informer<PhysicalHost>;
   /** By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster` (`<namespace>/<Cluster>`),
-   * `byProviderID` (those that are not being deleted). */
+   * `byProviderID` (those that are not being deleted, of hosts in their own namespace). */
   readonly machines: Informer<Beskar7Machine>;
   /** By `byNamespace`, `byCluster` (`<namespace>/<Cluster>`). */
   readonly clusters: Informer<Beskar7Cluster>;
@@ -123,9 +123,7 @@ export function machineOn(
   { machines }: Pick<Informers, 'machines'>,
   { metadata: { namespace = '', name } }: PhysicalHost,
 ): Beskar7Machine | undefined {
-  const named = machines.byIndex('byProviderID', providerIDOf(namespace, name));
-  if (named.length === 0) return undefined;
-  return named.filter(({ metadata }) => metadata.namespace === namespace).sort(byAge)[0];
+  return machines.byIndex('byProviderID', providerIDOf(namespace, name)).sort(byAge)[0];
 }
 
 /** Whether a waiting machine would take a host now: one that is paused or moved stands in nobody's way. */
@@ -173,8 +171,12 @@ const machineIndexes = {
   byCluster,
   byUid: (machine: Beskar7Machine) => (machine.metadata.uid === undefined ? [] : [machine.metadata.uid]),
   waiting: (machine: Beskar7Machine) => (isWaiting(machine) ? byNamespace(machine) : []),
-  byProviderID: ({ metadata, spec }: Beskar7Machine) =>
-    spec.providerID === undefined || metadata.deletionTimestamp !== undefined ? [] : [spec.providerID],
+  byProviderID: ({ metadata, spec: { providerID } }: Beskar7Machine) => {
+    const isOfItsNamespace = parseProviderID(providerID)?.namespace === metadata.namespace;
+    return providerID === undefined || !isOfItsNamespace || metadata.deletionTimestamp !== undefined
+      ? []
+      : [providerID];
+  },
   byOwner: (machine: Beskar7Machine) => {
     const owner = ownerMachineOf(machine);
     return owner === undefined ? [] : [`${machine.metadata.namespace ?? ''}/${owner}`];

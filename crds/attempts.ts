@@ -11,7 +11,7 @@ export function withAttempts(message: string, earlierAttempts: readonly string[]
   return [message, ...earlierAttempts].join(' ');
 }
 
-/** After these another host is tried, as long as `spec.attempts` allows it: they may be the server's fault. */
+/** They may be the server's fault: after them another host is tried, as long as `spec.attempts` allows it. */
 const OF_THE_HOST: ReadonlySet<string> = new Set<MachineReason>([
   'BootFailed',
   'InspectionTimeout',
@@ -20,7 +20,7 @@ const OF_THE_HOST: ReadonlySet<string> = new Set<MachineReason>([
   'ProvisioningTimeout',
 ]);
 
-/** The same of the reason in a claim that is being released: `<reason>: <message>`. */
-export function mayTryAnotherHost(reason: string | undefined): boolean {
-  return OF_THE_HOST.has((reason ?? '').split(': ')[0] ?? '');
+/** Whether another host may be tried after a failure for this reason. */
+export function mayTryAnotherHost(reason: string): boolean {
+  return OF_THE_HOST.has(reason);
 }

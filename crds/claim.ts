@@ -1,4 +1,4 @@
-import { ANNOTATION_CLAIM, LABEL_CONSUMER_UID } from './names.ts';
+import { ANNOTATION_CLAIM, ANNOTATION_FORCE_RELEASE, API_VERSION, LABEL_CONSUMER_UID } from './names.ts';
 import type { PhysicalHost } from './physicalHost.ts';
 import { providerIDOf } from './providerID.ts';
 
@@ -92,6 +92,21 @@ export function isMovedConsumer(
 /** The merge patch that gives a host's consumer its new uid; resourceVersion and uid of the host make it a compare-and-swap. */
 export function consumerUidPatch(uid: string): { metadata: object; spec: object } {
   return { metadata: { labels: { [LABEL_CONSUMER_UID]: uid } }, spec: { consumerRef: { uid } } };
+}
+
+/** The merge patch that makes a machine the consumer of a host, with its claim; resourceVersion and uid of the host make it a compare-and-swap. */
+export function consumerPatch(
+  { metadata: { namespace = '', name, uid = '' } }: { metadata: { namespace?: string; name: string; uid?: string } },
+  claim: Claim,
+) {
+  return {
+    metadata: {
+      labels: { [LABEL_CONSUMER_UID]: uid },
+      // Said of an earlier claim, the word to force would free this one without a look at its server.
+      annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim), [ANNOTATION_FORCE_RELEASE]: null },
+    },
+    spec: { consumerRef: { apiVersion: API_VERSION, kind: 'Beskar7Machine', name, namespace, uid } },
+  };
 }
 
 /** A host that nobody holds and nobody is about to hold. */

@@ -25,15 +25,11 @@ export async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Ex
       const sorted = sortFailure(error);
       // Also of a call that a cancel has cut off on its way.
       if (mayHaveLanded(error)) watch.isUnconfirmed = true;
-      if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message, false);
+      if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message);
       if (sorted.kind === 'cancelled' || sorted.kind === 'claimLost') throw error;
       const delayMs = delayOf(sorted.kind, tries);
       if (Date.now() + delayMs >= deadline) {
-        return failed(
-          'BootFailed',
-          `Host ${ref.host} was not booted until ${claim.bootDeadline}: ${sorted.message}.`,
-          true,
-        );
+        return failed('BootFailed', `Host ${ref.host} was not booted until ${claim.bootDeadline}: ${sorted.message}.`);
       }
       if (sorted.kind === 'noWorker') await tellUnserved(context);
       else if (delayMs > 0) await tellBootAgain(context, tries, sorted.message, delayMs);

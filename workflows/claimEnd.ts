@@ -1,5 +1,6 @@
 import type { ClaimState, RunContext } from '../activities/claimRef.ts';
 import type { Plan } from '../activities/plan.ts';
+import { mayTryAnotherHost } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import type { Facts } from './facts.ts';
 import type { Story } from './story.ts';
@@ -33,7 +34,7 @@ export interface Watch {
 export function failed(
   reason: MachineReason,
   message: string,
-  mayTryAnotherHost: boolean,
+  isForAnotherHost = mayTryAnotherHost(reason),
 ): Extract<ClaimEnd, { kind: 'failed' }> {
-  return { kind: 'failed', reason, message, mayTryAnotherHost };
+  return { kind: 'failed', reason, message, mayTryAnotherHost: isForAnotherHost };
 }

@@ -57,7 +57,7 @@ function recordedEnd({ claim, plan, attempt }: ClaimRun): Exclude<ClaimEnd, { ki
   if (word === MACHINE_REASONS.cancelled) return { kind: 'cancelled', reason: 'Cancelled', message };
   const known = Object.values(MACHINE_REASONS).find((reason) => reason === word);
   // As the run would have gone on that began the release.
-  const mayTryOn = attempt < plan.attempts && mayTryAnotherHost(claim.reason) && patched('adopted-release-tries-on');
+  const mayTryOn = attempt < plan.attempts && mayTryAnotherHost(word) && patched('adopted-release-tries-on');
   return failed(known ?? 'UnexpectedError', message, mayTryOn);
 }
 
@@ -119,7 +119,7 @@ async function compensate(
   } catch (error) {
     const lost = sortFailure(error);
     if (lost.kind !== 'claimLost') throw error;
-    return end.kind === 'cancelled' ? end : failed('ClaimLost', lost.message, false);
+    return end.kind === 'cancelled' ? end : failed('ClaimLost', lost.message);
   }
 }
 
@@ -127,7 +127,7 @@ function endOf(error: unknown): ClaimEnd {
   const sorted = sortFailure(error);
   switch (sorted.kind) {
     case 'claimLost':
-      return failed('ClaimLost', sorted.message, false);
+      return failed('ClaimLost', sorted.message);
     case 'cancelled':
       return { kind: 'cancelled', reason: 'Cancelled', message: 'Cancelled.' };
     case 'permanent':
@@ -135,7 +135,7 @@ function endOf(error: unknown): ClaimEnd {
     case 'shutdown':
     case 'noWorker':
     case 'unconfirmed':
-      return failed('UnexpectedError', sorted.message, false);
+      return failed('UnexpectedError', sorted.message);
   }
 }
 
@@ -150,7 +150,6 @@ async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
     return failed(
       'HardwareRequirementsNotMet',
       `Host ${host} does not meet hardwareRequirements: ${unmet.join('; ')}.`,
-      true,
     );
   }
   return handOver(context, inspected.seen);
@@ -199,9 +198,9 @@ async function inspect(
         return { kind: 'inspected', hardware, seen };
       }
       case 'failed':
-        return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`, true);
+        return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`);
       case 'timedOut':
-        return failed('InspectionTimeout', noReport(ref.host, deadline, result.wasScriptFetched), true);
+        return failed('InspectionTimeout', noReport(ref.host, deadline, result.wasScriptFetched));
       case 'waiting':
         break;
     }
@@ -230,12 +229,11 @@ async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd>
     const late = failed(
       'ProvisioningTimeout',
       `Host ${ref.host} did not hand over until ${deadline} (waited for ${waitingFor}).`,
-      true,
     );
     const result = await settle(context, isTold ? undefined : claimReason(late));
     if (result.kind === 'provisioned') return { kind: 'provisioned' };
     if (result.kind === 'failed') {
-      return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`, true);
+      return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`);
     }
     // `waiting` here: a worker of an earlier version, which leaves it to the release to end the claim.
     if (!isTold) return late;

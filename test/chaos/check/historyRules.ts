@@ -95,28 +95,34 @@ export class HistoryRules {
    * of the BMC: `changedAt` gives when it was told to change something on behalf of a claim (ms since the epoch).
    */
   between(changedAt: (claim: string) => readonly number[]): Violation[] {
-    return [...this.#calls].flatMap(([claim, calls]) => [
-      ...calls.flatMap((one, index) =>
-        calls
-          .slice(index + 1)
-          .filter((other) => other.run !== one.run && one.from < endOf(other) && other.from < endOf(one))
-          .map((other): Violation => {
-            const [first, second] = one.from <= other.from ? [one, other] : [other, one];
-            const what = `${second.run}: ${second.activity} was begun while ${first.activity} of ${first.run} was open on ${first.host}, on the same claim`;
-            return { rule: 6, host: first.host, at: second.from, what };
-          }),
-      ),
-      ...calls.flatMap((late) =>
-        changedAt(claim)
-          .filter((at) => at > Math.max(late.from, late.until) + ARRIVES_MS && at < late.to)
-          .filter((at) => !calls.some((call) => call.from <= at && at < endOf(call) + ARRIVES_MS))
-          .map((at): Violation => {
-            const what = `${late.run}: ${late.activity} changed the BMC of ${late.host} after ${new Date(late.until).toISOString()}, when another run may release it`;
-            return { rule: 6, host: late.host, at, what };
-          }),
-      ),
-    ]);
+    return [...this.#calls].flatMap(([claim, calls]) => [...overlapping(calls), ...tooLate(calls, changedAt(claim))]);
   }
+}
+
+function overlapping(calls: readonly Call[]): Violation[] {
+  return calls.flatMap((one, index) =>
+    calls
+      .slice(index + 1)
+      .filter((other) => other.run !== one.run && one.from < endOf(other) && other.from < endOf(one))
+      .map((other): Violation => {
+        const [first, second] = one.from <= other.from ? [one, other] : [other, one];
+        const what = `${second.run}: ${second.activity} was begun while ${first.activity} of ${first.run} was open on ${first.host}, on the same claim`;
+        return { rule: 6, host: first.host, at: second.from, what };
+      }),
+  );
+}
+
+/** Changes while a call stood open that had no time any more, and no other one had. */
+function tooLate(calls: readonly Call[], changedAt: readonly number[]): Violation[] {
+  const others = changedAt.filter((at) => !calls.some((call) => call.from <= at && at < endOf(call) + ARRIVES_MS));
+  return calls.flatMap(({ run, activity, host, from, to, until }) =>
+    others
+      .filter((at) => at > Math.max(from, until) + ARRIVES_MS && at < to)
+      .map((at): Violation => {
+        const what = `${run}: ${activity} changed the BMC of ${host} after ${new Date(until).toISOString()}, when another run may release it`;
+        return { rule: 6, host, at, what };
+      }),
+  );
 }
 
 function endOf({ to, until }: Call): number {

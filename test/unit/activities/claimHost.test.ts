@@ -194,9 +194,7 @@ describe('a claim leaves a host to an older machine that waits for it (rule 15)'
 
   async function claimBeside(...waiting: Beskar7Machine[]) {
     const deps = workerOn(api, { caches: cachesOf(api, { waitingMachines: () => waiting }) });
-    const { uid = '' } = api.get(MACHINES, 'm').metadata;
-    const input = { run: { ...RUN, machine: { ...RUN.machine, uid } }, attempt: 1, tried: [], isReset: false };
-    const result = await asActivity(() => claimHost(deps, input));
+    const result = await asActivity(() => claimHost(deps, claimInput(api)));
     const claims = api.writes.filter(({ verb, what }) => verb === 'patch' && /^physicalhosts\/[^/]+$/.test(what));
     return { result, claims: claims.map(({ what }) => what) };
   }
