@@ -29,6 +29,9 @@ interface Attempt {
   readonly sentMode: boolean;
 }
 
+/** How the system is read. */
+type Look = Pick<MutateOptions, 'signal' | 'identify'>;
+
 const MODE = 'BootSourceOverrideMode';
 /** What was read that shortly before is good enough to decide what to PATCH; the outcome is always read anew. */
 const MAX_AGE_MS = 2_000;
@@ -106,7 +109,7 @@ export class BootOverride {
       let attempt: Attempt | undefined;
       try {
         attempt = await this.#conversation.change(what, options, async (held) => {
-          const place = await this.#locate(held, options.signal, maxAgeMs, wanted.enabled === 'Once');
+          const place = await this.#locate(held, options, maxAgeMs, wanted.enabled === 'Once');
           maxAgeMs = 0;
           return isNeedless(place) ? undefined : this.#patch(held, place, wanted, options);
         });
@@ -115,14 +118,14 @@ export class BootOverride {
       } catch (error) {
         // The outcome is unknown: the override itself tells it.
         if (!(error instanceof RedfishError) || !error.mayHaveLanded || error.kind === 'Aborted') throw error;
-        if (await this.#reads(isDone, options.signal)) return;
+        if (await this.#reads(isDone, options)) return;
         throw error;
       }
       if (!isSuccess(attempt.reply)) {
         this.#adapt(attempt, attempts);
         continue;
       }
-      if (await this.#reads(isDone, options.signal)) {
+      if (await this.#reads(isDone, options)) {
         if (!this.#modeWasLost(attempt, wanted) || attempts >= MAX_ATTEMPTS) return;
       } else if (!this.#modeWasLost(attempt, wanted) || attempts >= MAX_ATTEMPTS) {
         const message = `the BMC ${this.#conversation.config.host} accepted ${what}, but does not show it when read back`;
@@ -135,17 +138,17 @@ export class BootOverride {
   /** `isPowerDue`: the system is read again when the settings took long, which they do at some BMCs. */
   async #locate(
     reader: Held | Conversation,
-    signal: AbortSignal | undefined,
+    { signal, identify }: Look,
     maxAgeMs: number,
     isPowerDue = false,
   ): Promise<Place> {
-    const system = await this.#system.read(reader, { signal, maxAgeMs });
+    const system = await this.#system.read(reader, { signal, identify, maxAgeMs });
     const link = linkOf(field(system.json, '@Redfish.Settings', 'SettingsObject'));
     if (link === undefined || !this.#usesSettings) return { system, settings: undefined };
     const settings = await this.#readSettings(reader, link, signal);
     if (settings === undefined) this.#usesSettings = false;
     if (settings === undefined || !isPowerDue) return { system, settings };
-    return { system: await this.#system.read(reader, { signal, maxAgeMs: MAX_AGE_MS }), settings };
+    return { system: await this.#system.read(reader, { signal, identify, maxAgeMs: MAX_AGE_MS }), settings };
   }
 
   /** The settings resource, when it is there and holds the override (AMI, Lenovo). */
@@ -236,12 +239,13 @@ export class BootOverride {
   }
 
   /** Reads the override back, a few times, since some BMCs show it late. */
-  async #reads(isDone: (boots: readonly JsonObject[]) => boolean, signal: AbortSignal | undefined): Promise<boolean> {
+  async #reads(isDone: (boots: readonly JsonObject[]) => boolean, look: Look): Promise<boolean> {
+    const { signal } = look;
     const endMs = performance.now() + this.#conversation.config.callTimeoutMs;
     for (const afterMs of LOOK_AFTER_MS) {
       if (performance.now() + afterMs >= endMs) break;
       if (afterMs > 0) await pause(afterMs, signal, `reading the boot override at ${this.#conversation.config.host}`);
-      this.#lastRead = await this.#locate(this.#conversation, signal, 0);
+      this.#lastRead = await this.#locate(this.#conversation, look, 0);
       if (isDone(bootsOf(this.#lastRead))) return true;
     }
     return false;

@@ -2,7 +2,7 @@ import { BootOverride } from './bootOverride.ts';
 import { checkConnection, type RedfishConnectionOptions } from './connectionOptions.ts';
 import { Conversation, type ReadOptions } from './conversation.ts';
 import { RedfishError } from './error.ts';
-import type { MutateOptions } from './fence.ts';
+import type { Identify, MutateOptions } from './fence.ts';
 import { readNetworkAddresses, type NetworkAddress } from './network.ts';
 import { Power, type PowerOptions, type PowerRequest, type WaitOptions } from './power.ts';
 import { powerStateOf, systemInfoOf, SystemReader, type PowerState, type SystemInfo } from './system.ts';
@@ -11,6 +11,8 @@ import { powerStateOf, systemInfoOf, SystemReader, type PowerState, type SystemI
 export interface CallOptions {
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** Compares the server on each read of the system. */
+  identify?: Identify;
 }
 
 /** How long `close` lets running calls finish. */

@@ -4,7 +4,7 @@ import type { ConnectionConfig } from './connectionOptions.ts';
 import { growingPauseMs, pause, requestedPauseMs } from './delay.ts';
 import { abortedError, RedfishError } from './error.ts';
 import { fenceRefusal, type WireRequest } from './exchange.ts';
-import type { BeforeSend, MutateOptions } from './fence.ts';
+import type { BeforeSend, Identify, MutateOptions } from './fence.ts';
 import { withBmcLock, type LockRequest } from './lock.ts';
 import { observed } from './observe.ts';
 import { isSuccess, parseReply, refusalOf, resourceOf, type Reply, type Resource } from './reply.ts';
@@ -24,6 +24,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** All attempts and pauses together, from the moment the BMC's lock is held; default `callTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
+  /** Gets what each read of the system shows of the server; throws to refuse it. Not called for other resources. */
+  readonly identify?: Identify | undefined;
 }
 
 /** Something that can read resources: a conversation (with retries), or one that holds the lock (without). */

@@ -4,6 +4,22 @@
  */
 export type BeforeSend = () => void;
 
+/** What a ComputerSystem shows of the server that it is; texts are one line and bounded, absent: not shown. */
+export interface ServerShown {
+  /** The last part of the system's path. */
+  readonly systemID: string;
+  readonly uuid?: string;
+  readonly serialNumber?: string;
+  /** Some vendors put the service tag here, and the serial number of the board into SerialNumber. */
+  readonly sku?: string;
+}
+
+/**
+ * Called with what was just read of the system, on each read that a call makes of it; throws when that is not the server
+ * that the caller means. Then the call fails with `FenceRefused` (its `cause` is what was thrown) and nothing is sent.
+ */
+export type Identify = (shown: ServerShown) => void;
+
 /** What every call that changes something at a BMC needs. */
 export interface MutateOptions {
   /** Cancels waiting, and the request in flight. */
@@ -13,6 +29,8 @@ export interface MutateOptions {
    * live and gives the synchronous last-instant check (which throws when more than 2 s passed since that read began).
    */
   fence: () => Promise<BeforeSend>;
+  /** Compares the server on each read of the system that this call makes, so before each write. */
+  identify?: Identify;
   /** `beskar7 (<claim id>)`: names the claim on whose behalf the BMC is changed. */
   userAgent: string;
   /** To the front of the BMC's lock: for Off. */

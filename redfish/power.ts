@@ -1,7 +1,7 @@
 import type { Conversation, Held, Reader, ReadOptions } from './conversation.ts';
 import { growingPauseMs, pause } from './delay.ts';
 import { RedfishError } from './error.ts';
-import type { MutateOptions } from './fence.ts';
+import type { Identify, MutateOptions } from './fence.ts';
 import { field, linkOf, listOf, textOf, textsOf } from './json.ts';
 import { isSuccess, type Resource } from './reply.ts';
 import { powerStateOf, type PowerState, type SystemReader } from './system.ts';
@@ -20,6 +20,7 @@ export interface PowerOptions extends MutateOptions {
 export interface WaitOptions {
   timeoutMs: number;
   signal?: AbortSignal;
+  identify?: Identify;
   /** Called after each look, with what was seen; undefined when the look failed. */
   onPoll?: (seen: PowerState | undefined) => void;
 }
@@ -69,7 +70,7 @@ export class Power {
 
   /** Polls at once, then after 0.5 s growing to 5 s; true when seen. Throws when no look at all succeeded, or the credentials are refused. */
   async waitFor(state: 'On' | 'Off', options: WaitOptions): Promise<boolean> {
-    const { timeoutMs, signal, onPoll } = options;
+    const { timeoutMs, signal, identify, onPoll } = options;
     const endMs = performance.now() + timeoutMs;
     let failure: RedfishError | undefined;
     let looked = false;
@@ -79,7 +80,8 @@ export class Power {
       const startedMs = performance.now();
       let seen: PowerState | undefined;
       try {
-        seen = powerStateOf(await this.#system.read(this.#conversation, { signal, timeoutMs: remainingMs }));
+        const look = { signal, identify, timeoutMs: remainingMs };
+        seen = powerStateOf(await this.#system.read(this.#conversation, look));
         looked = true;
       } catch (error) {
         if (!(error instanceof RedfishError) || !error.retryable || error.kind === 'Aborted') throw error;
@@ -100,7 +102,8 @@ export class Power {
 
   /** Restarts the server, for troubleshooting: ForceRestart → PowerCycle → off and on. A server that is off is switched on. */
   async restart(options: MutateOptions): Promise<void> {
-    const system = await this.#system.read(this.#conversation, { signal: options.signal });
+    const { signal, identify } = options;
+    const system = await this.#system.read(this.#conversation, { signal, identify });
     if (powerStateOf(system) === 'Off') return this.request('On', options);
     const listed = await this.#listedTypes(this.#conversation, system, options);
     if (listed === undefined || RESET_TYPES.Restart.some((type) => listed.includes(type))) {
@@ -108,7 +111,7 @@ export class Power {
       return;
     }
     await this.request('Off', options);
-    const wait = options.signal === undefined ? {} : { signal: options.signal };
+    const wait = { ...(signal ? { signal } : {}), ...(identify ? { identify } : {}) };
     if (!(await this.waitFor('Off', { timeoutMs: OFF_WITHIN_MS, ...wait }))) {
       const message = `the server behind ${this.#conversation.config.host} is still not off ${OFF_WITHIN_MS / 1000} s after it was told to: it was not switched on again`;
       throw new RedfishError('Refused', message, { retryable: true });
@@ -122,14 +125,14 @@ export class Power {
     isShown: (system: Resource) => boolean,
     maxAgeMs: number,
   ): Promise<void> {
-    const { signal, isSentAnyway = false } = options;
+    const { signal, identify, isSentAnyway = false } = options;
     const settled = (system: Resource) => !isSentAnyway && isShown(system);
     const what = `power ${wish}`;
     // Only what was read first may be a moment old: a repeat has to know what became of the request before it.
     let age = maxAgeMs;
     try {
       const reply = await this.#conversation.change(what, options, async (held) => {
-        const system = await this.#system.read(held, { signal, maxAgeMs: age });
+        const system = await this.#system.read(held, { signal, identify, maxAgeMs: age });
         age = 0;
         if (settled(system)) return undefined;
         return isShown(system)
@@ -139,7 +142,7 @@ export class Power {
       if (reply !== undefined) await followTask(this.#conversation, reply, what, signal);
     } catch (error) {
       if (!(error instanceof RedfishError) || !error.mayHaveLanded || error.kind === 'Aborted') throw error;
-      if (!settled(await this.#system.read(this.#conversation, { signal }))) throw error;
+      if (!settled(await this.#system.read(this.#conversation, { signal, identify }))) throw error;
     }
   }
 

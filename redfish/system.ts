@@ -1,6 +1,7 @@
 import { decodeSegment } from './connectionOptions.ts';
 import type { Conversation, Reader, ReadOptions } from './conversation.ts';
 import { RedfishError } from './error.ts';
+import type { ServerShown } from './fence.ts';
 import { field, linkOf, listOf, numberOf, textOf, type JsonObject } from './json.ts';
 import type { Resource } from './reply.ts';
 
@@ -47,19 +48,34 @@ export class SystemReader {
     const { maxAgeMs = 0, ...readOptions } = options;
     const snapshot = this.#snapshot;
     const ageMs = performance.now() - (snapshot?.readAtMs ?? Number.NEGATIVE_INFINITY);
-    if (snapshot !== undefined && ageMs < maxAgeMs && this.#conversation.warm) return snapshot;
+    if (snapshot !== undefined && ageMs < maxAgeMs && this.#conversation.warm) {
+      this.#identify(snapshot, options);
+      return snapshot;
+    }
     const known = this.#path;
     const path = known ?? (await this.#discover(reader, readOptions));
     try {
       const resource = await reader.get(path, readOptions);
       this.#path = path;
       this.#snapshot = resource;
+      this.#identify(resource, options);
       return resource;
     } catch (error) {
       // A BMC may number its systems anew after a restart of its own.
       if (known === undefined || !(error instanceof RedfishError) || error.status !== 404) throw error;
       this.#path = undefined;
       return this.read(reader, readOptions);
+    }
+  }
+
+  #identify(system: Resource, { identify }: ReadOptions): void {
+    try {
+      identify?.(serverShownIn(system));
+    } catch (error) {
+      // What was read is not of the server that is meant: nobody decides by it.
+      this.#snapshot = undefined;
+      const what = this.#conversation.what({ method: 'GET', path: system.path });
+      throw error instanceof RedfishError ? error : identityRefusal(what, error);
     }
   }
 
@@ -129,6 +145,24 @@ export class SystemReader {
 export function powerStateOf(system: Resource): PowerState {
   const said = textOf(system.json['PowerState'])?.toLowerCase();
   return POWER_STATES.find((state) => state.toLowerCase() === said) ?? 'Unknown';
+}
+
+/** What tells this server from another one. */
+export function serverShownIn({ json, path }: Resource): ServerShown {
+  const uuid = textOf(json['UUID']);
+  const serialNumber = textOf(json['SerialNumber']);
+  const sku = textOf(json['SKU']);
+  return {
+    systemID: idOf(path),
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(serialNumber === undefined ? {} : { serialNumber }),
+    ...(sku === undefined ? {} : { sku }),
+  };
+}
+
+function identityRefusal(what: string, cause: unknown): RedfishError {
+  const why = cause instanceof Error ? cause.message : 'it is another server';
+  return new RedfishError('FenceRefused', `${what} shows another server than is meant: ${why}`, { cause });
 }
 
 /** The description in a system resource. */
