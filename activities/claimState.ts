@@ -28,8 +28,9 @@ export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: C
         inspection: null,
         handover: null,
         bootToken: null,
+        // Its server is switched off before anything else (rule 5).
         conditions: withConditions(
-          live.status?.conditions,
+          live.status?.conditions?.filter(({ type }) => type !== CONDITIONS.unexpectedlyOn),
           [ready],
           new Date().toISOString(),
           live.metadata.generation,

@@ -15,6 +15,7 @@ import { recordHandedOver } from './handOver.ts';
 import { disownFormerSecrets, markedSecrets, ownSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
 import { REACHABLE, reachabilityReason } from './reachability.ts';
+import { isOn, unexpectedlyOn } from './unexpectedlyOn.ts';
 
 export interface EnrollInput {
   readonly host: ObjectRef;
@@ -187,6 +188,11 @@ async function writeEnrolled(
         { type: CONDITIONS.ready, status: 'True', reason: HOST_REASONS.enrolled, message: 'Free to be claimed.' },
         REACHABLE,
       ];
+      // A server that runs when it is enrolled is left running (rule 7); one that was released here before had to be off.
+      const { enrollment: before, conditions } = live.status ?? {};
+      const hasToBeOff = before?.foundOn === false && before.connectionHash === enrollment.connectionHash;
+      const foundOn = isOn(info.powerState) && !hasToBeOff;
+      if (isOn(info.powerState) && hasToBeOff) patches.push(unexpectedlyOn(live));
       return {
         state: 'Available',
         ready: true,
@@ -197,9 +203,9 @@ async function writeEnrolled(
         bootToken: null,
         inspection: null,
         handover: null,
-        enrollment: { ...enrollment, attempt: 0, nextAttemptAt: null },
+        enrollment: { ...enrollment, attempt: 0, nextAttemptAt: null, foundOn },
         conditions: withConditions(
-          live.status?.conditions,
+          conditions?.filter(({ type }) => type !== CONDITIONS.unexpectedlyOn),
           patches,
           new Date().toISOString(),
           live.metadata.generation,
@@ -244,7 +250,13 @@ async function tellFailure(
       state: 'Error',
       ready: false,
       // What this attempt may have marked is let go by the one that succeeds.
-      enrollment: { connectionHash: usedHash, attempt, nextAttemptAt, secrets: markedSecrets(live) },
+      enrollment: {
+        connectionHash: usedHash,
+        attempt,
+        nextAttemptAt,
+        secrets: markedSecrets(live),
+        ...(live.status?.enrollment?.connectionHash === usedHash ? {} : { foundOn: null }),
+      },
       conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
     };
   });

@@ -14,6 +14,7 @@ import { fromRedfish } from './failures.ts';
 import { readHost } from './hostStore.ts';
 import { isMonitored } from './monitored.ts';
 import { REACHABLE, reachabilityReason } from './reachability.ts';
+import { judgePower } from './unexpectedlyOn.ts';
 
 /** Owns `powerState` and the condition RedfishReachable while nobody works on the host (rule 19). */
 const FIELD_MANAGER = 'beskar7-monitor';
@@ -91,27 +92,25 @@ function consequence(host: PhysicalHost): string {
 
 /**
  * Applies what changed, with the resourceVersion of the host that was polled; of a host that has changed meanwhile only when its claim
- * is the same and it is still the monitor's.
+ * is the same and it is still the monitor's. `power`: undefined when the BMC did not answer.
  */
 async function tell(
   deps: PollDependencies,
   host: PhysicalHost,
-  patch: ConditionPatch,
+  reachable: ConditionPatch,
   power: PowerState | undefined,
 ): Promise<void> {
   let current = host;
   for (let conflicts = 0; conflicts < 3; conflicts += 1) {
-    const was = findCondition(current.status?.conditions, patch.type);
-    const powerState = power ?? current.status?.powerState;
-    if (isSaid(was, patch) && powerState === current.status?.powerState) return;
+    const finding = judgePower(current, power);
+    const patches = [reachable, ...(finding.condition ? [finding.condition] : [])];
+    const { conditions, powerState: before } = current.status ?? {};
+    const powerState = power ?? before;
+    const isTold = patches.every((patch) => isSaid(findCondition(conditions, patch.type), patch));
+    if (isTold && powerState === before && !finding.isSeenOff) return;
     try {
-      await apply(
-        deps,
-        current,
-        condition(patch, new Date().toISOString(), current.metadata.generation, was),
-        powerState,
-      );
-      announce(deps, current, patch, was?.status);
+      await apply(deps, current, patches, { powerState, isSeenOff: finding.isSeenOff });
+      announce(deps, current, patches);
       return;
     } catch (error) {
       if (isNotFound(error)) return;
@@ -127,25 +126,36 @@ async function tell(
 async function apply(
   deps: PollDependencies,
   host: PhysicalHost,
-  reachable: ReturnType<typeof condition>,
-  powerState: string | undefined,
+  patches: readonly ConditionPatch[],
+  { powerState, isSeenOff }: { readonly powerState: string | undefined; readonly isSeenOff: boolean },
 ): Promise<void> {
-  const { namespace = '', name, uid = '', resourceVersion = '' } = host.metadata;
+  const { namespace = '', name, uid = '', resourceVersion = '', generation } = host.metadata;
+  const now = new Date().toISOString();
+  const before = host.status?.conditions;
   await deps.kube.applyStatus(
     HOSTS,
     {
       apiVersion: API_VERSION,
       kind: HOSTS.kind,
       metadata: { namespace, name, uid, resourceVersion },
-      // Left out, it would be taken away: it is what the BMC said last.
-      status: { conditions: [reachable], ...(powerState === undefined ? {} : { powerState }) },
+      status: {
+        conditions: patches.map((patch) => condition(patch, now, generation, findCondition(before, patch.type))),
+        // Left out, it would be taken away: it is what the BMC said last.
+        ...(powerState === undefined ? {} : { powerState }),
+        ...(isSeenOff ? { enrollment: { foundOn: false } } : {}),
+      },
     },
     { fieldManager: FIELD_MANAGER, force: true },
   );
 }
 
-function announce(deps: PollDependencies, host: PhysicalHost, patch: ConditionPatch, before: string | undefined): void {
-  if (patch.status === before) return;
-  if (patch.status === 'False') deps.recorder.event(host, 'Warning', 'BmcUnreachable', patch.message);
-  else if (before === 'False') deps.recorder.event(host, 'Normal', 'BmcReachable', 'The BMC answers again.');
+function announce(deps: PollDependencies, host: PhysicalHost, patches: readonly ConditionPatch[]): void {
+  for (const { type, status, message } of patches) {
+    const before = findCondition(host.status?.conditions, type)?.status;
+    if (status === before) continue;
+    if (type === CONDITIONS.unexpectedlyOn) {
+      if (status === 'True') deps.recorder.event(host, 'Warning', 'UnexpectedlyOn', message);
+    } else if (status === 'False') deps.recorder.event(host, 'Warning', 'BmcUnreachable', message);
+    else if (before === 'False') deps.recorder.event(host, 'Normal', 'BmcReachable', 'The BMC answers again.');
+  }
 }

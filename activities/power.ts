@@ -12,8 +12,11 @@ type Options = Omit<MutateOptions, 'urgent'>;
 const RESEND_AFTER_MS = 20_000;
 /** So long an activity sends Off again: less than it lasts at most, so that what came of it is told in its own words. */
 const SEE_OFF_MS = 90_000;
-/** How long one try may wait to see the server on before the command is taken for lost. */
-const SEE_ON_MS = 30_000;
+/**
+ * How long an accepted power-on may take until the server shows it. Until then a boot waits before it takes the command for lost, and a
+ * release does not take an Off for the last word.
+ */
+export const ON_TAKES_MS = 30_000;
 /** The least time for a look at a server that is not expected to change. */
 const LOOK_MS = 1_000;
 /** How often On is sent in one activity before it fails and the workflow decides. */
@@ -90,7 +93,12 @@ async function shutDown(bmc: RedfishClient, options: Options, limitMs: number): 
  * PXE once, read back; On; seen on (rule 5). A command that was accepted and not done is sent again. Nothing is sent to a server that is
  * not off, however long ago the caller saw it off: then it is only waited for.
  */
-export async function switchOn(bmc: RedfishClient, host: string, options: Options, seeOnMs = SEE_ON_MS): Promise<void> {
+export async function switchOn(
+  bmc: RedfishClient,
+  host: string,
+  options: Options,
+  seeOnMs = ON_TAKES_MS,
+): Promise<void> {
   let sent = 0;
   for (let tries = 1; tries <= ON_TRIES; tries += 1) {
     const isOff = await bmc.setBootSourcePXE(options);

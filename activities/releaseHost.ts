@@ -8,9 +8,8 @@ import { ANNOTATION_CLAIM, ANNOTATION_FORCE_RELEASE, LABEL_CONSUMER_UID } from '
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import { SECRETS } from '../kube/resource.ts';
-import { connectBmc } from './bmcConnection.ts';
 import type { ClaimRef } from './claimRef.ts';
-import { BMC_ACTIVITY_MS, delay, withinMs } from './activityScope.ts';
+import { BMC_ACTIVITY_MS, withinMs } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
   bmcFailure,
@@ -27,12 +26,12 @@ import {
   type FailureType,
   type Landing,
 } from './failures.ts';
-import { BMC_CALL_MS, FENCE_MS, refuseMoved } from './fence.ts';
+import { refuseMoved } from './fence.ts';
 import { patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { isBegunByAnother } from './markReleasing.ts';
 import { isReleasedByForce } from './orphan.ts';
-import { comesOn, fenced, switchOff, switchOffUnseen } from './power.ts';
 import { REACHABLE, unreachableReason } from './reachability.ts';
+import { switchOffAndClear } from './releasePower.ts';
 import { forceHint } from './releaseTold.ts';
 
 export interface ReleaseHostInput {
@@ -58,8 +57,6 @@ export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended'
 
 /** By so much a timer may be early by another clock. */
 const TIMER_MS = 5;
-/** How long a power-on that a BMC has accepted may take until the server shows it: an Off before that is not the last word. */
-const ON_SHOWS_MS = 10_000;
 
 /**
  * Off, see Off, clear the override, revoke the token, and clear the claim in one compare-and-swap (rule 4). A failure is told
@@ -168,43 +165,6 @@ async function wordSaidMeanwhile(deps: Dependencies, ref: ClaimRef, signal: Abor
   }
 }
 
-async function switchOffAndClear(
-  deps: Dependencies,
-  input: ReleaseHostInput,
-  host: PhysicalHost,
-  signal: AbortSignal,
-): Promise<void> {
-  const { claim: ref } = input;
-  const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
-  const options = fenced(deps, ref, ['Releasing'], signal);
-  const gracefulMs = input.wasHandedOver && input.attempt === 1 ? deps.options.gracefulShutdownMs : 0;
-  const wasOn = await switchOff(bmc, ref.host, options, { gracefulMs });
-  const isComingOn = !wasOn && mayComeOn(host, ref);
-  if (isComingOn && input.attempt === 1) await switchOffUnseen(bmc, ref.host, options);
-  await bmc.clearBootOverride(options);
-  const unsettledMs = input.isUnconfirmed ? FENCE_MS + BMC_CALL_MS : isComingOn ? ON_SHOWS_MS : 0;
-  if (unsettledMs === 0) return;
-  const until = Date.parse(input.releasingSince) + unsettledMs;
-  const leftMs = () => Math.max(0, until - Date.now());
-  // What was under way comes on while it is waited for: it is not left to run until the end of the wait.
-  while (await comesOn(bmc, leftMs(), options)) {
-    await switchOff(bmc, ref.host, options);
-    await bmc.clearBootOverride(options);
-    // There was one power-on, and this was it.
-    if (!input.isUnconfirmed) return;
-  }
-  await delay(leftMs(), signal);
-  await switchOff(bmc, ref.host, options);
-  await bmc.clearBootOverride(options);
-}
-
-/** The power-on may have been accepted a moment ago, and the server was not seen on since. */
-function mayComeOn(host: PhysicalHost, ref: ClaimRef): boolean {
-  const { inspection } = host.status ?? {};
-  const wasSeenOn = inspection?.claim === ref.id && inspection.poweredOnAt !== undefined;
-  return claimOf(host)?.releasedFrom === 'Armed' && !wasSeenOn;
-}
-
 /**
  * Clears consumerRef, label and claim in one write; then the status, and what is left of the token. The word to release by force was
  * said of this claim: left standing, it would free the next one without a look at its server.
@@ -277,6 +237,8 @@ function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling') {
     state,
     ready: isReleased,
     ...(isReleased ? { powerState: 'Off' } : {}),
+    // From here on it has to be off, also where it was on when it was enrolled.
+    ...(live.status?.enrollment === undefined ? {} : { enrollment: { foundOn: false } }),
     bootToken: null,
     inspection: null,
     handover: null,

@@ -150,6 +150,12 @@ const Enrollment = Type.Object(
     connectionHash: text(64, { description: 'What of the spec the last attempt was made with.' }),
     attempt: integer(0, 1_000_000_000, { description: 'Failed attempts in a row.' }),
     nextAttemptAt: Type.Optional(time()),
+    foundOn: Type.Optional(
+      Type.Boolean({
+        description:
+          'The server was on when it was enrolled, and was not seen off since: it may run. False: it has to be off while it is free.',
+      }),
+    ),
     secrets: Type.Optional(list(text(253), 16, { description: 'Secrets that may carry our finalizer for this host.' })),
   },
   { description: 'Bookkeeping of enrolment.' },

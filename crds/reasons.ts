@@ -63,5 +63,16 @@ export const CONDITIONS = {
   duplicateMAC: 'DuplicateMAC',
   /** The inspector said after the hand-over that it had failed (rule 22). */
   failureReported: 'FailureReported',
+  /** A free host whose server was confirmed off is on, and no machine has claimed it. */
+  unexpectedlyOn: 'UnexpectedlyOn',
   paused: 'Paused',
 } as const;
+
+/** Conditions of a host that are True when something about it needs a person, the most urgent first. */
+export const RAISED_CONDITIONS = [
+  CONDITIONS.consumerMissing,
+  CONDITIONS.deletionBlocked,
+  CONDITIONS.unexpectedlyOn,
+  CONDITIONS.duplicateMAC,
+  CONDITIONS.failureReported,
+] as const;

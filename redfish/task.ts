@@ -9,10 +9,7 @@ import type { Reply } from './reply.ts';
 const MAX_FOLLOW_MS = 30_000;
 /** A Dell job is 404 for some seconds after it was created. */
 const UNBORN_MS = 10_000;
-/**
- * What was accepted shows so soon, and is looked for as long by those who need it (ON_SHOWS_MS of a release). A task that runs for longer may take
- * effect at any time.
- */
+/** A task that has run for longer may take effect at any time: who gives it up then has something in flight (`mayHaveLanded`). */
 const SHOWS_MS = 10_000;
 const DONE = new Set(['Completed', 'CompletedOK', 'CompletedWithErrors', 'Complete']);
 const FAILED = new Set(['Exception', 'Killed', 'Cancelled', 'CompletedWithError', 'Failed']);

@@ -16,6 +16,8 @@ export interface Faults {
   powerStuck?: boolean;
   /** Probability that a power command is accepted and silently not done. */
   powerLost?: number;
+  /** A power-on is accepted and carried out so long after it, in ms: until then the server shows Off, and an Off does not overtake it. */
+  powerOnLateMs?: number;
   /** Switching off takes so long, in ms; commands that are repeated meanwhile do not hasten it. */
   powerOffMs?: number;
   /** The BMC says Off whatever the server does. */
@@ -60,6 +62,7 @@ const TYPES: Readonly<Record<keyof Faults, 'boolean' | 'number' | 'string'>> = {
   slowMs: 'number',
   powerStuck: 'boolean',
   powerLost: 'number',
+  powerOnLateMs: 'number',
   powerOffMs: 'number',
   liesOff: 'boolean',
   hangAfterAccept: 'boolean',

@@ -35,6 +35,8 @@ export class SimulatedServer implements PoweredServer {
   readonly #random: () => number;
   #session = new AbortController();
   #changing: NodeJS.Timeout | undefined;
+  /** Power-ons that were accepted and are still to come. */
+  readonly #late = new Set<NodeJS.Timeout>();
   #isNetworkBoot = false;
   /** When the power will be off, while it goes off. */
   #offAtMs = Number.POSITIVE_INFINITY;
@@ -65,6 +67,7 @@ export class SimulatedServer implements PoweredServer {
     switch (type) {
       case 'On':
       case 'ForceOn':
+        if (this.#isLate(type)) return;
         return this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type);
       case 'GracefulShutdown':
       case 'ForceOff':
@@ -89,6 +92,19 @@ export class SimulatedServer implements PoweredServer {
         // A restart of a server that is off does nothing. Force ends a shutdown that is under way.
         return power !== 'Off' && !(isGoingOff && this.#isForcedOff);
     }
+  }
+
+  /** The BMC has queued a power-on, and nothing shows of it yet. */
+  #isLate(type: string): boolean {
+    const lateMs = this.#faults.take('powerOnLateMs');
+    if (lateMs === undefined) return false;
+    const come = () => {
+      this.#late.delete(timer);
+      if (this.state.power === 'Off') this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type);
+    };
+    const timer = setTimeout(come, lateMs);
+    this.#late.add(timer);
+    return true;
   }
 
   /** Somebody presses the button: at once. */
@@ -116,6 +132,7 @@ export class SimulatedServer implements PoweredServer {
 
   stop(): void {
     clearTimeout(this.#changing);
+    for (const timer of this.#late) clearTimeout(timer);
     this.#session.abort();
   }
 

@@ -3,7 +3,7 @@ import { claimOf } from '../crds/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { CONDITIONS } from '../crds/reasons.ts';
+import { CONDITIONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
 import type { CapiMachine } from '../kube/resource.ts';
 import type { Progress } from '../workflows/messages.ts';
 import {
@@ -192,13 +192,7 @@ export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | '
     secret: `${words.kubectl} edit secret ${redfishConnection.credentialsSecretRef}`,
     makeSecret: `${words.kubectl} create secret generic ${redfishConnection.credentialsSecretRef} --from-literal=username=... --from-literal=password=...`,
   });
-  const raised = [
-    CONDITIONS.paused,
-    CONDITIONS.deletionBlocked,
-    CONDITIONS.consumerMissing,
-    CONDITIONS.duplicateMAC,
-    CONDITIONS.failureReported,
-  ].flatMap((type) => {
+  const raised = [CONDITIONS.paused, ...RAISED_CONDITIONS].flatMap((type) => {
     const condition = findCondition(conditions, type);
     return condition?.status === 'True' ? [{ type, message: condition.message }] : [];
   });

@@ -3,7 +3,7 @@ import type { ActivityMetrics } from '../activities/dependencies.ts';
 import { MACHINE_PHASES, type Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { HOST_STATES, type PhysicalHost } from '../crds/physicalHost.ts';
-import { CONDITIONS } from '../crds/reasons.ts';
+import { CONDITIONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
 import type { ObserveRequest } from '../redfish/index.ts';
 
 /** From a quick answer to the deadline of a call. */
@@ -106,6 +106,15 @@ function registerGauges(registry: Registry, { hosts, machines, waiting }: Counte
     for (const host of hosts()) {
       const { reason = 'Unknown' } = findCondition(host.status?.conditions, CONDITIONS.redfishReachable) ?? {};
       made.inc({ namespace: namespaceOf(host), reason });
+    }
+  });
+  gauge('beskar7_physicalhost_condition', 'Hosts by namespace and raised condition.', 'condition', (made) => {
+    for (const { metadata, status } of hosts()) {
+      for (const condition of RAISED_CONDITIONS)
+        made.inc(
+          { namespace: namespaceOf({ metadata }), condition },
+          findCondition(status?.conditions, condition)?.status === 'True' ? 1 : 0,
+        );
     }
   });
   gauge('beskar7_machine_phase', 'Machines by namespace and phase.', 'phase', (made) => {

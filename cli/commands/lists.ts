@@ -2,7 +2,7 @@ import { HOST_STATES, type HostState, type PhysicalHost } from '../../crds/physi
 import { MACHINE_PHASES, type Beskar7Machine, type MachinePhase } from '../../crds/beskar7Machine.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../crds/names.ts';
-import { CONDITIONS } from '../../crds/reasons.ts';
+import { CONDITIONS, RAISED_CONDITIONS } from '../../crds/reasons.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
 import { CliError, EXIT } from '../exit.ts';
 import type { Colour } from '../io.ts';
@@ -159,9 +159,7 @@ async function list<T extends Identified>(
 
 /** What is wrong with it, before what it does. */
 function reasonOfHost(host: PhysicalHost): string | undefined {
-  const raised = [CONDITIONS.consumerMissing, CONDITIONS.deletionBlocked, CONDITIONS.duplicateMAC].find(
-    (type) => findCondition(host.status?.conditions, type)?.status === 'True',
-  );
+  const raised = RAISED_CONDITIONS.find((type) => findCondition(host.status?.conditions, type)?.status === 'True');
   if (raised !== undefined) return raised;
   return host.metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] === undefined ? readyOf(host)?.reason : 'Unschedulable';
 }

@@ -16,6 +16,7 @@ import { KubeError } from '../../../kube/error.ts';
 import { SECRETS, type Resource } from '../../../kube/resource.ts';
 import { RedfishPool } from '../../../redfish/index.ts';
 import { startFleet, type Fleet } from '../../../simulator/index.ts';
+import { merged } from './oneHost.ts';
 
 jest.setTimeout(30_000);
 
@@ -110,7 +111,7 @@ class Scene {
       this.put({
         ...host,
         metadata: { ...host.metadata, resourceVersion: version },
-        status: { ...host.status, ...object.status },
+        status: merged(host.status ?? {}, object.status ?? {}),
       });
       for (const wake of this.#waiters) wake();
       this.#waiters.clear();
@@ -223,6 +224,61 @@ describe('what the monitor does at a BMC and writes', () => {
     void monitor(50);
     await scene.until(() => scene.get('h').status?.powerState === 'Off');
     expect(scene.writes).toHaveLength(1);
+  });
+
+  describe('a free host whose server is on', () => {
+    const unexpected = () => findCondition(scene.get('h').status?.conditions, 'UnexpectedlyOn');
+
+    async function monitored(foundOn: boolean | undefined, stage?: ClaimStage) {
+      fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
+      const host = hostAt('h', fleet.host('sim-0001').address, stage);
+      const enrollment = {
+        ...(host.status?.enrollment ?? { connectionHash: '', attempt: 0 }),
+        ...(foundOn === undefined ? {} : { foundOn }),
+      };
+      scene.put({ ...host, status: { ...host.status, enrollment } });
+      if (foundOn === true) fleet.host('sim-0001').server.press('On');
+      void monitor(30);
+      await scene.until(() => scene.reachable('h') !== undefined);
+      return fleet.host('sim-0001').server;
+    }
+
+    test.each([undefined, false])('off before (foundOn %s): UnexpectedlyOn, until it is off', async (foundOn) => {
+      const server = await monitored(foundOn);
+      expect(unexpected()).toBeUndefined();
+      server.press('On');
+      await scene.until(() => unexpected()?.status === 'True');
+      expect(unexpected()?.message).toMatch(/on, and no machine has claimed it.*beskar7.io\/unschedulable/);
+      expect(scene.get('h').status).toMatchObject({ state: 'Available', powerState: 'On' });
+      await scene.until(() => scene.events.includes('UnexpectedlyOn'));
+      await fleet.fault('sim-0001', { refuse: true });
+      await scene.until(() => scene.reachable('h')?.status === 'False');
+      // The other condition of the same writer is not lost while the BMC is away.
+      expect(unexpected()?.status).toBe('True');
+      await fleet.heal();
+      server.press('Off');
+      await scene.until(() => unexpected()?.status === 'False');
+      await scene.until(() => scene.events.length === 3);
+      expect(scene.events).toEqual(['UnexpectedlyOn', 'BmcUnreachable', 'BmcReachable']);
+    });
+
+    test('on since its enrolment (rule 7): nothing, until it was seen off once', async () => {
+      const server = await monitored(true);
+      await scene.until(() => scene.get('h').status?.powerState === 'On');
+      expect(unexpected()).toBeUndefined();
+      server.press('Off');
+      await scene.until(() => scene.get('h').status?.enrollment?.foundOn === false);
+      server.press('On');
+      await scene.until(() => unexpected()?.status === 'True');
+    });
+
+    test('handed over: nothing', async () => {
+      const server = await monitored(false, 'HandedOver');
+      server.press('On');
+      await scene.until(() => scene.get('h').status?.powerState === 'On');
+      expect(unexpected()).toBeUndefined();
+      expect(scene.events).toEqual([]);
+    });
   });
 
   test('a password that was changed at the BMC, then in the Secret', async () => {
