@@ -28,6 +28,7 @@ const COMMON_PACKAGES = [
   'pciutils',
   'smartmontools',
   'util-linux',
+  'zstd',
 ];
 
 const COMMON_PROGRAMS = [
@@ -40,6 +41,8 @@ const COMMON_PROGRAMS = [
   // BusyBox's copy 1 KiB at a time.
   'usr/bin/sha256sum',
   'usr/bin/tee',
+  // BusyBox unpacks the other formats of images.
+  'usr/bin/zstd',
   'usr/sbin/dmidecode',
   'usr/sbin/ethtool',
   'usr/sbin/ip',

@@ -1,45 +1,45 @@
 # shellcheck shell=sh
-# WholeDisk: the target is a raw image; it is written to a disk while it is hashed.
+# WholeDisk: the target is a raw image, which may be packed; it is written to a disk while it is hashed.
+
+. "$LIBRARY/image.sh"
 
 deploy_disk() {
   [ -n "$DIGEST" ] || {
     PROBLEM='TargetDigestMissing: a disk is not overwritten with unchecked bytes'
     return 1
   }
-  choose_disk "$(image_size)" || return 1
+  inspect_image || return 1
+  choose_disk "$IMAGE_SIZE" || return 1
   disk=$CHOSEN
   prepare_handover || return 1
-  say "writes the target image from $(shown "$TARGET") to $disk"
-  stream "$TARGET" write_disk "$disk" || return 1
-  check_digest || {
+  say "writes the target image from $(shown "$TARGET") to ${CHOICE:-$disk}"
+  { stream "$TARGET" write_disk "$disk" && check_digest; } || {
     wipe_disk "$disk"
     return 1
   }
   write_handover "$disk"
 }
 
-# Bytes of the image as its server says; 0 where it does not.
-image_size() {
-  size=$(fetch "$TARGET" -I 2>/dev/null | tr -d '\r' | awk 'tolower($1) == "content-length:" { size = $2 } END { print size + 0 }')
-  printf '%s' "${size:-0}"
-}
-
-# choose_disk <bytes of the image>: fills CHOSEN. beskar7.disk, else the smallest that fits the image and minDiskGB; never a removable or read-only one.
+# choose_disk <bytes of the image>: fills CHOSEN, and CHOICE for people. beskar7.disk, else the smallest that fits the image and minDiskGB; never one on USB or a read-only one.
 choose_disk() {
   answer=$(jq -c -L "${REPORTS:-$LIBRARY/report}" --arg wanted "$DISK" --argjson image "$1" --argjson minimum "${MIN_DISK_GB}000000000" \
     --slurpfile smart "$FACTS/smart.json" --rawfile wwids "$FACTS/wwids.txt" -f "${REPORTS:-$LIBRARY/report}/disk-choice.jq" "$FACTS/lsblk.json")
   CHOSEN=$(printf '%s' "$answer" | jq -r '.disk // empty')
-  [ -z "$CHOSEN" ] || return 0
-  PROBLEM="NoDiskFits: $(printf '%s' "$answer" | jq -r '.problem // "the disks could not be read"')"
-  return 1
+  [ -n "$CHOSEN" ] || {
+    PROBLEM="NoDiskFits: $(printf '%s' "$answer" | jq -r '.problem // "the disks could not be read"')"
+    return 1
+  }
+  CHOICE=$(printf '%s' "$answer" | jq -r '"\(.disk) (\(.sizeBytes / 1e9 | round) GB" + (if .fitting > 1 then ", the smallest of \(.fitting) that fit)" else ")" end)')
 }
 
 # conv=fsync: an error that the disk has when it empties its cache is seen here.
-write_disk() {
-  dd of="$1" bs=4M iflag=fullblock conv=fsync
-}
+write_disk() (
+  # shellcheck disable=SC3040 # BusyBox has it.
+  set -o pipefail
+  unpack | dd of="$1" bs=4M iflag=fullblock conv=fsync
+)
 
-# What was written is not what was asked for: it must not boot.
+# What was written is not what was asked for, or not all of it: it must not boot.
 wipe_disk() {
   say "wipes the beginning of $1"
   dd if=/dev/zero of="$1" bs=1M count=16 conv=fsync 2>/dev/null

@@ -38,14 +38,19 @@ stream() {
       say_lines "$RUN/take-error" 3
       return 1
     }
-    say "the target image: $(sed -n '1s/^curl: ([0-9]*) //p' "$RUN/fetch-error" | cut -c 1-200)"
-    PROBLEM='TargetUnreachable: the target image could not be fetched'
-    is_fetch_passing "$fetched" || return 1
-    [ "$try" -lt "$FETCH_TRIES" ] && [ "$(uptime_seconds)" -lt "$HANDOVER_SECONDS" ] || return 1
-    try=$((try + 1))
-    RETRY_AFTER=0
-    wait_before_next
+    may_fetch_again || return 1
   done
+}
+
+# After a fetch of the target that failed: waits, and counts $try; 1 and PROBLEM when there is no other try.
+may_fetch_again() {
+  say "the target image: $(sed -n '1s/^curl: ([0-9]*) //p' "$RUN/fetch-error" | cut -c 1-200)"
+  PROBLEM='TargetUnreachable: the target image could not be fetched'
+  is_fetch_passing "$fetched" || return 1
+  [ "$try" -lt "$FETCH_TRIES" ] && [ "$(uptime_seconds)" -lt "$HANDOVER_SECONDS" ] || return 1
+  try=$((try + 1))
+  RETRY_AFTER=0
+  wait_before_next
 }
 
 stream_once() {

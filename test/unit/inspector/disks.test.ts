@@ -40,6 +40,10 @@ const sd = (name: string, gigabytes: number, more: object = {}) => ({
   ...more,
 });
 
+const nvme = (name: string, gigabytes: number, more: object = {}) =>
+  sd(name, gigabytes, { rota: false, tran: 'nvme', serial: 'S64', subsystems: 'block:nvme:pci', ...more });
+const namespaces = [nvme('nvme0n1', 960, { wwn: 'eui.1' }), nvme('nvme0n2', 480, { wwn: 'eui.2' })];
+
 describe('the disk that WholeDisk writes', () => {
   const three = [sd('sda', 8000), sd('sdb', 480), sd('sdc', 960)];
 
@@ -55,7 +59,18 @@ describe('the disk that WholeDisk writes', () => {
     ],
     ['none is large enough', { disks: three, minDiskGB: 8001 }, 'NoDiskFits: no disk fits'],
     ['none at all', { disks: [] }, 'NoDiskFits: no disk fits'],
-    ['never a removable one', { disks: [sd('sda', 8, { rm: true }), sd('sdb', 480)] }, '/dev/sdb'],
+    [
+      'a bay for hot swap sets RM and is as good as any',
+      { disks: [sd('sda', 8, { rm: true }), sd('sdb', 480)] },
+      '/dev/sda',
+    ],
+    ['RM as old versions of lsblk write it', { disks: [sd('sda', 8, { rm: '1', tran: 'sata' })] }, '/dev/sda'],
+    ['RM where the transport is not known', { disks: [sd('sda', 8, { rm: true, tran: null })] }, '/dev/sda'],
+    [
+      'never one behind a bridge on USB',
+      { disks: [sd('sda', 8, { tran: null, subsystems: 'block:scsi:usb:pci' }), sd('sdb', 480)] },
+      '/dev/sdb',
+    ],
     ['never one on USB', { disks: [sd('sda', 8, { tran: 'usb' }), sd('sdb', 480)] }, '/dev/sdb'],
     ['never a read-only one', { disks: [sd('sda', 8, { ro: true }), sd('sdb', 480)] }, '/dev/sdb'],
     [
@@ -71,6 +86,16 @@ describe('the disk that WholeDisk writes', () => {
     ],
     ['Dell: not the SD module, not the virtual CD', { disks: 'dell-r740xd' }, '/dev/sda'],
     ['HPE: not the smaller SD card', { disks: 'hpe-dl380-gen10' }, '/dev/sda'],
+    [
+      'disks with one made-up name are not one disk: the smallest counts',
+      { disks: [sd('sda', 480), sd('sdb', 240), sd('sdc', 960)], wwids: 'sda naa.5\nsdb naa.5\nsdc naa.5\n' },
+      '/dev/sdb',
+    ],
+    [
+      'nor are namespaces of one drive',
+      { disks: [nvme('nvme0n1', 3840), nvme('nvme0n2', 960)], minDiskGB: 1000 },
+      '/dev/nvme0n1',
+    ],
     ['QEMU: not the smaller read-only disk', { disks: 'qemu-virtio' }, '/dev/vda'],
   ])('%s', async (_name, wish, expected) => {
     expect(await chosen(wish)).toBe(expected);
@@ -84,10 +109,46 @@ describe('the disk that WholeDisk writes', () => {
     ['by the serial number of a SCSI disk', { disks: 'lenovo-sr650-multipath', disk: '8C60A00BTQB7' }, '/dev/sdb'],
     ['by its world-wide name', { disks: 'dell-r740xd', disk: 'naa.6a2e7c41d4c1f8f28007e4e3d40f681' }, '/dev/sdb'],
     ['that is not there: no other one instead', { disks: three, disk: 'sdz' }, 'NoDiskFits: beskar7.disk is not there'],
+    ['that is on USB', { disks: [sd('sda', 8, { tran: 'usb' })], disk: 'sda' }, 'NoDiskFits: beskar7.disk is on USB'],
+    ['that is in a bay for hot swap', { disks: [sd('sda', 8, { rm: true })], disk: 'sda' }, '/dev/sda'],
     [
-      'that is removable',
-      { disks: [sd('sda', 8, { rm: true })], disk: 'sda' },
-      'NoDiskFits: beskar7.disk is removable',
+      'by a serial number that two namespaces of a drive share: neither is overwritten',
+      { disks: namespaces, disk: 'S64' },
+      'NoDiskFits: beskar7.disk fits 2 disks (/dev/nvme0n1, /dev/nvme0n2): name one by its path or world-wide name',
+    ],
+    [
+      'by a serial number that they share, where only one is large enough: neither, too',
+      { disks: namespaces, disk: 'S64', image: 900e9 },
+      'NoDiskFits: beskar7.disk fits 2 disks (/dev/nvme0n1, /dev/nvme0n2): name one by its path or world-wide name',
+    ],
+    ['by the path of one of them', { disks: namespaces, disk: 'nvme0n2' }, '/dev/nvme0n2'],
+    ['by the world-wide name of one of them', { disks: namespaces, disk: 'eui.2' }, '/dev/nvme0n2'],
+    [
+      'by a world-wide name that namespaces share (a firmware that made it up)',
+      { disks: namespaces.map((one) => ({ ...one, wwn: 'eui.7' })), disk: 'eui.7' },
+      'NoDiskFits: beskar7.disk fits 2 disks (/dev/nvme0n1, /dev/nvme0n2): name one by its path or world-wide name',
+    ],
+    [
+      'by a serial number that many LUNs of an array share',
+      {
+        disks: ['a', 'b', 'c', 'd', 'e'].map((n) => sd(`sd${n}`, 10, { serial: 'ARRAY', wwn: `naa.${n}` })),
+        disk: 'ARRAY',
+      },
+      'NoDiskFits: beskar7.disk fits 5 disks (/dev/sda, /dev/sdb, /dev/sdc, /dev/sdd): name one by its path or world-wide name',
+    ],
+    [
+      'by the serial number of a disk with two paths: that is one disk',
+      {
+        disks: [sd('sda', 10, { serial: 'S' }), sd('sdb', 10, { serial: 'S' })],
+        wwids: 'sda naa.5\nsdb naa.5\n',
+        disk: 'S',
+      },
+      '/dev/sda',
+    ],
+    [
+      'by the name of one of its paths: that path',
+      { disks: [sd('sda', 10), sd('sdb', 10)], wwids: 'sda naa.5\nsdb naa.5\n', disk: 'sdb' },
+      '/dev/sdb',
     ],
     ['that is read-only', { disks: 'qemu-virtio', disk: 'vdb' }, 'NoDiskFits: beskar7.disk is read-only'],
     ['that is too small', { disks: three, disk: 'sdb', image: 481e9 }, 'NoDiskFits: beskar7.disk is too small'],

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest } from '@jest/globals';
 import { tarGz } from '../../../inspector/build/tar.ts';
 import { runParts, testWithShell, type ShellRun } from '../../support/inspector.ts';
@@ -23,22 +24,45 @@ const IMAGE = tarGz([
 /** `half`: breaks off in the middle. */
 type Serve = Buffer | number | 'half';
 let images: Serve[] = [];
-const asked: { method: string | undefined; url: string | undefined; authorization: string | undefined }[] = [];
+const asked: {
+  method: string | undefined;
+  url: string | undefined;
+  authorization: string | undefined;
+  range: string | undefined;
+}[] = [];
+/** How the server of images treats a range: as asked for, as if it were not asked for, or with 400; the last as long as nobody tells it. */
+let ranges: 'served' | 'ignored' | 'refused' = 'served';
+let isLengthTold = true;
 let server: Server;
 let base = '';
 let run = '';
 
 beforeAll(async () => {
   server = createServer(({ method, url, headers, socket }, response) => {
-    asked.push({ method, url, authorization: headers.authorization });
-    const next = images.length > 1 && method !== 'HEAD' ? images.shift() : images[0];
-    if (typeof next === 'number' || next === undefined) {
+    const { authorization, range } = headers;
+    asked.push({ method, url, authorization, range });
+    const isTaken = images.length > 1 && (range === undefined || typeof images[0] === 'number');
+    const next = isTaken ? images.shift() : images[0];
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
+    if (method === 'HEAD') {
+      // A pre-signed URL is signed for GET.
+      response.writeHead(403).end();
+    } else if (range !== undefined && ranges === 'refused') {
+      response.writeHead(400).end();
+    } else if (typeof next === 'object' && from !== undefined && ranges === 'served') {
+      const part = next.subarray(Number(from), Number(to) + 1);
+      const total = isLengthTold ? next.length : '*';
+      response
+        .writeHead(206, { 'content-range': `bytes ${from}-${Number(from) + part.length - 1}/${total}` })
+        .end(part);
+    } else if (typeof next === 'number' || next === undefined) {
       response.writeHead(next ?? 500).end();
     } else if (next === 'half') {
       response.writeHead(200, { 'content-length': IMAGE.length });
       response.write(IMAGE.subarray(0, 100), () => socket.destroy());
     } else {
-      response.writeHead(200, { 'content-length': next.length }).end(next);
+      response.on('error', () => undefined);
+      response.writeHead(200, isLengthTold ? { 'content-length': next.length } : {}).end(next);
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -46,6 +70,8 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   asked.length = 0;
+  ranges = 'served';
+  isLengthTold = true;
   run = mkdtempSync(path.join(os.tmpdir(), 'beskar7-handover-'));
 });
 afterEach(() => rmSync(run, { recursive: true, force: true }));
@@ -192,7 +218,7 @@ describe('WholeDisk', () => {
     ).toBe(true);
   });
 
-  testWithShell('no disk: nothing is fetched but the size', async () => {
+  testWithShell('no disk: nothing is fetched but the beginning, which tells size and kind', async () => {
     const none = `choose_disk() { PROBLEM='NoDiskFits: no disk fits'; return 1; }`;
     const done = await deploy(
       'deploy_disk',
@@ -201,7 +227,7 @@ describe('WholeDisk', () => {
       none,
     );
     expect(last(done)).toBe('problem: NoDiskFits: no disk fits');
-    expect(asked.map(({ method }) => method)).toEqual(['HEAD']);
+    expect(asked.map(({ method, range }) => [method, range])).toEqual([['GET', 'bytes=0-65535']]);
   });
 
   testWithShell('a disk that cannot be written', async () => {
@@ -213,5 +239,120 @@ describe('WholeDisk', () => {
       full,
     );
     expect(last(done)).toMatch(/^problem: TargetUnusable: .*written/);
+  });
+
+  const deployed = (image: Buffer, name = 'image', more = '') =>
+    deploy(
+      'deploy_disk',
+      [image],
+      `beskar7.mode=WholeDisk beskar7.target-digest=${digestOf(image)} beskar7.target=${base}/${name}?signature=hidden`,
+      `${lines}\n${more}`,
+    );
+  const isUntouched = () => readFileSync(disk()).equals(Buffer.alloc(20 * 1024 * 1024, 'old'));
+  const packed = (program: string, ...args: string[]) => {
+    const { status, stdout } = spawnSync(program, args, { input: RAW, maxBuffer: 2 ** 26 });
+    return status === 0 ? stdout : undefined;
+  };
+
+  testWithShell.each<[string, typeof ranges, boolean]>([
+    ['by a range', 'served', true],
+    ['by the length of the whole, where ranges are ignored', 'ignored', true],
+    ['by the length of the whole, where ranges are refused', 'refused', true],
+    ['by fetching it twice, where nobody tells it', 'ignored', false],
+    ['by fetching it twice, where a range does not tell it', 'served', false],
+  ])('HEAD is refused: the size is known %s', async (_name, how, isTold) => {
+    ranges = how;
+    isLengthTold = isTold;
+    const done = await deployed(RAW);
+    expect(last(done)).toBe('ok');
+    expect(done.output).toContain(`size: ${RAW.length}`);
+    expect(done.output.includes('measures')).toBe(!isTold);
+    expect(readFileSync(disk()).subarray(0, RAW.length).equals(RAW)).toBe(true);
+  });
+
+  testWithShell('a server that fails for a moment is asked again before a disk is chosen', async () => {
+    const done = await deploy(
+      'deploy_disk',
+      [503, RAW],
+      `beskar7.mode=WholeDisk beskar7.target-digest=${digestOf(RAW)}`,
+      lines,
+    );
+    expect(last(done)).toBe('ok');
+    expect(done.output).toContain(`size: ${RAW.length}`);
+  });
+
+  const PACKINGS: readonly (readonly [string, Buffer | undefined])[] = [
+    ['raw.gz', gzipSync(RAW)],
+    ['raw.gz of two members', Buffer.concat([gzipSync(RAW.subarray(0, 9999)), gzipSync(RAW.subarray(9999))])],
+    ['raw.zst', packed('zstd', '-c', '-q') && zstdCompressSync(RAW)],
+    ['raw.xz', packed('xz', '-c')],
+    ['raw.bz2', packed('bzip2', '-c')],
+    // By content: the name says nothing.
+    ['disk', gzipSync(RAW)],
+  ];
+  // Without those whose program is not installed here.
+  const possible = PACKINGS.flatMap(([name, image]) => (image === undefined ? [] : [[name, image] as const]));
+  testWithShell.each(possible)('%s: unpacked, on a disk that has room for what it unpacks to', async (name, image) => {
+    const done = await deployed(image, encodeURIComponent(name));
+    expect(last(done)).toBe('ok');
+    expect(done.output).toContain(`size: ${RAW.length}`);
+    expect(readFileSync(disk()).subarray(0, RAW.length).equals(RAW)).toBe(true);
+  });
+
+  const at = (offset: number, bytes: string | Buffer) => {
+    const image = Buffer.alloc(100_000, 7);
+    Buffer.from(bytes as string).copy(image, offset);
+    return image;
+  };
+  testWithShell.each<[string, Buffer, RegExp]>([
+    ['disk.qcow2', at(0, Buffer.from('QFI\xfb\0\0\0\x03', 'latin1')), /is qcow2, no raw disk image: convert it/],
+    ['disk.vmdk', at(0, 'KDMV\x01'), /is VMDK/],
+    ['disk.vhdx', at(0, 'vhdxfile'), /is VHDX/],
+    ['disk.vdi', at(64, Buffer.from('7f10dabe', 'hex')), /is VDI/],
+    ['disk.raw', at(257, 'ustar'), /is an archive \(tar\)/],
+    ['disk.lz4', at(0, Buffer.from('04224d18', 'hex')), /is lz4/],
+    ['disk.zip', at(0, 'PK\x03\x04'), /is zip/],
+    ['disk.br', at(0, '?'), /is brotli/],
+    ['disk.iso', at(32769, 'CD001'), /is an ISO for CDs alone/],
+    ['page', Buffer.from('<!DOCTYPE html><html>'), /is a page of text/],
+    ['tar.gz for Kexec', IMAGE, /what the target image unpacks to is an archive \(tar\)/],
+    ['qcow2.gz', gzipSync(at(0, Buffer.from('QFI\xfb', 'latin1'))), /unpacks to is qcow2/],
+    ['raw.gz.gz', gzipSync(gzipSync(RAW)), /packed once more, with gzip/],
+    ['broken.gz', gzipSync(RAW).subarray(0, 2000), /could not be unpacked/],
+    ['empty', Buffer.alloc(0), /is empty/],
+    ['empty.gz', gzipSync(''), /is empty/],
+  ])('%s with the right digest is refused before a byte is written', async (name, image, problem) => {
+    const done = await deployed(image, encodeURIComponent(name));
+    expect(last(done)).toMatch(/^problem: TargetUnusable: /);
+    expect(last(done)).toMatch(problem);
+    expect(isUntouched()).toBe(true);
+  });
+
+  testWithShell('without the program that unpacks it: refused before a byte is written', async () => {
+    const done = await deployed(at(0, Buffer.from('28b52ffd', 'hex')), 'disk.zst', 'command() { return 1; }');
+    expect(last(done)).toMatch(/^problem: TargetUnusable: .* packed with zstd, which this inspector cannot unpack/);
+    expect(isUntouched()).toBe(true);
+  });
+
+  testWithShell('a packed image with a wrong digest: no disk is touched at all', async () => {
+    const wrong = `beskar7.mode=WholeDisk beskar7.target-digest=sha256:${'0'.repeat(64)}`;
+    const done = await deploy('deploy_disk', [gzipSync(RAW)], wrong, lines);
+    expect(last(done)).toMatch(/^problem: TargetDigestMismatch: /);
+    expect(isUntouched()).toBe(true);
+  });
+
+  testWithShell('a stream that breaks off for good: what was written does not boot', async () => {
+    const done = await deploy(
+      'deploy_disk',
+      [RAW],
+      `beskar7.mode=WholeDisk beskar7.target-digest=${digestOf(RAW)}`,
+      `${lines}\nstream() { echo written | dd of="$CHOSEN" conv=notrunc 2>/dev/null; PROBLEM='TargetUnreachable: x'; return 1; }`,
+    );
+    expect(last(done)).toBe('problem: TargetUnreachable: x');
+    expect(
+      readFileSync(disk())
+        .subarray(0, 16 * 1024 * 1024)
+        .every((byte) => byte === 0),
+    ).toBe(true);
   });
 });
