@@ -12,6 +12,8 @@ import { TemplateWatcher } from './templateWatcher.ts';
 import { Waker } from './waker.ts';
 
 export { createInformers, machineOn, mayClaim, type Informers } from './informers.ts';
+export type { WatchObserver } from './informerOptions.ts';
+export { INTERRUPTIONS } from './watchHealth.ts';
 export { createStarter } from './temporalStarter.ts';
 export type { Starter } from './starter.ts';
 

@@ -1,12 +1,14 @@
-import type { Logger } from 'pino';
 import type { KubeClient } from '../kube/client.ts';
 import { pause } from '../kube/deadline.ts';
 import { isExpired, isKindAbsent, KubeError } from '../kube/error.ts';
 import type { Identified, Resource } from '../kube/resource.ts';
+import { INFORMER_TIMING, type InformerOptions, type InformerTiming, type WatchObserver } from './informerOptions.ts';
 import { listAll } from './listAll.ts';
+import { ListAudit, versionOf } from './listAudit.ts';
 import type { WatchEvent } from '../kube/watchStream.ts';
 import { keyOf, Store, type Indexes } from './store.ts';
-import { watchOnce } from './watchOnce.ts';
+import { WatchHealth, type WatchProblem } from './watchHealth.ts';
+import { followWatch, interruptionOf } from './followWatch.ts';
 
 /** What has become of an object. `previous` is what the cache had. */
 export type Change<T> =
@@ -14,67 +16,37 @@ export type Change<T> =
   | { readonly type: 'updated'; readonly object: T; readonly previous: T }
   | { readonly type: 'deleted'; readonly object: T; readonly previous?: undefined };
 
-export interface InformerOptions<T extends Identified> {
-  readonly logger: Pick<Logger, 'warn' | 'info' | 'debug'>;
-  /** Absent: all namespaces. */
-  readonly namespace?: string;
-  /** Absent: all objects. One whose labels stop matching counts as deleted. */
-  readonly labelSelector?: string;
-  /** Takes away what nobody reads, before the object is kept. */
-  readonly trim?: (object: T) => T;
-  readonly indexes?: Indexes<T>;
-  /** The kind may not be installed: then the cache counts as synced and empty. */
-  readonly optional?: boolean;
-  readonly timing?: Partial<Timing>;
-}
-
-interface Timing {
-  /** A watch is asked to end after this, to twice this. */
-  readonly watchSeconds: number;
-  /** A watch without a byte for its whole time and this is cut. */
-  readonly watchMarginMs: number;
-  readonly firstRetryMs: number;
-  readonly longestRetryMs: number;
-  /** How soon an optional kind that is absent is looked for again. */
-  readonly absentRetryMs: number;
-  readonly pageSize: number;
-}
-
-const TIMING: Timing = {
-  watchSeconds: 300,
-  watchMarginMs: 30_000,
-  firstRetryMs: 200,
-  longestRetryMs: 10_000,
-  absentRetryMs: 30_000,
-  pageSize: 500,
-};
-
 /**
- * A cache of one kind that keeps itself up to date: list, then watch from there. It never gives up: a 410 or a broken line leads
- * to a new list (which tells of what was missed, deletions too), any other error to a new watch from the last version seen.
+ * A cache of one kind that keeps itself up to date: list, then watch from there. It never gives up: a 410, a broken line or a watch that
+ * fell silent leads to a new list (which tells of what was missed, deletions too), any other error to a new watch from the last version
+ * seen. Everything is listed again every ten minutes all the same.
  */
 export class Informer<T extends Identified> {
   readonly resource: Resource<T>;
   readonly indexes: Indexes<T>;
   readonly #kube: KubeClient;
   readonly #options: InformerOptions<T>;
-  readonly #timing: Timing;
+  readonly #timing: InformerTiming;
   readonly #store: Store<T>;
+  readonly #health: WatchHealth;
+  readonly #observer: WatchObserver | undefined;
   readonly #handlers = new Set<(change: Change<T>) => void>();
   readonly #waiters = new Set<() => void>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #version: string | undefined;
-  #failures = 0;
+  #listDueMs = 0;
+  #audit: ListAudit | undefined;
   #synced = false;
   #absent = false;
-  #failure: { sinceMs: number; message: string } | undefined;
 
   constructor(kube: KubeClient, resource: Resource<T>, options: InformerOptions<T>) {
     this.#kube = kube;
     this.resource = resource;
     this.#options = options;
-    this.#timing = { ...TIMING, ...options.timing };
+    this.#timing = { ...INFORMER_TIMING, ...options.timing };
+    this.#health = new WatchHealth(this.#timing);
+    this.#observer = options.observerOf?.(resource.kind);
     this.indexes = options.indexes ?? {};
     this.#store = new Store<T>(this.indexes);
   }
@@ -111,10 +83,9 @@ export class Informer<T extends Identified> {
     return () => this.#handlers.delete(handler);
   }
 
-  /** What is wrong, and for how long; undefined while the watch works. */
-  problem(): { message: string; forMs: number } | undefined {
-    if (!this.#failure) return undefined;
-    return { message: this.#failure.message, forMs: performance.now() - this.#failure.sinceMs };
+  /** What is wrong, and for how long the cache may have been behind; undefined while the watch works. */
+  problem(): WatchProblem | undefined {
+    return this.#health.problem();
   }
 
   start(): void {
@@ -148,7 +119,7 @@ export class Informer<T extends Identified> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        if (this.#version === undefined) await this.#relist();
+        if (this.#isListDue()) await this.#relist();
         await this.#watch();
       } catch (error) {
         if (signal.aborted) return;
@@ -159,22 +130,21 @@ export class Informer<T extends Identified> {
 
   /** Notes a failure; returns how long to wait before the next try. */
   #failed(error: unknown): number {
-    this.#failures += 1;
     const { optional = false, logger } = this.#options;
-    const jitter = 0.5 + Math.random();
     if (isKindAbsent(error)) {
       this.#version = undefined;
       if (optional) {
         this.#becomeAbsent();
-        return this.#timing.absentRetryMs * jitter;
+        return this.#timing.absentRetryMs * (0.5 + Math.random());
       }
     }
     const isBroken = error instanceof KubeError && error.reason === 'InvalidResponse';
     if (isExpired(error) || isBroken) this.#version = undefined;
     const message = error instanceof Error ? error.message : String(error);
-    this.#failure = { sinceMs: this.#failure?.sinceMs ?? performance.now(), message };
-    const { firstRetryMs, longestRetryMs } = this.#timing;
-    const delayMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(this.#failures - 1, 20)) * jitter;
+    const why = interruptionOf(error);
+    if (why === 'silent') this.#listDueMs = 0;
+    const delayMs = this.#health.failed(why, message);
+    this.#observer?.interrupted(why);
     const level = isExpired(error) ? 'debug' : 'warn';
     logger[level](
       { kind: this.resource.kind, error: message, nextTryInMs: Math.round(delayMs) },
@@ -183,9 +153,8 @@ export class Informer<T extends Identified> {
     return delayMs;
   }
 
-  #worked(): void {
-    this.#failures = 0;
-    this.#failure = undefined;
+  #isListDue(): boolean {
+    return this.#version === undefined || performance.now() >= this.#listDueMs;
   }
 
   async #relist(): Promise<void> {
@@ -198,64 +167,107 @@ export class Informer<T extends Identified> {
       signal: this.#stop.signal,
     });
     const gone = new Set(this.#store.keys());
+    const changed: string[] = [];
     for (const object of items) {
-      gone.delete(keyOf(object));
-      this.#put(object);
+      const key = keyOf(object);
+      gone.delete(key);
+      if (this.#put(object)) changed.push(key);
     }
-    for (const key of gone) this.#remove(key);
-    this.#version = resourceVersion;
+    for (const key of gone) if (this.#remove(key)) changed.push(key);
+    this.#listed(resourceVersion, changed);
+    this.#listDueMs = performance.now() + this.#timing.listEveryMs * (0.8 + 0.2 * Math.random());
     if (this.#absent) this.#options.logger.info({ kind: this.resource.kind }, 'the kind is served now');
     this.#absent = false;
     this.#becomeSynced();
   }
 
+  /** Decides where the watch begins after a list, and whether what the list has changed should have been known. */
+  #listed(listVersion: string, changed: string[]): void {
+    const before = versionOf(this.#version);
+    const upTo = versionOf(listVersion);
+    const untold = [...(this.#audit?.untold ?? []), ...changed];
+    if (this.#version !== undefined && this.#health.isSuspect) this.#missed(untold.length);
+    else if (before !== undefined && upTo !== undefined && untold.length > 0) {
+      // The watch continues from where it was: what it tells of up to the list's version was only late.
+      this.#audit = new ListAudit(upTo, untold);
+      return;
+    }
+    this.#audit = undefined;
+    this.#version = listVersion;
+  }
+
+  #missed(objects: number): void {
+    if (objects === 0) return;
+    this.#observer?.missed(objects);
+    this.#options.logger.warn(
+      { kind: this.resource.kind, objects },
+      'a list found changes that the watch had not told of; the cache was wrong until now',
+    );
+  }
+
   async #watch(): Promise<void> {
-    const { watchSeconds, watchMarginMs } = this.#timing;
-    const timeoutSeconds = Math.ceil(watchSeconds * (1 + Math.random()));
-    const startedAt = performance.now();
-    let events = 0;
-    const { namespace, labelSelector } = this.#options;
-    const options = {
+    const { watchSeconds, suspectWatchSeconds, watchMarginMs, healthyMs } = this.#timing;
+    const { namespace, labelSelector, signal } = { ...this.#options, signal: this.#stop.signal };
+    const seconds = this.#health.isSuspect ? suspectWatchSeconds : watchSeconds * (1 + 0.4 * Math.random());
+    const timeoutSeconds = Math.ceil(seconds);
+    const { isProven } = await followWatch(this.#kube, this.resource, {
       namespace,
       ...(labelSelector === undefined ? {} : { labelSelector }),
       resourceVersion: this.#version ?? '',
       timeoutSeconds,
       silenceMs: timeoutSeconds * 1000 + watchMarginMs,
-      signal: this.#stop.signal,
-    };
-    await watchOnce(this.#kube, this.resource, options, ({ type, object }) => {
-      this.#apply(type, object);
-      if ((events += 1) === 1) this.#worked();
+      healthyMs,
+      signal,
+      onHealthy: (hasTold) => {
+        if (hasTold || !this.#health.isSuspect) this.#health.worked();
+      },
+      onEvent: ({ type, object }) => {
+        this.#apply(type, object);
+        this.#health.alive();
+      },
     });
-    // A server that ends each watch at once would make this a busy loop.
-    if (events === 0 && performance.now() - startedAt < Math.min(1000, watchSeconds * 500)) {
-      throw new Error('the API server ended the watch at once');
-    }
-    this.#worked();
+    if (!isProven) return;
+    this.#health.alive();
+    this.#health.worked();
+    if (this.#audit) this.#endAudit(this.#audit);
   }
 
   #apply(type: WatchEvent<T>['type'], object: T): void {
-    const { trim = (value: T) => value } = this.#options;
-    if (type === 'DELETED') this.#remove(keyOf(object), trim(object));
-    else if (type !== 'BOOKMARK') this.#put(trim(object));
-    this.#version = object.metadata.resourceVersion;
+    const { resourceVersion } = object.metadata;
+    if (this.#audit?.isNews(type, keyOf(object), resourceVersion)) this.#endAudit(this.#audit);
+    if (!this.#audit) {
+      const { trim = (value: T) => value } = this.#options;
+      if (type === 'DELETED') this.#remove(keyOf(object), trim(object));
+      else if (type !== 'BOOKMARK') this.#put(trim(object));
+    }
+    this.#version = resourceVersion;
   }
 
-  #put(object: T): void {
+  /** The watch is where the list was: what it has not told of by now, it never will. */
+  #endAudit({ untold, upTo }: ListAudit): void {
+    this.#audit = undefined;
+    this.#version = String(upTo);
+    this.#missed(untold.size);
+  }
+
+  /** Whether that was new. */
+  #put(object: T): boolean {
     const known = this.#store.get(keyOf(object));
     if (known && known.metadata.uid === object.metadata.uid) {
-      if (known.metadata.resourceVersion === object.metadata.resourceVersion) return;
+      if (known.metadata.resourceVersion === object.metadata.resourceVersion) return false;
     } else if (known) {
       // Deleted and made again in the gap: two objects, not one that changed.
       this.#remove(keyOf(object));
     }
     const previous = this.#store.set(object);
     this.#emit(previous ? { type: 'updated', object, previous } : { type: 'added', object });
+    return true;
   }
 
-  #remove(key: string, last?: T): void {
+  #remove(key: string, last?: T): boolean {
     const previous = this.#store.delete(key);
     if (previous) this.#emit({ type: 'deleted', object: last ?? previous });
+    return previous !== undefined;
   }
 
   #emit(change: Change<T>): void {
@@ -273,13 +285,13 @@ export class Informer<T extends Identified> {
       this.#options.logger.info({ kind: this.resource.kind }, 'the kind is not served; goes on without it');
     this.#absent = true;
     for (const key of this.#store.keys()) this.#remove(key);
-    this.#failure = undefined;
+    this.#health.absent();
     this.#becomeSynced();
   }
 
   #becomeSynced(): void {
     this.#synced = true;
-    this.#failure = undefined;
+    this.#health.alive();
     for (const resolve of this.#waiters) resolve();
     this.#waiters.clear();
   }

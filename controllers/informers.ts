@@ -27,6 +27,7 @@ import {
   type CapiMachine,
 } from '../kube/resource.ts';
 import { Informer } from './informer.ts';
+import type { WatchObserver } from './informerOptions.ts';
 import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine, trimTemplate } from './trim.ts';
 
 /** The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved. */
@@ -49,8 +50,10 @@ export interface Informers {
   /** All first lists are in. */
   synced(): boolean;
   waitForSync(signal: AbortSignal): Promise<void>;
-  /** Watches that have not worked for longer than `longerThanMs`, as sentences for the operator. */
+  /** Caches that may have been behind for longer than `longerThanMs`, as sentences for the operator. */
   problems(longerThanMs: number): string[];
+  /** Each kind, and whether its watch works now. */
+  watches(): { kind: string; works: boolean }[];
 }
 
 export interface InformersOptions {
@@ -59,12 +62,18 @@ export interface InformersOptions {
   readonly namespace?: string;
   /** Own kinds only with this value of the label `cluster.x-k8s.io/watch-filter`. Cluster API's own objects need not carry it. */
   readonly watchFilter?: string;
+  /** Gives who is told of the interruptions of a kind's watch. */
+  readonly observerOf?: (kind: string) => WatchObserver;
 }
 
 /** Watch caches for one namespace, or for all. They do nothing before `start`. */
 export function createInformers(kube: KubeClient, options: InformersOptions): Informers {
-  const { logger, namespace, watchFilter } = options;
-  const common = { logger, ...(namespace === undefined ? {} : { namespace }) };
+  const { logger, namespace, watchFilter, observerOf } = options;
+  const common = {
+    logger,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(observerOf === undefined ? {} : { observerOf }),
+  };
   const own = watchFilter === undefined ? common : { ...common, labelSelector: `${LABEL_WATCH_FILTER}=${watchFilter}` };
   const hosts = new Informer(kube, HOSTS, { ...own, trim: trimHost, indexes: hostIndexes });
   const machines = new Informer(kube, MACHINES, { ...own, trim: trimMachine, indexes: machineIndexes });
@@ -92,9 +101,11 @@ export function createInformers(kube: KubeClient, options: InformersOptions): In
     problems: (longerThanMs) =>
       all.flatMap((informer) => {
         const problem = informer.problem();
-        if (!problem || problem.forMs <= longerThanMs) return [];
-        return [`${informer.resource.kind}: not watched for ${Math.round(problem.forMs / 1000)} s: ${problem.message}`];
+        if (!problem || problem.forMs < longerThanMs) return [];
+        const { kind } = informer.resource;
+        return [`${kind}: not known to be current for ${Math.round(problem.forMs / 1000)} s: ${problem.message}`];
       }),
+    watches: () => all.map((informer) => ({ kind: informer.resource.kind, works: informer.problem() === undefined })),
   };
 }
 

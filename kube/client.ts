@@ -35,6 +35,8 @@ export interface WatchOptions {
   /** When the API server ends the watch. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
+  /** Called once the API server has accepted the watch, before the first event. */
+  readonly onOpen?: () => void;
 }
 
 export interface List<T> {
@@ -205,12 +207,13 @@ export class KubeClient {
    * when the version is too old, `InvalidResponse` on a broken line, `Unreachable` on a dropped connection, `Aborted` by the signal.
    */
   watch<T extends Identified>(resource: Resource<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>> {
-    const { namespace, labelSelector, resourceVersion, timeoutSeconds, signal } = options;
+    const { namespace, labelSelector, resourceVersion, timeoutSeconds, signal, onOpen } = options;
     return this.#transport.watch<T>({
       subject: { verb: 'watch', resource: resource.plural, namespace },
       path: resourcePath(resource, namespace),
       query: { watch: true, allowWatchBookmarks: true, labelSelector, resourceVersion, timeoutSeconds },
       signal,
+      ...(onOpen === undefined ? {} : { onOpen }),
     });
   }
 

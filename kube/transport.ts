@@ -78,6 +78,7 @@ export class Transport {
     path: string;
     query: Query;
     signal: AbortSignal;
+    onOpen?: () => void;
   }): AsyncGenerator<WatchEvent<T>> {
     this.#requireOpen(watch.subject);
     const start = startDeadline(WATCH_START_MS, watch.signal);
@@ -93,6 +94,7 @@ export class Transport {
       if (response.statusCode !== 200) throw await this.#refused(watch.subject, response);
       start.end();
       start.signal.removeEventListener('abort', onStop);
+      watch.onOpen?.();
       for await (const line of linesOf(response.body)) yield parseWatchLine<T>(watch.subject, line);
     } catch (error) {
       throw toKubeError(watch.subject, error, start, watch.signal);

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { ActivityMetrics } from '../activities/dependencies.ts';
 import { MACHINE_PHASES, type Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { findCondition } from '../crds/conditions.ts';
+import { INTERRUPTIONS, type WatchObserver } from '../controllers/index.ts';
 import { HOST_STATES, type PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
 import type { ObserveRequest } from '../redfish/index.ts';
@@ -18,6 +19,8 @@ export interface Counted {
   waiting(): Iterable<Beskar7Machine>;
   /** Whether Temporal answered at the last look. */
   isTemporalWell(): boolean;
+  /** Each watch of this process, and whether it works now. */
+  watches(): Iterable<{ readonly kind: string; readonly works: boolean }>;
 }
 
 /**
@@ -28,11 +31,12 @@ export function createMetrics(counted: Counted): {
   registry: Registry;
   activities: ActivityMetrics;
   redfishRequest: ObserveRequest;
+  watchObserverOf: (kind: string) => WatchObserver;
 } {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerGauges(registry, counted);
-  registerTemporal(registry, counted);
+  registerProcess(registry, counted);
   const registers = [registry];
   const inspection = new Histogram({
     name: 'beskar7_inspection_duration_seconds',
@@ -73,6 +77,7 @@ export function createMetrics(counted: Counted): {
       provisioningDone: (seconds) => provisioning.observe(seconds),
       provisioningFailed: (reason) => provisioningFailures.inc({ reason }),
     },
+    watchObserverOf: registerWatches(registers),
     redfishRequest: ({ method, outcome, seconds }) => requests.observe({ method, outcome: classOf(outcome) }, seconds),
   };
 }
@@ -130,7 +135,41 @@ function registerGauges(registry: Registry, { hosts, machines, waiting }: Counte
   });
 }
 
-function registerTemporal(registry: Registry, { isTemporalWell }: Counted): void {
+/** All series of a kind are there from the start, so that the first count is an increase. */
+function registerWatches(registers: Registry[]): (kind: string) => WatchObserver {
+  const interruptions = new Counter({
+    name: 'beskar7_watch_interruptions_total',
+    help: 'Watches of the API server that ended before their time and were begun again, by kind and reason.',
+    labelNames: ['kind', 'reason'],
+    registers,
+  });
+  const missed = new Counter({
+    name: 'beskar7_watch_missed_total',
+    help: 'Changes that a list found and no event had told: the watch cache was wrong until then.',
+    labelNames: ['kind'],
+    registers,
+  });
+  return (kind) => {
+    missed.inc({ kind }, 0);
+    for (const reason of INTERRUPTIONS) interruptions.inc({ kind, reason }, 0);
+    return {
+      interrupted: (reason) => interruptions.inc({ kind, reason }),
+      missed: (objects) => missed.inc({ kind }, objects),
+    };
+  };
+}
+
+/** What is so of this process, whatever the objects say. */
+function registerProcess(registry: Registry, { isTemporalWell, watches }: Counted): void {
+  const watchUp: Gauge = new Gauge({
+    name: 'beskar7_watch_up',
+    help: 'Whether the watch of a kind works in this process: 1 or 0.',
+    labelNames: ['kind'],
+    registers: [registry],
+    collect() {
+      for (const { kind, works } of watches()) watchUp.set({ kind }, works ? 1 : 0);
+    },
+  });
   const up: Gauge = new Gauge({
     name: 'beskar7_temporal_up',
     help: 'Whether Temporal answered this process at the last look: 1 or 0.',

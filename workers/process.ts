@@ -127,24 +127,27 @@ export class Beskar7 {
       'starts',
     );
     await this.#startTracing();
-    const informers = createInformers(this.#kube, {
-      logger,
-      ...(config.namespace === undefined ? {} : { namespace: config.namespace }),
-      ...(config.watchFilter === undefined ? {} : { watchFilter: config.watchFilter }),
-    });
-    if (this.#tracing) this.#tracing.ids.ofMachine = traceOfMachine(informers);
-    const metrics = createMetrics({
+    const metrics: ReturnType<typeof createMetrics> = createMetrics({
       hosts: () => informers.hosts.list(),
       machines: () => informers.machines.list(),
       waiting: () => informers.machines.list().filter(isWaiting),
       isTemporalWell: () => this.#temporalProblem() === undefined,
+      watches: () => informers.watches(),
     });
+    const informers: Informers = createInformers(this.#kube, {
+      logger,
+      observerOf: metrics.watchObserverOf,
+      ...(config.namespace === undefined ? {} : { namespace: config.namespace }),
+      ...(config.watchFilter === undefined ? {} : { watchFilter: config.watchFilter }),
+    });
+    if (this.#tracing) this.#tracing.ids.ofMachine = traceOfMachine(informers);
     await this.#listenMetrics(metrics.registry);
     installTemporalRuntime(logger, this.#sdkMetricsPort);
     this.#health.set('caches', () => {
       if (!informers.synced()) return 'the watch caches are not filled yet';
       return informers.problems(CACHE_LAG_MS)[0];
     });
+    this.#health.set('watches', () => informers.problems(0)[0], { decides: false });
     // Before everything that may wait: clients of other versions wait for it.
     if (this.#has('webhook')) await this.#startWebhook();
     informers.start();

@@ -352,6 +352,22 @@ const WORKERS: Dashboard = {
       queries: [{ expr: 'sum by (pod) (temporal_sticky_cache_size)', legend: '{{pod}}' }],
     },
     {
+      title: 'Watches that were interrupted, and changes they missed',
+      description: 'By kind. Missed: a list found what no event had told.',
+      type: 'timeseries',
+      width: 12,
+      queries: [
+        {
+          expr: 'sum by (kind, reason) (increase(beskar7_watch_interruptions_total[$__rate_interval])) > 0',
+          legend: '{{kind}} {{reason}}',
+        },
+        {
+          expr: 'sum by (kind) (increase(beskar7_watch_missed_total[$__rate_interval])) > 0',
+          legend: '{{kind}} missed',
+        },
+      ],
+    },
+    {
       title: 'Delay of the event loop (p99)',
       type: 'timeseries',
       width: 12,

@@ -48,8 +48,14 @@ export class FakeApi {
     for (const watch of this.watches) watch.write(line);
   }
 
+  /** The object of a bookmark at the newest version. */
+  bookmark(): object {
+    return { metadata: { resourceVersion: String(this.#version) } };
+  }
+
   endWatches(): void {
     for (const watch of this.watches) watch.end();
+    this.watches.clear();
   }
 
   #tell(type: string, object: Item): void {

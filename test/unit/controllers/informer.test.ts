@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Informer, type InformerOptions } from '../../../controllers/informer.ts';
+import { Informer } from '../../../controllers/informer.ts';
+import { INFORMER_TIMING, type InformerOptions } from '../../../controllers/informerOptions.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import type { Resource } from '../../../kube/resource.ts';
 import { clientFor, json, statusBody, TestServer, until } from '../kube/httpServer.ts';
@@ -13,6 +14,8 @@ let api: FakeApi;
 let client: KubeClient;
 let informer: Informer<Item>;
 let changes: string[];
+let interruptions: string[];
+let missed: number[];
 
 beforeEach(async () => {
   server = new TestServer();
@@ -27,14 +30,17 @@ afterEach(async () => {
 });
 
 function make(options: Partial<InformerOptions<Item>> = {}): void {
-  const timing = { firstRetryMs: 2, longestRetryMs: 10, absentRetryMs: 5, ...options.timing };
+  const timing = { firstRetryMs: 2, longestRetryMs: 10, absentRetryMs: 5, healthyMs: 5, ...options.timing };
   informer = new Informer(client, ITEMS, {
     logger,
     indexes: { byText: ({ spec }) => (spec.text === undefined ? [] : [spec.text]) },
+    observerOf: () => ({ interrupted: (why) => interruptions.push(why), missed: (objects) => missed.push(objects) }),
     ...options,
     timing,
   });
   changes = [];
+  interruptions = [];
+  missed = [];
   informer.onChange(({ type, object, previous }) => {
     changes.push(`${type} ${object.metadata.name}${previous ? ` ${previous.spec.text}->${object.spec.text}` : ''}`);
   });
@@ -163,7 +169,7 @@ describe('what goes wrong', () => {
     };
     await start();
     await expectAlive();
-    expect(informer.problem()).toBeUndefined();
+    await until('it is well', () => informer.problem() === undefined);
   });
 
   test('403 is told as the problem until it is mended', async () => {
@@ -180,11 +186,82 @@ describe('what goes wrong', () => {
     await expectAlive();
   });
 
-  test('a watch without a byte is cut, and opened again', async () => {
-    await start({ timing: { watchSeconds: 0.02, watchMarginMs: -990 } });
-    await until('it has given up the silent ones', () => api.watchVersions.length >= 3);
+  test('a watch that falls silent is cut within 150 s', () => {
+    const { watchSeconds, suspectWatchSeconds, watchMarginMs } = INFORMER_TIMING;
+    expect(watchSeconds * 1.4 * 1000 + watchMarginMs).toBeLessThanOrEqual(150_000);
+    // So that a process whose watches stay silent is never behind for longer than makes it not ready.
+    expect(suspectWatchSeconds * 1000 + watchMarginMs).toBeLessThan(60_000);
+  });
+
+  const impatient = { watchSeconds: 0.02, suspectWatchSeconds: 0.02, watchMarginMs: -980 };
+
+  test('a watch whose lines are swallowed on the way: cut, told, and listed again until a line comes', async () => {
+    api.put('a', 'old', false);
+    await start({ timing: impatient });
+    api.put('a', 'new', false);
+    await until('a list has told', () => informer.get('ns', 'a')?.spec.text === 'new');
+    api.put('b', 'x', false);
+    await until('and again', () => informer.size === 2);
+    expect(informer.problem()?.message).toContain('was silent');
+    expect(informer.problem()?.forMs).toBeLessThan(1000);
+    expect(interruptions).toContain('silent');
+    expect(missed).toEqual([1, 1]);
+    await until('lines come again', () => {
+      api.say(`${JSON.stringify({ type: 'BOOKMARK', object: api.bookmark() })}\n`);
+      return informer.problem() === undefined;
+    });
     await expectAlive();
-    expect(api.lists).toHaveLength(1);
+  });
+
+  test('a new list every ten minutes finds what no event has told, and counts it', async () => {
+    expect(INFORMER_TIMING.listEveryMs).toBe(600_000);
+    api.put('a', 'old', false);
+    await start({ timing: { listEveryMs: 50, healthyMs: 1 } });
+    api.put('a', 'new', false);
+    api.put('told', 'x');
+    await until('the event is there', () => informer.size === 2);
+    await until('it is found', () => {
+      api.endWatches();
+      return informer.get('ns', 'a')?.spec.text === 'new';
+    });
+    await expectAlive();
+    expect(missed).toEqual([1]);
+  });
+
+  test('a change that the list has told before its event came is not counted as missed, nor applied twice', async () => {
+    await start({ timing: { listEveryMs: 1, healthyMs: 1 } });
+    // Happens between two watches: the list is first.
+    api.fault = ({ query }) => {
+      if (!query.has('watch') && !api.items.has('a')) {
+        api.put('a', 'x');
+        api.put('a', 'y');
+      }
+      return false;
+    };
+    api.endWatches();
+    await until('it is there', () => informer.get('ns', 'a')?.spec.text === 'y');
+    await expectAlive();
+    expect(changes).toEqual(['added a', 'added alive']);
+    expect(missed).toEqual([]);
+  });
+
+  test('a server that ends each watch after a line is not hammered', async () => {
+    const times: number[] = [];
+    api.fault = ({ query }, response) => {
+      if (!query.has('watch')) return false;
+      times.push(performance.now());
+      response.end(`${JSON.stringify({ type: 'BOOKMARK', object: api.bookmark() })}\n`);
+      return true;
+    };
+    make({ timing: { firstRetryMs: 20, longestRetryMs: 1000, healthyMs: 10_000 } });
+    informer.start();
+    await until('it has tried some times', () => times.length >= 5);
+    // 20, 40, 80, 160 ms, and the jitter takes half of that at most.
+    expect((times[4] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(145);
+    expect(informer.problem()?.message).toContain('ended the watch at once');
+    expect(interruptions.slice(0, 4)).toEqual(['ended', 'ended', 'ended', 'ended']);
+    api.fault = () => false;
+    await expectAlive();
   });
 
   test('a server that ends each watch at once is not hammered', async () => {

@@ -25,6 +25,7 @@ test('gauges count what the caches have at each scrape', async () => {
     machines: () => machines,
     waiting: () => machines.slice(0, 1),
     isTemporalWell: () => hosts.length === 0,
+    watches: () => [{ kind: 'PhysicalHost', works: hosts.length > 0 }],
   });
   const lines = (await registry.metrics()).split('\n');
   expect(lines).toContain('beskar7_physicalhost_state{namespace="a",state="Available"} 1');
@@ -37,6 +38,7 @@ test('gauges count what the caches have at each scrape', async () => {
   expect(lines).toContain('beskar7_machine_waiting{namespace="a"} 1');
   expect(lines).toContain('beskar7_machine_waiting{namespace="b"} 0');
   expect(lines).toContain('beskar7_temporal_up 0');
+  expect(lines).toContain('beskar7_watch_up{kind="PhysicalHost"} 1');
   hosts = [];
   expect(await registry.metrics()).toContain('beskar7_temporal_up 1\n');
   expect(await registry.metrics()).not.toContain('beskar7_physicalhost_state{');
@@ -53,6 +55,7 @@ test('no label tells one host or machine from another: a thousand make no more s
       machines: () => machines,
       waiting: () => [],
       isTemporalWell: () => true,
+      watches: () => [],
     });
     return (await registry.metrics()).split('\n').filter((line) => line.startsWith('beskar7_')).length;
   };
@@ -65,6 +68,7 @@ test('what activities and requests tell is counted by reason and outcome', async
     machines: () => [],
     waiting: () => [],
     isTemporalWell: () => true,
+    watches: () => [],
   });
   activities.inspectionDone(12);
   activities.provisioningDone(31);
@@ -84,4 +88,22 @@ test('what activities and requests tell is counted by reason and outcome', async
   expect(lines).toContain(
     'beskar7_redfish_request_duration_seconds_bucket{le="60",method="PATCH",outcome="Timeout"} 1',
   );
+});
+
+test('what interrupts watches, and what they missed: each series is there before it counts', async () => {
+  const { registry, watchObserverOf } = createMetrics({
+    hosts: () => [],
+    machines: () => [],
+    waiting: () => [],
+    isTemporalWell: () => true,
+    watches: () => [],
+  });
+  const observer = watchObserverOf('PhysicalHost');
+  expect(await registry.metrics()).toContain('beskar7_watch_missed_total{kind="PhysicalHost"} 0\n');
+  observer.missed(3);
+  observer.interrupted('silent');
+  const text = await registry.metrics();
+  expect(text).toContain('beskar7_watch_missed_total{kind="PhysicalHost"} 3\n');
+  expect(text).toContain('beskar7_watch_interruptions_total{kind="PhysicalHost",reason="silent"} 1\n');
+  expect(text).toContain('beskar7_watch_interruptions_total{kind="PhysicalHost",reason="ended"} 0\n');
 });
