@@ -1,5 +1,4 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf } from '../crds/claim.ts';
 import { handledOf, isAskUnhandled, isProvisioned, specText, superseded, type Handled } from '../crds/handled.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
@@ -14,7 +13,7 @@ import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
 import type { Dependencies } from './dependencies.ts';
-import { claimedHosts } from './adoptClaim.ts';
+import { heldHosts } from './heldHosts.ts';
 import { readMachine } from './machineStatus.ts';
 import { isClusterPaused } from './owner.ts';
 
@@ -100,7 +99,8 @@ async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): P
 async function allowMove(deps: Dependencies, machine: Beskar7Machine): Promise<void> {
   const { namespace = '', name, uid = '', annotations = {}, resourceVersion } = machine.metadata;
   if (annotations[ANNOTATION_BLOCK_MOVE] === undefined) return;
-  if ((await claimedHosts(deps, machine)).some((host) => claimOf(host)?.stage !== 'Releasing')) return;
+  const held = await heldHosts(deps, { namespace, name, uid }, machine);
+  if (held.some(({ claim }) => claim.stage !== 'Releasing')) return;
   const patch = { metadata: { uid, resourceVersion, annotations: { [ANNOTATION_BLOCK_MOVE]: null } } };
   await deps.kube.mergePatch(MACHINES, namespace, name, patch);
 }

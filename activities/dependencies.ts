@@ -17,6 +17,8 @@ export interface Caches {
   waitingMachines(namespace: string): Beskar7Machine[];
   /** Hosts of a namespace. */
   hosts(namespace: string): PhysicalHost[];
+  /** Hosts whose `spec.consumerRef` names a machine, whatever its uid. */
+  hostsNaming(namespace: string, machine: string): PhysicalHost[];
   /** Hosts of a pool of workers (`redfishConnection.workerPool`; undefined: those without one), in all namespaces that are watched. */
   poolHosts(pool: string | undefined): PhysicalHost[];
   /** One host; undefined when the cache does not have it (yet). */

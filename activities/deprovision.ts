@@ -11,11 +11,12 @@ import {
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
 import { workflowId, type ObjectRef, type ReleaseInput } from '../workflows/names.ts';
-import { adoptMoved, claimedHosts } from './adoptClaim.ts';
 import type { ClaimRef } from './claimRef.ts';
 import { stateOf } from './claimState.ts';
 import { delay, orAborted } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
+import { retryable } from './failures.ts';
+import { heldHosts } from './heldHosts.ts';
 import { readHost } from './hostStore.ts';
 import { readMachine } from './machineStatus.ts';
 import { releasingText, tellReleasing } from './releaseTold.ts';
@@ -73,15 +74,10 @@ function ignore(): void {
   // The result of the run does not matter here.
 }
 
-/** The claims of a machine, out of a live list on the label; that of a moved or restored one is given its new uid first (rule 13). */
+/** The claims of a machine. Those of a moved or restored one get its new uid first (rule 13), those that are lost are written again. */
 export async function findClaims(deps: Dependencies, ref: ObjectRef): Promise<ClaimRef[]> {
-  const machine = await readMachine(deps.kube, ref);
-  if (machine) await adoptMoved(deps, machine);
-  const hosts = await claimedHosts(deps, { metadata: ref, spec: { targetOSImage: '' } });
-  return hosts.flatMap((host) => {
-    const claim = claimOf(host);
-    return claim ? [stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }, true).ref] : [];
-  });
+  const held = await heldHosts(deps, ref, await readMachine(deps.kube, ref));
+  return held.map(({ host, claim }) => stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }, true).ref);
 }
 
 /** A claim by its host and id, read live; undefined when it has ended. */
@@ -114,12 +110,20 @@ export async function awaitClaimEnd(deps: Dependencies, ref: ClaimRef, signal: A
   }
 }
 
-/** Removes our finalizer and `block-move`: the machine may go. Nothing is created (rule 17). */
+/**
+ * Removes our finalizer and `block-move`: the machine may go. Nothing is created (rule 17). Fails, to be repeated, while a host is still held for
+ * the machine: a claim that was lost while it was released comes back as `Releasing`, and its server was not seen off yet.
+ */
 export async function removeMachineFinalizer(deps: Dependencies, ref: ObjectRef): Promise<void> {
   for (let conflicts = 0; ; conflicts += 1) {
     const machine = await readMachine(deps.kube, ref);
     const finalizers = machine?.metadata.finalizers ?? [];
     if (!machine || !finalizers.includes(FINALIZER_MACHINE)) return;
+    const [held] = await heldHosts(deps, ref, machine);
+    if (held)
+      throw retryable(
+        `host ${ref.namespace}/${held.host.metadata.name} is still claimed for ${ref.name}: its release comes first`,
+      );
     try {
       await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
         metadata: {

@@ -1,10 +1,9 @@
-import { claimOf } from '../crds/claim.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { ANNOTATION_HANDLED, API_VERSION } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import { askOf, isProvisioned, type Handled } from '../crds/handled.ts';
 import { inTimeOr } from './activityScope.ts';
-import { claimedHosts } from './adoptClaim.ts';
+import { heldHosts } from './heldHosts.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
@@ -41,8 +40,8 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
     return;
   }
-  const held = await claimedHosts(deps, machine);
-  const isStillHeld = held.some((host) => !['Releasing', undefined].includes(claimOf(host)?.stage));
+  const held = await heldHosts(deps, run.machine, machine);
+  const isStillHeld = held.some(({ claim }) => claim.stage !== 'Releasing');
   const now = askOf(machine);
   requireInTime();
   // Another run has begun since, or has come to an end: what this one had to say is of before that.
@@ -55,7 +54,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     retry: now.retry,
     outcome: input.outcome,
     reason: input.reason,
-    claims: held.flatMap((host) => claimOf(host)?.id ?? []),
+    claims: held.map(({ claim }) => claim.id),
   };
   const { resourceVersion: machineVersion = '' } = machine.metadata;
   // A claim that was lost to another worker of this very machine is nobody's: unhandled, the machine gets another run, which goes on with it,

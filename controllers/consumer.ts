@@ -1,13 +1,22 @@
-import { randomUUID } from 'node:crypto';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerPatch, consumerUidPatch, isMovedConsumer } from '../crds/claim.ts';
-import { handledOf } from '../crds/handled.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST } from '../crds/names.ts';
+import { consumerPatch, consumerUidOf, consumerUidPatch, isMovedConsumer, isUnclaimed } from '../crds/claim.ts';
+import {
+  handedOverAgain,
+  holdingOf,
+  isNamedBy,
+  repairPatch,
+  withHostFinalizer,
+  type HoldingPatch,
+} from '../crds/holding.ts';
+import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
 import type { ConsumerRef, PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { providerIDOf } from '../crds/providerID.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
+import { machineOn, type Informers } from './informers.ts';
+
+/** What a live look for the machine of a host found. */
+export type Looked = { readonly kind: 'there'; readonly machine?: Beskar7Machine } | { readonly kind: 'gone' };
 
 /**
  * Looks live for the machine that holds a host (rule 13). `there`: the cache was behind, or the host's reference has got the new uid
@@ -17,15 +26,15 @@ import { HOSTS, MACHINES } from '../kube/resource.ts';
 export async function lookForConsumer(
   kube: Pick<KubeClient, 'get' | 'mergePatch'>,
   host: PhysicalHost,
-): Promise<'there' | 'gone'> {
+): Promise<Looked> {
   const { consumerRef } = host.spec;
-  if (!consumerRef) return 'gone';
+  if (!consumerRef) return { kind: 'gone' };
   const machine = await read(kube, consumerRef.namespace, consumerRef.name);
-  if (isHeldBy(consumerRef, machine)) return 'there';
-  if (!machine) return 'gone';
+  if (isHeldBy(consumerRef, machine)) return { kind: 'there', ...(machine ? { machine } : {}) };
+  if (!machine) return { kind: 'gone' };
   const { uid = '', annotations = {} } = machine.metadata;
   // A machine that is about to leave this cluster is nobody's consumer here.
-  if (!isMovedConsumer(machine, host) || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'gone';
+  if (!isMovedConsumer(machine, host) || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'gone' };
   const { name, namespace = '', resourceVersion } = host.metadata;
   const patch = consumerUidPatch(uid);
   const metadata = { ...patch.metadata, uid: host.metadata.uid, resourceVersion };
@@ -35,48 +44,60 @@ export async function lookForConsumer(
     // The host has changed meanwhile: the next look decides.
     if (!isConflict(error) && !isNotFound(error)) throw error;
   }
-  return 'there';
+  return { kind: 'there', machine };
 }
 
+/** The machine that a host leads to by the cache: by name, else by the uid of its label, else by that machine's own providerID. */
+export function machineLedTo(informers: Pick<Informers, 'machines'>, host: PhysicalHost): Beskar7Machine | undefined {
+  const { consumerRef } = host.spec;
+  if (consumerRef !== undefined) return informers.machines.get(consumerRef.namespace, consumerRef.name);
+  const uid = isUnclaimed(host) ? undefined : consumerUidOf(host);
+  const [marked] = uid === undefined ? [] : informers.machines.byIndex('byUid', uid);
+  return marked ?? machineOn(informers, host);
+}
+
+/** Whether the cache shows the consumer of a host; `machine` as `machineLedTo` gave it. */
+export function isConsumerSeen({ spec: { consumerRef } }: PhysicalHost, machine: Beskar7Machine | undefined): boolean {
+  return consumerRef === undefined ? machine !== undefined : isHeldBy(consumerRef, machine);
+}
+
+/** What was written on a host whose claim was lost in whole or in part. */
+export type Repaired = 'handedOver' | 'releasing' | 'marks';
+
 /**
- * Makes a machine the consumer of the host again that its providerID names, by compare-and-swap and without a call to its BMC (decision 0017).
- * Both are as the cache shows them; the machine is read live. The claim is a new one: what belonged to the lost one ended with it. False:
- * the machine is not there any more, or says something else, or the host has changed; the next look decides.
+ * Writes again what a host has lost of its claim, by compare-and-swap and without a call to its BMC: the consumer that its server runs
+ * (decision 0017), a claim that is gone or cannot be read, or one of its marks (`holdingOf`). Host and machine are as the cache shows them; the
+ * machine is read live. Undefined: the machine is not there any more, or says something else, or the host has changed; the next look decides.
  */
-export async function giveBack(
+export async function repairHost(
   kube: Pick<KubeClient, 'get' | 'mergePatch'>,
   host: PhysicalHost,
   { metadata: cached }: Beskar7Machine,
-): Promise<boolean> {
-  const { name, namespace = '', uid, resourceVersion, finalizers = [], deletionTimestamp } = host.metadata;
+): Promise<Repaired | undefined> {
+  const { name, namespace = '', uid, resourceVersion } = host.metadata;
   const machine = await read(kube, namespace, cached.name);
-  if (!machine || machine.metadata.uid !== cached.uid || machine.metadata.deletionTimestamp !== undefined) return false;
-  if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return false;
-  if (machine.spec.providerID !== providerIDOf(namespace, name)) return false;
-  const now = new Date().toISOString();
-  const specHash = handledOf(machine)?.specHash;
-  const consumer = consumerPatch(machine, {
-    id: randomUUID(),
-    stage: 'HandedOver',
-    attempt: 1,
-    deadline: now,
-    since: now,
-    ...(specHash === undefined ? {} : { specHash }),
-  });
-  const isKept = finalizers.includes(FINALIZER_HOST) || deletionTimestamp !== undefined;
-  const own = isKept ? {} : { finalizers: [...finalizers, FINALIZER_HOST] };
-  const patch = { ...consumer, metadata: { ...consumer.metadata, ...own, uid, resourceVersion } };
+  if (!machine || machine.metadata.uid !== cached.uid) return undefined;
+  if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return undefined;
+  const holding = holdingOf(host, machine);
+  const patch = holding.kind === 'none' ? givenBack(host, machine) : repairPatch(host, holding, machine);
+  if (patch === undefined) return undefined;
   try {
-    await kube.mergePatch(HOSTS, namespace, name, patch);
-    return true;
+    await kube.mergePatch(HOSTS, namespace, name, { ...patch, metadata: { ...patch.metadata, uid, resourceVersion } });
   } catch (error) {
     if (!isConflict(error) && !isNotFound(error)) throw error;
-    return false;
+    return undefined;
   }
+  if (holding.kind === 'claim') return 'marks';
+  return holding.kind === 'lost' && holding.becomes === 'Releasing' ? 'releasing' : 'handedOver';
+}
+
+function givenBack(host: PhysicalHost, machine: Beskar7Machine): HoldingPatch | undefined {
+  if (machine.metadata.deletionTimestamp !== undefined || !isNamedBy(host, machine)) return undefined;
+  return withHostFinalizer(host, consumerPatch(machine, handedOverAgain(host, machine)));
 }
 
 /** Whether the reference means this machine. One to another kind, or without a uid, is none of ours: it is left alone. */
-export function isHeldBy(consumerRef: ConsumerRef, machine: Beskar7Machine | undefined): boolean {
+function isHeldBy(consumerRef: ConsumerRef, machine: Beskar7Machine | undefined): boolean {
   if (consumerRef.kind !== 'Beskar7Machine') return true;
   if (!machine) return false;
   return consumerRef.uid === undefined || consumerRef.uid === machine.metadata.uid;

@@ -1,7 +1,8 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf, isUnclaimed, type Claim } from '../crds/claim.ts';
+import { claimOf, type Claim } from '../crds/claim.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../crds/connection.ts';
 import { forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
+import { holdingOf, type Holding } from '../crds/holding.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { CapiCluster } from '../kube/resource.ts';
@@ -16,8 +17,8 @@ export interface HostView {
    * has its name now).
    */
   readonly consumer: 'seen' | 'unseen' | 'gone';
-  /** The machine whose providerID names the host, when that is unclaimed: its server may run it all the same. */
-  readonly runs?: Beskar7Machine | undefined;
+  /** The machine that the host leads to by consumerRef, label or that machine's providerID, from the cache or a live look. */
+  readonly machine?: Beskar7Machine | undefined;
   /** How long a machine has to be gone before its host is released. */
   readonly orphanReleaseMs: number;
 }
@@ -40,8 +41,16 @@ export type HostDecision =
     }
   | { readonly kind: 'settled' }
   | { readonly kind: 'deletionBlocked'; readonly message: string }
-  /** The host has lost its consumer (`kubectl replace`), and the machine that runs on it is there: it is its consumer again, without a call to the BMC. */
-  | { readonly kind: 'giveBack'; readonly machine: Beskar7Machine; readonly occasion: string }
+  /** The host has lost its consumer, its claim or a mark of it, and its machine is known: they are written again, without a call to the BMC. */
+  | { readonly kind: 'repair'; readonly machine: Beskar7Machine; readonly occasion: string }
+  /** The claim is lost, and what the server runs is not known: a person has to say. */
+  | {
+      readonly kind: 'claimLost';
+      readonly reason: Extract<Holding, { kind: 'lostUnknown' }>['why'];
+      readonly message: string;
+      /** What to say when the host is to be deleted. */
+      readonly deletionMessage?: string;
+    }
   /** The machine that holds the host is not in the cache: it has to be looked for live. */
   | { readonly kind: 'lookForConsumer' }
   | {
@@ -79,14 +88,11 @@ export function decideHost(view: HostView): HostDecision {
     const underWay = releasingOf(host);
     return { kind: 'paused', message: paused, ...(underWay ? { underWay } : {}) };
   }
-  if (!isUnclaimed(host)) return decideClaimed(view, isDeleted);
+  const holding = holdingOf(host, view.machine);
+  if (holding.kind !== 'none') return decideHeld(view, holding, isDeleted);
   const occasion = occasionOf(host);
-  const { runs } = view;
-  if (runs && mayRun(host)) {
-    if (runs.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
-      return { kind: 'nothing', why: 'the machine that runs on it is being moved' };
-    return { kind: 'giveBack', machine: runs, occasion: `give back ${runs.metadata.uid ?? ''}` };
-  }
+  const { machine } = view;
+  if (machine && mayRun(host)) return repair(machine, 'consumer');
   if (isDeleted) return { kind: 'start', run: 'retire', occasion: `retire ${occasion}`, isPatient: false };
   return decideEnroll(host, `enroll ${occasion}`);
 }
@@ -112,14 +118,27 @@ function pausedBy({ host, cluster }: HostView): string | undefined {
   return undefined;
 }
 
-function decideClaimed(view: HostView, isDeleted: boolean): HostDecision {
-  const { host, consumer } = view;
-  const claim = claimOf(host);
+function repair(machine: Beskar7Machine, what: string): HostDecision {
+  if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
+    return { kind: 'nothing', why: 'the machine that runs on it is being moved' };
+  return { kind: 'repair', machine, occasion: `repair ${what} ${machine.metadata.uid ?? ''}` };
+}
+
+function decideHeld(
+  view: HostView,
+  holding: Exclude<Holding, { readonly kind: 'none' }>,
+  isDeleted: boolean,
+): HostDecision {
+  const { host, consumer, machine } = view;
+  const claim = holding.kind === 'claim' ? holding.claim : undefined;
   const message = blockedMessage(host, claim);
   const releasing = releasingOf(host);
   if (releasing) return { kind: 'release', ...releasing, ...(isDeleted ? { deletionMessage: message } : {}) };
   if (consumer === 'unseen') return { kind: 'lookForConsumer' };
+  if (holding.kind === 'lost') return repair(holding.machine, `claim ${holding.becomes}`);
+  if (holding.kind === 'lostUnknown') return decideLost(view, holding, isDeleted);
   if (consumer === 'gone') return decideOrphan(view, claim, isDeleted);
+  if (holding.kind === 'claim' && holding.repairs.length > 0 && machine) return repair(machine, holding.repairs.join());
   if (isDeleted) return { kind: 'deletionBlocked', message };
   if (!hasUnmarkedSecrets(host)) return { kind: 'settled' };
   // It is not enrolled: the run marks the Secrets that it names now, and lets the former ones go.
@@ -129,6 +148,26 @@ function decideClaimed(view: HostView, isDeleted: boolean): HostDecision {
 function releasingOf(host: PhysicalHost): Releasing | undefined {
   const claim = claimOf(host);
   return claim?.stage === 'Releasing' ? { claim, occasion: `release ${claim.id} ${occasionOf(host)}` } : undefined;
+}
+
+/** Whether its server runs somebody's machine is not known, so that it is left on and claimed. */
+function decideLost(
+  { host }: HostView,
+  { loss, why }: Extract<Holding, { readonly kind: 'lostUnknown' }>,
+  isDeleted: boolean,
+): HostDecision {
+  const { name, namespace = '' } = host.metadata;
+  const { consumerRef } = host.spec;
+  const machine = consumerRef ? `Beskar7Machine ${consumerRef.namespace}/${consumerRef.name}` : 'no machine';
+  const what = `The host names ${machine} in spec.consumerRef, and its claim (annotation ${ANNOTATION_CLAIM}) ${loss === 'missing' ? 'is missing' : 'cannot be read'}.`;
+  const free =
+    `kubectl patch physicalhost ${name} -n ${namespace} --type=merge ` +
+    `-p '{"metadata":{"annotations":{"${ANNOTATION_CLAIM}":null}},"spec":{"consumerRef":null}}'`;
+  const message =
+    why === 'MachineNotFound'
+      ? `${what} That machine does not exist, and its server may still run it: nothing is done about it. Restore the machine (with its providerID); or switch the server off, then: ${free}`
+      : `${what} Beskar7 has not claimed the host for it: it was written by hand, or copied with a manifest. The host is offered to no machine, and its server is not touched. To use the host: ${free}`;
+  return { kind: 'claimLost', reason: why, message, ...(isDeleted ? { deletionMessage: message } : {}) };
 }
 
 /** A missing consumer alone never leads to a power call (rule 13). */
@@ -142,11 +181,9 @@ function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefi
   const force = forceReleaseCommand(host.metadata);
   const isForced = forceReasonOf(host) !== undefined;
   const isAutomatic = claim !== undefined && claim.stage !== 'HandedOver';
-  const message = claim
-    ? isAutomatic
-      ? `${gone} Its server was never handed over: it is switched off and freed when the machine is still missing after ${orphanReleaseMs / 60_000} minutes. At once, and without switching it off: ${force}`
-      : `${gone} Its server was handed over and goes on running; nothing is done about it. Restore the machine; or switch the server off, then: ${force}`
-    : `${gone} Its claim (annotation ${ANNOTATION_CLAIM}) is lost or cannot be read, so that nothing is done about it. Restore the machine; or switch the server off, then clear spec.consumerRef and the annotation by hand.`;
+  const message = isAutomatic
+    ? `${gone} Its server was never handed over: it is switched off and freed when the machine is still missing after ${orphanReleaseMs / 60_000} minutes. At once, and without switching it off: ${force}`
+    : `${gone} Its server was handed over and goes on running; nothing is done about it. Restore the machine; or switch the server off, then: ${force}`;
   const occasion = `orphan ${claim?.id ?? ''} ${occasionOf(host)}`;
   return {
     kind: 'orphaned',

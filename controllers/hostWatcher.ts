@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerUidOf, isUnclaimed, type Claim } from '../crds/claim.ts';
+import { consumerUidOf, type Claim } from '../crds/claim.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
 import { forceReasonOf } from '../crds/forceRelease.ts';
@@ -8,8 +8,9 @@ import { parseProviderID } from '../crds/providerID.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../workflows/names.ts';
-import { clusterNameOf, machineOn } from './informers.ts';
-import { giveBack, isHeldBy, lookForConsumer } from './consumer.ts';
+import { clusterNameOf } from './informers.ts';
+import { isConsumerSeen, lookForConsumer, machineLedTo, repairHost } from './consumer.ts';
+import { repairText } from './repairText.ts';
 import { decideHost, type HostDecision, type Releasing } from './hostDecision.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
 import { Occasions } from './occasions.ts';
@@ -84,13 +85,14 @@ export class HostWatcher {
     const pool = host.spec.redfishConnection.workerPool;
     const input: HostInput = { namespace, name, uid: host.metadata.uid, ...(pool === undefined ? {} : { pool }) };
     const { orphanReleaseMs } = this.#timing;
-    const runs = isUnclaimed(host) ? machineOn(this.#deps.informers, host) : undefined;
-    const view = { host, cluster: this.#clusterOf(host, runs), orphanReleaseMs, runs };
-    let decision = decideHost({ ...view, consumer: this.#isConsumerSeen(host) ? 'seen' : 'unseen' });
+    const machine = machineLedTo(this.#deps.informers, host);
+    const view = { host, cluster: this.#clusterOf(host, machine), orphanReleaseMs, machine };
+    let decision = decideHost({ ...view, consumer: isConsumerSeen(host, machine) ? 'seen' : 'unseen' });
     let settledFor: Outcome = { kind: 'done' };
     if (decision.kind === 'lookForConsumer') {
-      const consumer = await lookForConsumer(this.#deps.kube, host);
-      decision = decideHost({ ...view, consumer: consumer === 'gone' ? 'gone' : 'seen' });
+      const looked = await lookForConsumer(this.#deps.kube, host);
+      const found = looked.kind === 'there' ? looked.machine : undefined;
+      decision = decideHost({ ...view, machine: found, consumer: looked.kind === 'gone' ? 'gone' : 'seen' });
       // The cache shows it soon, which leads here again; or never, where it watches a part of the machines only.
       settledFor = { kind: 'after', ms: this.#timing.resyncMs };
     }
@@ -103,8 +105,8 @@ export class HostWatcher {
         return this.#start(host, input, decision);
       case 'release':
         return this.#release(host, input, decision);
-      case 'giveBack':
-        return this.#giveBack(host, decision);
+      case 'repair':
+        return this.#repair(host, decision);
       case 'orphaned':
         return this.#orphaned(host, input, decision);
       case 'paused':
@@ -142,17 +144,18 @@ export class HostWatcher {
   }
 
   /** When that has stood for a moment: an object of the two caches may be behind the other. */
-  async #giveBack(host: PhysicalHost, decision: Extract<HostDecision, { kind: 'giveBack' }>): Promise<Outcome> {
+  async #repair(host: PhysicalHost, decision: Extract<HostDecision, { kind: 'repair' }>): Promise<Outcome> {
     const { machine, occasion } = decision;
     const waitMs = this.#patience(host.metadata.uid ?? '', occasion, this.#timing.graceMs);
     if (waitMs > 0) return { kind: 'after', ms: waitMs };
-    if (!(await giveBack(this.#deps.kube, host, machine))) return { kind: 'after', ms: BEHIND_MS };
+    const repaired = await repairHost(this.#deps.kube, host, machine);
+    if (repaired === undefined) return { kind: 'after', ms: BEHIND_MS };
+    const { reason, message } = repairText(host, machine, repaired);
+    const { recorder, logger } = this.#deps;
+    recorder.event(host, 'Warning', reason, message);
+    if (repaired === 'releasing') recorder.event(machine, 'Warning', reason, message);
     const { namespace = '', name } = machine.metadata;
-    const message =
-      `The host had lost its consumer (spec.consumerRef), and Beskar7Machine ${namespace}/${name} runs on it by its providerID: ` +
-      'it is its consumer again. Its server was not touched. Change PhysicalHosts by apply, patch or edit, and not by replace.';
-    this.#deps.recorder.event(host, 'Warning', 'ConsumerRestored', message);
-    this.#deps.logger.warn({ namespace, host: host.metadata.name, machine: name }, message);
+    logger.warn({ namespace, host: host.metadata.name, machine: name }, message);
     this.#forget(host);
     return { kind: 'done' };
   }
@@ -224,13 +227,9 @@ export class HostWatcher {
     };
   }
 
-  #isConsumerSeen(host: PhysicalHost): boolean {
-    const { consumerRef } = host.spec;
-    const machine = consumerRef && this.#deps.informers.machines.get(consumerRef.namespace, consumerRef.name);
-    return consumerRef !== undefined && isHeldBy(consumerRef, machine);
-  }
-
   async #isLookedAfter(host: PhysicalHost, claim: Claim): Promise<boolean> {
+    // No run of a machine began it: a lost claim, or a machine that is gone.
+    if (claim.releasedBy === undefined) return false;
     const ageMs = Date.now() - Date.parse(claim.since);
     const consumer = host.spec.consumerRef;
     // An age that cannot be told counts as old.
@@ -251,7 +250,13 @@ export class HostWatcher {
 
   async #tell(host: PhysicalHost, decision: HostDecision): Promise<boolean> {
     const wanted = [...wantedConditions(decision), ...this.#duplicateMac(host)];
-    const types = [CONDITIONS.paused, CONDITIONS.deletionBlocked, CONDITIONS.consumerMissing, CONDITIONS.duplicateMAC];
+    const types = [
+      CONDITIONS.paused,
+      CONDITIONS.deletionBlocked,
+      CONDITIONS.consumerMissing,
+      CONDITIONS.claimLost,
+      CONDITIONS.duplicateMAC,
+    ];
     if (decision.kind === 'nothing' || decision.kind === 'lookForConsumer') return true;
     if (isTold(host.status?.conditions, wanted, types)) return true;
     const isWritten = await tell(this.#deps.kube, HOSTS, host, wanted);
@@ -264,6 +269,9 @@ export class HostWatcher {
     }
     if (isWritten && decision.kind === 'orphaned') {
       this.#deps.recorder.event(host, 'Warning', 'ConsumerMissing', decision.message);
+    }
+    if (isWritten && decision.kind === 'claimLost') {
+      this.#deps.recorder.event(host, 'Warning', 'ClaimLost', decision.message);
     }
     return isWritten;
   }
@@ -294,11 +302,11 @@ export class HostWatcher {
     }
   }
 
-  /** Of the machine that holds it, or else of the one that `runs` on it. */
-  #clusterOf(host: PhysicalHost, runs: Beskar7Machine | undefined) {
+  /** Of the machine that the host leads to. */
+  #clusterOf(host: PhysicalHost, found: Beskar7Machine | undefined) {
     const { machines, capiClusters } = this.#deps.informers;
     const uid = consumerUidOf(host);
-    const [machine = runs] = uid === undefined ? [] : machines.byIndex('byUid', uid);
+    const [machine = found] = uid === undefined ? [] : machines.byIndex('byUid', uid);
     const cluster = machine && clusterNameOf(machine);
     return cluster === undefined ? undefined : capiClusters.get(host.metadata.namespace ?? '', cluster);
   }
@@ -334,8 +342,13 @@ export function wantedConditions(decision: HostDecision): ConditionPatch[] {
         { type: CONDITIONS.consumerMissing, status: 'True', reason: 'MachineNotFound', message: decision.message },
         ...(decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage)),
       ];
+    case 'claimLost':
+      return [
+        { type: CONDITIONS.claimLost, status: 'True', reason: decision.reason, message: decision.message },
+        ...(decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage)),
+      ];
     case 'start':
-    case 'giveBack':
+    case 'repair':
     case 'settled':
     case 'nothing':
     case 'lookForConsumer':

@@ -59,6 +59,8 @@ export const CONDITIONS = {
   redfishReachable: 'RedfishReachable',
   deletionBlocked: 'DeletionBlocked',
   consumerMissing: 'ConsumerMissing',
+  /** The claim of a host is lost, and Beskar7 cannot know what its server runs: a person has to say. */
+  claimLost: 'ClaimLost',
   /** Another host has the same MAC address: boot by MAC serves neither (rule 25). */
   duplicateMAC: 'DuplicateMAC',
   /** The inspector said after the hand-over that it had failed (rule 22). */
@@ -71,6 +73,7 @@ export const CONDITIONS = {
 /** Conditions of a host that are True when something about it needs a person, the most urgent first. */
 export const RAISED_CONDITIONS = [
   CONDITIONS.consumerMissing,
+  CONDITIONS.claimLost,
   CONDITIONS.deletionBlocked,
   CONDITIONS.unexpectedlyOn,
   CONDITIONS.duplicateMAC,

@@ -13,6 +13,7 @@ export function cachesOf(informers: Informers): Caches {
       lookedAt: inNamespace(namespace).length,
     }),
     hosts: inNamespace,
+    hostsNaming: (namespace, machine) => hosts.byIndex('byConsumer', `${namespace}/${machine}`),
     poolHosts: (pool) => hosts.list().filter(({ spec }) => spec.redfishConnection.workerPool === pool),
     host: (namespace, name) => hosts.get(namespace, name),
     machine: (namespace, name) => machines.get(namespace, name),

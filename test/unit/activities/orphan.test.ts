@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { adoptMoved } from '../../../activities/adoptClaim.ts';
+import { adoptMoved } from '../../../activities/heldHosts.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { claimFence } from '../../../activities/fence.ts';
 import { lookForConsumer } from '../../../activities/orphan.ts';

@@ -58,6 +58,8 @@ export function cachesOf(api: ApiServer, parts: Partial<Caches> = {}): Caches {
       lookedAt: hosts().length,
     }),
     hosts,
+    hostsNaming: (namespace, name) =>
+      hosts().filter(({ spec: { consumerRef } }) => consumerRef?.namespace === namespace && consumerRef.name === name),
     poolHosts: hosts,
     host: (_namespace, name) => hosts().find(({ metadata }) => metadata.name === name),
     machine: (_namespace, name) => api.list(MACHINES).find(({ metadata }) => metadata.name === name),

@@ -27,6 +27,7 @@ const view = (given: HostView['host'], consumer: HostView['consumer'] = 'seen'):
   host: given,
   consumer,
   orphanReleaseMs: 600_000,
+  machine: consumer === 'seen' && given.spec.consumerRef ? machine() : undefined,
 });
 const inState = (state: NonNullable<PhysicalHostStatus['state']>) => host({ status: { state } });
 const free = freeHost('h');
@@ -72,7 +73,7 @@ describe('what is done about a host', () => {
     [
       'a claim that cannot be read',
       { ...free, metadata: { ...free.metadata, annotations: { [ANNOTATION_CLAIM]: '{' } } },
-      'settled',
+      'claimLost',
     ],
     ['deleted', freeHost('h', {}, DELETED), 'retire'],
     [
@@ -133,12 +134,6 @@ describe('a host whose machine is missing (rule 13)', () => {
     ['armed', claimedHost('Armed'), true, /never handed over/],
     ['handed over', claimedHost('HandedOver'), false, /nothing is done about it\. .*beskar7\.io\/force-release/],
     ['handed over, by force', claimedHost('HandedOver', {}, forced), true, /handed over/],
-    [
-      'without a claim that can be read',
-      host({ metadata: { annotations: { [ANNOTATION_CLAIM]: '{', ...forced.annotations } } }),
-      false,
-      /is lost or cannot be read/,
-    ],
   ])('%s', (_what, given, isReleased, message) => {
     const decision = decideHost(view(given, 'gone'));
     expect(decision).toMatchObject({ kind: 'orphaned', message: expect.stringMatching(message) });
@@ -158,41 +153,105 @@ describe('a host whose machine is missing (rule 13)', () => {
 
 describe('a host that has lost its consumer, and that a machine’s providerID names', () => {
   const runs = machine({ spec: { providerID: 'b7://ns/h' } });
-  const lost = (given: PhysicalHost) => words(decideHost({ ...view(given), runs }));
+  const lost = (given: PhysicalHost) => words(decideHost({ ...view(given), machine: runs }));
 
   test.each<[string, PhysicalHost, string]>([
-    ['handed over', inState('Ready'), 'giveBack'],
-    ['its status was lost as well', host(), 'giveBack'],
-    ['handed over, deleted', { ...inState('Ready'), metadata: { ...host().metadata, ...DELETED } }, 'giveBack'],
+    ['handed over', inState('Ready'), 'repair'],
+    ['its status was lost as well', host(), 'repair'],
+    ['handed over, deleted', { ...inState('Ready'), metadata: { ...host().metadata, ...DELETED } }, 'repair'],
     [
       'paused',
       { ...inState('Ready'), metadata: { ...host().metadata, annotations: { [ANNOTATION_PAUSED]: '' } } },
       'paused',
     ],
     ['it was seen off since', { ...free, status: { ...free.status, powerState: 'Off' } }, 'settled'],
-    [
-      'it was enrolled since, and its server runs',
-      { ...free, status: { ...free.status, powerState: 'On' } },
-      'giveBack',
-    ],
+    ['it was enrolled since, and its server runs', { ...free, status: { ...free.status, powerState: 'On' } }, 'repair'],
     [
       'the same, deleted',
       { ...freeHost('h', {}, DELETED), status: { state: 'Available', powerState: 'On' } },
-      'giveBack',
+      'repair',
     ],
-    ['nothing is known of its server', host({ status: { state: 'Error' } }), 'giveBack'],
+    ['nothing is known of its server', host({ status: { state: 'Error' } }), 'repair'],
     ['enrolled anew, since it was released by force', host({ status: { state: 'Enrolling', hardware: {} } }), 'enroll'],
-    ['in use by nobody', inState('InUse'), 'giveBack'],
+    ['in use by nobody', inState('InUse'), 'repair'],
     ['claimed by another one', claimedHost('Armed', { state: 'Inspecting' }), 'settled'],
   ])('%s', (_name, given, expected) => {
     expect(lost(given)).toBe(expected);
   });
 });
 
+describe('a host whose claim is lost or cannot be read', () => {
+  const without = (of: PhysicalHost, claim?: string): PhysicalHost => {
+    const { [ANNOTATION_CLAIM]: _lost, ...annotations } = of.metadata.annotations ?? {};
+    const kept = claim === undefined ? annotations : { ...annotations, [ANNOTATION_CLAIM]: claim };
+    return { ...of, metadata: { ...of.metadata, annotations: kept } };
+  };
+  const runs = machine({ spec: { providerID: 'b7://ns/h' } });
+  const decide = (given: PhysicalHost, of: HostView['machine'], consumer: HostView['consumer'] = 'seen') =>
+    decideHost({ ...view(given, consumer), machine: of });
+
+  test.each<[string, PhysicalHost, HostView['machine'], string]>([
+    ['its machine runs on it', without(claimedHost('HandedOver', { state: 'Ready' })), runs, 'claim HandedOver'],
+    ['unreadable', without(claimedHost('HandedOver', { state: 'Ready' }), '{"id":1}'), runs, 'claim HandedOver'],
+    ['in mid-inspection', without(claimedHost('Armed', { state: 'Inspecting' })), machine(), 'claim Releasing'],
+    ['unreadable there', without(claimedHost('Armed', { state: 'Inspecting' }), 'x'), machine(), 'claim Releasing'],
+    [
+      'its machine, which ran on it, is being deleted',
+      without(claimedHost('HandedOver', { state: 'Ready' })),
+      { ...runs, metadata: { ...runs.metadata, ...DELETED } },
+      'claim Releasing',
+    ],
+    [
+      'only its label is lost',
+      { ...claimedHost('Armed'), metadata: { ...claimedHost('Armed').metadata, labels: {} } },
+      machine(),
+      'label',
+    ],
+    ['only its consumerRef is lost', { ...claimedHost('Armed'), spec: host().spec }, machine(), 'consumerRef'],
+  ])('%s: it is written again', (_what, given, of, occasion) => {
+    expect(decide(given, of)).toMatchObject({ kind: 'repair', occasion: `repair ${occasion} m-uid` });
+  });
+
+  test.each<[string, PhysicalHost, HostView['machine'], HostView['consumer'], RegExp]>([
+    [
+      'its machine is gone',
+      without(claimedHost('HandedOver', { state: 'Ready' })),
+      undefined,
+      'gone',
+      /does not exist, and its server may still run it: nothing is done/,
+    ],
+    [
+      'another machine has its name',
+      without(claimedHost('Armed', { state: 'Inspecting' })),
+      machine({ metadata: { uid: 'other' } }),
+      'gone',
+      /does not exist/,
+    ],
+    [
+      'never claimed by Beskar7',
+      without(claimedHost('Claimed')),
+      machine(),
+      'seen',
+      /written by hand, or copied with a manifest/,
+    ],
+    [
+      'its machine runs elsewhere, never claimed',
+      without(claimedHost('Claimed')),
+      machine({ spec: { providerID: 'b7://ns/other' } }),
+      'seen',
+      /its server is not touched/,
+    ],
+  ])('%s: a person has to say, and is told how', (_what, given, of, consumer, message) => {
+    const decision = decide(given, of, consumer);
+    expect(decision).toMatchObject({ kind: 'claimLost', message: expect.stringMatching(message) });
+    expect(decision).toMatchObject({ message: expect.stringContaining('kubectl patch physicalhost h -n ns') });
+  });
+});
+
 test('a host whose machine is being moved is left alone, and not given back', () => {
   const annotations = { [ANNOTATION_DELETE_FOR_MOVE]: '' };
   const runs = machine({ metadata: { annotations }, spec: { providerID: 'b7://ns/h' } });
-  expect(words(decideHost({ ...view(inState('Ready')), runs }))).toBe(
+  expect(words(decideHost({ ...view(inState('Ready')), machine: runs }))).toBe(
     'nothing: the machine that runs on it is being moved',
   );
 });

@@ -109,7 +109,7 @@ test('a deleted claimed host says what blocks it, and no workflow is started', a
 
 test('a release is left to the run that began it, and taken over when that is gone', async () => {
   const since = new Date().toISOString();
-  const releasing = claimedHost('Releasing', {}, {}, { since });
+  const releasing = claimedHost('Releasing', {}, {}, { since, releasedBy: 'run-1' });
   starter.open.add('deprovision/ns/m');
   await put(releasing, 200_000);
   expect(starter.calls).toEqual([]);
