@@ -2,10 +2,11 @@ import { claimOf, type Claim } from '../crds/claim.ts';
 import { findCondition, withConditions } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
+import { SECRETS } from '../kube/resource.ts';
 import type { PowerState } from '../redfish/index.ts';
 import { BMC_ACTIVITY_MS, withinMs } from './activityScope.ts';
 import { connectBmc } from './bmcConnection.ts';
-import { dropBootSecret, mintBootSecret } from './bootSecret.ts';
+import { mintBootSecret } from './bootSecret.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { bmcFailure, claimLost, fromRedfish, isClaimLost, retryable } from './failures.ts';
@@ -147,28 +148,34 @@ function bootFence(deps: Dependencies, ref: ClaimRef, signal: AbortSignal) {
   });
 }
 
-/** Secret first, then one write that arms: the stage with the hashes of token and nonce (rule 21). */
+/** Secret first, then one write that arms: the stage, with the name of the Secret and the hashes of token and nonce (rule 21). */
 async function arm(deps: Dependencies, ref: ClaimRef, host: PhysicalHost, claim: Claim): Promise<PhysicalHost> {
-  const hashes = await mintBootSecret(deps.kube, host, claim.id, await specOfClaim(deps, ref, claim));
+  const minted = await mintBootSecret(deps.kube, host, claim.id, await specOfClaim(deps, ref, claim));
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
-  let isOver = true;
+  const dropUnless = (named: string | undefined) =>
+    named === minted.bootSecret ? undefined : deps.kube.delete(SECRETS, key.namespace, minted.bootSecret);
+  let named: string | undefined;
   try {
-    return await patchHost(
+    const armed = await patchHost(
       deps.kube,
       key,
       (live) => {
         const now = claimOf(live);
-        isOver = now?.id !== claim.id || now.stage === 'Releasing';
+        named = now?.id === claim.id ? now.bootSecret : undefined;
         if (now?.id !== claim.id || (now.stage !== 'Claimed' && now.stage !== 'Armed')) {
           throw claimLost(`host ${key.namespace}/${key.host}: the claim ended before the server was armed`);
         }
         if (now.stage === 'Armed') return undefined;
-        return claimPatch({ ...now, stage: 'Armed', since: new Date().toISOString(), ...hashes });
+        return claimPatch({ ...now, stage: 'Armed', since: new Date().toISOString(), ...minted });
       },
       host,
     );
+    // Another attempt may have armed it with a Secret of its own.
+    await dropUnless(claimOf(armed)?.bootSecret);
+    return armed;
   } catch (error) {
-    if (isClaimLost(error) && isOver) await dropBootSecret(deps.kube, host, claim.id);
+    // The outcome of any other write is not known: the claim may name the Secret, and then its release deletes it.
+    if (isClaimLost(error)) await dropUnless(named);
     throw error;
   }
 }

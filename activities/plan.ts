@@ -80,26 +80,30 @@ export function planOfClaim(machine: Beskar7Machine, hash: string | undefined): 
 }
 
 /**
- * What the claim was made for: what the user has asked for since counts for the next run (rule 9). Undefined when the machine is gone. Of a claim
- * that an earlier version made: what the user asks for now.
+ * What the claim was made for: what the user has asked for since counts for the next run (rule 9). Throws
+ * `InvalidBootConfiguration`, not retryable, when it is not known any more: the run fails and releases the host. Throws a
+ * retryable failure while the machine is missing, which alone never ends in a power call (rule 13).
  */
 export async function specOfClaim(
   deps: Dependencies,
-  { machine }: ClaimRef,
+  { machine, host }: ClaimRef,
   { specHash }: Claim,
-): Promise<Beskar7MachineSpec | undefined> {
+): Promise<Beskar7MachineSpec> {
   const cached = deps.caches.machine(machine.namespace, machine.name);
   const known = cached && specHash !== undefined ? specWithHash(cached, specHash) : undefined;
   if (known !== undefined) return known;
   const live = await readMachine(deps.kube, machine);
-  if (live === undefined || specHash === undefined) return live?.spec;
-  const spec = specWithHash(live, specHash);
+  const name = `Beskar7Machine ${machine.namespace}/${machine.name}`;
+  if (live === undefined) throw retryable(`${name} does not exist: host ${host} is not booted for it until it does`);
+  const spec = specHash === undefined ? live.spec : specWithHash(live, specHash);
   if (spec !== undefined) return spec;
-  throw ApplicationFailure.create({
-    message:
-      `What a host was claimed for is not known any more: the spec of Beskar7Machine ${machine.namespace}/${machine.name} was changed, ` +
+  throw unknownSpec(
+    `What host ${host} was claimed for is not known any more: the spec of ${name} was changed, ` +
       `and its annotation ${ANNOTATION_PLAN} too. The next run does what the spec asks for now.`,
-    type: 'InvalidBootConfiguration' satisfies FailureType,
-    nonRetryable: true,
-  });
+  );
+}
+
+function unknownSpec(message: string): ApplicationFailure {
+  const type: FailureType = 'InvalidBootConfiguration';
+  return ApplicationFailure.create({ message, type, nonRetryable: true });
 }

@@ -1,13 +1,12 @@
 import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { bootSecretName } from '../crds/bootSecret.ts';
 import { claimOf, type Claim } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import { forceReasonOf } from '../crds/forceRelease.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_FORCE_RELEASE, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import { SECRETS } from '../kube/resource.ts';
+import { deleteBootSecrets } from './bootSecret.ts';
 import type { ClaimRef } from './claimRef.ts';
 import { BMC_ACTIVITY_MS, withinMs } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -192,7 +191,7 @@ async function writeEnd(
   host: PhysicalHost,
   state: 'Available' | 'Enrolling',
 ): Promise<void> {
-  await deps.kube.delete(SECRETS, ref.namespace, bootSecretName(ref.host, ref.id));
+  await deleteBootSecrets(deps.kube, ref, claimOf(host)?.bootSecret);
   const cleared = await patchHost(
     deps.kube,
     ref,

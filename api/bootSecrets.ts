@@ -1,4 +1,4 @@
-import { bootSecretName, parseBootSpec, type BootSpec } from '../crds/bootSecret.ts';
+import { BOOT_SECRET_TYPE, parseBootSpec, type BootSpec } from '../crds/bootSecret.ts';
 import type { Claim } from '../crds/claim.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isNotFound } from '../kube/error.ts';
@@ -14,8 +14,8 @@ const CALL_TIMEOUT_MS = 6_000;
 export interface BootSecret {
   /** Bearer token. */
   readonly token: string;
-  /** What the boot script is made of; absent: an earlier version made the Secret. */
-  readonly spec?: BootSpec;
+  /** What the boot script is made of. */
+  readonly spec: BootSpec;
 }
 
 /**
@@ -40,16 +40,16 @@ export class BootSecrets {
     return secret;
   }
 
-  async #read(host: PhysicalHost, claim: Claim): Promise<BootSecret | undefined> {
-    const { namespace = '', name } = host.metadata;
+  async #read({ metadata: { namespace = '' } }: PhysicalHost, claim: Claim): Promise<BootSecret | undefined> {
+    if (claim.bootSecret === undefined) return undefined;
     try {
-      const { data = {} } = await this.#kube.get(SECRETS, namespace, bootSecretName(name, claim.id), {
+      const { type, data = {} } = await this.#kube.get(SECRETS, namespace, claim.bootSecret, {
         timeoutMs: CALL_TIMEOUT_MS,
       });
       const token = decoded(data.token);
       const spec = decoded(data.spec);
-      if (token === undefined) return undefined;
-      return { token, ...(spec === undefined ? {} : { spec: parseBootSpec(spec) }) };
+      if (type !== BOOT_SECRET_TYPE || token === undefined || spec === undefined) return undefined;
+      return { token, spec: parseBootSpec(spec) };
     } catch (error) {
       if (isNotFound(error) || error instanceof SyntaxError) return undefined;
       throw error;

@@ -31,6 +31,8 @@ export interface Claim {
   /** SHA-256 in hex of the bearer token and of the boot nonce; from `Armed` on. Routes trust these (rule 21). */
   readonly tokenHash?: string;
   readonly nonceHash?: string;
+  /** Name of the Secret that holds token and nonce, in the namespace of the host; from `Armed` on. */
+  readonly bootSecret?: string;
   /** Of the spec that the claim was made for (rule 9); absent: an earlier version made it. */
   readonly specHash?: string;
   /** W3C trace context of the run that made the claim, where it is traced: callbacks join its trace. Nothing is decided by it. */
@@ -131,6 +133,7 @@ function isClaim(value: unknown): value is Claim {
     (claim.releasedFrom === undefined || CLAIM_STAGES.includes(claim.releasedFrom as ClaimStage)) &&
     textOrNothing('tokenHash') &&
     textOrNothing('nonceHash') &&
+    textOrNothing('bootSecret') &&
     textOrNothing('specHash') &&
     textOrNothing('traceparent')
   );

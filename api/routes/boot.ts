@@ -74,7 +74,7 @@ export async function answerScript(
   const { namespace = '', name } = host.metadata;
   const urls = scriptUrls(parts.options, parts.ports, ctx.req.socket);
   const caPem = parts.tls?.files.ca;
-  const { token, spec = machine.spec } = secret;
+  const { token, spec } = secret;
   const script = bootScript({ namespace, host: name, token, mac, machine: spec, ...urls, caPem });
   if (script.kind === 'invalid') {
     const what = script.problems.join('; ');

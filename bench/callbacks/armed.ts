@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { bootSecretName } from '../../crds/bootSecret.ts';
+import { BOOT_SECRET_TYPE, bootSecretName, bootSpecText } from '../../crds/bootSecret.ts';
 import { serializeClaim, type Claim } from '../../crds/claim.ts';
 import { ANNOTATION_CLAIM, API_VERSION, LABEL_CLAIM, LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -9,6 +9,7 @@ import { forEachLimited } from '../waiting.ts';
 
 const WINDOW_MS = 1_800_000;
 const AT_ONCE = 32;
+const SPEC = { targetOSImage: 'http://127.0.0.1:9/os.tar.gz' };
 
 /** A server that is armed to boot, as `bootInspector` leaves it. */
 export interface ArmedServer {
@@ -32,21 +33,20 @@ export async function armServers(kube: KubeClient, count: number, signal: AbortS
 
 async function arm(kube: KubeClient, server: ArmedServer, signal: AbortSignal): Promise<void> {
   const { name, mac, token, nonce } = server;
-  const machine = await kube.create(
-    MACHINES,
-    { metadata: { name, namespace: NAMESPACE }, spec: { targetOSImage: 'http://127.0.0.1:9/os.tar.gz' } },
-    { signal },
-  );
+  const machine = await kube.create(MACHINES, { metadata: { name, namespace: NAMESPACE }, spec: SPEC }, { signal });
   const uid = machine.metadata.uid ?? '';
   const now = Date.now();
+  const id = randomUUID();
+  const bootSecret = bootSecretName(name, id);
   const claim: Claim = {
-    id: randomUUID(),
+    id,
     stage: 'Armed',
     attempt: 1,
     since: new Date(now).toISOString(),
     deadline: new Date(now + WINDOW_MS).toISOString(),
     tokenHash: sha256(token),
     nonceHash: sha256(nonce),
+    bootSecret,
   };
   await kube.create(
     HOSTS,
@@ -69,9 +69,9 @@ async function arm(kube: KubeClient, server: ArmedServer, signal: AbortSignal): 
   await kube.create(
     SECRETS,
     {
-      metadata: { name: bootSecretName(name, claim.id), namespace: NAMESPACE, labels: { [LABEL_CLAIM]: claim.id } },
-      type: 'Opaque',
-      data: { token: base64(token), nonce: base64(nonce) },
+      metadata: { name: bootSecret, namespace: NAMESPACE, labels: { [LABEL_CLAIM]: claim.id } },
+      type: BOOT_SECRET_TYPE,
+      data: { token: base64(token), nonce: base64(nonce), spec: base64(bootSpecText(SPEC)) },
     },
     { signal },
   );

@@ -1,11 +1,14 @@
 import { request } from 'undici';
 import { bootSecretName } from '../../crds/bootSecret.ts';
+import { claimOf } from '../../crds/claim.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import type { World } from './world.ts';
 
 /** The bearer token of a claim, out of its Secret, as the inspection image has it. */
 export async function tokenOf(world: World, host: string, claim: string): Promise<string> {
-  const secret = await world.admin.get(SECRETS, world.namespace, bootSecretName(host, claim));
+  const live = await world.host(host);
+  const name = (live && claimOf(live)?.bootSecret) ?? bootSecretName(host, claim);
+  const secret = await world.admin.get(SECRETS, world.namespace, name);
   return Buffer.from(secret.data?.token ?? '', 'base64').toString('utf8');
 }
 

@@ -161,7 +161,7 @@ export function changeAllowed(host: HostRecord, index: number): Violation[] {
 export function tokenEnded(host: HostRecord, index: number, until: number): Violation[] {
   const [before, after] = [host.views[index - 1], host.views[index]];
   if (!before?.claim || !after || before.claim.id === after.claim?.id) return [];
-  const name = bootSecretName(host.name, before.claim.id);
+  const name = before.claim.bootSecret ?? bootSecretName(host.name, before.claim.id);
   const isGone =
     !host.secrets.has(name) || host.secret(name).wasEver((is) => !is, after.notBefore, after.at + SECRET_LAG_MS);
   if (isGone || until < after.at + SECRET_LAG_MS) return [];

@@ -15,6 +15,7 @@ export interface HostView {
     readonly stage: ClaimStage;
     readonly since: number;
     readonly tokenHash?: string;
+    readonly bootSecret?: string;
     /** Why it is being released. */
     readonly reason?: string;
   };
@@ -66,6 +67,7 @@ export function hostView(
             stage: claim.stage,
             since: Date.parse(claim.since),
             ...(claim.tokenHash === undefined ? {} : { tokenHash: claim.tokenHash }),
+            ...(claim.bootSecret === undefined ? {} : { bootSecret: claim.bootSecret }),
             ...(claim.reason === undefined ? {} : { reason: claim.reason }),
           },
         }

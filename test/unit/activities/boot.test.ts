@@ -3,7 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { bootInspector, prepareBoot } from '../../../activities/bootInspector.ts';
 import { switchOff, switchOn } from '../../../activities/power.ts';
 import { bootSecretName } from '../../../crds/bootSecret.ts';
-import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
+import { claimOf, type Claim, type ClaimStage } from '../../../crds/claim.ts';
 import { CLAIM, claimedHost } from '../controllers/builders.ts';
 import { allow, clientOf, failureOf, fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { NEVER, OneHost, REF, RUN } from './oneHost.ts';
@@ -25,8 +25,8 @@ function scene(stage: ClaimStage, bmc: FakeBmc): OneHost {
 }
 
 /** The claim of the host goes on to a stage. */
-function toStage(one: OneHost, stage: ClaimStage): void {
-  one.change({ metadata: { annotations: claimedHost(stage).metadata.annotations ?? {} } });
+function toStage(one: OneHost, stage: ClaimStage, more: Partial<Claim> = {}): void {
+  one.change({ metadata: { annotations: claimedHost(stage, {}, {}, more).metadata.annotations ?? {} } });
 }
 
 const boot = (one: OneHost, limitMs?: number) =>
@@ -127,7 +127,8 @@ describe('what was minted for a claim that has ended', () => {
   test.each<[string, (one: OneHost) => void, boolean]>([
     ['gone', (one) => one.change({ metadata: { annotations: { 'beskar7.io/claim': null } } }), false],
     ['being released', (one) => toStage(one, 'Releasing'), false],
-    ['handed over: it is still its own', (one) => toStage(one, 'HandedOver'), true],
+    ['handed over by another attempt', (one) => toStage(one, 'HandedOver'), false],
+    ['handed over with it: it is still its own', (one) => toStage(one, 'HandedOver', { bootSecret: secret }), true],
   ])('%s', async (_what, end, isKept) => {
     const bmc = await fakeBmc();
     const one = scene('Claimed', bmc);

@@ -48,6 +48,7 @@ const live = (): PhysicalHost => api.get(HOSTS, 'h');
 /** The commands at the power button, in order. */
 const resets = () => bmc.sent('POST', RESET).map(({ body }) => (body as { ResetType: string }).ResetType);
 const decoded = ({ data = {} }: Secret, key: string) => Buffer.from(data[key] ?? '', 'base64').toString();
+const base64 = (text: string) => Buffer.from(text).toString('base64');
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 describe('a server that is off is booted into the inspection (rules 5 and 21)', () => {
@@ -81,6 +82,28 @@ describe('a server that is off is booted into the inspection (rules 5 and 21)', 
     expect(Buffer.from(token ?? '', 'base64url')).toHaveLength(32);
     expect(claimOf(live())).toMatchObject({ tokenHash: sha256(token ?? ''), nonceHash: sha256(nonce ?? '') });
     expect(JSON.stringify(api.list(HOSTS))).not.toContain(token);
+  });
+
+  test.each<[string, Partial<Secret>]>([
+    ['with a token of somebody else', {}],
+    ['that looks like ours in all that others can write', { type: 'beskar7.io/boot', immutable: true }],
+  ])('a Secret that stands under its name already, %s: never taken over (docs/security.md)', async (_what, more) => {
+    putBehind(api, bmc, claimed());
+    const known = 'k'.repeat(43);
+    const data = { token: base64(known), nonce: base64(known), spec: base64('{"targetOSImage":"http://evil/x"}') };
+    const owner = { apiVersion: 'v1', kind: 'PhysicalHost', name: 'h', uid: 'h-uid' };
+    const metadata = {
+      namespace: 'ns',
+      name: SECRET,
+      labels: { 'beskar7.io/claim-id': CLAIM },
+      ownerReferences: [owner],
+    };
+    api.put(SECRETS, { metadata, data, ...more });
+    await boot();
+    const { tokenHash, nonceHash, bootSecret = '' } = claimOf(live()) ?? {};
+    expect(bootSecret).toMatch(new RegExp(`^${SECRET}-[0-9a-f]{16}$`));
+    expect([tokenHash, nonceHash]).not.toContain(sha256(known));
+    expect(decoded(api.get(SECRETS, bootSecret), 'spec')).not.toContain('evil');
   });
 
   test('the report is due ten minutes after it was seen on; the token outlives that by a minute', async () => {
@@ -183,42 +206,45 @@ describe('two workers at once', () => {
   test.each([
     ['of one process', true, 1],
     ['of two processes', false, 2],
-  ])('%s boot the same host: one Secret, and the claim has its hashes', async (_where, isShared, mostOns) => {
-    putBehind(api, bmc, claimed());
-    // The worse order: who made the Secret hears of it only after the other one has armed the claim.
-    let isMade = false;
-    api.answering = async ({ verb, what }) => {
-      if (verb !== 'create' || what !== 'secrets' || isMade) return;
-      isMade = true;
-      await until(() => claimOf(live())?.stage === 'Armed');
-    };
-    const before: unknown[] = [];
-    bmc.habits.unshift(({ method }) => void (method !== 'GET' && before.push(claimOf(live())?.stage)));
-    const shared = isShared ? new RedfishPool() : undefined;
-    // One that comes after the other has recorded its boot sends nothing and is repeated, as the workflow does it.
-    const booted = (deps: ReturnType<typeof worker>) =>
-      boot(deps).catch((error: unknown) => {
-        if ((error as { type?: string }).type !== 'Superseded') throw error;
-        return boot(deps);
-      });
-    const [first, second] = await Promise.all([booted(worker(shared)), booted(worker(shared))]);
+  ])(
+    '%s boot the same host: one Secret is left, and the claim names it and has its hashes',
+    async (_where, isShared, mostOns) => {
+      putBehind(api, bmc, claimed());
+      // The worse order: who made the Secret hears of it only after the other one has armed the claim.
+      let isMade = false;
+      api.answering = async ({ verb, what }) => {
+        if (verb !== 'create' || what !== 'secrets' || isMade) return;
+        isMade = true;
+        await until(() => claimOf(live())?.stage === 'Armed');
+      };
+      const before: unknown[] = [];
+      bmc.habits.unshift(({ method }) => void (method !== 'GET' && before.push(claimOf(live())?.stage)));
+      const shared = isShared ? new RedfishPool() : undefined;
+      // One that comes after the other has recorded its boot sends nothing and is repeated, as the workflow does it.
+      const booted = (deps: ReturnType<typeof worker>) =>
+        boot(deps).catch((error: unknown) => {
+          if ((error as { type?: string }).type !== 'Superseded') throw error;
+          return boot(deps);
+        });
+      const [first, second] = await Promise.all([booted(worker(shared)), booted(worker(shared))]);
 
-    const secrets = api.list(SECRETS).filter(({ type }) => type === 'beskar7.io/boot');
-    expect(secrets.map(({ metadata }) => metadata.name)).toEqual([SECRET]);
-    const { tokenHash, nonceHash, stage } = claimOf(live()) ?? {};
-    const [secret] = secrets as [Secret];
-    expect({ tokenHash, nonceHash, stage }).toEqual({
-      tokenHash: sha256(decoded(secret, 'token')),
-      nonceHash: sha256(decoded(secret, 'nonce')),
-      stage: 'Armed',
-    });
-    expect(api.written().filter((write) => write === 'patch physicalhosts/h')).toHaveLength(1);
-    expect(live().status?.bootToken?.hash).toBe(tokenHash);
-    expect(first.inspectionDeadline).toBe(second.inspectionDeadline);
-    expect(live().status?.inspection?.deadline).toBe(first.inspectionDeadline);
-    expect(resets().length).toBeGreaterThanOrEqual(1);
-    expect(resets().length).toBeLessThanOrEqual(mostOns);
-    expect(new Set(resets())).toEqual(new Set(['On']));
-    expect(new Set(before)).toEqual(new Set(['Armed']));
-  });
+      const secrets = api.list(SECRETS).filter(({ type }) => type === 'beskar7.io/boot');
+      const { tokenHash, nonceHash, stage, bootSecret } = claimOf(live()) ?? {};
+      expect(secrets.map(({ metadata }) => metadata.name)).toEqual([bootSecret]);
+      const [secret] = secrets as [Secret];
+      expect({ tokenHash, nonceHash, stage }).toEqual({
+        tokenHash: sha256(decoded(secret, 'token')),
+        nonceHash: sha256(decoded(secret, 'nonce')),
+        stage: 'Armed',
+      });
+      expect(api.written().filter((write) => write === 'patch physicalhosts/h')).toHaveLength(1);
+      expect(live().status?.bootToken?.hash).toBe(tokenHash);
+      expect(first.inspectionDeadline).toBe(second.inspectionDeadline);
+      expect(live().status?.inspection?.deadline).toBe(first.inspectionDeadline);
+      expect(resets().length).toBeGreaterThanOrEqual(1);
+      expect(resets().length).toBeLessThanOrEqual(mostOns);
+      expect(new Set(resets())).toEqual(new Set(['On']));
+      expect(new Set(before)).toEqual(new Set(['Armed']));
+    },
+  );
 });

@@ -4,7 +4,7 @@ import type { KubeObject } from '../../../crds/object.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
 import { RedfishPool } from '../../../redfish/index.ts';
-import { CLAIM } from '../controllers/builders.ts';
+import { CLAIM, machine } from '../controllers/builders.ts';
 import type { FakeBmc } from '../redfish/fakeBmc.ts';
 
 export const MACHINE = { namespace: 'ns', name: 'm', uid: 'm-uid' };
@@ -92,7 +92,7 @@ export class OneHost {
   }
 
   #get(resource: Resource, name: string): Promise<KubeObject> {
-    if (resource.plural === 'beskar7machines') return Promise.reject(kubeError(404, 'NotFound'));
+    if (resource.plural === 'beskar7machines') return Promise.resolve(machine() as KubeObject);
     const found: KubeObject | undefined =
       resource.plural === 'secrets' ? this.secrets.get(name) : (this.live as KubeObject | undefined);
     return found === undefined ? Promise.reject(kubeError(404, 'NotFound')) : Promise.resolve(found);

@@ -187,9 +187,12 @@ describe('what was planned is not known', () => {
     },
   );
 
-  test('the machine is gone: its deletion ends the run, not this', async () => {
+  test('the machine is gone: its server is not booted, and it is looked for again', async () => {
     putBehind(api, bmc, claimedHost('Claimed', {}, {}, { specHash: specHash(FIRST) }));
-    expect(await bootedWith('h')).toBeUndefined();
+    const failure = await failureOf(bootedWith('h'));
+    expect(failure).toMatchObject({ type: 'Superseded' });
+    expect(String(failure)).toContain('Beskar7Machine ns/m does not exist');
+    expect(bmc.changes).toEqual([]);
   });
 
   test.each([

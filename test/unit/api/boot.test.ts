@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { bootSecretName, bootSpecText } from '../../../crds/bootSecret.ts';
 import { HOSTS, SECRETS } from '../../../kube/resource.ts';
-import { base64, CLAIM, inMs, machine, MAC, NONCE, OLD_TOKEN, Scene, TOKEN } from './scene.ts';
+import { base64, BOOT_SECRET, CLAIM, inMs, machine, MAC, NONCE, OLD_TOKEN, Scene, TOKEN } from './scene.ts';
 
 const PATH = `/api/v1/boot/default/server-01/${NONCE}`;
 const BY_MAC = `/api/v1/boot?mac=${MAC}`;
-const SECRET = bootSecretName('server-01', CLAIM);
 
 let scene: Scene;
 beforeEach(async () => {
@@ -31,24 +29,40 @@ describe('with the nonce', () => {
     expect(scene.live().status).toMatchObject({ inspectionPhase: 'InProgress', inspection: { claim: CLAIM } });
   });
   test('made of what the Secret of the claim says: an edit of the spec changes no byte of it', async () => {
-    const secret = scene.kube.peek(SECRETS, 'default', SECRET);
-    const spec = base64(bootSpecText({ targetOSImage: 'http://images.test/planned.tar.gz', deployMode: 'Kexec' }));
-    scene.kube.put(SECRETS, { ...secret, data: { ...secret.data, spec } });
+    const spec = { targetOSImage: 'http://images.test/planned.tar.gz', deployMode: 'Kexec' } as const;
+    scene.secret({ spec });
     const first = await scene.call('GET', PATH);
     expect(first.body).toContain(' beskar7.target=http://images.test/planned.tar.gz ');
     scene.machine = machine({ targetOSImage: 'http://images.test/edited.tar.gz', configurationURL: 'http://x/y' });
     expect((await scene.call('GET', PATH)).bytes).toEqual(first.bytes);
     // By a process that has seen nothing yet.
     const other = await new Scene().start({ bootByMac: true, callbackUrl: 'http://10.0.0.1:8082' });
-    other.kube.put(SECRETS, { ...secret, data: { ...secret.data, spec } });
+    other.secret({ spec });
     other.machine = scene.machine;
     const { body } = await other.call('GET', BY_MAC);
     expect(body.replace(/kernel \S+|initrd http\S+/g, '')).toBe(first.body.replace(/kernel \S+|initrd http\S+/g, ''));
     await other.stop();
   });
-  test('404 and an event: what the Secret says cannot be read', async () => {
-    const secret = scene.kube.peek(SECRETS, 'default', SECRET);
-    scene.kube.put(SECRETS, { ...secret, data: { ...secret.data, spec: base64('{"attempts":1}') } });
+  test.each<[string, (at: Scene) => void]>([
+    [
+      'what the Secret says cannot be read',
+      ({ kube }) => {
+        const secret = kube.peek(SECRETS, 'default', BOOT_SECRET);
+        kube.put(SECRETS, { ...secret, data: { ...secret.data, spec: base64('{"attempts":1}') } });
+      },
+    ],
+    [
+      'the Secret says nothing of the spec: what the machine asks for now is no substitute',
+      ({ kube }) => {
+        const { data: { spec: _spec, ...data } = {}, ...secret } = kube.peek(SECRETS, 'default', BOOT_SECRET);
+        kube.put(SECRETS, { ...secret, data });
+      },
+    ],
+    ['the Secret has another type', (at) => void at.secret({ type: 'Opaque' })],
+    ['the Secret has another token', (at) => void at.secret({ token: OLD_TOKEN })],
+    ['the claim names no Secret', (at) => void at.host({ claim: { bootSecret: undefined } as never })],
+  ])('404 and an event: %s', async (_what, change) => {
+    change(scene);
     expect(await scene.call('GET', PATH)).toMatchObject(isNotFound);
     expect(scene.events).toMatchObject([{ type: 'Warning', reason: 'InvalidBootConfiguration' }]);
   });
@@ -95,11 +109,11 @@ describe('with the nonce', () => {
     expect(await scene.call('GET', path)).toMatchObject(isNotFound);
   });
   test('404 and an event: no Secret; a spec that no script can be made of', async () => {
-    scene.machine = machine({ targetOSImage: 'http://x/ init=/bin/sh' });
+    scene.secret({ spec: { targetOSImage: 'http://x/ init=/bin/sh' } });
     expect(await scene.call('GET', PATH)).toMatchObject(isNotFound);
     expect(scene.events[0]?.message).toContain('targetOSImage');
     const other = await new Scene().start();
-    other.kube.remove(SECRETS, 'default', SECRET);
+    other.kube.remove(SECRETS, 'default', BOOT_SECRET);
     expect(await other.call('GET', PATH)).toMatchObject(isNotFound);
     expect(other.events).toMatchObject([{ type: 'Warning', reason: 'InvalidBootConfiguration' }]);
     await other.stop();

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import type { ApiOptions, MachineRef, SignalKind } from '../../../api/index.ts';
 import { startApi, type Api } from '../../../api/index.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { bootSecretName } from '../../../crds/bootSecret.ts';
+import { BOOT_SECRET_TYPE, bootSecretName, bootSpecText, type BootSpec } from '../../../crds/bootSecret.ts';
 import { serializeClaim, type Claim } from '../../../crds/claim.ts';
 import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
@@ -15,6 +15,7 @@ export const TOKEN = 'tok-'.padEnd(43, 'A');
 export const NONCE = 'non-'.padEnd(43, 'B');
 export const OLD_TOKEN = 'old-'.padEnd(43, 'C');
 export const CLAIM = '11111111-1111-4111-8111-111111111111';
+export const BOOT_SECRET = bootSecretName('server-01', CLAIM);
 export const MAC = '02:b7:00:00:00:01';
 
 export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -51,9 +52,19 @@ export class Scene {
 
   constructor() {
     this.host();
-    this.kube.put(SECRETS, {
-      metadata: { namespace: 'default', name: bootSecretName('server-01', CLAIM) },
-      data: { token: base64(TOKEN), nonce: base64(NONCE) },
+    this.secret();
+  }
+
+  /** The Secret that the claim names, with what its boot script is made of. */
+  secret({
+    spec = {},
+    type = BOOT_SECRET_TYPE,
+    token = TOKEN,
+  }: { spec?: Partial<BootSpec>; type?: string; token?: string } = {}) {
+    return this.kube.put(SECRETS, {
+      metadata: { namespace: 'default', name: BOOT_SECRET },
+      type,
+      data: { token: base64(token), nonce: base64(NONCE), spec: base64(bootSpecText(machine(spec).spec)) },
     });
   }
 
@@ -108,6 +119,7 @@ export class Scene {
       since: inMs(0),
       tokenHash: sha256(TOKEN),
       nonceHash: sha256(NONCE),
+      bootSecret: BOOT_SECRET,
       ...claim,
     };
     return this.kube.put(HOSTS, {
