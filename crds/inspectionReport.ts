@@ -26,6 +26,12 @@ export const InspectionReport = Type.Object(
       Type.Object({
         totalBytes: Type.Optional(integer(0, BYTES)),
         totalGB: Type.Optional(integer(0, 1_000_000_000, { description: 'Whole GiB (2^30 bytes).' })),
+        installedBytes: Type.Optional(
+          integer(0, BYTES, {
+            description:
+              'What the DIMMs have, where the kernel can use less of it (mapped out, mirrored): the total is what counts then.',
+          }),
+        ),
         modules: Type.Optional(
           list(
             Type.Object({ id: short(), type: short(), sizeBytes: Type.Optional(integer(0, BYTES)), speed: short() }),
@@ -67,6 +73,9 @@ export const InspectionReport = Type.Object(
         manufacturer: short(),
         model: short(),
         serialNumber: short(),
+        uuid: Type.Optional(
+          text(64, { description: 'UUID of the board (SMBIOS), as Redfish calls UUID of a System.' }),
+        ),
         biosVersion: short(),
         bmcAddress: short(),
       }),

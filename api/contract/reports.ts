@@ -49,6 +49,11 @@ export const ArchitectureReport = Type.Object(
       {
         totalBytes: bounded(0, LIMITS.bytes),
         totalGB: bounded(0, LIMITS.gigabytes, 'Whole GiB (2^30 bytes).'),
+        installedBytes: bounded(
+          0,
+          LIMITS.bytes,
+          'What the DIMMs have, where the kernel can use clearly less: the total counts then.',
+        ),
         modules: Type.Optional(
           list(
             Type.Object({ id: label(), type: short(), sizeBytes: bounded(0, LIMITS.moduleBytes), speed: label() }),
@@ -92,6 +97,7 @@ export const ArchitectureReport = Type.Object(
         manufacturer: short(),
         model: short(),
         serialNumber: short(),
+        uuid: short(),
         biosVersion: short(),
         bmcAddress: short(),
       }),

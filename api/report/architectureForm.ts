@@ -1,5 +1,6 @@
 import type { InspectionReport } from '../../crds/inspectionReport.ts';
-import { defined, LIMITS, readAddresses, readBootMode, readMac, readOthers, readTime } from './parts.ts';
+import { memoryOf } from '../../crds/requirements.ts';
+import { defined, LIMITS, readAddresses, readBootMode, readMac, readOthers, readTime, readUuid } from './parts.ts';
 import type { Fields, Reader } from './reader.ts';
 
 type Report = InspectionReport;
@@ -62,9 +63,17 @@ function readMemory(value: unknown, reader: Reader): Report['memory'] {
   const totalGB = reader.integer(fields.totalGB, 'memory.totalGB', { max: LIMITS.gigabytes });
   const isSent = [fields.totalBytes, fields.totalGB].some((size) => size !== undefined && size !== null);
   if (!isSent && modules.length === 0) reader.findings.add('memory.totalBytes', 'is missing');
+  // An inspector that does not tell it: by what its DIMMs have.
+  const sent = reader.integer(fields.installedBytes, 'memory.installedBytes', { max: LIMITS.bytes });
+  const { installedBytes } = memoryOf({
+    ...defined({ totalBytes, totalGB }),
+    modules,
+    ...(sent === undefined ? {} : { installedBytes: sent }),
+  });
   return defined({
     totalBytes: totalBytes ?? inBytes(totalGB, GIB),
     totalGB: totalGB ?? (totalBytes === undefined ? undefined : Math.round(totalBytes / GIB)),
+    installedBytes,
     ...(modules.length === 0 ? {} : { modules }),
   });
 }
@@ -135,6 +144,7 @@ function readSystem(value: unknown, reader: Reader): Report['system'] {
     manufacturer: text('manufacturer'),
     model: text('model'),
     serialNumber: text('serialNumber'),
+    uuid: readUuid(reader, fields.uuid, 'system.uuid'),
     biosVersion: text('biosVersion'),
     bmcAddress: text('bmcAddress'),
   });

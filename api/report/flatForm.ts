@@ -1,6 +1,6 @@
 import type { InspectionReport } from '../../crds/inspectionReport.ts';
 import { show } from './findings.ts';
-import { defined, LIMITS, readAddresses, readBootMode, readMac, readOthers, readTime } from './parts.ts';
+import { defined, LIMITS, readAddresses, readBootMode, readMac, readOthers, readTime, readUuid } from './parts.ts';
 import type { Fields, Reader } from './reader.ts';
 import { parseClockRate, parseLineRate, parseMemorySize, type Quantity } from './units.ts';
 
@@ -29,6 +29,7 @@ export function readFlatForm(fields: Fields, reader: Reader): Report {
     manufacturer: reader.text(fields.manufacturer, 'manufacturer'),
     model: reader.text(fields.model, 'model'),
     serialNumber: reader.text(fields.serialNumber, 'serialNumber'),
+    uuid: readUuid(reader, fields.uuid, 'uuid'),
     biosVersion: reader.text(fields.firmwareVersion, 'firmwareVersion'),
     bmcAddress: reader.text(fields.bmcAddress, 'bmcAddress'),
   });

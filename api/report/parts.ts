@@ -48,6 +48,14 @@ export function readMac(reader: Reader, value: unknown, path: string): string | 
   return undefined;
 }
 
+/** A UUID, stored in lower case with dashes; anything else tools may say there is no UUID, and not wrong either. */
+export function readUuid(reader: Reader, value: unknown, path: string): string | undefined {
+  const text = reader.text(value, path)?.toLowerCase();
+  const [, ...parts] =
+    /^([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})$/.exec(text ?? '') ?? [];
+  return parts.length === 0 ? undefined : parts.join('-');
+}
+
 /** IP addresses, with or without the length of the prefix. */
 export function readAddresses(reader: Reader, value: unknown, path: string): string[] {
   return reader.texts(value, path, LIMITS.addresses).filter((text, index) => {

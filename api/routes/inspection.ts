@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { RouterContext } from '@koa/router';
 import type { InspectionReport } from '../../crds/inspectionReport.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { MACHINE_REASONS } from '../../crds/reasons.ts';
+import { memoryOf } from '../../crds/requirements.ts';
 import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../body.ts';
 import { inspectionClosed, inspectionOf } from '../claimWindow.ts';
 import { badRequest, unauthorized } from '../errors.ts';
@@ -33,6 +35,7 @@ export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeSta
     const { host, claim, isStored } = settled;
     if (isStored) {
       parts.deps.recorder.event(host, 'Normal', MACHINE_REASONS.inspectionComplete, 'Inspection complete');
+      warnOfMemory(parts, host);
       ctx.state.outcome = 'report stored';
     } else {
       const isSame = inspectionOf(host, claim)?.reportDigest === digest;
@@ -73,6 +76,20 @@ function decideReport(parts: ApiParts, claimed: Claimed, digest: string, read: (
     inspection: replacement(host.status?.inspection, inspection),
   };
   return { kind: 'store', status: status as StatusPatch, signal: 'inspectionReported' };
+}
+
+/** Requirements are held against what the kernel can use: the operator is told when DIMMs that are installed do not count. */
+function warnOfMemory(parts: ApiParts, host: PhysicalHost): void {
+  const { installedBytes, countedBytes } = memoryOf(host.status?.inspectionReport?.memory);
+  if (installedBytes === undefined) return;
+  const gib = (bytes: number) => `${Math.floor((bytes / 2 ** 30) * 100) / 100} GiB`;
+  parts.deps.recorder.event(
+    host,
+    'Warning',
+    'MemoryNotUsable',
+    `${gib(installedBytes)} of memory are installed, the server's kernel has ${gib(countedBytes)}: these count for hardwareRequirements. ` +
+      "Look into the BMC's event log for DIMMs that are mapped out, and into the BIOS settings for mirroring or sparing.",
+  );
 }
 
 /** Throws 400 with everything that is wrong; the inspection goes on waiting. */

@@ -4,7 +4,7 @@ import { HOSTS } from '../../kube/resource.ts';
 import type { InspectionReport } from '../../web/shared/api.ts';
 import { diskSize, linkSpeed, memorySize } from '../../web/shared/measures.ts';
 import { diffReports, type Change } from '../../web/shared/reportDiff.ts';
-import { diskBytes, diskKind, memoryBytes } from '../../web/shared/reportTotals.ts';
+import { diskBytes, diskKind, memoryText } from '../../web/shared/reportTotals.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { paintFor, plain, type Io } from '../io.ts';
 import { writeData, type DataFormat } from '../output.ts';
@@ -73,10 +73,9 @@ function writeReports(io: Io, output: DataFormat, reports: readonly KeptReport[]
 }
 
 function totals(said: InspectionReport) {
-  const bytes = memoryBytes(said);
   return {
     cores: said.cpus?.cores === undefined ? undefined : String(said.cpus.cores),
-    memory: bytes === 0 ? undefined : memorySize(bytes),
+    memory: memoryText(said),
     disks: String(said.disks?.length ?? 0),
     nics: String(said.nics?.length ?? 0),
   };
@@ -86,10 +85,10 @@ function totals(said: InspectionReport) {
 export function reportText(io: Pick<Io, 'isTerminal' | 'env'>, title: string, said: InspectionReport): string {
   const paint = paintFor(io);
   const { system, cpus, bootMode } = said;
-  const bytes = memoryBytes(said);
   const facts: [string, string | undefined][] = [
     ['System', words(system?.manufacturer, system?.model)],
     ['Serial number', system?.serialNumber],
+    ['UUID', system?.uuid],
     ['BIOS', words(system?.biosVersion, bootMode && `(${bootMode})`)],
     ['BMC', system?.bmcAddress],
     ['Processors', words(cpus?.count === undefined ? '' : `${cpus.count} x`, cpus?.model, cpus?.architecture)],
@@ -100,7 +99,7 @@ export function reportText(io: Pick<Io, 'isTerminal' | 'env'>, title: string, sa
         cpus?.threads === undefined ? '' : `(${cpus.threads} threads)`,
       ),
     ],
-    ['Memory', bytes === 0 ? undefined : memorySize(bytes)],
+    ['Memory', memoryText(said)],
   ];
   const list = <T>(what: string, rows: readonly T[] | undefined, columns: readonly Column<T>[]) =>
     rows === undefined || rows.length === 0 ? '' : `\n${paint(what, 'bold')}\n${indented(table(rows, columns))}`;

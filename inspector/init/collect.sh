@@ -90,6 +90,7 @@ make_report() {
 
 collect_report() {
   say 'looks at the hardware'
+  memory_online
   collect_facts
   bootmode=Legacy
   [ ! -d /sys/firmware/efi ] || bootmode=UEFI
@@ -101,4 +102,6 @@ collect_report() {
     make_report "$FACTS" "$now" "$bootmode" >"$RUN/report.json" 2>"$RUN/error" || return 1
   }
   say "$(jq -r '"\(.system.manufacturer // "unknown maker") \(.system.model // ""): \(.cpus.cores) cores, \(.memory.totalGB) GiB, \(.disks | length) disks, \(.nics // [] | length) NICs, \(.bootMode)"' "$RUN/report.json")"
+  warning=$(jq -r '.memory | select(.installedBytes != null) | "\(.installedBytes / 1073741824 | floor) GiB of memory are installed, the kernel has \(.totalGB): these count. Look for DIMMs that are mapped out, and at mirroring"' "$RUN/report.json")
+  [ -z "$warning" ] || say "$warning"
 }

@@ -51,6 +51,24 @@ lacks_disk() {
   return 1
 }
 
+# Memory that was plugged in while the server ran, or that firmware tells late, is there only once it is brought online; the drivers for it are
+# built in. What stays offline is said: it counts for nothing.
+memory_online() {
+  folder=${MEMORY:-/sys/devices/system/memory}
+  [ -d "$folder" ] || return 0
+  [ ! -w "$folder/auto_online_blocks" ] || echo online 2>/dev/null >"$folder/auto_online_blocks"
+  offline=0
+  for state in "$folder"/memory*/state; do
+    [ -e "$state" ] && [ "$(cat "$state" 2>/dev/null)" = offline ] || continue
+    echo online 2>/dev/null >"$state"
+    [ "$(cat "$state" 2>/dev/null)" != offline ] || offline=$((offline + 1))
+  done
+  [ "$offline" = 0 ] || {
+    block=$((0x$(cat "$folder/block_size_bytes" 2>/dev/null || echo 8000000) / 1048576))
+    say "$((offline * block)) MiB of memory stay offline: $offline blocks could not be brought online; they do not count"
+  }
+}
+
 # A clock without a battery is before the day on which this image was built, and then no certificate is valid.
 set_clock() {
   built=$(cat "$LIBRARY/built" 2>/dev/null)

@@ -60,6 +60,7 @@ function systemParts({ system, bootMode }: InspectionReport): Part[] {
     ...named('manufacturer', system?.manufacturer),
     ...named('model', system?.model),
     ...named('serial number', system?.serialNumber),
+    ...named('UUID', system?.uuid),
     ...named('BIOS', system?.biosVersion),
     ...named('BMC address', system?.bmcAddress),
     ...named('boot mode', bootMode),
@@ -80,10 +81,12 @@ function dimmParts({ memory }: InspectionReport): Part[] {
   const modules = memory?.modules ?? [];
   const total = memory?.totalBytes ?? (memory?.totalGB === undefined ? undefined : memory.totalGB * 2 ** 30);
   if (modules.length === 0) return named('total', total === undefined ? undefined : memorySize(total));
-  return modules.map((module, index) => ({
+  const usable = memory?.installedBytes === undefined || total === undefined ? undefined : memorySize(total);
+  const dimms = modules.map((module, index) => ({
     key: module.id ?? `module ${index + 1}`,
     says: words(module.sizeBytes === undefined ? '' : memorySize(module.sizeBytes), module.type, module.speed),
   }));
+  return [...named('usable', usable), ...dimms];
 }
 
 function diskParts({ disks }: InspectionReport): Part[] {

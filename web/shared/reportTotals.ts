@@ -1,11 +1,24 @@
 import type { InspectionReport } from './api.ts';
+import { memorySize } from './measures.ts';
 
 type Disk = NonNullable<InspectionReport['disks']>[number];
 
-/** Installed memory in bytes: the sum of the DIMMs, else what the report says as a whole. */
-export function memoryBytes(report: InspectionReport): number {
-  const sum = (report.memory?.modules ?? []).reduce((total, module) => total + (module.sizeBytes ?? 0), 0);
-  return sum > 0 ? sum : (report.memory?.totalBytes ?? (report.memory?.totalGB ?? 0) * 2 ** 30);
+/** Memory in bytes that counts for requirements: the sum of the DIMMs, unless the server's kernel has less of it; else what is told as a whole. */
+export function memoryBytes({ memory }: InspectionReport): number {
+  const total = memory?.totalBytes ?? (memory?.totalGB ?? 0) * 2 ** 30;
+  if (memory?.installedBytes !== undefined) return total;
+  const sum = (memory?.modules ?? []).reduce((all, module) => all + (module.sizeBytes ?? 0), 0);
+  return sum > 0 ? sum : total;
+}
+
+/** The memory that counts, and what is installed where that is more; undefined where the report tells nothing. */
+export function memoryText(report: InspectionReport): string | undefined {
+  const bytes = memoryBytes(report);
+  if (bytes === 0) return undefined;
+  const installed = report.memory?.installedBytes;
+  return installed === undefined
+    ? memorySize(bytes)
+    : `${memorySize(bytes)} usable of ${memorySize(installed)} installed`;
 }
 
 export function diskBytes(disk: Disk): number {

@@ -172,6 +172,21 @@ describe('surroundings that fail', () => {
   });
 });
 
+test('memory that is installed and not at hand is told by an event', async () => {
+  const memory = { totalGB: 188, modules: [{ sizeBytes: 384 * 2 ** 30 }] };
+  const body = JSON.stringify({ cpus: { cores: 4 }, memory, disks: [] });
+  const answer = await scene.call('POST', PATH, { bearer: 'tok-'.padEnd(43, 'A'), body });
+  expect(answer.status).toBe(202);
+  expect(scene.events).toMatchObject([
+    { type: 'Normal', reason: 'InspectionComplete' },
+    {
+      type: 'Warning',
+      reason: 'MemoryNotUsable',
+      message: expect.stringMatching(/^384 GiB .* has 188 GiB: these count/),
+    },
+  ]);
+});
+
 describe('what is no report', () => {
   const send = (body: string | Buffer, headers: Record<string, string> = {}) =>
     scene.call('POST', PATH, { bearer: 'tok-'.padEnd(43, 'A'), body, headers });

@@ -50,6 +50,15 @@ describe('good reports', () => {
     });
     expect(summarize(report)).toEqual({ cpuCores: 16, memoryBytes: 2 ** 36, largestDiskBytes: 480e9 });
   });
+  test('DIMMs that the kernel does not have, and the UUID of the board', () => {
+    const memory = { totalGB: 188, modules: [{ sizeBytes: 384 * 2 ** 30 }] };
+    const system = { uuid: '4C4C4544-0042-4D10-8054-B7C04F563233' };
+    const report = reportOf(arch({ memory, system }));
+    expect(report.memory).toMatchObject({ totalBytes: 188 * 2 ** 30, installedBytes: 384 * 2 ** 30 });
+    expect(report.system).toEqual({ uuid: '4c4c4544-0042-4d10-8054-b7c04f563233' });
+    expect(reportOf(arch({ system: { model: 'M', uuid: 'Not Settable' } })).system).toEqual({ model: 'M' });
+    expect(reportOf(flat({ uuid: '4c4c454400424d108054b7c04f563233' })).system?.uuid).toBe(system.uuid.toLowerCase());
+  });
   test.each<[string, object, object]>([
     ['unknown keys are not stored', arch({ extra: 1, __proto__: { x: 1 } }), {}],
     ['null is absent', arch({ bootMode: null, nics: null }), {}],

@@ -26,6 +26,21 @@ describe('requirements against a report', () => {
     expect(summarize({ ...report, memory: { totalBytes: 60 * GIB, modules } }).memoryBytes).toBe(64 * GIB);
   });
 
+  test('DIMMs that the kernel does not have (mapped out, mirrored) count for nothing, and are told', () => {
+    const modules = Array.from({ length: 12 }, () => ({ sizeBytes: 32 * GIB }));
+    const found = summarize({ ...report, memory: { totalBytes: 188 * GIB, modules } });
+    expect(found).toMatchObject({ memoryBytes: 188 * GIB, installedMemoryBytes: 384 * GIB });
+    expect(unmetRequirements({ minMemoryGB: 188 }, found)).toEqual([]);
+    expect(unmetRequirements({ minMemoryGB: 256 }, found)).toEqual([
+      "minMemoryGB: 256 asked for, 188 found (384 GiB are installed, the server's kernel has 188)",
+    ]);
+    // An inspector that knows its kernel says so of less.
+    const less = { totalBytes: 360 * GIB, installedBytes: 384 * GIB, modules };
+    expect(summarize({ ...report, memory: less }).memoryBytes).toBe(360 * GIB);
+    expect(summarize(slimReport({ memory: less })).memoryBytes).toBe(360 * GIB);
+    expect(summarize({ memory: { modules } }).memoryBytes).toBe(384 * GIB);
+  });
+
   test('what a watch cache keeps gives the same summary', () => {
     expect(summarize(slimReport(report))).toEqual(summarize(report));
     expect(slimReport(report)).not.toHaveProperty('nics');

@@ -1,12 +1,16 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, expect } from '@jest/globals';
+import { describe, expect, jest } from '@jest/globals';
 import { parseReport } from '../../../api/report/parse.ts';
 import { InspectionReport } from '../../../crds/inspectionReport.ts';
+import { summarize, unmetRequirements } from '../../../crds/requirements.ts';
 import { FormatRegistry, TypeRegistry } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { FACT_FILES, reportOf, runParts, testWithShell, type Facts } from '../../support/inspector.ts';
+
+// A busy machine starts shells slowly.
+jest.setTimeout(60_000);
 
 FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)));
 // The enums of our schemas are Type.Unsafe.
@@ -145,6 +149,30 @@ describe('odd servers', () => {
     expect(memory).toEqual({ totalBytes: 63 * 2 ** 30, totalGB: 63 });
   });
 
+  testWithShell.each<[string, number, number, number | undefined]>([
+    ['half of it mirrored', 188, 188, 384],
+    ['rounded up to a whole GiB', 187.4, 188, 384],
+    ['one of 12 DIMMs mapped out', 346, 346, 384],
+    ['what the kernel and the firmware keep for themselves', 376.5, 384, undefined],
+    ['all of it', 384, 384, undefined],
+  ])(
+    '12 DIMMs of 32 GB of which the kernel has %s: that counts, both are shown',
+    async (_name, seen, counted, installed) => {
+      const report = await stored({ ...dell(), 'meminfo.txt': `MemTotal: ${Math.round(seen * 2 ** 20)} kB\n` });
+      expect(summarize(report).memoryBytes).toBe(counted * 2 ** 30);
+      expect([report.memory?.totalGB, report.memory?.installedBytes]).toEqual([
+        counted,
+        installed && installed * 2 ** 30,
+      ]);
+      expect(report.memory?.modules).toHaveLength(12);
+      expect(unmetRequirements({ minMemoryGB: 385 }, summarize(report))).toEqual([
+        installed === undefined
+          ? 'minMemoryGB: 385 asked for, 384 found'
+          : `minMemoryGB: 385 asked for, ${counted} found (384 GiB are installed, the server's kernel has ${counted})`,
+      ]);
+    },
+  );
+
   testWithShell('a DIMM table with less than the kernel sees is not believed', async () => {
     const { memory } = await stored({ ...dell(), 'meminfo.txt': `MemTotal:       ${500 * 2 ** 20} kB\n` });
     expect(memory?.totalGB).toBe(500);
@@ -159,32 +187,28 @@ describe('odd servers', () => {
     },
   );
 
-  testWithShell(
-    '100 LUNs with 8 paths each are 100 disks, and cost less than a second',
-    async () => {
-      const paths = Array.from({ length: 800 }, (_, n) => {
-        const name = `sd${String.fromCharCode(97 + (n % 26))}${n}`;
-        const children = [{ name: `mpath${n % 100}`, type: 'mpath', size: 10e9 }];
-        return { name, path: `/dev/${name}`, type: 'disk', size: 10e9, ro: false, rm: false, tran: 'fc', children };
-      });
-      const wwids = paths.map(({ name }, n) => `${name} naa.6000000000000000000000000000${(n % 100) + 100}\n`).join('');
-      const smart = paths.map(({ path: name }, n) =>
-        JSON.stringify({ device: { name }, model_name: 'LUN', serial_number: `L${n % 100}` }),
-      );
-      const facts = {
-        ...dell(),
-        'lsblk.json': JSON.stringify({ blockdevices: paths }),
-        'wwids.txt': wwids,
-        'smart.json': smart.join('\n'),
-      };
-      expect((await stored(facts)).disks).toHaveLength(100);
-      // Without names of the kernel the maps of multipathd tell the same.
-      expect((await stored({ ...facts, 'wwids.txt': '' })).disks).toHaveLength(100);
-      // A filter that is worked out for every path took 42 s.
-      expect(await cpuSecondsOf(facts)).toBeLessThan(2);
-    },
-    60_000,
-  );
+  testWithShell('100 LUNs with 8 paths each are 100 disks, and cost less than a second', async () => {
+    const paths = Array.from({ length: 800 }, (_, n) => {
+      const name = `sd${String.fromCharCode(97 + (n % 26))}${n}`;
+      const children = [{ name: `mpath${n % 100}`, type: 'mpath', size: 10e9 }];
+      return { name, path: `/dev/${name}`, type: 'disk', size: 10e9, ro: false, rm: false, tran: 'fc', children };
+    });
+    const wwids = paths.map(({ name }, n) => `${name} naa.6000000000000000000000000000${(n % 100) + 100}\n`).join('');
+    const smart = paths.map(({ path: name }, n) =>
+      JSON.stringify({ device: { name }, model_name: 'LUN', serial_number: `L${n % 100}` }),
+    );
+    const facts = {
+      ...dell(),
+      'lsblk.json': JSON.stringify({ blockdevices: paths }),
+      'wwids.txt': wwids,
+      'smart.json': smart.join('\n'),
+    };
+    expect((await stored(facts)).disks).toHaveLength(100);
+    // Without names of the kernel the maps of multipathd tell the same.
+    expect((await stored({ ...facts, 'wwids.txt': '' })).disks).toHaveLength(100);
+    // A filter that is worked out for every path took 42 s.
+    expect(await cpuSecondsOf(facts)).toBeLessThan(2);
+  });
 
   testWithShell('namespaces of one drive, and disks with one made-up name, are shown one by one', async () => {
     const one = (name: string, gigabytes: number, serial: string, tran: string) => ({
@@ -255,6 +279,90 @@ describe('odd servers', () => {
     const nothing = Object.fromEntries(FACT_FILES.map((name) => [name, ''])) as Facts;
     const report = await stored({ ...nothing, 'meminfo.txt': 'MemTotal: 1000000 kB\n' });
     expect(summary(report)).toMatchObject({ cpus: [1, 1, 1], memoryGB: 1, disks: [], nics: [] });
+  });
+
+  describe('processors', () => {
+    type Row = { field: string; data: string; children?: Row[] };
+    const row = (field: string, data: string | number, children?: Row[]): Row => ({
+      field: `${field}:`,
+      data: String(data),
+      ...(children && { children }),
+    });
+    const kind = (model: string, cores: number, sockets: string | number = 1, per = 'socket'): Row[] => [
+      row('Model name', model),
+      row('Thread(s) per core', 1),
+      row(`Core(s) per ${per}`, cores),
+      row(per === 'socket' ? 'Socket(s)' : 'Cluster(s)', sockets),
+    ];
+    const dmi = (...processors: string[]) =>
+      processors
+        .map((fields, n) => `Handle 0x000${n}, DMI type 4, 48 bytes\nProcessor Information\n${fields}`)
+        .join('\n\n');
+    const one = (cores: number, threads: number) =>
+      `\tVersion: CPU\n\tStatus: Populated, Enabled\n\tCore Count: ${cores}\n\tThread Count: ${threads}`;
+    const cpusOf = async (rows: Row[], dmidecode = '') => {
+      const facts = { ...dell(), 'dmidecode.txt': dmidecode, 'lscpu.json': JSON.stringify({ lscpu: rows }) };
+      const { count, cores, threads, model } = (await stored(facts)).cpus ?? {};
+      return [count, cores, threads, model];
+    };
+    const flat = [row('CPU(s)', 20), ...kind('Cortex-A78', 10), ...kind('Cortex-X1', 10)];
+    const nested = [
+      row('CPU(s)', 20),
+      row('Vendor ID', 'ARM', [
+        { ...row('Model name', 'Cortex-A78'), children: kind('', 10).slice(1) },
+        { ...row('Model name', 'Cortex-X1'), children: kind('', 10).slice(1) },
+      ]),
+    ];
+
+    testWithShell.each<[string, Row[], string, unknown[]]>([
+      ['two models of 10 cores', flat, '', [1, 20, 20, 'Cortex-A78, Cortex-X1']],
+      ['two models, nested', nested, '', [1, 20, 20, 'Cortex-A78, Cortex-X1']],
+      ['two models in a socket each', flat, dmi(one(10, 10), one(10, 10)), [2, 20, 20, 'Cortex-A78, Cortex-X1']],
+      [
+        'clusters instead of sockets',
+        [row('CPU(s)', 12), ...kind('A55', 4, 1, 'cluster'), ...kind('A78', 4, 2, 'cluster')],
+        '',
+        [1, 12, 12, 'A55, A78'],
+      ],
+      [
+        'the topology before the model, as old versions say it',
+        [row('CPU(s)', 32), row('Core(s) per socket', 8), row('Socket(s)', 2), row('Model name', 'Xeon')],
+        '',
+        [2, 16, 32, 'Xeon'],
+      ],
+      [
+        '24 sockets of one core, one processor',
+        [row('CPU(s)', 24), ...kind('CPU', 1, 24)],
+        dmi(one(24, 24)),
+        [1, 24, 24, 'CPU'],
+      ],
+      ['24 sockets that are threads', [row('CPU(s)', 24), ...kind('CPU', 1, 24)], dmi(one(12, 24)), [1, 12, 24, 'CPU']],
+      [
+        '24 sockets, two processors',
+        [row('CPU(s)', 24), ...kind('CPU', 1, 24)],
+        dmi(one(12, 12), one(12, 12)),
+        [2, 24, 24, 'CPU'],
+      ],
+      [
+        'one socket of two is switched off',
+        [row('CPU(s)', 8), ...kind('CPU', 8, 1)],
+        dmi(one(8, 8), one(8, 8)),
+        [1, 8, 8, 'CPU'],
+      ],
+    ])('%s', async (_name, rows, dmidecode, expected) => {
+      expect(await cpusOf(rows, dmidecode)).toEqual(expected);
+    });
+  });
+
+  testWithShell.each<[string, string | undefined]>([
+    ['4C4C4544-0042-4D10-8054-B7C04F563233', '4c4c4544-0042-4d10-8054-b7c04f563233'],
+    ['00000000-0000-0000-0000-000000000000', undefined],
+    ['FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF', undefined],
+    ['03000200-0400-0500-0006-000700080009', undefined],
+    ['Not Settable', undefined],
+  ])('UUID %s of the board is %s', async (said, expected) => {
+    const dmidecode = dell()['dmidecode.txt'].replace(/\tUUID: .*/, `\tUUID: ${said}`);
+    expect((await stored({ ...dell(), 'dmidecode.txt': dmidecode })).system?.uuid).toBe(expected);
   });
 
   testWithShell('a hypervisor with more sockets than CPUs, and one without sockets', async () => {

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { diskSize, linkSpeed, memorySize, plural } from '../format.ts';
-import { diskBytes, diskKind, isLinkUp, largestDiskBytes, memoryBytes } from '../../../shared/reportTotals.ts';
+import { diskBytes, diskKind, isLinkUp, largestDiskBytes, memoryText } from '../../../shared/reportTotals.ts';
 import type { InspectionReport } from './types.ts';
 
 /** More packages than this are told as a number, and not drawn. */
@@ -20,7 +20,7 @@ export function ReportView({ report }: { readonly report: InspectionReport }) {
       >
         <Packages report={report} />
       </Part>
-      <Part name="Memory" sum={memorySize(memoryBytes(report))}>
+      <Part name="Memory" sum={memoryText(report) ?? memorySize(0)}>
         <Dimms report={report} />
       </Part>
       <Part
@@ -41,6 +41,7 @@ export function ReportView({ report }: { readonly report: InspectionReport }) {
           <Fact name="Manufacturer" value={report.system?.manufacturer} />
           <Fact name="Model" value={report.system?.model} />
           <Fact name="Serial number" value={report.system?.serialNumber} />
+          <Fact name="UUID" value={report.system?.uuid} />
           <Fact name="BMC, seen from inside" value={report.system?.bmcAddress} />
         </dl>
       </Part>
