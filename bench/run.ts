@@ -103,7 +103,7 @@ async function startProcesses(folder: string, controlPlane: EmbeddedControlPlane
       bootTime: options.bootTime,
       powerDelay: options.powerDelay,
       profile: options.profile,
-      bootUrl: `http://127.0.0.1:${ports.boot}/api/v1/boot?mac=\${net0/mac}`,
+      bootUrl: `http://127.0.0.1:${ports.boot}/api/v1/boot?mac=\${netX/mac}`,
       ...BMC,
       logFile: join(folder, 'simulator.log'),
     },

@@ -14,7 +14,7 @@ export interface FleetOptions {
   readonly basePort: number;
   /** In place of `basePort`: the port of each BMC, for those that have to get it again after it was closed. */
   readonly ports?: readonly number[];
-  /** What the DHCP server hands out; `${net0/mac}` is replaced. */
+  /** What the DHCP server hands out; `${netX/mac}` is replaced. */
   readonly bootUrl: string;
   readonly profile: string;
   readonly username: string;
@@ -40,7 +40,7 @@ export const DEFAULTS: FleetOptions = {
   powerDelayMs: 200,
   bind: '127.0.0.1',
   basePort: 18_000,
-  bootUrl: 'http://127.0.0.1:8083/api/v1/boot?mac=${net0/mac}',
+  bootUrl: 'http://127.0.0.1:8083/api/v1/boot?mac=${netX/mac}',
   profile: 'mixed',
   username: 'admin',
   password: 'simulated',

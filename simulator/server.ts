@@ -241,8 +241,13 @@ export class SimulatedServer implements PoweredServer {
 
   /** DHCP hands out one fixed address; iPXE fetches it, and goes on where a script chains to another. */
   async #fetchPlan(signal: AbortSignal): Promise<BootPlan> {
-    const settings = new Map([['net0/mac', this.hardware.mac]]);
-    let url = this.#options.bootUrl.replaceAll('${net0/mac}', this.hardware.mac);
+    const { mac } = this.hardware;
+    // netX is the interface that is open, net0 the first one: a server of the fleet has one that boots.
+    const settings = new Map([
+      ['netX/mac', mac],
+      ['net0/mac', mac],
+    ]);
+    let url = this.#options.bootUrl.replaceAll(/\$\{net[0X]\/mac\}/g, mac);
     for (let hops = 0; hops < CHAIN_LIMIT; hops += 1) {
       const text = await this.#fetchScript(url, signal);
       const script = parseScript(text, settings);

@@ -18,7 +18,7 @@ set -eu
 MODE="${MODE:-proxy}"
 ROUTER="${ROUTER:-}"
 TFTP_ROOT="${TFTP_ROOT:-/usr/lib/ipxe}"
-SCRIPT="${BOOT_URL%/}/api/v1/boot?mac=\${net0/mac}"
+SCRIPT="${BOOT_URL%/}/api/v1/boot?mac=\${netX/mac}"
 
 common() {
   cat <<CONFIG

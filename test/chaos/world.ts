@@ -124,7 +124,7 @@ export class ChaosWorld {
       // More of them than one in ten know sessions only, which can be lost.
       profile: 'mixed,openbmc,openbmc',
       seed: Math.floor(random.next() * 90) + 1,
-      bootUrl: `http://127.0.0.1:${bootPort}/api/v1/boot?mac=\${net0/mac}`,
+      bootUrl: `http://127.0.0.1:${bootPort}/api/v1/boot?mac=\${netX/mac}`,
     });
     const connection = await Connection.connect({ address: plane.temporalAddress });
     const client = KubeClient.fromConfig(admin, { userAgent: 'beskar7-chaos' });

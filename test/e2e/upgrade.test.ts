@@ -53,7 +53,7 @@ beforeAll(async () => {
   world.flags.push(`--callback-url=${callbacks.url}`);
   // Monitors are per installation: this one has a Temporal namespace of its own.
   world.forgetTemporal(TEMPORAL_NAMESPACE);
-  const bootUrl = `${bootScripts.url}/api/v1/boot?mac=\${net0/mac}`;
+  const bootUrl = `${bootScripts.url}/api/v1/boot?mac=\${netX/mac}`;
   callbacks.add(() => world.callbackUrl);
   bootScripts.add(() => world.bootUrl);
   await world.start({ hosts: HOSTS, profile: 'generic', bootTimeMs: 200, powerDelayMs: 200, bootUrl });

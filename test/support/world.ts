@@ -66,7 +66,7 @@ export class World {
       powerDelayMs: 50,
       bootstrapPollMs: 200,
       password: this.password,
-      bootUrl: `${this.#asSeen(this.bootUrl)}/api/v1/boot?mac=\${net0/mac}`,
+      bootUrl: `${this.#asSeen(this.bootUrl)}/api/v1/boot?mac=\${netX/mac}`,
       ...fleet,
     });
     await this.kubectl('create', 'namespace', this.namespace);

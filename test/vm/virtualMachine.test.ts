@@ -36,7 +36,7 @@ describeWithVms.each(['bios', 'uefi'] as const)('a virtual machine with %s behin
       basePort: 0,
       profile: 'generic',
       powerDelayMs: 50,
-      bootUrl: `http://10.0.2.2:${port}/boot?mac=\${net0/mac}`,
+      bootUrl: `http://10.0.2.2:${port}/boot?mac=\${netX/mac}`,
       vm: { ...VM_DEFAULTS, firmware, folder },
     });
     server = fleet.host('sim-0001');

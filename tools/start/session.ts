@@ -183,7 +183,7 @@ export class Session {
         bootTime: o.bootTime,
         basePort: o.bmcBasePort,
         controlPort: o.simulatorPort,
-        bootUrl: `http://${this.#seenAs}:${o.bootPort}/api/v1/boot?mac=\${net0/mac}`,
+        bootUrl: `http://${this.#seenAs}:${o.bootPort}/api/v1/boot?mac=\${netX/mac}`,
         ...CREDENTIALS,
         stateFile: path.join(o.dataDir, 'fleet.json'),
       },

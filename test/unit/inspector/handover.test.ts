@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest } fr
 import { tarGz } from '../../../inspector/build/tar.ts';
 import { runParts, testWithShell, type ShellRun } from '../../support/inspector.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const TOKEN = 'tHIS-iS_tHE-sECRET-bEARER-0123456789abcdefgh';
 const KERNEL = Buffer.from('a kernel');
@@ -173,6 +173,61 @@ describe('Kexec', () => {
     expect(last(done)).toMatch(problem);
     expect(asked).toHaveLength(tries);
     expect(done.output).not.toContain('kexec:');
+  });
+
+  const chosenOf = async (...names: string[]) => {
+    const image = tarGz(names.map((name) => ({ path: name, content: Buffer.from(name) })));
+    const done = await deploy('deploy_kexec', [image], `beskar7.target-digest=${digestOf(image)}`);
+    const loaded =
+      /kexec: .*\/target\/((?:boot\/|lib\/)?\S*(?:vmlinuz|kernel)\S*)\n[^]*kexec: --initrd=.*?\/target\/(\S+)/.exec(
+        done.output,
+      );
+    return loaded === null ? last(done) : [loaded[1], loaded[2]];
+  };
+  testWithShell.each<[string, string[], string[]]>([
+    [
+      'not the rescue kernel, and its own initrd',
+      [
+        ...['boot/vmlinuz-0-rescue-0123abc', 'boot/initramfs-0-rescue-0123abc.img'],
+        ...['boot/vmlinuz-6.1.0-25', 'boot/initramfs-6.1.0-25.img'],
+      ],
+      ['boot/vmlinuz-6.1.0-25', 'boot/initramfs-6.1.0-25.img'],
+    ],
+    [
+      'the newest, by numbers',
+      ['vmlinuz-6.1.0-9-amd64', 'initrd.img-6.1.0-9-amd64', 'vmlinuz-6.1.0-25-amd64', 'initrd.img-6.1.0-25-amd64'],
+      ['vmlinuz-6.1.0-25-amd64', 'initrd.img-6.1.0-25-amd64'],
+    ],
+    [
+      'a newer kernel without an initrd is left',
+      ['vmlinuz-6.1.0-25', 'initrd.img-6.1.0-25', 'vmlinuz-6.2.0-1', 'initrd.img-6.1.0-25kdump'],
+      ['vmlinuz-6.1.0-25', 'initrd.img-6.1.0-25'],
+    ],
+    [
+      'the one without a version is what boots by default; an old one is not',
+      ['vmlinuz', 'initrd.img', 'vmlinuz.old', 'initrd.img.old', 'boot/vmlinuz-6.9', 'boot/initrd.img-6.9'],
+      ['vmlinuz', 'initrd.img'],
+    ],
+    [
+      'a kernel among the modules, its initrd elsewhere',
+      ['lib/modules/6.1/vmlinuz-6.1', 'boot/initramfs-6.1.img.zst'],
+      ['lib/modules/6.1/vmlinuz-6.1', 'boot/initramfs-6.1.img.zst'],
+    ],
+    ['a signature is no kernel', ['kernel-1', 'kernel-1.sig', 'initrd-1'], ['kernel-1', 'initrd-1']],
+    ['one of each, whatever their names', ['vmlinuz-a', 'initrd-b'], ['vmlinuz-a', 'initrd-b']],
+    [
+      'only a rescue system: that one',
+      ['vmlinuz-0-rescue-1', 'initramfs-0-rescue-1.img'],
+      ['vmlinuz-0-rescue-1', 'initramfs-0-rescue-1.img'],
+    ],
+  ])('of several kernels: %s', async (_name, files, expected) => {
+    expect(await chosenOf(...files)).toEqual(expected);
+  });
+
+  testWithShell('kernels and initrds that do not belong together: none is started', async () => {
+    expect(await chosenOf('vmlinuz-1', 'vmlinuz-2', 'initrd-3')).toMatch(
+      /^problem: TargetUnusable: .* none belong together/,
+    );
   });
 
   testWithShell('a kernel that cannot be loaded', async () => {

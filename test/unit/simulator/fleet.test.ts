@@ -35,7 +35,7 @@ async function start(options: Parameters<typeof startFleet>[0] = {}): Promise<vo
     powerDelayMs: 5,
     bootstrapPollMs: 5,
     profile: 'generic',
-    bootUrl: `http://127.0.0.1:${port}/boot?mac=\${net0/mac}`,
+    bootUrl: `http://127.0.0.1:${port}/boot?mac=\${netX/mac}`,
     ...options,
   });
 }
