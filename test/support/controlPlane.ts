@@ -18,15 +18,12 @@ export interface TestControlPlane {
   readonly dataFolder: string;
   /** Made once for all processes of the run. */
   readonly workflowBundle: string;
-  readonly apiServerPid: number;
-  readonly temporalPid: number;
   /** Every request of Beskar7's account to the API server, one JSON event a line. */
   readonly auditLog: string;
 }
 
 /** The control plane that the global set-up started. */
-export function testControlPlane(): TestControlPlane {
-  const file = process.env[HANDOFF];
+export function testControlPlane(file = process.env[HANDOFF]): TestControlPlane {
   if (!file) throw new Error(`${HANDOFF} is not set: run the tests with npm run test:integration or test:e2e`);
   return JSON.parse(readFileSync(file, 'utf8')) as TestControlPlane;
 }

@@ -13,9 +13,9 @@ declare global {
   var beskar7CoreManager: Component | undefined;
 }
 
-/** One control plane for the projects integration and e2e of a run. */
+/** One control plane for a run of Jest; none where `npm test` has started one for many runs and names it in the environment. */
 export default async function globalSetup(): Promise<void> {
-  if (!globalThis.beskar7ControlPlane) await startTestControlPlane();
+  if (process.env[HANDOFF] === undefined) await startTestControlPlane();
 }
 
 /**
@@ -40,9 +40,7 @@ export async function startTestControlPlane(
     apiServerUrl,
     dataFolder,
     workflowBundle,
-    apiServerPid: plane.components.apiServer.pid ?? 0,
     auditLog,
-    temporalPid: plane.components.temporal.pid ?? 0,
   };
   const file = path.join(os.tmpdir(), `beskar7-test-${process.pid}.json`);
   writeFileSync(file, JSON.stringify(handoff), { mode: 0o600 });

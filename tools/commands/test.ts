@@ -1,178 +1,131 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { spawn } from 'node:child_process';
-import os from 'node:os';
 import path from 'node:path';
-import { staleFiles } from '../../crds/generate.ts';
-import { staleDocs } from '../../docs/generate.ts';
-import { staleMonitoringFiles } from '../monitoring/files.ts';
-import { staleChartFiles } from '../release/chartFiles.ts';
-import { ensureTools, ToolMissing, type ToolName } from '../toolchain/index.ts';
+import { parseTestArguments, PROJECTS, type TestArguments } from '../testing/arguments.ts';
+import { changedFiles, planForChanges } from '../testing/changed.ts';
+import { listTests } from '../testing/jest.ts';
+import { adviceOn, installPackages, missingPackages } from '../testing/packages.ts';
+import { ProcessGroups } from '../testing/process.ts';
+import { Report } from '../testing/report.ts';
+import { runJestAlone, runWanted, type Wanted } from '../testing/run.ts';
 
-/** `npm test`: the checks, then all Jest projects. `npm run test:<project>` runs one; `npm run lint` the checks only. */
+/**
+ * `npm test`: the checks and all tests, side by side as far as they do not disturb each other. `npm run test:<project>` runs one project,
+ * `npm run lint` the checks only, `npm test -- --changed` what the changes of a branch can affect.
+ */
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
-const BIN = path.join(ROOT, 'node_modules', '.bin');
-const PROJECTS = ['unit', 'workflow', 'replay', 'web', 'integration', 'e2e', 'vm', 'capi'];
-/** Passed on to what is running; nothing more is begun then. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Projects whose files Jest runs as a whole, with workers of its own: many small files. The others are run file by file. */
+const WHOLE = [['unit'], ['workflow', 'replay']] as const;
+const BY_FILE = ['web', 'integration', 'e2e', 'vm', 'capi'];
+const PARENT_POLL_MS = 500;
 
-interface Sums {
-  passed: number;
-  failed: number;
-  skipped: number;
+// What Node has compiled once is not compiled again by the hundreds of processes of a run.
+process.env.NODE_COMPILE_CACHE ??= path.join(ROOT, 'node_modules', '.cache', 'beskar7', 'compiled');
+const groups = new ProcessGroups();
+const report = new Report();
+const interrupted = new AbortController();
+endWithUs();
+const common = { root: ROOT, groups, report, signal: interrupted.signal };
+const args = parseTestArguments(process.argv.slice(2));
+
+await main();
+
+async function main(): Promise<void> {
+  const isAll = args.projects.length === 0 && args.patterns.length + args.forJest.length === 0;
+  if (args.isLintOnly) await runWanted({ ...common, checks: ['.'], whole: [], files: [] });
+  else if (args.changed) await runChanged(args.changed.base);
+  else if (args.forJest.length > 0) await runAsJest(args);
+  else if (isAll) {
+    // The only thing that needs more than Node and npm.
+    await installPackages(ROOT, groups);
+    await runWanted({ ...common, checks: ['.'], ...(await wantedOf(args)) });
+  } else await runSome(await wantedOf(args));
+  if (interrupted.signal.aborted) return;
+  finish();
 }
 
-const args = process.argv.slice(2);
-const isLintOnly = args.includes('--lint');
-const named = args.filter((arg) => PROJECTS.includes(arg));
-const rest = args.filter((arg) => !PROJECTS.includes(arg) && arg !== '--lint');
-const sums: Sums = { passed: 0, failed: 0, skipped: 0 };
-
-if (named.length === 0) await runChecks();
-if (!isLintOnly) await runTests(named.length > 0 ? named : PROJECTS);
-if (isLintOnly) process.exit(sums.failed > 0 ? 1 : 0);
-process.stdout.write(`${sums.passed} passed, ${sums.failed} failed, ${sums.skipped} skipped\n`);
-process.exit(sums.failed > 0 || sums.passed === 0 ? 1 : 0);
-
-/** A failed check counts as a failed test; a good one is no test, and is not counted. */
-async function runChecks(): Promise<void> {
-  await check('formatting (mend it with: npm run format)', () => run('prettier', ['--check', '--log-level=warn', '.']));
-  await check('lint', () => run('eslint', ['.']));
-  await check('import rules', () => run('depcruise', ['--config', '.dependency-cruiser.cjs', ...sourceFolders()]));
-  await check('types', () => run('tsc', ['--noEmit', '-p', '.']));
-  await check('types of the web page', () => run('tsc', ['--noEmit', '-p', 'web/page']));
-  await check('types of its tests', () => run('tsc', ['--noEmit', '-p', 'test/web']));
-  await check('generated files (mend it with: npm run generate)', async () => {
-    const stale = [
-      ...(await staleFiles()),
-      ...(await staleDocs()),
-      ...(await staleMonitoringFiles()),
-      ...(await staleChartFiles()),
-    ];
-    if (stale.length > 0) process.stderr.write(`stale: ${stale.join(', ')}\n`);
-    return stale.length === 0;
-  });
-}
-
-function sourceFolders(): string[] {
-  const all = [
-    'activities',
-    'api',
-    'bench',
-    'controllers',
-    'crds',
-    'docs',
-    'kube',
-    'redfish',
-    'simulator',
-    'inspector',
-    'tools',
-    'web',
-    'webhooks',
-    'workers',
-    'workflows',
-    'test',
-  ];
-  return all.filter((folder) => existsSync(path.join(ROOT, folder)));
-}
-
-async function check(what: string, work: () => Promise<boolean>): Promise<void> {
-  const began = Date.now();
-  const isGood = await work().catch((error: Error) => {
-    process.stderr.write(`${error.stack ?? error.message}\n`);
-    return false;
-  });
-  process.stderr.write(`${isGood ? 'good  ' : 'FAILED'} ${what} (${Math.round((Date.now() - began) / 1000)} s)\n`);
-  if (!isGood) sums.failed += 1;
-}
-
-async function runTests(projects: readonly string[]): Promise<void> {
-  // Many of them wait for a timer or a socket: one worker more than there are cores, where Jest would take one less.
-  await runGroup(projects, ['unit'], [], [`--maxWorkers=${os.availableParallelism() + 1}`]);
-  await runGroup(projects, ['workflow', 'replay'], ['temporal-test-server']);
-  // A browser that is measured has the machine for itself.
-  await runGroup(projects, ['web'], [], ['--runInBand']);
-  // These run one file after the other: each has the machine, and the control plane, for itself.
-  await runGroup(
-    projects,
-    ['integration', 'e2e', 'vm'],
-    ['etcd', 'kube-apiserver', 'kubectl', 'temporal'],
-    ['--runInBand', '--forceExit'],
-  );
-  // Cluster API's own controllers, on a control plane of their own: the other tests show Beskar7 without Cluster API.
-  await runGroup(
-    projects,
-    ['capi'],
-    ['etcd', 'kube-apiserver', 'kubectl', 'temporal', 'cluster-api-manager'],
-    ['--runInBand', '--forceExit'],
-  );
-}
-
-/** Runs those of `group` that were asked for. A tool that cannot be had is one failure, and does not stop the other groups. */
-async function runGroup(
-  projects: readonly string[],
-  group: readonly string[],
-  tools: readonly ToolName[],
-  words: readonly string[] = [],
-): Promise<void> {
-  const due = group.filter((name) => projects.includes(name));
-  if (due.length === 0) return;
-  try {
-    const { 'temporal-test-server': server } = await ensureTools(tools);
-    if (server) process.env.BESKAR7_TEMPORAL_TEST_SERVER = server;
-    await jest(due, words);
-  } catch (error) {
-    if (!(error instanceof ToolMissing)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    sums.failed += 1;
+/** With words that only Jest understands: one run of it after the other, for the projects that share what their set-up starts. */
+async function runAsJest({ forJest }: TestArguments): Promise<void> {
+  for (const group of [...WHOLE, ['web'], ['integration', 'e2e', 'vm'], ['capi']]) {
+    const due = group.filter((name) => projectsOf(args).includes(name));
+    if (due.length > 0 && !interrupted.signal.aborted) await runJestAlone(common, due, forJest);
   }
 }
 
-async function jest(projects: readonly string[], words: readonly string[]): Promise<void> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'beskar7-jest-'));
-  const file = path.join(folder, 'result.json');
-  const isGood = await run('jest', [
-    '--selectProjects',
-    ...projects,
-    '--passWithNoTests',
-    '--json',
-    `--outputFile=${file}`,
-    ...words,
-    ...rest,
-  ]);
-  const result = JSON.parse(await readFile(file, 'utf8').catch(() => '{}')) as {
-    numPassedTests?: number;
-    numFailedTests?: number;
-    numPendingTests?: number;
-    numTodoTests?: number;
-    numRuntimeErrorTestSuites?: number;
-  };
-  await rm(folder, { recursive: true, force: true });
-  const failed = (result.numFailedTests ?? 0) + (result.numRuntimeErrorTestSuites ?? 0);
-  sums.passed += result.numPassedTests ?? 0;
-  sums.failed += isGood ? failed : Math.max(1, failed);
-  sums.skipped += (result.numPendingTests ?? 0) + (result.numTodoTests ?? 0);
+/** One job is shown as it comes; more are told of when they are over, since they run at the same time. */
+async function runSome({ whole, files }: Pick<Wanted, 'whole' | 'files'>): Promise<void> {
+  const [file] = files;
+  if (file && files.length === 1 && whole.length === 0)
+    await runJestAlone(common, [file.project], ['--runTestsByPath', file.file]);
+  else await runWanted({ ...common, whole, files, isShown: whole.length === 1 && files.length === 0 });
 }
 
-function run(command: string, words: readonly string[]): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    // The report goes to standard error; Jest's JSON, which it also prints, nowhere: it is read from the file.
-    const child = spawn(path.join(BIN, command), words, {
-      cwd: ROOT,
-      stdio: ['ignore', command === 'jest' ? 'ignore' : 2, 2],
-    });
-    let isInterrupted = false;
-    const pass = (signal: NodeJS.Signals) => {
-      isInterrupted = true;
-      child.kill(signal);
-    };
-    for (const signal of SIGNALS) process.on(signal, pass);
-    child.on('error', reject);
-    child.on('close', (code) => {
-      for (const signal of SIGNALS) process.off(signal, pass);
-      if (isInterrupted) process.exit(130);
-      resolve(code === 0);
-    });
-  });
+function projectsOf({ projects }: TestArguments): readonly string[] {
+  return projects.length > 0 ? projects : PROJECTS;
+}
+
+async function wantedOf({ projects: named, patterns }: TestArguments): Promise<Pick<Wanted, 'whole' | 'files'>> {
+  const projects = projectsOf({ ...args, projects: named });
+  const whole = WHOLE.map((group) => group.filter((name) => projects.includes(name)))
+    .filter((group) => group.length > 0)
+    .map((group) => ({ projects: group, args: patterns }));
+  return {
+    whole,
+    files: await filesOf(
+      projects.filter((name) => BY_FILE.includes(name)),
+      patterns,
+    ),
+  };
+}
+
+async function filesOf(projects: readonly string[], patterns: readonly string[]): Promise<Wanted['files']> {
+  if (projects.length === 0) return [];
+  const files = await listTests(ROOT, groups, projects, patterns);
+  return files.map((file) => ({ file, project: file.split('/')[1] ?? '' }));
+}
+
+/** What the changes of a branch can affect. */
+async function runChanged(from: string | undefined): Promise<void> {
+  const { files, base } = changedFiles(ROOT, from);
+  if (files.length === 0) {
+    process.stderr.write(`beskar7: nothing was changed since ${base.slice(0, 12)}: nothing is run\n`);
+    process.exit(0);
+  }
+  const plan = planForChanges(ROOT, files);
+  process.stderr.write(`beskar7: ${files.length} files were changed since ${base.slice(0, 12)}\n`);
+  const related = plan.unit === 'all' ? [] : ['--findRelatedTests', ...plan.unit];
+  const whole = WHOLE.map((group) => group.filter((name) => name === 'unit' || plan.projects.includes(name)))
+    .filter((group) => group.length > 0)
+    .map((group) => ({ projects: group, args: group.some((name) => name === 'unit') ? related : [] }));
+  const web = plan.projects.includes('web') ? await filesOf(['web'], []) : [];
+  const own = plan.tests.map((file) => ({ file, project: file.split('/')[1] ?? '' }));
+  await runWanted({ ...common, checks: plan.files, whole, files: [...web, ...own] });
+  process.stderr.write(`\nnot run:\n${plan.leftOut.map((line) => `  ${line}\n`).join('')}`);
+}
+
+/** Durations, what was skipped and why, and as the last line the sums. Ends the process. */
+function finish(): never {
+  const isNothingRun = report.passed === 0 && !args.isLintOnly;
+  process.stderr.write(`\n${report.durations()}all durations: ${report.write()}\n`);
+  if (report.skipped > 0) {
+    const advice = adviceOn(missingPackages(ROOT));
+    process.stderr.write(`\nskipped tests, by file:\n${report.skips()}${advice}`);
+  }
+  if (args.isLintOnly) process.exit(report.failed > 0 ? 1 : 0);
+  process.stdout.write(`${report.passed} passed, ${report.failed} failed, ${report.skipped} skipped\n`);
+  process.exit(report.failed > 0 || isNothingRun ? 1 : 0);
+}
+
+/** A signal, and the end of the process that began this one, end all that was begun. A second one does not wait for it. */
+function endWithUs(): void {
+  const end = () => {
+    if (interrupted.signal.aborted) process.exit(130);
+    interrupted.abort();
+    process.stderr.write('\nbeskar7: interrupted; ends what was begun ...\n');
+    void groups.endAll().finally(() => process.exit(130));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent && !interrupted.signal.aborted) end();
+  }, PARENT_POLL_MS).unref();
 }

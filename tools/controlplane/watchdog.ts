@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
  * Children must not outlive us, however we end, SIGKILL included. A shell in a session of its own reads from a pipe what is running; the pipe
  * closes when we are gone, and then it asks what is left to end, kills it 5 s later, and removes our temporary folders.
  *
- * It knows pids only, so that it holds to those that its parent told it of.
+ * It knows pids only, so that it holds to those that its parent told it of. A negative one stands for a process group, as for kill(1).
  */
 const SCRIPT = `
 trap '' INT TERM HUP
@@ -38,6 +38,16 @@ export function watch(pid: number): void {
 /** The process has ended: its number may be another one's soon. */
 export function release(pid: number): void {
   tell(`end ${pid}`);
+}
+
+/** The process group that `pid` leads is to end with us, from now until `releaseGroup`. */
+export function watchGroup(pid: number): void {
+  tell(`begin ${-pid}`);
+}
+
+/** The process group is empty. */
+export function releaseGroup(pid: number): void {
+  tell(`end ${-pid}`);
 }
 
 /** A temporary folder that is to go with us; its path has no line break. */

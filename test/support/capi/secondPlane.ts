@@ -40,7 +40,7 @@ export async function startSecondPlane(first: TestControlPlane): Promise<SecondP
       const clusterctl = await Clusterctl.make(plane);
       await clusterctl.run([...INIT, `--kubeconfig=${plane.adminKubeconfig}`], INIT_VARIABLES);
       clusterctl.remove();
-      const { adminKubeconfig, temporalAddress, kubectl, temporalCli, apiServerUrl, dataFolder, components } = plane;
+      const { adminKubeconfig, temporalAddress, kubectl, temporalCli, apiServerUrl, dataFolder } = plane;
       return {
         plane: {
           adminKubeconfig,
@@ -52,8 +52,6 @@ export async function startSecondPlane(first: TestControlPlane): Promise<SecondP
           dataFolder,
           workflowBundle: first.workflowBundle,
           auditLog,
-          apiServerPid: components.apiServer.pid ?? 0,
-          temporalPid: components.temporal.pid ?? 0,
         },
         stop,
       };
