@@ -21,7 +21,7 @@ const BOOT_MS = 240_000;
 const GATEWAY = '10.0.2.2';
 const CONFIGURATION = '#cloud-config\nhostname: "a real one"\n';
 
-/** A world with one virtual machine, and what its tests ask. */
+/** A world with one virtual machine, and what its tests ask. What a boot is not needed for twice is shown with one firmware. */
 class VmWorld extends World {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-vms-'));
   readonly consoleFile = path.join(this.folder, 'sim-0001', 'console.log');
@@ -120,16 +120,6 @@ describeWithVms.each(['bios', 'uefi'] as const)('a real boot with %s firmware', 
     await world.gone('real');
     expect(world.server.state.boots).toBe(1);
   });
-
-  test('hardware below the requirements: Failed with what was found, switched off, free', async () => {
-    const hardwareRequirements = { minCPUCores: 64, minMemoryGB: 512, minDiskGB: 1 };
-    await world.addMachine('greedy', world.wants({ hardwareRequirements }));
-    const machine = await world.machineIs('greedy', 'Failed', BOOT_MS);
-    expect(messageOf(machine as never)).toMatch(/minCPUCores: 64 asked for, 1 found.*minMemoryGB: 512 asked for/s);
-    await world.isFreeAndOff();
-    world.consoleIsClean();
-    await world.gone('greedy');
-  });
 });
 
 describeWithVms.each(['bios', 'uefi'] as const)('a whole disk with %s firmware', (firmware) => {
@@ -168,12 +158,14 @@ describeWithVms('a real boot that goes wrong', () => {
     await world.gone('other');
   });
 
-  test('an image that is not there', async () => {
-    const targetOSImage = `http://${GATEWAY}:${new URL(world.bootUrl).port}/images/nothing.tar.gz`;
-    await world.addMachine('nowhere', { targetOSImage });
-    const machine = await world.machineIs('nowhere', 'Failed', BOOT_MS);
-    expect(messageOf(machine as never)).toMatch(/TargetUnreachable/);
-    await world.gone('nowhere');
+  test('hardware below the requirements: Failed with what was found, switched off, free', async () => {
+    const hardwareRequirements = { minCPUCores: 64, minMemoryGB: 512, minDiskGB: 1 };
+    await world.addMachine('greedy', world.wants({ hardwareRequirements }));
+    const machine = await world.machineIs('greedy', 'Failed', BOOT_MS);
+    expect(messageOf(machine as never)).toMatch(/minCPUCores: 64 asked for, 1 found.*minMemoryGB: 512 asked for/s);
+    await world.isFreeAndOff();
+    world.consoleIsClean();
+    await world.gone('greedy');
   });
 });
 
@@ -203,21 +195,27 @@ describeWithVms('kill -9 of Beskar7 during a real boot', () => {
   afterAll(() => world.stop());
   afterEach(() => world.gone('survivor'));
 
-  test.each([
-    ['while firmware starts', /SeaBIOS/],
-    ['while the kernel starts', /Linux version|beskar7: inspector/],
-    ['when the report is being sent', /sends the report/],
-    ['while the target image is fetched', /fetches the target image/],
-    ['while the final OS starts', /starts the final OS/],
-  ])('%s: provisioned by one boot', async (_when, sign) => {
-    const { boots } = world.server.state;
-    const before = readConsole(world.consoleFile).length;
-    await world.addMachine('survivor', world.wants());
-    await untilConsole(world.consoleFile, sign, BOOT_MS, before);
-    await world.beskar7.kill('SIGKILL');
-    await world.startBeskar7();
-    await world.machineIs('survivor', 'Provisioned', BOOT_MS);
-    expect(world.server.state.boots).toBe(boots + 1);
-    world.consoleIsClean();
-  });
+  const firmware = ['while firmware starts', /SeaBIOS/] as const;
+  const kernel = ['while the kernel starts', /Linux version|beskar7: inspector/] as const;
+  const report = ['when the report is being sent', /sends the report/] as const;
+  const image = ['while the target image is fetched', /fetches the target image/] as const;
+  const final = ['while the final OS starts', /starts the final OS/] as const;
+
+  // Neighbours are in different boots: a process that was killed is there again before the next sign comes.
+  test.each([{ kills: [firmware, report, final] }, { kills: [kernel, image] }])(
+    '$kills.0.0, $kills.1.0, ...: provisioned by one boot',
+    async ({ kills }) => {
+      const { boots } = world.server.state;
+      const before = readConsole(world.consoleFile).length;
+      await world.addMachine('survivor', world.wants());
+      for (const [, sign] of kills) {
+        await untilConsole(world.consoleFile, sign, BOOT_MS, before);
+        await world.beskar7.kill('SIGKILL');
+        await world.startBeskar7();
+      }
+      await world.machineIs('survivor', 'Provisioned', BOOT_MS);
+      expect(world.server.state.boots).toBe(boots + 1);
+      world.consoleIsClean();
+    },
+  );
 });
