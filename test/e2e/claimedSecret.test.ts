@@ -15,8 +15,6 @@ const world = new World('e2e-claimed-secret', ['--monitor-interval=500ms']);
 const secret = (name: string) => world.admin.get(SECRETS, world.namespace, name);
 
 beforeAll(async () => {
-  // Monitors are per installation, and the tests' installations share a Temporal namespace: this one has its own.
-  world.forgetTemporal('e2e-claimed-secret');
   await world.start({ hosts: 1, profile: 'generic' });
 });
 afterAll(() => world.stop());

@@ -11,8 +11,6 @@ const HOSTS = ['host-1', 'host-2', 'host-3', 'host-4'];
 const CONDITION = 'RedfishReachable';
 
 beforeAll(async () => {
-  // Monitors are per installation, and the tests' installations share a Temporal namespace: this one has its own.
-  world.forgetTemporal('e2e-monitoring');
   await world.start({ hosts: HOSTS.length, profile: 'generic' });
   await world.kubectl('label', 'physicalhost', 'host-1', 'only=host-1');
   await world.addMachine('m', { hostSelector: { matchLabels: { only: 'host-1' } } });

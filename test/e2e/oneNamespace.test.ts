@@ -25,8 +25,6 @@ const chart = path.join(folder, 'chart.yaml');
 let account = '';
 
 beforeAll(async () => {
-  // Its own, too: the runs that other worlds left behind are about objects that it may not see.
-  world.forgetTemporal('one-namespace');
   await world.start({ hosts: 2, profile: 'generic' });
   await world.beskar7.stop();
   const { helm } = await ensureTools(['helm']);

@@ -18,8 +18,6 @@ const setPassword = (password: string) =>
   world.kubectl('patch', 'secret', 'bmc', '-p', JSON.stringify({ stringData: { password } }));
 
 beforeAll(async () => {
-  // Monitors are per installation, and the tests' installations share a Temporal namespace: this one has its own.
-  world.forgetTemporal('e2e-outage');
   await world.start({ hosts: 5, profile: 'generic' });
   for (let index = 1; index <= 5; index += 1)
     await world.kubectl('label', 'physicalhost', `host-${index}`, `only=host-${index}`);

@@ -55,7 +55,7 @@ beforeAll(async () => {
   sent = new Map([1, 2, 3, 4, 5].map((index) => [`host-${index}`, changes(world, `host-${index}`)]));
   await world.fleet.heal('sim-0002');
   // Another cluster, or the same one without its Temporal: runs are no part of a backup.
-  world.forgetTemporal('e2e-restore');
+  world.forgetTemporal('e2e-restore-elsewhere');
   await world.startBeskar7();
 }, 180_000);
 afterAll(() => world.stop());

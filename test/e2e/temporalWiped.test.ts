@@ -75,7 +75,7 @@ describe('Temporal’s database lost under running processes', () => {
     const untouched = ['host-1', 'host-2', 'host-3'].map((host) => changes(world, host));
     await temporal.kill();
     await world.addMachine('later', on('host-4'));
-    await temporal.startEmpty(['beskar7']);
+    await temporal.startEmpty([world.temporalNamespace]);
     await world.machineIs('later', 'Provisioned', 120_000);
     const found = [];
     for await (const { workflowId } of world.temporal.workflow.list({ query: 'Beskar7Machine = "later"' }))

@@ -16,8 +16,6 @@ const world = new World(NAMESPACE);
 let isStopped = false;
 
 beforeAll(async () => {
-  // One of its own: the page deletes it.
-  world.forgetTemporal(NAMESPACE);
   await world.start({ hosts: 3, profile: 'generic' });
 });
 afterAll(async () => {

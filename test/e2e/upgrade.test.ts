@@ -22,7 +22,7 @@ const TEMPORAL_NAMESPACE = 'e2e-upgrade';
 const HOSTS = 9;
 /** What is to be under way still when the newer version has started. */
 const SLOW_MS = 20_000;
-const world = new World('e2e-upgrade', ['--resync=2s']);
+const world = new World(TEMPORAL_NAMESPACE, ['--resync=2s']);
 const { namespace } = world;
 
 /** Processes of one version, by their roles. */
@@ -51,8 +51,6 @@ beforeAll(async () => {
   const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
   writeFileSync(newerBundle, code);
   world.flags.push(`--callback-url=${callbacks.url}`);
-  // Monitors are per installation: this one has a Temporal namespace of its own.
-  world.forgetTemporal(TEMPORAL_NAMESPACE);
   const bootUrl = `${bootScripts.url}/api/v1/boot?mac=\${netX/mac}`;
   callbacks.add(() => world.callbackUrl);
   bootScripts.add(() => world.bootUrl);

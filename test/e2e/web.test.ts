@@ -90,7 +90,7 @@ describe('the server of the page', () => {
       ],
     });
     expect(machine.workflows[0]?.url).toBe(
-      `http://127.0.0.1:8233/namespaces/beskar7/workflows/provision%2F${NAMESPACE}%2Ffirst`,
+      `http://127.0.0.1:8233/namespaces/${NAMESPACE}/workflows/provision%2F${NAMESPACE}%2Ffirst`,
     );
     const { body: host } = await embedded.get<HostDetail>(`api/hosts/${NAMESPACE}/host-1`);
     expect(host).toMatchObject({

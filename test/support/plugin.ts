@@ -45,6 +45,7 @@ export class Plugin {
       HOME: this.folder,
       KUBECONFIG: world.plane.adminKubeconfig,
       TEMPORAL_ADDRESS: world.plane.temporalAddress,
+      TEMPORAL_NAMESPACE: world.temporalNamespace,
     };
   }
 

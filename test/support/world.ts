@@ -18,7 +18,10 @@ import { recordHistories } from './recordHistories.ts';
 import { Witness } from './witness.ts';
 import { testControlPlane, type TestControlPlane } from './controlPlane.ts';
 
-/** A namespace of its own with a simulated fleet and Beskar7 as a process, under the shipped ServiceAccount. */
+/**
+ * A namespace of its own, in Kubernetes and in Temporal, with a simulated fleet and Beskar7 as a process, under the shipped ServiceAccount. Worlds do
+ * not see each other: several run at the same time on one control plane.
+ */
 export class World {
   readonly plane: TestControlPlane;
   readonly namespace: string;
@@ -44,11 +47,12 @@ export class World {
   env: NodeJS.ProcessEnv = {};
   #healthPort = 0;
   #ownsFleet = true;
-  #temporalNamespace = 'beskar7';
+  #temporalNamespace: string;
 
   constructor(namespace: string, flags: readonly string[] = [], plane: TestControlPlane = testControlPlane()) {
     this.plane = plane;
     this.namespace = namespace;
+    this.#temporalNamespace = namespace;
     this.flags = [...flags];
     const config = new KubeConfig();
     config.loadFromFile(this.plane.adminKubeconfig);
@@ -163,7 +167,15 @@ export class World {
     return `http://127.0.0.1:${this.#healthPort}/readyz`;
   }
 
-  /** From now on Beskar7 and the test work with an empty Temporal namespace, as after the loss of its database. */
+  /** The namespace in Temporal; Beskar7 makes it when it starts. */
+  get temporalNamespace(): string {
+    return this.#temporalNamespace;
+  }
+
+  /**
+   * From now on Beskar7 and the test work with another Temporal namespace: an empty one is what the loss of its database leaves. Before the start:
+   * instead of the one that is named as the world.
+   */
   forgetTemporal(namespace: string): void {
     this.#temporalNamespace = namespace;
     if (this.#connection) this.temporal = new Client({ connection: this.#connection, namespace });

@@ -100,8 +100,6 @@ async function started(namespace: string, hosts: number, flags: readonly string[
     ...(address === undefined ? {} : { temporalAddress: address }),
   });
   if (values.bundle !== undefined) world.env = { BESKAR7_WORKFLOW_BUNDLE: path.resolve(values.bundle) };
-  // Monitors are of no namespace of Kubernetes.
-  world.forgetTemporal(namespace);
   await world.start({ hosts, profile: 'generic', osReadyAfterMs: 300 });
   for (let number = 1; number <= hosts; number += 1)
     await world.kubectl('label', 'physicalhost', `host-${number}`, `only=host-${number}`);
