@@ -30,7 +30,7 @@ export type Admission =
   | {
       readonly kind: 'admitted';
       readonly machine: Beskar7Machine;
-      /** An earlier run may have made a claim: the finalizer stood there already. */
+      /** An earlier run may have made a claim: finalizer or status of one stood there already, or a host names the machine. */
       readonly mayHaveClaim: boolean;
       /** How the last run has ended, if one has: a release that it left under way is not this run's. */
       readonly lastEnd?: Handled;
@@ -50,12 +50,14 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
     if (refused?.reason === 'Paused') await allowMove(deps, machine);
     if (refused) return refused;
     const finalizers = machine.metadata.finalizers ?? [];
-    const mayHaveClaim = finalizers.includes(FINALIZER_MACHINE);
+    const isOwned = finalizers.includes(FINALIZER_MACHINE);
+    // `kubectl replace` takes the finalizer off, and leaves status and claim.
+    const mayHaveClaim = isOwned || machine.status?.workflow !== undefined || isNamedByHost(deps, ref);
     const lastEnd = handledOf(machine);
     const ended = lastEnd === undefined ? {} : { lastEnd };
     // A run that is terminated has to be found unfinished, also when the user asks meanwhile for what the last one has dealt with.
     const isOver = lastEnd !== undefined && lastEnd.specHash !== '' && machine.spec.providerID === undefined;
-    if (mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isOver) {
+    if (isOwned && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isOver) {
       return { kind: 'admitted', machine, mayHaveClaim, ...ended };
     }
     const over = isOver ? { [ANNOTATION_HANDLED]: JSON.stringify(superseded(lastEnd)) } : {};
@@ -68,7 +70,7 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
         metadata: {
           uid: ref.uid,
           resourceVersion: machine.metadata.resourceVersion,
-          finalizers: mayHaveClaim ? finalizers : [...finalizers, FINALIZER_MACHINE],
+          finalizers: isOwned ? finalizers : [...finalizers, FINALIZER_MACHINE],
           annotations: { [ANNOTATION_BLOCK_MOVE]: 'true', ...over, ...plan },
         },
       });
@@ -78,6 +80,10 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
       if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
     }
   }
+}
+
+function isNamedByHost(deps: Dependencies, { namespace, name, uid }: ObjectRef): boolean {
+  return deps.caches.hostsNaming(namespace, name).some(({ spec }) => (spec.consumerRef?.uid ?? uid) === uid);
 }
 
 /** The Cluster is read live, like the machine: a run that waited for a host learns here that nothing new is to begin (rule 16). */

@@ -7,7 +7,7 @@ import { heldHosts } from './heldHosts.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
-import { patchMachineEnd } from './handOver.ts';
+import { patchMachineEnd } from './machineEnd.ts';
 import { imageHashOf, type Plan } from './plan.ts';
 
 export interface FailMachineInput {

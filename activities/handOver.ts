@@ -2,22 +2,19 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf, releasingClaim } from '../crds/claim.ts';
 import { findCondition, withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import { askOf, handledOf, type Handled } from '../crds/handled.ts';
-import { ANNOTATION_BLOCK_MOVE, ANNOTATION_HANDLED, ANNOTATION_PLAN, LABEL_ZONE } from '../crds/names.ts';
+import { LABEL_ZONE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from '../crds/providerID.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import type { MachineAddress } from '../crds/schema.ts';
-import { isConflict, isNotFound } from '../kube/error.ts';
-import { MACHINES } from '../kube/resource.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { claimLost } from './failures.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
+import { patchMachineEnd } from './machineEnd.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
 import type { Plan } from './plan.ts';
-
-const CONFLICTS = 8;
 
 export interface HandOverInput {
   readonly claim: ClaimRef;
@@ -160,48 +157,6 @@ async function finish(deps: Dependencies, input: SettleInput, host: PhysicalHost
     `Provisioned on host ${host.metadata.name}`,
   );
   deps.metrics.provisioningDone(Math.max(0, (Date.now() - Date.parse(input.startedAt)) / 1000));
-}
-
-/**
- * `handled` first, status after it (rule 9), by compare-and-swap (rule 19) from the version of the run's last write. Returns the machine's new
- * resourceVersion; undefined when it is gone, or after a conflict is not `isStillDue`.
- */
-export async function patchMachineEnd(
-  deps: Dependencies,
-  run: Pick<RunContext, 'machine' | 'machineVersion'>,
-  handled: Handled,
-  end: { readonly providerID?: string; readonly isStillDue?: (machine: Beskar7Machine) => boolean } = {},
-): Promise<string | undefined> {
-  const { providerID, isStillDue } = end;
-  const { namespace, name, uid } = run.machine;
-  let resourceVersion = run.machineVersion;
-  for (let conflicts = 0; ; conflicts += 1) {
-    if (resourceVersion === undefined) {
-      const live = await readMachine(deps.kube, run.machine);
-      // Recreated under its name, or gone; or another run has come to another end.
-      if (live?.metadata.resourceVersion === undefined || isStillDue?.(live) === false) return undefined;
-      resourceVersion = live.metadata.resourceVersion;
-    }
-    try {
-      const patched = await deps.kube.mergePatch(MACHINES, namespace, name, {
-        metadata: {
-          uid,
-          resourceVersion,
-          annotations: {
-            [ANNOTATION_HANDLED]: JSON.stringify(handled),
-            [ANNOTATION_BLOCK_MOVE]: null,
-            [ANNOTATION_PLAN]: null,
-          },
-        },
-        ...(providerID === undefined ? {} : { spec: { providerID } }),
-      });
-      return patched.metadata.resourceVersion;
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
-      resourceVersion = undefined;
-    }
-  }
 }
 
 /** Writes what a machine lost that was handed over already: status and marks only, no call to a BMC (rules 12 and 13). */

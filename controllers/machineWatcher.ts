@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf, consumerUidOf } from '../crds/claim.ts';
-import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
+import { findCondition } from '../crds/conditions.ts';
 import { ANNOTATION_BLOCK_MOVE } from '../crds/names.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -9,12 +9,14 @@ import type { EventRecorder } from '../kube/events.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
 import { clusterNameOf, isWaiting, ownerMachineOf, type Informers } from './informers.ts';
+import { MachineFinalizers } from './machineFinalizer.ts';
 import { decideMachine, type MachineDecision, type MachineView } from './machineDecision.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from './queue.ts';
 import type { Starter } from './starter.ts';
 import { keyOf, splitKey } from './store.ts';
 import { EarlierRuns } from './earlierRuns.ts';
+import { wantedConditions } from './machineConditions.ts';
 import { isTold, SPEC_CHANGE_IGNORED, tell } from './watcherStatus.ts';
 
 export interface WatcherDeps {
@@ -61,6 +63,7 @@ export class MachineWatcher {
   readonly #queue: WorkQueue;
   readonly #occasions: Occasions;
   readonly #earlierRuns: EarlierRuns;
+  readonly #finalizers: MachineFinalizers;
   /** Facts that stand, when the run is to be told of them and how often: by uid of the machine. */
   readonly #facts = new Map<string, { facts: string; nextAt: number; everyMs: number }>();
   /** Since when a machine has looked the way that needs patience: by uid. */
@@ -74,6 +77,7 @@ export class MachineWatcher {
     this.#timing = { ...WATCHER_TIMING, ...deps.timing };
     this.#occasions = new Occasions(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
     this.#earlierRuns = new EarlierRuns(deps, this.#timing);
+    this.#finalizers = new MachineFinalizers({ ...deps, graceMs: this.#timing.graceMs });
     this.#queue = new WorkQueue({
       name: 'machines',
       logger: deps.logger,
@@ -87,8 +91,10 @@ export class MachineWatcher {
     const { machines, hosts, capiMachines, capiClusters } = this.#deps.informers;
     this.#ends = [
       machines.onChange(({ object, type }) => {
-        if (type === 'deleted') this.#forget(object);
-        else this.#queue.add(keyOf(object));
+        if (type === 'deleted') {
+          this.#forget(object);
+          this.#finalizers.forget(object.metadata.uid ?? '');
+        } else this.#queue.add(keyOf(object));
       }),
       hosts.onChange(({ object }) => {
         const uid = consumerUidOf(object);
@@ -116,7 +122,13 @@ export class MachineWatcher {
     const { namespace, name } = splitKey(key);
     const machine = this.#deps.informers.machines.get(namespace, name);
     if (!machine?.metadata.uid) return { kind: 'done' };
-    const ref: ObjectRef = { namespace, name, uid: machine.metadata.uid };
+    const outcome = await this.#work(machine, { namespace, name, uid: machine.metadata.uid });
+    const held = this.#deps.informers.hosts.byIndex('byConsumerUid', machine.metadata.uid);
+    const next = await this.#finalizers.keep(machine, held);
+    return next === undefined ? outcome : soonest(outcome, next);
+  }
+
+  async #work(machine: Beskar7Machine, ref: ObjectRef): Promise<Outcome> {
     const decision = decideMachine(this.#view(machine));
     const isCurrent = await this.#tell(machine, decision);
     if (decision.kind !== 'start') {
@@ -296,26 +308,8 @@ export class MachineWatcher {
   }
 }
 
-/** The conditions that the watcher writes for a decision. */
-export function wantedConditions(decision: MachineDecision, isBeforeAnyRun: boolean): ConditionPatch[] {
-  const ready = (reason: string, message: string): ConditionPatch[] =>
-    isBeforeAnyRun ? [{ type: CONDITIONS.ready, status: 'False', reason, message }] : [];
-  switch (decision.kind) {
-    case 'paused':
-      return [
-        { type: CONDITIONS.paused, status: 'True', reason: 'Paused', message: decision.message },
-        ...ready('Paused', decision.message),
-      ];
-    case 'wait':
-      return ready(decision.reason, decision.message);
-    case 'settled': {
-      const { specChangeIgnored: message, lostEnd } = decision;
-      if (lostEnd) return ready(lostEnd.reason, lostEnd.message);
-      if (message === undefined) return [];
-      return [{ type: SPEC_CHANGE_IGNORED, status: 'True', reason: 'AlreadyProvisioned', message }];
-    }
-    case 'start':
-    case 'nothing':
-      return [];
-  }
+function soonest(one: Outcome, other: Outcome): Outcome {
+  if (one.kind === 'retry' || other.kind === 'done') return one;
+  if (other.kind === 'retry' || one.kind === 'done') return other;
+  return one.ms <= other.ms ? one : other;
 }

@@ -38,6 +38,7 @@ const deps = {
   caches: {
     availableHosts: () => ({ hosts: free, lookedAt: 2 }),
     hosts: () => free,
+    hostsNaming: () => [],
     isNamed: () => false,
     waitingMachines: () => [],
   },

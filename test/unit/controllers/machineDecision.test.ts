@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { decideMachine, type MachineDecision, type MachineView } from '../../../controllers/machineDecision.ts';
-import { wantedConditions } from '../../../controllers/machineWatcher.ts';
+import { wantedConditions } from '../../../controllers/machineConditions.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_RETRY } from '../../../crds/names.ts';
 import { capiCluster, capiMachine, CLAIM, claimedHost, DELETED, handled, machine, OURS, OWNED } from './builders.ts';
 

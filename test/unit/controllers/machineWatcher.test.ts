@@ -2,7 +2,12 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { MachineWatcher } from '../../../controllers/machineWatcher.ts';
 import type { ClaimStage } from '../../../crds/claim.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { ANNOTATION_BLOCK_MOVE, ANNOTATION_PAUSED, ANNOTATION_RETRY } from '../../../crds/names.ts';
+import {
+  ANNOTATION_BLOCK_MOVE,
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  ANNOTATION_RETRY,
+} from '../../../crds/names.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, handled, machine, OURS, OWNED } from './builders.ts';
 import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
 
@@ -379,5 +384,50 @@ describe('writes', () => {
     );
     expect(kube.applied[1]?.status.conditions).toEqual([]);
     expect(starter.calls).toEqual([]);
+  });
+});
+
+describe('a machine that lost its finalizer (kubectl replace)', () => {
+  const patched = () => kube.patched as { metadata: { finalizers?: string[]; annotations?: object } }[];
+
+  test.each<[ClaimStage, object | undefined]>([
+    ['Armed', { [ANNOTATION_BLOCK_MOVE]: 'true' }],
+    ['HandedOver', undefined],
+    ['Releasing', undefined],
+  ])('and holds a host in %s: gets it back when that has lasted, and says so', async (stage, annotations) => {
+    informers.hosts.put(claimedHost(stage));
+    await put(
+      machine({ metadata: { finalizers: ['other'] }, status: { phase: 'Inspecting', workflow: WORKFLOW } }),
+      4_900,
+    );
+    expect(patched()).toEqual([]);
+    await pass(200);
+    expect(patched()).toHaveLength(1);
+    expect(patched()[0]?.metadata).toEqual({
+      finalizers: ['other', 'beskar7.io/machine'],
+      uid: 'm-uid',
+      resourceVersion: '1',
+      ...(annotations ? { annotations } : {}),
+    });
+    expect(events).toContain('FinalizerRestored');
+  });
+
+  test.each([
+    ['that holds no host', machine(), false],
+    ['that is being deleted', machine({ metadata: DELETED }), true],
+    ['that is being moved away', machine({ metadata: { annotations: { [ANNOTATION_DELETE_FOR_MOVE]: '' } } }), true],
+    ['that has it', machine({ metadata: OURS }), true],
+  ])('not one %s', async (_what, of, isHeld) => {
+    if (isHeld) informers.hosts.put(claimedHost('HandedOver'));
+    await put(of, 30_000);
+    expect(patched()).toEqual([]);
+  });
+
+  test('not one that is gone before: whoever took it off has deleted it', async () => {
+    informers.hosts.put(claimedHost('HandedOver'));
+    await put(machine(), 3_000);
+    informers.machines.remove('ns/m');
+    await pass(30_000);
+    expect(patched()).toEqual([]);
   });
 });
