@@ -6,8 +6,6 @@ import { ANNOTATION_BLOCK_MOVE } from '../crds/names.ts';
 import type { Demand } from '../crds/demand.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
-import { selectorText } from '../crds/selector.ts';
-import { byAge, spareHosts, type Waiter } from '../crds/waiters.ts';
 import { isConflict, isNotFound, KubeError } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
 import { inTimeOr } from './activityScope.ts';
@@ -17,7 +15,7 @@ import type { ClaimState, RunContext } from './claimRef.ts';
 import { markInUse, stateOf } from './claimState.ts';
 import type { Dependencies } from './dependencies.ts';
 import { isRefusedWrite, retryable } from './failures.ts';
-import { byPreference, fits, unfitReason } from './hostFit.ts';
+import { candidates, noHostMessage } from './freeHosts.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
 import { planOf, planOfClaim, recordPlan, specToProvision, type Plan } from './plan.ts';
@@ -115,7 +113,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   const first = await tryHosts(deps, claiming, demand);
   if (first instanceof KubeError) return refusedClaim(deps, run, first, demand);
   if (first) return claimed(deps, run, first, plan);
-  const message = noHostMessage(deps, machine, demand);
+  const message = await noHostMessage(deps, machine, demand);
   const written = await writeMachineStatus(deps.kube, run, {
     phase: 'Claiming',
     reason: MACHINE_REASONS.noMatchingHost,
@@ -213,7 +211,7 @@ async function tryHosts(
   demand: Demand,
 ): Promise<ClaimState | KubeError | undefined> {
   let refusal: KubeError | undefined;
-  for (const host of candidates(deps, claiming.machine, demand)) {
+  for (const host of await candidates(deps, claiming.machine, demand)) {
     if (!deps.reservations.tryReserve(host, claiming.machine.metadata.uid)) continue;
     try {
       const claim = await tryClaim(deps, claiming, host);
@@ -228,26 +226,6 @@ async function tryHosts(
     deps.reservations.lose(host);
   }
   return refusal;
-}
-
-/** Fitting free hosts, the best first, less those without which an older machine that waits would go on to wait. */
-function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand): PhysicalHost[] {
-  const namespace = machine.metadata.namespace ?? '';
-  const { reservations } = deps;
-  const wanted = deps.caches.availableHosts(namespace).hosts.filter((host) => fits(host, demand));
-  const mine = wanted.find((host) => reservations.isReservedFor(host, machine.metadata.uid));
-  // A run before this one (reset, or terminated) has sent a claim of it, which may land yet: another one would be a second host (rule 1).
-  if (mine)
-    throw retryable(
-      `host ${namespace}/${mine.metadata.name} is being claimed for this machine; it is looked for again`,
-    );
-  const fitting = wanted.filter((host) => !reservations.isReserved(host) && !deps.caches.isNamed(host));
-  const older = deps.caches.waitingMachines(namespace).filter((waiter) => isOlder(waiter, machine));
-  return byPreference(spareHosts(fitting, older.map(waiterOf)), machine.metadata.uid ?? '');
-}
-
-function isOlder(waiter: Beskar7Machine, machine: Beskar7Machine): boolean {
-  return waiter.metadata.uid !== machine.metadata.uid && byAge(waiter, machine) < 0;
 }
 
 /** One compare-and-swap with the cached resourceVersion: it succeeds only when the cache was live. */
@@ -302,11 +280,6 @@ function demandOf(machine: Beskar7Machine, tried: readonly string[], failureDoma
   return { selector: machine.spec.hostSelector, failureDomain, tried };
 }
 
-/** With the zone that a waiting machine said it asks for: it stands in nobody's way at a host that it cannot take. */
-function waiterOf(machine: Beskar7Machine): Waiter {
-  return { machine, failureDomain: machine.status?.waitingFor?.failureDomain };
-}
-
 function waitingForOf({ failureDomain, tried }: Demand): NonNullable<Beskar7MachineStatus['waitingFor']> {
   return {
     ...(failureDomain === undefined ? {} : { failureDomain }),
@@ -327,22 +300,4 @@ function sinceOf(machine: Beskar7Machine): Pick<RunContext, 'machineVersion' | '
     ...(version === undefined ? {} : { machineVersion: version }),
     ...(ready?.status === 'False' ? { notReadySince: ready.lastTransitionTime } : {}),
   };
-}
-
-function noHostMessage(deps: Dependencies, machine: Beskar7Machine, demand: Demand): string {
-  const namespace = machine.metadata.namespace ?? '';
-  const all = deps.caches.hosts(namespace);
-  const why = new Map<string, number>();
-  for (const host of all) {
-    const reserved = deps.reservations.isReserved(host) ? 'being claimed by another machine' : undefined;
-    const named = () => (deps.caches.isNamed(host) ? "named by another machine's providerID" : undefined);
-    const reason = unfitReason(host, demand) ?? reserved ?? named() ?? 'wanted by a machine that waits longer';
-    why.set(reason, (why.get(reason) ?? 0) + 1);
-  }
-  const counts = [...why].map(([reason, count]) => `${count} ${reason}`).join(', ');
-  return (
-    `No free host fits in namespace ${namespace}: asked for ${selectorText(machine.spec.hostSelector)}, ` +
-    `looked at ${all.length} host${all.length === 1 ? '' : 's'}${counts ? ` (${counts})` : ''}. ` +
-    'Goes on as soon as one becomes free; add hosts or change hostSelector to help.'
-  );
 }

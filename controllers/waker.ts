@@ -3,7 +3,8 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { isUnclaimed } from '../crds/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { matchWaiters, type Waiter } from '../crds/waiters.ts';
+import { Matching, type Waiter } from '../crds/waiters.ts';
+import { inTurns } from '../kube/turns.ts';
 import { isWaiting, machineOn, mayClaim, ownerMachineOf, type Informers } from './informers.ts';
 import type { Starter } from './starter.ts';
 
@@ -27,6 +28,8 @@ interface WakerTiming {
 
 const TIMING: WakerTiming = { coalesceMs: 100, repeatMs: 30_000, claimingMs: 3_000 };
 const SIGNALS_AT_ONCE = 16;
+/** Objects looked at between two yields. */
+const OBJECTS_A_STEP = 100;
 
 /** Whether a host is free for anybody. */
 export function isFree(host: PhysicalHost): boolean {
@@ -106,7 +109,9 @@ export class Waker {
   async #lookAt(namespaces: readonly string[]): Promise<void> {
     const now = performance.now();
     for (const [uid, at] of this.#woken) if (now - at >= this.#timing.claimingMs) this.#woken.delete(uid);
-    const matched = namespaces.flatMap((namespace) => this.#match(namespace));
+    const matched: Beskar7Machine[] = [];
+    for (const namespace of namespaces) matched.push(...(await inTurns(this.#match(namespace))));
+    if (this.#isStopped) return;
     // Those that were woken just now take up a host and are not woken again.
     const chosen = matched.filter(({ metadata }) => !this.#woken.has(metadata.uid ?? ''));
     for (const { metadata } of chosen) this.#woken.set(metadata.uid ?? '', now);
@@ -129,20 +134,23 @@ export class Waker {
     }, this.#followUpMs + this.#timing.coalesceMs);
   }
 
-  #match(namespace: string): Beskar7Machine[] {
+  *#match(namespace: string): Generator<undefined, Beskar7Machine[]> {
     const { hosts, machines, capiMachines } = this.#deps.informers;
-    const free = hosts
-      .byIndex('byState', `${namespace}/Available`)
-      .filter((host) => isFree(host) && machineOn({ machines }, host) === undefined);
+    const free: PhysicalHost[] = [];
+    for (const [at, host] of hosts.byIndex('byState', `${namespace}/Available`).entries()) {
+      if (at % OBJECTS_A_STEP === 0) yield;
+      if (isFree(host) && machineOn({ machines }, host) === undefined) free.push(host);
+    }
     if (free.length === 0) return [];
     const waiters: Waiter[] = [];
-    for (const machine of machines.byIndex('waiting', namespace)) {
+    for (const [at, machine] of machines.byIndex('waiting', namespace).entries()) {
+      if (at % OBJECTS_A_STEP === 0) yield;
       if (!mayClaim(this.#deps.informers, machine)) continue;
       const owner = ownerMachineOf(machine);
       const failureDomain = owner === undefined ? undefined : capiMachines.get(namespace, owner)?.spec.failureDomain;
       waiters.push({ machine, failureDomain });
     }
-    return matchWaiters(free, waiters);
+    return (yield* Matching.steps(free, waiters)).matched;
   }
 
   async #wake(machine: Beskar7Machine): Promise<void> {

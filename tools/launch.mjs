@@ -20,6 +20,7 @@ const COMMANDS = {
   bench: 'bench/main.ts',
   'bench:callbacks': 'bench/callbacks/main.ts',
   'bench:web': 'bench/web/main.ts',
+  'bench:matching': 'bench/matching/main.ts',
   chaos: 'test/chaos/main.ts',
   simulator: 'simulator/main.ts',
   beskar7: 'workers/main.ts',

@@ -1,6 +1,6 @@
 import type { Caches } from '../activities/dependencies.ts';
 import { isUnclaimed } from '../crds/claim.ts';
-import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { byAge } from '../crds/waiters.ts';
 import { machineOn, mayClaim, type Informers } from '../controllers/index.ts';
 
 /** The view of the watch caches that activities have. */
@@ -19,11 +19,9 @@ export function cachesOf(informers: Informers): Caches {
     machine: (namespace, name) => machines.get(namespace, name),
     isNamed: (host) => machineOn(informers, host) !== undefined,
     waitingMachines: (namespace) =>
-      oldestFirst(machines.byIndex('waiting', namespace).filter((machine) => mayClaim(informers, machine))),
+      machines
+        .byIndex('waiting', namespace)
+        .filter((machine) => mayClaim(informers, machine))
+        .sort(byAge),
   };
-}
-
-function oldestFirst(machines: Beskar7Machine[]): Beskar7Machine[] {
-  const key = ({ metadata }: Beskar7Machine) => `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
-  return [...machines].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }

@@ -8,7 +8,8 @@ import {
   ANNOTATION_UNSCHEDULABLE,
   LABEL_ZONE,
 } from '../../../crds/names.ts';
-import { matchWaiters, spareHosts, type Waiter } from '../../../crds/waiters.ts';
+import type { Waiter } from '../../../crds/waiters.ts';
+import { matchWaiters, spareHosts } from '../crds/matching.ts';
 import { cachesOf } from '../../../workers/caches.ts';
 import { capiCluster, claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
 import { FakeStarter, fakeInformers, logger } from './fakes.ts';
