@@ -131,14 +131,16 @@ function machineLines(
   };
 }
 
-function runText({ waitingFor, since, attempt, why }: Progress, nowMs: number | undefined, said = ''): string {
+function runText(progress: Progress, nowMs: number | undefined, said = ''): string {
+  const { waitingFor, since, attempt, why, dropped } = progress;
   const doing = waitingFor === undefined ? 'works' : `waits for ${waitingFor}`;
   // Most of the time the condition says it already.
   const reason =
     why === undefined || said.includes(why)
       ? '.'
       : `${waitingFor === undefined ? '; it failed: ' : ': '}${why.replace(/\.?$/, '.')}`;
-  return `Its run ${doing}, since ${past(since, nowMs)}, in attempt ${attempt}${reason}`;
+  const signals = dropped === undefined ? '' : ` It was sent signals that it cannot read: ${dropped}.`;
+  return `Its run ${doing}, since ${past(since, nowMs)}, in attempt ${attempt}${reason}${signals}`;
 }
 
 function hostText(name: string, host: PhysicalHost | undefined): string {

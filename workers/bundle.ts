@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bundleWorkflowCode } from '@temporalio/worker';
-import { WORKFLOW_INTERCEPTORS } from './tracing/workflowInterceptors.ts';
+import { workflowBundleOptions } from './workflowBundle.ts';
 
 /**
  * `node workers/bundle.ts [--traced] FILE` writes the workflow bundle that a worker takes instead of making its own when BESKAR7_WORKFLOW_BUNDLE names
@@ -14,10 +14,7 @@ if (file === undefined) {
   process.stderr.write('bundle: name the file to write, for example: node workers/bundle.ts dist/workflow-bundle.js\n');
   process.exit(2);
 }
-const { code } = await bundleWorkflowCode({
-  workflowsPath: path.join(import.meta.dirname, '..', 'workflows', 'index.ts'),
-  ...(isTraced ? { workflowInterceptorModules: [WORKFLOW_INTERCEPTORS] } : {}),
-});
+const { code } = await bundleWorkflowCode(workflowBundleOptions(isTraced));
 await mkdir(path.dirname(path.resolve(file)), { recursive: true });
 await writeFile(file, code);
 process.stdout.write(`${file}: ${Math.round(code.length / 1024)} KiB\n`);

@@ -1,6 +1,22 @@
-import { workflowInfo } from '@temporalio/workflow';
+import { setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 
 /** Pieces of the current details of a run: Markdown, which the Web UI shows. Its links stay within the Web UI. */
+
+/** The current details of a run: what it does now, and below it a note that stays. */
+export class CurrentDetails {
+  #text = '';
+  #note: string | undefined;
+
+  show(text: string): void {
+    this.#text = text;
+    setCurrentDetails(paragraphs(text, this.#note));
+  }
+
+  note(note: string): void {
+    this.#note = note;
+    this.show(this.#text);
+  }
+}
 
 /** A link to the newest run of a workflow id. */
 export function runLink(workflowId: string): string {

@@ -1,9 +1,11 @@
-import { condition, continueAsNew, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
-import { paragraphs } from './details.ts';
+import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { CurrentDetails, paragraphs } from './details.ts';
 import { sortFailure } from './failure.ts';
+import { Inbox } from './inbox.ts';
 import { hostChanged } from './messages.ts';
 import { atPool, type HostInput } from './names.ts';
 import { bmcOrTell, kubernetes } from './proxies.ts';
+import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
 
 const ATTEMPTS = 50;
 /** After a lost or stopping worker, and after an error that nobody expected: doubled each time it comes again at once. */
@@ -11,15 +13,18 @@ const SOON_MS = 1_000;
 
 /**
  * Connects to the BMC of a host and makes it Available, however long that takes; tried again at once when the host changes.
- * `failures` carries the count over a fresh history. Result: a sentence for the operator.
+ * `failedBefore` carries the count over a fresh history. Result: a sentence for the operator.
  */
-export async function enrollHost(input: HostInput, failures = 0): Promise<string> {
+export async function enrollHost(given: HostInput, failedBefore = 0): Promise<string> {
+  const input = readHostInput(given);
+  const details = new CurrentDetails();
+  let failures = readNumber(failedBefore);
   const host = `${input.namespace}/${input.name}`;
   let pool = input.pool ?? null;
   let surprises = 0;
   let changedTo: string | undefined;
-  setHandler(hostChanged, ({ connectionHash }) => void (changedTo = connectionHash));
-  setCurrentDetails(`**Connects** to the BMC of host \`${host}\``);
+  new Inbox(details).on(hostChanged, readHostChanged, ({ connectionHash = '' }) => void (changedTo = connectionHash));
+  details.show(`**Connects** to the BMC of host \`${host}\``);
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
     const summary = `Connects to the BMC of ${input.name} and reads its hardware`;
     let waitMs = SOON_MS;
@@ -35,7 +40,7 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
       usedHash = result.connectionHash;
       if (result.pool !== undefined) pool = result.pool;
       waitMs = Math.max(0, Date.parse(result.nextAttemptAt) - Date.now());
-      setCurrentDetails(
+      details.show(
         paragraphs(
           `**Waits** until ${result.nextAttemptAt} after ${failures} failed attempts`,
           `Last error: ${result.message}`,
@@ -52,12 +57,12 @@ export async function enrollHost(input: HostInput, failures = 0): Promise<string
         );
         if (told.kind === 'notDue') return told.message;
         pool = told.pool;
-        setCurrentDetails(`**Waits** for a worker: ${told.message}`);
+        details.show(`**Waits** for a worker: ${told.message}`);
         continue;
       }
       waitMs = failed.kind === 'shutdown' ? SOON_MS : SOON_MS * 2 ** Math.min(surprises, 6);
       surprises += 1;
-      setCurrentDetails(`**Tries again soon**: ${failed.message}`);
+      details.show(`**Tries again soon**: ${failed.message}`);
     }
     await condition(() => changedTo !== undefined && changedTo !== usedHash, waitMs, {
       summary: `Next attempt to enroll ${input.name}`,

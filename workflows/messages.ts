@@ -21,8 +21,8 @@ export const osReported = defineSignal<[ClaimFact]>('osReported');
 /** A host that may fit became free. Sent by the host watcher to the oldest fitting waiters. */
 export const hostAvailable = defineSignal('hostAvailable');
 
-/** The connection of a host that is being enrolled changed: try again at once. */
-export const hostChanged = defineSignal<[{ readonly connectionHash: string }]>('hostChanged');
+/** The connection of a host that is being enrolled changed: try again at once. Without a hash, as an operator sends it: in any case. */
+export const hostChanged = defineSignal<[{ readonly connectionHash?: string }]>('hostChanged');
 
 /** The flags of the controllers changed: a monitor goes on with these, or ends when its shard is no longer there. */
 export const monitorSettings = defineSignal<[MonitorSettings]>('monitorSettings');
@@ -41,5 +41,7 @@ export interface Progress {
   readonly deadline?: string;
   /** Why it waits; or why the run failed: reason and message. */
   readonly why?: string;
+  /** Signals that could not be read, by name, how often, and why. */
+  readonly dropped?: string;
 }
 export const progress = defineQuery<Progress>('progress');

@@ -3,13 +3,14 @@ import {
   condition,
   isCancellation,
   makeContinueAsNewFunc,
-  setCurrentDetails,
-  setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { CurrentDetails } from './details.ts';
+import { Inbox } from './inbox.ts';
 import { monitorSettings } from './messages.ts';
 import type { MonitorInput, MonitorSettings } from './names.ts';
 import { monitoring } from './proxies.ts';
+import { readMonitorInput, readMonitorSettings } from './readMessages.ts';
 
 /** The activity ends by itself about each hour: a run goes on in a fresh history once a day. */
 const ACTIVITIES = 24;
@@ -18,13 +19,15 @@ const ACTIVITIES = 24;
  * Watches over the BMCs of one shard of a pool of workers, for as long as the pool has hosts. All that happens is in one long
  * activity: there is no timer and no event per host. Result: a sentence for the operator.
  */
-export async function monitorHosts(input: MonitorInput): Promise<string> {
+export async function monitorHosts(given: MonitorInput): Promise<string> {
+  const input = readMonitorInput(given);
+  const details = new CurrentDetails();
   const { pool, shard, shards, intervalMs } = input;
   let settings: MonitorSettings = { shards, intervalMs };
-  setHandler(monitorSettings, (told) => void (settings = told));
+  new Inbox(details).on(monitorSettings, readMonitorSettings, (told) => void (settings = told));
   const isChanged = () => settings.shards !== shards || settings.intervalMs !== intervalMs;
   const where = pool === undefined ? 'the hosts without a worker pool' : `the hosts of the worker pool ${pool}`;
-  setCurrentDetails(`**Watches** over shard ${shard} of ${shards} of ${where}, each every ${intervalMs / 1000} s.`);
+  details.show(`**Watches** over shard ${shard} of ${shards} of ${where}, each every ${intervalMs / 1000} s.`);
   for (let count = 0; count < ACTIVITIES && !isChanged() && !workflowInfo().continueAsNewSuggested; count += 1) {
     const scope = new CancellationScope();
     const summary = `Watches over shard ${shard} of ${shards} of ${where}`;

@@ -13,10 +13,13 @@ import type { ReportProgressInput } from '../activities/endRun.ts';
 import type { Plan } from '../activities/plan.ts';
 import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS, withAttempts } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
+import { CurrentDetails } from './details.ts';
 import { Facts } from './facts.ts';
 import { sortFailure } from './failure.ts';
+import { Inbox } from './inbox.ts';
 import type { MachineInput } from './names.ts';
 import { kubernetes } from './proxies.ts';
+import { readMachineInput } from './readMessages.ts';
 import type { ClaimEnd } from './claimEnd.ts';
 import { runClaim } from './runClaim.ts';
 import { Story } from './story.ts';
@@ -28,10 +31,13 @@ export const PROVISIONING_FAILED = 'ProvisioningFailed';
  * Provisions one machine, from the claim of a host to the hand-over. Ends completed (a sentence for the operator), cancelled, or failed with
  * `ProvisioningFailed`; in each case the machine's phase and conditions say so, and the host is released or being released.
  */
-export async function provisionMachine(input: MachineInput): Promise<string> {
+export async function provisionMachine(given: MachineInput): Promise<string> {
   const { workflowId, runId } = workflowInfo();
-  const facts = new Facts();
-  const story = new Story(input);
+  const input = readMachineInput(given);
+  const details = new CurrentDetails();
+  const inbox = new Inbox(details);
+  const facts = new Facts(inbox);
+  const story = new Story(input, details, inbox);
   let run: RunContext = { machine: input, workflow: { id: workflowId, runID: runId } };
   const tried: string[] = [];
   const update = (written: Partial<RunContext>) => void (run = { ...run, ...written });

@@ -1,8 +1,10 @@
-import { condition, continueAsNew, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
-import { hostLink, paragraphs } from './details.ts';
+import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { CurrentDetails, hostLink, paragraphs } from './details.ts';
+import { Inbox } from './inbox.ts';
 import { hostChanged } from './messages.ts';
 import type { ReleaseInput } from './names.ts';
 import { kubernetes } from './proxies.ts';
+import { readHostChanged, readReleaseInput } from './readMessages.ts';
 import { tryRelease } from './release.ts';
 
 /** How many attempts one run makes before it goes on in a fresh history. */
@@ -13,15 +15,17 @@ const ATTEMPTS = 100;
  * at once when the host changes (a force-release, other credentials). With `orphanAfterMs` it first makes sure that the machine is gone.
  * Result: a sentence for the operator.
  */
-export async function releaseHost(input: ReleaseInput): Promise<string> {
+export async function releaseHost(given: ReleaseInput): Promise<string> {
+  const input = readReleaseInput(given);
+  const details = new CurrentDetails();
   let changes = 0;
-  setHandler(hostChanged, () => void (changes += 1));
+  new Inbox(details).on(hostChanged, readHostChanged, () => void (changes += 1));
   if (input.orphanAfterMs !== undefined) {
-    const held = await awaitOrphaned(input, input.orphanAfterMs, () => changes);
+    const held = await awaitOrphaned(input, input.orphanAfterMs, details, () => changes);
     if (held !== undefined) return held;
   }
   const host = hostLink({ namespace: input.namespace, host: input.name });
-  setCurrentDetails(`**Releases** host ${host}`);
+  details.show(`**Releases** host ${host}`);
   const claim = await kubernetes.findClaim.executeWithOptions({ summary: `Finds the claim on ${input.name}` }, [input]);
   if (!claim) return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
   const marked = await kubernetes.markReleasing.executeWithOptions(
@@ -39,7 +43,7 @@ export async function releaseHost(input: ReleaseInput): Promise<string> {
     { ...marked, since },
     () => (attempts += 1) < ATTEMPTS && !workflowInfo().continueAsNewSuggested,
     async (delayMs, summary) => {
-      setCurrentDetails(
+      details.show(
         paragraphs(
           `**Waits** until ${new Date(Date.now() + delayMs).toISOString()} to release host ${host}`,
           summary,
@@ -59,6 +63,7 @@ export async function releaseHost(input: ReleaseInput): Promise<string> {
 async function awaitOrphaned(
   input: ReleaseInput,
   orphanAfterMs: number,
+  details: CurrentDetails,
   changes: () => number,
 ): Promise<string | undefined> {
   let missingSince: number | undefined;
@@ -73,7 +78,7 @@ async function awaitOrphaned(
     if (look.kind === 'releasing') return undefined;
     missingSince ??= Date.now();
     const leftMs = Math.max(1, missingSince + orphanAfterMs - Date.now());
-    setCurrentDetails(
+    details.show(
       `**Waits** whether the machine that holds host ${hostLink({ namespace: input.namespace, host: input.name })} comes back, until ${new Date(Date.now() + leftMs).toISOString()}`,
     );
     await condition(() => changes() > seen, leftMs, {

@@ -1,18 +1,12 @@
-import {
-  condition,
-  continueAsNew,
-  patched,
-  setCurrentDetails,
-  setHandler,
-  sleep,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { condition, continueAsNew, patched, sleep, workflowInfo } from '@temporalio/workflow';
 import type { LetHostGoResult, RetireInput, RetireUnservedInput } from '../activities/retireHost.ts';
-import { paragraphs } from './details.ts';
+import { CurrentDetails, paragraphs } from './details.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
+import { Inbox } from './inbox.ts';
 import { hostChanged } from './messages.ts';
 import { atPool, type HostInput } from './names.ts';
 import { bmcOrTell, kubernetes } from './proxies.ts';
+import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
 import { retryDelayMs } from './release.ts';
 
 const ATTEMPTS = 100;
@@ -22,13 +16,16 @@ const IN_FLIGHT_MS = 62_000;
 /**
  * Switches the server of a deleted, unclaimed host off and lets the host go; tried for as long as it takes. After an attempt that did
  * not confirm its end, the host goes only when nothing of that can reach the BMC any more: the server may be registered anew at once.
- * `settlesAt` (ms since the epoch) carries that moment over a fresh history.
+ * `settlesFrom` (ms since the epoch) carries that moment over a fresh history.
  */
-export async function retireHost(input: HostInput, settlesAt = 0): Promise<string> {
+export async function retireHost(given: HostInput, settlesFrom = 0): Promise<string> {
+  const input = readHostInput(given);
+  const details = new CurrentDetails();
+  let settlesAt = readNumber(settlesFrom);
   let pool = input.pool ?? null;
   let changes = 0;
-  setHandler(hostChanged, () => void (changes += 1));
-  setCurrentDetails(`**Switches off** host \`${input.namespace}/${input.name}\` before it is deleted`);
+  new Inbox(details).on(hostChanged, readHostChanged, () => void (changes += 1));
+  details.show(`**Switches off** host \`${input.namespace}/${input.name}\` before it is deleted`);
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
     const nextAttemptInMs = retryDelayMs(attempt);
     const summary = `Switches host ${input.name} off before it is deleted (attempt ${attempt})`;
@@ -39,7 +36,7 @@ export async function retireHost(input: HostInput, settlesAt = 0): Promise<strin
         .catch((error: unknown) => toldUnserved(asked, error));
       if (result.kind === 'pending') {
         pool = result.pool;
-        setCurrentDetails(
+        details.show(
           `**Waits** for a worker that switches host \`${input.namespace}/${input.name}\` off before it is deleted`,
         );
         continue;
@@ -67,7 +64,7 @@ export async function retireHost(input: HostInput, settlesAt = 0): Promise<strin
         await tell({ ...asked, unconfirmed: failed.message }, 'how its attempt was cut short').catch(unlessClaimLost);
       }
       const seen = changes;
-      setCurrentDetails(
+      details.show(
         paragraphs(
           `**Waits** to switch host \`${input.namespace}/${input.name}\` off before it is deleted (attempt ${attempt} failed)`,
           `Last error: ${failed.message}`,

@@ -1,7 +1,8 @@
-import { setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import { setHandler, upsertSearchAttributes } from '@temporalio/workflow';
 import type { MachinePhase } from '../crds/beskar7Machine.ts';
 import { hasAttributes, hostKey, phaseKey } from './attributes.ts';
-import { hostLink, paragraphs, runLink, temporalLine } from './details.ts';
+import { hostLink, paragraphs, runLink, temporalLine, type CurrentDetails } from './details.ts';
+import type { Inbox } from './inbox.ts';
 import { progress, type Progress } from './messages.ts';
 import { workflowId, type MachineInput } from './names.ts';
 
@@ -10,12 +11,17 @@ export class Story {
   #now: Progress;
   readonly #machine: MachineInput;
   readonly #hasAttributes: boolean;
+  readonly #current: CurrentDetails;
 
-  constructor(machine: MachineInput) {
+  constructor(machine: MachineInput, details: CurrentDetails, inbox: Inbox) {
     this.#machine = machine;
+    this.#current = details;
     this.#hasAttributes = hasAttributes();
     this.#now = { phase: 'Pending', attempt: 1, since: new Date().toISOString() };
-    setHandler(progress, () => this.#now);
+    setHandler(progress, () => {
+      const dropped = inbox.dropped();
+      return dropped === undefined ? this.#now : { ...this.#now, dropped };
+    });
   }
 
   /** A new phase, or another host. */
@@ -23,7 +29,7 @@ export class Story {
     const isNewPhase = phase !== this.#now.phase;
     const isNewHost = rest.host !== undefined && rest.host !== this.#now.host;
     this.#now = { ...rest, phase, since: isNewPhase ? new Date().toISOString() : this.#now.since };
-    setCurrentDetails(this.#details());
+    this.#current.show(this.#details());
     if (!this.#hasAttributes || !(isNewPhase || isNewHost)) return;
     upsertSearchAttributes([
       ...(isNewPhase ? [{ key: phaseKey, value: phase }] : []),

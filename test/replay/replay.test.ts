@@ -10,7 +10,7 @@ import {
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
-import { WORKFLOW_INTERCEPTORS } from '../../workers/tracing/workflowInterceptors.ts';
+import { workflowBundleOptions } from '../../workers/workflowBundle.ts';
 import { VERSION } from '../../workers/version.ts';
 import { WORKFLOW_TYPES } from '../../workflows/names.ts';
 import { kindOf, patchesOf, readHistory, stepsOf, workflowIdOf, type RecordedHistory } from './history.ts';
@@ -51,9 +51,9 @@ beforeAll(async () => {
   const logger = new DefaultLogger('ERROR');
   Runtime.install({ logger });
   const bundle = async (name: string, more: Partial<BundleOptions> = {}) =>
-    bundles.set(name, await bundleWorkflowCode({ workflowsPath: path.join(WORKFLOWS, 'index.ts'), logger, ...more }));
+    bundles.set(name, await bundleWorkflowCode({ ...workflowBundleOptions(), logger, ...more }));
   await bundle('today');
-  await bundle('traced', { workflowInterceptorModules: [WORKFLOW_INTERCEPTORS] });
+  await bundle('traced', workflowBundleOptions(true));
   for (const name of ['patchesTaken', 'patchesNotTaken']) {
     const use = path.join(FIXTURES, `${name}.cjs`);
     const rule = { test: /\.ts$/, include: WORKFLOWS, enforce: 'pre' as const, use };

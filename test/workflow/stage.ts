@@ -11,6 +11,7 @@ import {
 } from '@temporalio/worker';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ensureTool } from '../../tools/toolchain/index.ts';
+import { workflowBundleOptions } from '../../workers/workflowBundle.ts';
 import {
   AWAIT_RELEASE_TASK_QUEUE,
   AWAIT_RUN_TASK_QUEUE,
@@ -51,7 +52,7 @@ export class Stage {
     const [env, workflowBundle] = await Promise.all([
       server(),
       bundleWorkflowCode({
-        workflowsPath: path.join(import.meta.dirname, '../../workflows/index.ts'),
+        ...workflowBundleOptions(),
         failureConverterPath: path.join(import.meta.dirname, 'nobodyTookIt.cjs'),
         logger,
       }),

@@ -1,5 +1,5 @@
-import path from 'node:path';
 import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
+import { workflowBundleOptions } from '../../workers/workflowBundle.ts';
 
 /** How a run of an export replayed; `error` absent: as it was recorded. */
 export interface Replayed {
@@ -13,8 +13,7 @@ export async function* replayExport(content: unknown): AsyncGenerator<Replayed> 
   const { kind, version, runs } = (content ?? {}) as { kind?: unknown; version?: unknown; runs?: unknown };
   if (kind !== 'Beskar7Export' || version !== 1 || !Array.isArray(runs))
     throw new Error('this is no file of `kubectl beskar7 export` of version 1');
-  const workflowsPath = path.join(import.meta.dirname, '../../workflows/index.ts');
-  const workflowBundle = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
+  const workflowBundle = await bundleWorkflowCode({ ...workflowBundleOptions(), logger: new DefaultLogger('ERROR') });
   for (const { workflowId, runId, history } of runs as { workflowId: string; runId: string; history: unknown }[]) {
     try {
       await Worker.runReplayHistory({ workflowBundle }, history, workflowId);
