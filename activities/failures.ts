@@ -16,6 +16,8 @@ export type FailureType =
   | 'Superseded'
   /** The release of this host is the work of `release/<ns>/<host>` by now; `Landing` tells whether something may still arrive. */
   | 'ReleaseLeft'
+  /** The run is of another installation that shares the Temporal namespace, or had it before. Nothing was done (docs/decisions/0019). */
+  | 'OtherInstallation'
   /** The worker is being shut down; another one goes on. */
   | 'WorkerShutdown';
 

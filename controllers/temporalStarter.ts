@@ -56,14 +56,19 @@ const DOES: Readonly<Record<WorkflowKind, string>> = {
   retire: 'Switches the server of a deleted host off, sees it off, and lets the host go.',
 };
 
+/** What a starter works with; `installation`: who starts, in input and memo of each run (docs/decisions/0019). */
+export interface StarterOptions {
+  readonly installation: string;
+  readonly searchAttributes: () => boolean;
+  readonly logger: Pick<Logger, 'info'>;
+  readonly timeoutMs?: number;
+}
+
 /**
  * Starts and signals workflows. Starts use conflict policy FAIL and reuse ALLOW_DUPLICATE, with the object's uid in memo and
  * input (rule 10). `searchAttributes` says at each start whether they may be used: one that is not registered blocks a run for ever (rule 18).
  */
-export function createStarter(
-  client: Client,
-  options: { searchAttributes: () => boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number },
-): Starter {
+export function createStarter(client: Client, options: StarterOptions): Starter {
   const calls = new StarterCalls(client, options);
   return {
     startProvision: (machine) => calls.start('provision', machine),
@@ -82,13 +87,10 @@ export function createStarter(
 
 class StarterCalls {
   readonly #client: Client;
-  readonly #options: { searchAttributes: () => boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number };
+  readonly #options: StarterOptions;
   readonly #believed = new Map<string, { uid: string; at: number }>();
 
-  constructor(
-    client: Client,
-    options: { searchAttributes: () => boolean; logger: Pick<Logger, 'info'>; timeoutMs?: number },
-  ) {
+  constructor(client: Client, options: StarterOptions) {
     this.#client = client;
     this.#options = options;
   }
@@ -110,12 +112,16 @@ class StarterCalls {
     const id = monitorId(input.pool, input.shard);
     const settings = settingsOf(input);
     try {
-      await this.#timely(() => this.#client.workflow.start(WORKFLOW_TYPES.monitor, monitorOptions(id, input)));
+      await this.#timely(() =>
+        this.#client.workflow.start(WORKFLOW_TYPES.monitor, monitorOptions(id, input, this.#options.installation)),
+      );
       this.#options.logger.info({ workflow: id }, 'workflow started');
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       if (this.#isBelieved(id, JSON.stringify(settings))) return;
       const { memo } = await this.#timely(() => this.#client.workflow.getHandle(id).describe());
+      // That of another installation ends at its next step; this one is started then.
+      if (this.#isOfAnother(memo)) return;
       const isSame = memo?.shards === settings.shards && memo.intervalMs === settings.intervalMs;
       if (!isSame) return void (await this.tellMonitor(input));
     }
@@ -163,9 +169,14 @@ class StarterCalls {
     const { memo } = await this.#timely(() => this.#client.workflow.getHandle(id).describe());
     // A run without a uid was started by hand: it is for whatever has the name.
     const openUid = memo?.uid ?? uid;
-    if (openUid !== uid) return 'otherObject';
+    if (openUid !== uid || this.#isOfAnother(memo)) return 'otherObject';
     this.#believe(id, uid);
     return 'running';
+  }
+
+  /** Started by another installation: it ends when one of our workers is given a task of it. */
+  #isOfAnother(memo: Record<string, unknown> | undefined): boolean {
+    return memo?.installation !== undefined && memo.installation !== this.#options.installation;
   }
 
   #isBelieved(id: string, uid: string): boolean {
@@ -182,8 +193,8 @@ class StarterCalls {
     return {
       workflowId: id,
       taskQueue: TASK_QUEUE,
-      args: [input],
-      memo: { uid: input.uid },
+      args: [{ ...input, installation: this.#options.installation }],
+      memo: { uid: input.uid, installation: this.#options.installation },
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
       staticSummary: `${SUMMARY[kind]} ${input.namespace}/${input.name}`.slice(0, 200),
@@ -206,12 +217,12 @@ function staticDetailsOf(kind: WorkflowKind, { namespace, name }: ObjectRef): st
   return `${DOES[kind]}\n\n\`kubectl -n ${namespace} describe ${ABOUT_MACHINE[kind] ? 'b7m' : 'ph'} ${name}\``;
 }
 
-function monitorOptions(id: string, input: MonitorInput): WorkflowStartOptions {
+function monitorOptions(id: string, input: MonitorInput, installation: string): WorkflowStartOptions {
   return {
     workflowId: id,
     taskQueue: TASK_QUEUE,
-    args: [input],
-    memo: { ...settingsOf(input) },
+    args: [{ ...input, installation }],
+    memo: { ...settingsOf(input), installation },
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     workflowIdConflictPolicy: 'FAIL',
     staticSummary: `Monitor shard ${input.shard} of ${input.shards}${input.pool === undefined ? '' : ` of pool ${input.pool}`}`,

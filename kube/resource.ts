@@ -104,6 +104,8 @@ export const MACHINE_TEMPLATES: Resource<Beskar7MachineTemplate> = {
 };
 export const SECRETS: Resource<Secret> = { ...core, plural: 'secrets', kind: 'Secret' };
 export const CONFIG_MAPS: Resource<ConfigMap> = { ...core, plural: 'configmaps', kind: 'ConfigMap' };
+/** Read for the uid of kube-system, which tells one cluster from another. */
+export const NAMESPACES: Resource = { ...core, namespaced: false, plural: 'namespaces', kind: 'Namespace' };
 export const EVENTS: Resource<KubeEvent> = { ...core, plural: 'events', kind: 'Event' };
 export const DEFINITIONS: Resource<Definition> = {
   group: 'apiextensions.k8s.io',

@@ -25,6 +25,7 @@ export interface Config {
   readonly context: string | undefined;
   readonly namespace: string | undefined;
   readonly watchFilter: string | undefined;
+  readonly clusterId: string | undefined;
   readonly temporalAddress: string | undefined;
   readonly temporalNamespace: string | undefined;
   readonly callbackBindAddress: BindAddress;
@@ -87,6 +88,12 @@ export function command(): Command {
         '--watch-filter <value>',
         'look after hosts, machines, clusters and templates with the label cluster.x-k8s.io/watch-filter=<value> only',
       ).argParser(parseLabelValue),
+    )
+    .addOption(
+      flag(
+        '--cluster-id <id>',
+        'what tells this cluster from others that use the same Temporal; default: the uid of the namespace kube-system',
+      ).argParser(parseClusterId),
     )
     .addOption(
       flag(
@@ -327,6 +334,12 @@ function bind(text: string): BindAddress {
 function parseLabelValue(text: string): string {
   if (!/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(text))
     throw new InvalidArgumentError('give the value of a label: at most 63 letters, digits, "-", "_", ".".');
+  return text;
+}
+
+function parseClusterId(text: string): string {
+  if (!/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(text))
+    throw new InvalidArgumentError('give at most 63 letters, digits, "-", "_", ".".');
   return text;
 }
 

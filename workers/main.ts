@@ -33,6 +33,11 @@ async function main(): Promise<void> {
   };
   process.once('SIGTERM', () => stop('SIGTERM'));
   process.once('SIGINT', () => stop('SIGINT'));
+  void beskar7.refused.then(async ({ message }) => {
+    setTimeout(() => exit(2, message), SHUTDOWN_MS).unref();
+    await beskar7.stop('refused').catch(() => undefined);
+    exit(2, message);
+  });
   try {
     await beskar7.run();
   } catch (error) {

@@ -1,7 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { NativeConnection } from '@temporalio/worker';
 import type { Client } from '@temporalio/client';
@@ -28,9 +27,10 @@ import { Health, listenMetrics } from './health.ts';
 import { loadKubeConfig } from './kubeConfig.ts';
 import { createLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
-import { connectTemporal, temporalTarget, type TemporalTarget } from './temporal.ts';
+import type { InstallationError } from './installation.ts';
+import { temporalTarget, type TemporalTarget } from './temporal.ts';
+import { TemporalConnection } from './temporalConnection.ts';
 import { installTemporalRuntime } from './temporalRuntime.ts';
-import { TemporalWatch } from './temporalWatch.ts';
 import { TemporalWorkers } from './temporalWorkers.ts';
 import type { Tracing } from './tracing/index.ts';
 import { traceSettings } from './tracing/settings.ts';
@@ -40,19 +40,11 @@ import { Webhook } from '../webhooks/index.ts';
 
 /** A watch that has not worked for so long makes the process not ready. */
 const CACHE_LAG_MS = 60_000;
-const RETRY_MS = { first: 500, longest: 10_000 };
 
 /** Anything that was started and has to be stopped, in the reverse order. */
 interface Part {
   readonly name: string;
   stop(): Promise<unknown>;
-}
-
-/** Temporal, once it has been reached. */
-interface Connected {
-  readonly connection: NativeConnection;
-  readonly client: Client;
-  readonly watch: TemporalWatch;
 }
 
 /** One process of Beskar7: its parts by role, started in order, stopped in reverse. */
@@ -66,9 +58,7 @@ export class Beskar7 {
   readonly #target: TemporalTarget;
   readonly #stopping = new AbortController();
   #sdkMetricsPort = 0;
-  /** Until Temporal has been reached for the first time. */
-  #notConnected = 'not connected yet';
-  #temporal: Connected | undefined;
+  readonly #temporal: TemporalConnection;
   #api: string | undefined = 'does not listen yet';
   #web: string | undefined = 'does not listen yet';
   #tracing: Tracing | undefined;
@@ -89,11 +79,17 @@ export class Beskar7 {
     } catch (error) {
       throw new UsageError(`beskar7: the configuration of Temporal cannot be read: ${(error as Error).message}`);
     }
+    this.#temporal = new TemporalConnection(this.#target, this.#kube, config, this.logger);
   }
 
   /** `stop` was called: what still waits for something rejects. */
   get isStopping(): boolean {
     return this.#stopping.signal.aborted;
+  }
+
+  /** Resolves when this process may not go on, since the Temporal namespace is another installation's by now; it has to be stopped then. */
+  get refused(): Promise<InstallationError> {
+    return this.#temporal.refused;
   }
 
   /** Opens the health listener, so that a process that waits for its surroundings can be seen to wait. */
@@ -108,14 +104,10 @@ export class Beskar7 {
    */
   #setChecks(): void {
     const decides = !servesRequests(this.#config.roles);
-    this.#health.set('temporal', () => this.#temporalProblem(), { decides });
+    this.#health.set('temporal', () => this.#temporal.problem(), { decides });
     if (this.#has('api')) this.#health.set('api', () => this.#api);
     else if (this.#has('web') && this.#config.webBindAddress !== undefined && !this.#has('webhook'))
       this.#health.set('web', () => this.#web);
-  }
-
-  #temporalProblem(): string | undefined {
-    return this.#temporal === undefined ? this.#notConnected : this.#temporal.watch.problem();
   }
 
   /** Starts everything that the roles ask for; waits for the API server and Temporal as long as it takes. */
@@ -131,7 +123,7 @@ export class Beskar7 {
       hosts: () => informers.hosts.list(),
       machines: () => informers.machines.list(),
       waiting: () => informers.machines.list().filter(isWaiting),
-      isTemporalWell: () => this.#temporalProblem() === undefined,
+      isTemporalWell: () => this.#temporal.problem() === undefined,
       watches: () => informers.watches(),
     });
     const informers: Informers = createInformers(this.#kube, {
@@ -156,19 +148,23 @@ export class Beskar7 {
     this.#parts.push({ name: 'events', stop: () => recorder.flush() });
     await informers.waitForSync(this.#stopping.signal);
     // Its end comes after that of the callbacks, which tell their runs until the last one.
-    this.#parts.push({ name: 'temporal', stop: () => this.#disconnect() });
+    this.#parts.push({ name: 'temporal', stop: () => this.#temporal.stop() });
     // Reports of booting servers are stored on their hosts, whether Temporal can be told or not.
     if (this.#has('api')) await this.#startApi(informers, recorder);
-    const { connection, client, watch } = await this.#connect();
+    const { connection, client, watch, installation } = await this.#temporal.connect(
+      this.#stopping.signal,
+      this.#tracing?.clientInterceptors,
+    );
     this.#stopping.signal.throwIfAborted();
     const starter = createStarter(client, {
+      installation: installation.id,
       searchAttributes: () => config.searchAttributes && watch.hasSearchAttributes,
       logger,
     });
     if (this.#has('web')) await this.#startWeb(informers, client, recorder);
     if (this.#has('worker') || this.#has('bmc-worker')) {
       const deps = this.#dependencies(informers, client, recorder, metrics);
-      await this.#startWorkers(connection, deps);
+      await this.#startWorkers(connection, { installation: installation.id, isOwner: () => watch.isOwner }, deps);
     }
     if (this.#has('controllers')) {
       const controllers = startControllers({
@@ -241,33 +237,9 @@ export class Beskar7 {
     this.#own('metrics', await listenMetrics(this.#config.metricsBindAddress, this.logger, registry, sdk));
   }
 
-  async #connect(): Promise<Connected> {
-    const { logger } = this;
-    const { namespace, connection: where } = this.#target;
-    for (let delayMs = RETRY_MS.first; ; delayMs = Math.min(delayMs * 2, RETRY_MS.longest)) {
-      try {
-        const connected = await connectTemporal(this.#target, logger, this.#tracing?.clientInterceptors);
-        const { connection, client, prepared } = connected;
-        const watch = new TemporalWatch(client, prepared, { namespace, logger });
-        watch.start();
-        this.#temporal = { connection, client, watch };
-        return this.#temporal;
-      } catch (error) {
-        this.#notConnected = `Temporal at ${where.address} cannot be reached: ${(error as Error).message}`;
-        logger.warn({ err: error, nextTryInMs: delayMs }, 'Temporal cannot be reached, tries again');
-        await delay(delayMs, undefined, { signal: this.#stopping.signal });
-      }
-    }
-  }
-
-  async #disconnect(): Promise<void> {
-    await this.#temporal?.watch.stop();
-    await this.#temporal?.connection.close();
-  }
-
   async #startApi(informers: Informers, recorder: EventRecorder): Promise<void> {
     const config = this.#config;
-    const client = () => this.#temporal?.client;
+    const client = () => this.#temporal.client;
     const api = await startApi(
       callbackDependencies({ kube: this.#kube, informers, client, recorder, logger: this.logger }),
       {
@@ -326,11 +298,15 @@ export class Beskar7 {
     await webhook.start();
   }
 
-  async #startWorkers(connection: NativeConnection, deps: Dependencies): Promise<void> {
+  async #startWorkers(
+    connection: NativeConnection,
+    owner: Parameters<TemporalWorkers['start']>[3],
+    deps: Dependencies,
+  ): Promise<void> {
     const workers = new TemporalWorkers(this.logger);
     this.#parts.push({ name: 'redfish', stop: () => deps.redfish.closeAll() });
     this.#parts.push({ name: 'workers', stop: () => workers.stop() });
-    await workers.start(this.#config, connection, this.#target.namespace, deps, this.#tracing);
+    await workers.start(this.#config, connection, this.#target.namespace, owner, deps, this.#tracing);
     this.#health.set('workers', () => workers.problem(), { decides: !servesRequests(this.#config.roles) });
   }
 

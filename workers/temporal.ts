@@ -3,6 +3,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { SEARCH_ATTRIBUTES } from '../workflows/names.ts';
+import { namespaceFacts, OWNER_KEY, ownNamespace, type Installation } from './installation.ts';
 
 /** How to reach Temporal: flags first, then the environment and profile of the temporal CLI (`@temporalio/envconfig`). */
 export function temporalTarget(flags: { temporalAddress: string | undefined; temporalNamespace: string | undefined }) {
@@ -25,6 +26,8 @@ export interface Prepared {
   readonly namespaceId: string;
   /** Whether our search attributes can be used. */
   readonly hasSearchAttributes: boolean;
+  /** Whether the data of the namespace say that it is this installation's. */
+  readonly isOwner: boolean;
 }
 
 /**
@@ -33,6 +36,7 @@ export interface Prepared {
  */
 export async function connectTemporal(
   target: TemporalTarget,
+  installation: Installation,
   logger: Logger,
   workflowInterceptors: WorkflowClientInterceptor[] = [],
 ): Promise<{ connection: NativeConnection; client: Client; prepared: Prepared }> {
@@ -42,7 +46,7 @@ export async function connectTemporal(
   const interceptors = { workflow: workflowInterceptors };
   const client = new Client({ connection, namespace: target.namespace, interceptors });
   try {
-    return { connection, client, prepared: await prepareTemporal(client, target.namespace, logger) };
+    return { connection, client, prepared: await prepareTemporal(client, target.namespace, installation, logger) };
   } catch (error) {
     await connection.close();
     throw error;
@@ -54,26 +58,30 @@ const RETENTION_SECONDS = 30 * 24 * 3_600;
 const KEYWORD = 2;
 
 /**
- * Makes the Temporal namespace where it is missing, and registers our search attributes: where registering is not allowed they are left
+ * Makes the Temporal namespace where it is missing, makes it this installation's, and registers our search attributes: where registering is not allowed they are left
  * out, with one warning (none when `before` says that it is known), since an unregistered one blocks a run for ever (rule 18). Can run
- * at any time and in many processes at once. Rejects when Temporal does not answer, or lets the namespace be neither read nor made.
+ * at any time and in many processes at once. Rejects with `InstallationError` when the namespace is another's, and when Temporal does not answer, or lets the namespace be neither read nor made.
  */
 export async function prepareTemporal(
   client: Client,
   namespace: string,
+  installation: Installation,
   logger: Logger,
   before?: Prepared,
 ): Promise<Prepared> {
-  const namespaceId = await ensureNamespace(client, namespace, logger);
+  const namespaceId = await ensureNamespace(client, namespace, installation, logger);
+  const isPassing = (error: unknown) => PASSING.some((code) => isCode(error, code));
+  const isKnown = before?.isOwner === false;
+  const isOwner = await ownNamespace(client, namespace, installation, logger, { isKnown, mayWait: isPassing });
   try {
     const hasSearchAttributes = await ensureSearchAttributes(client, namespace);
-    return { namespaceId, hasSearchAttributes };
+    return { namespaceId, hasSearchAttributes, isOwner };
   } catch (error) {
     // Temporal is away, busy, or does not know its new namespace everywhere: that is no answer to whether it is allowed.
-    if (PASSING.some((code) => isCode(error, code))) throw error;
+    if (isPassing(error)) throw error;
     if (before?.hasSearchAttributes !== false)
       logger.warn({ err: error, namespace }, 'search attributes cannot be registered, goes on without them');
-    return { namespaceId, hasSearchAttributes: false };
+    return { namespaceId, hasSearchAttributes: false, isOwner };
   }
 }
 
@@ -98,10 +106,15 @@ async function ensureSearchAttributes(client: Client, namespace: string): Promis
 }
 
 /** The id of the namespace, which is made where it is missing. */
-async function ensureNamespace(client: Client, namespace: string, logger: Logger): Promise<string> {
+async function ensureNamespace(
+  client: Client,
+  namespace: string,
+  installation: Installation,
+  logger: Logger,
+): Promise<string> {
   const { workflowService } = client.connection;
   try {
-    return await namespaceIdOf(client, namespace);
+    return (await namespaceFacts(client, namespace)).id;
   } catch (error) {
     if (!isCode(error, NOT_FOUND)) throw error;
   }
@@ -110,6 +123,7 @@ async function ensureNamespace(client: Client, namespace: string, logger: Logger
     await workflowService.registerNamespace({
       namespace,
       description: 'Beskar7: provisioning of bare metal',
+      data: { [OWNER_KEY]: installation.id },
       workflowExecutionRetentionPeriod: { seconds: RETENTION_SECONDS as never },
     });
     logger.info({ namespace }, 'Temporal namespace made, it keeps closed workflows for 30 days');
@@ -117,13 +131,7 @@ async function ensureNamespace(client: Client, namespace: string, logger: Logger
     if (!isCode(error, ALREADY_EXISTS)) throw error;
   }
   await untilNamespaceIsKnown(client, namespace);
-  return namespaceIdOf(client, namespace);
-}
-
-/** Rejects with NOT_FOUND when there is no such namespace. */
-export async function namespaceIdOf(client: Client, namespace: string): Promise<string> {
-  const { namespaceInfo } = await client.connection.workflowService.describeNamespace({ namespace });
-  return namespaceInfo?.id ?? '';
+  return (await namespaceFacts(client, namespace)).id;
 }
 
 /** A new namespace takes a moment to reach all parts of Temporal. */

@@ -1,12 +1,28 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { isCode, namespaceIdOf, NOT_FOUND, prepareTemporal, type Prepared } from './temporal.ts';
+import {
+  InstallationError,
+  namespaceFacts,
+  requireOwn,
+  type Installation,
+  type NamespaceFacts,
+} from './installation.ts';
+import { isCode, NOT_FOUND, prepareTemporal, type Prepared } from './temporal.ts';
 
 const LOOK_MS = 5_000;
 const CALL_MS = 4_000;
 /** How often what we need in Temporal is looked for when nothing points to a change. */
 const CHECK_MS = 60_000;
+
+/** What a watch works with. */
+export interface TemporalWatchOptions {
+  readonly namespace: string;
+  readonly installation: Installation;
+  readonly logger: Logger;
+  /** The namespace was handed to another installation, or two have begun at once and this one was the first: nothing may be done any more. */
+  readonly onTaken: (error: InstallationError) => void;
+}
 
 /**
  * Follows the connection to Temporal: one cheap call every 5 s. A namespace that is gone or another one (its database was lost, or
@@ -15,14 +31,14 @@ const CHECK_MS = 60_000;
  */
 export class TemporalWatch {
   readonly #client: Client;
-  readonly #options: { readonly namespace: string; readonly logger: Logger };
+  readonly #options: TemporalWatchOptions;
   #prepared: Prepared;
   #problem: string | undefined;
   #checkAtMs = performance.now() + CHECK_MS;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
 
-  constructor(client: Client, prepared: Prepared, options: { readonly namespace: string; readonly logger: Logger }) {
+  constructor(client: Client, prepared: Prepared, options: TemporalWatchOptions) {
     this.#client = client;
     this.#prepared = prepared;
     this.#options = options;
@@ -36,6 +52,11 @@ export class TemporalWatch {
   /** Whether runs may be started with our search attributes. */
   get hasSearchAttributes(): boolean {
     return this.#prepared.hasSearchAttributes;
+  }
+
+  /** Whether the data of the Temporal namespace say that it is this installation's. */
+  get isOwner(): boolean {
+    return this.#prepared.isOwner;
   }
 
   start(): void {
@@ -55,29 +76,42 @@ export class TemporalWatch {
   }
 
   async #look(): Promise<void> {
-    const { namespace, logger } = this.#options;
+    const { namespace, installation, logger } = this.#options;
     try {
-      const isSame = (await this.#namespaceId()) === this.#prepared.namespaceId;
+      const facts = await this.#facts();
+      const isSame = facts?.id === this.#prepared.namespaceId;
+      if (facts?.owner !== undefined) requireOwn(namespace, facts.owner, installation);
       const isBack = this.#problem !== undefined;
       if (!isSame || isBack || performance.now() >= this.#checkAtMs) {
         if (!isSame)
           logger.warn({ namespace }, 'this is another Temporal, or it has lost its database: it is prepared anew');
-        this.#prepared = await prepareTemporal(this.#client, namespace, logger, isSame ? this.#prepared : undefined);
+        this.#prepared = await prepareTemporal(
+          this.#client,
+          namespace,
+          installation,
+          logger,
+          isSame ? this.#prepared : undefined,
+        );
         this.#checkAtMs = performance.now() + CHECK_MS;
       }
       if (isBack) logger.info({ namespace }, 'Temporal answers again');
       this.#problem = undefined;
     } catch (error) {
+      if (error instanceof InstallationError) {
+        this.#problem = error.message;
+        this.#options.onTaken(error);
+        return;
+      }
       if (this.#problem === undefined) logger.warn({ err: error, namespace }, 'Temporal does not answer');
       this.#problem = `Temporal cannot be reached: ${(error as Error).message}`;
     }
   }
 
   /** Undefined: there is no such namespace. */
-  async #namespaceId(): Promise<string | undefined> {
+  async #facts(): Promise<NamespaceFacts | undefined> {
     const { namespace } = this.#options;
     try {
-      return await this.#client.withDeadline(Date.now() + CALL_MS, () => namespaceIdOf(this.#client, namespace));
+      return await this.#client.withDeadline(Date.now() + CALL_MS, () => namespaceFacts(this.#client, namespace));
     } catch (error) {
       if (isCode(error, NOT_FOUND)) return undefined;
       throw error;

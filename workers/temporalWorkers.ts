@@ -27,6 +27,7 @@ import {
   TASK_QUEUE,
 } from '../workflows/names.ts';
 import type { Config } from './config.ts';
+import { installationGuard } from './installationGuard.ts';
 import type { Tracing } from './tracing/index.ts';
 
 /** A cancel arrives with a heartbeat: they are not held back longer than this (rule 6). */
@@ -53,9 +54,11 @@ export class TemporalWorkers {
     config: Config,
     connection: NativeConnection,
     namespace: string,
+    owner: { readonly installation: string; isOwner(): boolean },
     deps: Dependencies,
     tracing?: Tracing,
   ): Promise<void> {
+    const guard = installationGuard(owner.installation, () => owner.isOwner());
     const base = {
       connection,
       namespace,
@@ -64,6 +67,10 @@ export class TemporalWorkers {
       shutdownGraceTime: '5 seconds',
       shutdownForceTime: '30 seconds',
       ...tracing?.worker,
+      interceptors: {
+        ...tracing?.worker.interceptors,
+        activity: [guard, ...(tracing?.worker.interceptors?.activity ?? [])],
+      },
     } satisfies Partial<WorkerOptions>;
     if (config.roles.includes('worker')) {
       const workflowBundle = await bundleWorkflows(tracing !== undefined);

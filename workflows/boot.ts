@@ -26,7 +26,7 @@ export async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Ex
       // Also of a call that a cancel has cut off on its way.
       if (mayHaveLanded(error)) watch.isUnconfirmed = true;
       if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message);
-      if (sorted.kind === 'cancelled' || sorted.kind === 'claimLost') throw error;
+      if (['cancelled', 'claimLost', 'otherInstallation'].includes(sorted.kind)) throw error;
       const delayMs = delayOf(sorted.kind, tries);
       if (Date.now() + delayMs >= deadline) {
         return failed('BootFailed', `Host ${ref.host} was not booted until ${claim.bootDeadline}: ${sorted.message}.`);

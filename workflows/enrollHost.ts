@@ -49,7 +49,7 @@ export async function enrollHost(given: HostInput, failedBefore = 0): Promise<st
       );
     } catch (error) {
       const failed = sortFailure(error);
-      if (failed.kind === 'cancelled') throw error;
+      if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
       if (failed.kind === 'noWorker') {
         const told = await kubernetes.enrollHostUnserved.executeWithOptions(
           { summary: `Tells on host ${input.name} that no worker takes it` },

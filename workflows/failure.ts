@@ -9,7 +9,8 @@ import type { FailureType, Landing } from '../activities/failures.ts';
 
 /** What became of an activity that did not succeed, as far as a workflow decides on it. */
 export interface Failed {
-  readonly kind: 'cancelled' | 'claimLost' | 'permanent' | 'shutdown' | 'unconfirmed' | 'noWorker' | 'failed';
+  readonly kind:
+    'cancelled' | 'claimLost' | 'otherInstallation' | 'permanent' | 'shutdown' | 'unconfirmed' | 'noWorker' | 'failed';
   /** For the operator. */
   readonly message: string;
 }
@@ -33,6 +34,7 @@ export function mayHaveLanded(error: unknown): boolean {
 
 /**
  * Sorts a failure. `unconfirmed`: the worker was lost or silent, what the activity sent may still arrive at the BMC (rule 4);
+ * `otherInstallation`: the run is not of the installation that the Temporal namespace belongs to, it ends without a further step;
  * `noWorker`: nobody took the call, nothing was sent; `shutdown`: another worker goes on at once; `permanent`: trying again cannot help.
  */
 export function sortFailure(error: unknown): Failed {
@@ -56,6 +58,8 @@ export function sortFailure(error: unknown): Failed {
       return { kind: 'claimLost', message };
     case 'InvalidBootConfiguration':
       return { kind: 'permanent', message };
+    case 'OtherInstallation':
+      return { kind: cause.nonRetryable === true ? 'otherInstallation' : 'failed', message };
     case 'WorkerShutdown':
       return { kind: 'shutdown', message };
     case 'BmcFailure':

@@ -7,6 +7,15 @@ export interface ObjectRef {
   readonly uid: string;
 }
 
+/** Part of every input: who started the run (docs/decisions/0019). Runs hand it on to their activities, children and next histories. */
+export interface FromInstallation {
+  /** `<cluster>:<namespace>:<watch filter>` */
+  readonly installation?: string;
+}
+
+/** Header of an activity with the installation of its run. */
+export const INSTALLATION_HEADER = 'beskar7-installation';
+
 /** Input of `releaseHost`. */
 export interface ReleaseInput extends ObjectRef {
   /** The claim that is to end; another claim on the host ends the run without effect. */

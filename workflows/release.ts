@@ -121,7 +121,7 @@ export async function tryRelease(
     } catch (error) {
       const failed = sortFailure(error);
       if (failed.kind === 'claimLost') return true;
-      if (failed.kind === 'cancelled') throw error;
+      if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
       if (mayHaveLanded(error)) {
         isUnconfirmed = true;
         releasingSince = new Date(Date.now()).toISOString();

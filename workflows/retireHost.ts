@@ -56,7 +56,7 @@ export async function retireHost(given: HostInput, settlesFrom = 0): Promise<str
       return `host ${input.namespace}/${input.name} was retired`;
     } catch (error) {
       const failed = sortFailure(error);
-      if (failed.kind === 'cancelled') throw error;
+      if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
       if (failed.kind === 'claimLost') return failed.message;
       if (mayHaveLanded(error) && patched('retire-settles')) settlesAt = Date.now() + IN_FLIGHT_MS;
       // The activity itself had no time to tell it, or it was lost. What it answers, the next attempt finds too.

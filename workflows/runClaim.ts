@@ -132,6 +132,8 @@ function endOf(error: unknown): ClaimEnd {
       return { kind: 'cancelled', reason: 'Cancelled', message: 'Cancelled.' };
     case 'permanent':
     case 'failed':
+    // Its release is refused as well, and ends the run.
+    case 'otherInstallation':
     case 'shutdown':
     case 'noWorker':
     case 'unconfirmed':

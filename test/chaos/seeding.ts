@@ -4,7 +4,9 @@ import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS } from '../../kube/resource.ts';
+import { TEMPORAL_NAMESPACE } from '../../tools/controlplane/index.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
+import { OWNER_KEY } from '../../workers/installation.ts';
 import { TASK_QUEUE, WORKFLOW_TYPES, workflowId as workflowIdOf, type ReleaseInput } from '../../workflows/names.ts';
 import type { KubeRequest } from './kubeProxy.ts';
 import { indexOf, NAMESPACE, type ChaosWorld } from './world.ts';
@@ -131,11 +133,13 @@ export async function startRelease({ kubernetes, temporal }: ChaosWorld, name: s
   const uid = kubernetes.hosts.get(name)?.metadata.uid ?? '';
   const input: ReleaseInput = { namespace: NAMESPACE, name, uid, claim };
   const workflowId = workflowIdOf('release', input);
+  const { namespaceInfo } = await temporal.workflowService.describeNamespace({ namespace: TEMPORAL_NAMESPACE });
+  const installation = namespaceInfo?.data?.[OWNER_KEY];
   await temporal.workflow.start(WORKFLOW_TYPES.release, {
     workflowId,
     taskQueue: TASK_QUEUE,
-    args: [input],
-    memo: { uid },
+    args: [{ ...input, installation }],
+    memo: { uid, installation },
   });
 }
 

@@ -49,14 +49,13 @@ export class Stage {
   static async open(server: () => Promise<TestWorkflowEnvironment> = skippingServer): Promise<Stage> {
     const logger = new DefaultLogger('ERROR', () => undefined);
     Runtime.install({ logger });
-    const [env, workflowBundle] = await Promise.all([
-      server(),
-      bundleWorkflowCode({
-        ...workflowBundleOptions(),
-        failureConverterPath: path.join(import.meta.dirname, 'nobodyTookIt.cjs'),
-        logger,
-      }),
-    ]);
+    // One after the other: a server that shares its processor with the bundler may not be up within the SDK's 5 s.
+    const env = await server();
+    const workflowBundle = await bundleWorkflowCode({
+      ...workflowBundleOptions(),
+      failureConverterPath: path.join(import.meta.dirname, 'nobodyTookIt.cjs'),
+      logger,
+    });
     const options = (taskQueue: string): WorkerOptions => ({
       connection: env.nativeConnection as NativeConnection,
       ...(env.namespace === undefined ? {} : { namespace: env.namespace }),

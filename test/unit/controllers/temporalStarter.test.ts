@@ -19,6 +19,8 @@ let signals: unknown[];
 let describes: number;
 let deadlines: number;
 let open: Map<string, string | undefined>;
+/** Who has started the open runs; undefined: it is not known. */
+let startedBy: string | undefined;
 
 const client = {
   withDeadline: (_deadline: number, call: () => Promise<unknown>) => {
@@ -38,7 +40,10 @@ const client = {
         describes += 1;
         if (!open.has(id)) return Promise.reject(new WorkflowNotFoundError('gone', id, undefined));
         const uid = open.get(id);
-        return Promise.resolve({ status: { name: 'RUNNING' }, ...(uid === undefined ? {} : { memo: { uid } }) });
+        return Promise.resolve({
+          status: { name: 'RUNNING' },
+          ...(uid === undefined ? {} : { memo: { uid, installation: startedBy } }),
+        });
       },
       signal: (signal: { name: string }, ...args: unknown[]) => {
         if (!open.has(id)) return Promise.reject(new WorkflowNotFoundError('gone', id, undefined));
@@ -56,7 +61,8 @@ beforeEach(() => {
   describes = 0;
   deadlines = 0;
   open = new Map();
-  starter = createStarter(client, { searchAttributes: () => true, logger });
+  startedBy = undefined;
+  starter = createStarter(client, { installation: 'cluster-1::', searchAttributes: () => true, logger });
 });
 
 const machine = { namespace: 'ns', name: 'm', uid: 'u' };
@@ -71,14 +77,14 @@ test('a start carries uid, policies, summary and search attributes, under a dead
       options: {
         workflowId: 'provision/ns/m',
         taskQueue: 'beskar7',
-        args: [machine],
-        memo: { uid: 'u' },
+        args: [{ ...machine, installation: 'cluster-1::' }],
+        memo: { uid: 'u', installation: 'cluster-1::' },
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
         workflowIdConflictPolicy: 'FAIL',
         staticSummary: 'Provision machine ns/m',
       },
     },
-    { type: 'enrollHost', options: { workflowId: 'enroll/ns/h', args: [host] } },
+    { type: 'enrollHost', options: { workflowId: 'enroll/ns/h', args: [{ ...host, installation: 'cluster-1::' }] } },
   ]);
   const attributes = started.map(({ options }) =>
     options.typedSearchAttributes?.map(({ key, value }) => `${key.name}=${value}`),
@@ -91,7 +97,7 @@ test('a start carries uid, policies, summary and search attributes, under a dead
 });
 
 test('search attributes can be left out', async () => {
-  await createStarter(client, { searchAttributes: () => false, logger }).startRetire(host);
+  await createStarter(client, { installation: 'cluster-1::', searchAttributes: () => false, logger }).startRetire(host);
   expect(started[0]?.options).not.toHaveProperty('typedSearchAttributes');
 });
 
@@ -102,6 +108,9 @@ test('an open run: ours, another object’s, or started by hand; it is looked at
   await expect(starter.startProvision(machine)).resolves.toBe('running');
   await expect(starter.startProvision(machine)).resolves.toBe('running');
   expect(describes).toBe(2);
+  startedBy = 'cluster-2::';
+  open.set('provision/ns/n', 'u');
+  await expect(starter.startProvision({ ...machine, name: 'n' })).resolves.toBe('otherObject');
   open.set('deprovision/ns/m', undefined);
   await expect(starter.startDeprovision(machine)).resolves.toBe('running');
 });

@@ -69,7 +69,11 @@ afterEach(async () => {
 
 async function connect(): Promise<{ hasSearchAttributes: boolean }> {
   const temporalAddress = await temporal.start();
-  const connected = await connectTemporal(temporalTarget({ temporalAddress, temporalNamespace: 'own' }), logger);
+  const connected = await connectTemporal(
+    temporalTarget({ temporalAddress, temporalNamespace: 'own' }),
+    { id: 'cluster-1::' },
+    logger,
+  );
   ({ connection } = connected);
   return connected.prepared;
 }
@@ -123,9 +127,13 @@ describe('the Temporal namespace (rule 18)', () => {
     expect([...retention]).toEqual([[1, 720 * 3_600]]);
   });
 
-  test('one that is there is left as it is', async () => {
+  test('one that is there is not made again; that it is this installation’s is all that is written', async () => {
     await connect();
     expect(temporal.called).toContain('DescribeNamespace');
-    expect(temporal.called.filter((name) => /(Register|Update)Namespace/.test(name))).toEqual([]);
+    expect(temporal.called.filter((name) => /(Register|Update)Namespace/.test(name))).toEqual(['UpdateNamespace']);
+    // temporal.api.workflowservice.v1.UpdateNamespaceRequest: 1 namespace, 2 update_info (3 data).
+    const request = fieldsOf(temporal.bodies.get('UpdateNamespace'));
+    expect([...request.keys()].sort()).toEqual([1, 2]);
+    expect([...fieldsOf(Buffer.from(request.get(2) as Uint8Array)).keys()]).toEqual([3]);
   });
 });
