@@ -36,6 +36,8 @@ export async function connectBmc(
     ...(connection.insecureSkipVerify === undefined ? {} : { insecureSkipVerify: connection.insecureSkipVerify }),
     ...(caBundle ? { caBundle } : {}),
     ...(connection.systemID === undefined ? {} : { systemID: connection.systemID }),
+    ...(host.spec.bootMode === undefined ? {} : { bootMode: host.spec.bootMode }),
+    ...(host.spec.networkBoot === undefined ? {} : { networkBoot: host.spec.networkBoot }),
   });
 }
 

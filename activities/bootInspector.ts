@@ -118,7 +118,12 @@ async function seeOn(
   let host = start;
   if (claim.stage === 'Claimed')
     host = power === 'Off' ? await arm(deps, ref, host, claim) : await armedMeanwhile(deps, ref, power, signal);
-  if (power !== 'On') await switchOn(bmc, ref.host, bootFence(deps, ref, signal));
+  if (power === 'On') return host;
+  await switchOn(bmc, ref.host, bootFence(deps, ref, signal));
+  if (bmc.isBootModeRefused) {
+    const message = `The BMC refuses the boot mode ${start.spec.bootMode ?? ''} of spec.bootMode: the server boots in its own. Change it in its firmware settings, or leave spec.bootMode out.`;
+    deps.recorder.event(host, 'Warning', 'BootModeRefused', message);
+  }
   return host;
 }
 

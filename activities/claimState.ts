@@ -7,6 +7,9 @@ import type { ClaimState } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { patchHostStatus } from './hostStore.ts';
 
+/** What a claim puts right by itself. */
+const OVER_WITH_CLAIM: readonly string[] = [CONDITIONS.unexpectedlyOn, CONDITIONS.bootOverrideLeft];
+
 /** Writes the state InUse and forgets what belonged to an earlier claim. Does nothing when that is done already. */
 export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: Claim): Promise<void> {
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
@@ -28,9 +31,9 @@ export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: C
         inspection: null,
         handover: null,
         bootToken: null,
-        // Its server is switched off before anything else (rule 5).
+        // Its server is switched off before anything else, and its network boot is set anew (rule 5).
         conditions: withConditions(
-          live.status?.conditions?.filter(({ type }) => type !== CONDITIONS.unexpectedlyOn),
+          live.status?.conditions?.filter(({ type }) => !OVER_WITH_CLAIM.includes(type)),
           [ready],
           new Date().toISOString(),
           live.metadata.generation,

@@ -5,7 +5,7 @@ import { connectionHash } from '../crds/connection.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import type { NetworkAddress, SystemInfo } from '../redfish/index.ts';
+import { networkTarget, notOffered, type NetworkAddress, type SystemInfo } from '../redfish/index.ts';
 import type { HostInput, ObjectRef } from '../workflows/names.ts';
 import { ownClaimedSecrets } from './claimedSecrets.ts';
 import { connectBmc } from './bmcConnection.ts';
@@ -193,6 +193,8 @@ async function writeEnrolled(
       const hasToBeOff = before?.foundOn === false && before.connectionHash === enrollment.connectionHash;
       const foundOn = isOn(info.powerState) && !hasToBeOff;
       if (isOn(info.powerState) && hasToBeOff) patches.push(unexpectedlyOn(live));
+      const notBootable = networkBootNotOffered(live, info);
+      if (notBootable) patches.push(notBootable);
       return {
         state: 'Available',
         ready: true,
@@ -205,7 +207,7 @@ async function writeEnrolled(
         handover: null,
         enrollment: { ...enrollment, attempt: 0, nextAttemptAt: null, foundOn },
         conditions: withConditions(
-          conditions?.filter(({ type }) => type !== CONDITIONS.unexpectedlyOn),
+          conditions?.filter(({ type }) => !FOUND_ANEW.includes(type)),
           patches,
           new Date().toISOString(),
           live.metadata.generation,
@@ -214,6 +216,17 @@ async function writeEnrolled(
     },
     host,
   );
+}
+
+/** Conditions that an enrolment finds, or does not. */
+const FOUND_ANEW: readonly string[] = [CONDITIONS.unexpectedlyOn, CONDITIONS.networkBootNotOffered];
+
+/** Said before a machine claims the host and fails with it. A BMC that lists nothing may offer it. */
+function networkBootNotOffered(host: PhysicalHost, { bootTargets = [] }: SystemInfo): ConditionPatch | undefined {
+  const target = networkTarget(host.spec.networkBoot ?? 'PXE');
+  if (bootTargets.length === 0 || bootTargets.includes(target)) return undefined;
+  const message = `The BMC ${notOffered(target, bootTargets)}. A machine that claims this host fails to boot it.`;
+  return { type: CONDITIONS.networkBootNotOffered, status: 'True', reason: 'TargetNotListed', message };
 }
 
 function macsOf(nics: NetworkAddress[]): string[] {

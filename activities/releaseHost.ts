@@ -26,11 +26,13 @@ import {
   type Landing,
 } from './failures.ts';
 import { refuseMoved } from './fence.ts';
+import { overrideLeft } from './leftOverride.ts';
+import { freedStatus } from './freedStatus.ts';
 import { patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { isBegunByAnother } from './markReleasing.ts';
 import { isReleasedByForce } from './orphan.ts';
-import { REACHABLE, unreachableReason } from './reachability.ts';
-import { switchOffAndClear } from './releasePower.ts';
+import { unreachableReason } from './reachability.ts';
+import { offButNotCleared, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
 import { forceHint } from './releaseTold.ts';
 
 export interface ReleaseHostInput {
@@ -70,12 +72,19 @@ export async function releaseHost(
   const { claim: ref, notAfter } = input;
   const ownMs = notAfter === undefined ? Infinity : Date.parse(notAfter) - Date.now();
   const until = performance.now() + Math.min(limitMs, ownMs);
-  const message = `the server of host ${ref.host} was not seen off, with its boot override cleared, within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
+  const progress: ReleaseProgress = { isOff: false };
+  const late = {
+    kind: 'PowerOffNotSeen',
+    get message() {
+      const what = progress.isOff ? offButNotCleared(ref.host) : `the server of host ${ref.host} was not confirmed off`;
+      return `${what} within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
+    },
+  };
   const isLeft = (claim: Claim) => ownMs <= 0 || isBegunByAnother(claim, input.run);
-  const seeOff = async (host: PhysicalHost): Promise<void> => {
+  const seeOff = async (host: PhysicalHost): Promise<string | undefined> => {
     try {
-      await withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, (limited) =>
-        switchOffAndClear(deps, input, host, limited),
+      return await withinMs(until - performance.now(), signal, late, (limited) =>
+        switchOffAndClear(deps, input, host, limited, progress),
       );
     } catch (error) {
       const isTooLate = ownMs < limitMs && performance.now() >= until - TIMER_MS;
@@ -119,7 +128,7 @@ async function release(
   deps: Dependencies,
   input: ReleaseHostInput,
   signal: AbortSignal,
-  seeOff: (host: PhysicalHost) => Promise<void>,
+  seeOff: (host: PhysicalHost) => Promise<string | undefined>,
   isLeft: (claim: Claim) => boolean = () => false,
 ): Promise<ReleaseHostResult> {
   const { claim: ref } = input;
@@ -132,8 +141,9 @@ async function release(
   // The word is for a BMC that does not do its part: said beforehand, it is tried first.
   const isTried = host.status?.state === 'Error' || isReleasedByForce(claim);
   if (forced !== undefined && isTried) return forceRelease(deps, input, host, forced);
+  let left: string | undefined;
   try {
-    await seeOff(host);
+    left = await seeOff(host);
   } catch (error) {
     const failure = fromRedfish(error, ref.host);
     if (signal.aborted || isClaimLost(failure) || isReleaseLeft(failure)) throw failure;
@@ -142,7 +152,8 @@ async function release(
     await tellFailure(deps, input, failure);
     throw failure;
   }
-  await endClaim(deps, input, host, 'Available');
+  await endClaim(deps, input, host, 'Available', left);
+  if (left !== undefined) deps.recorder.event(host, 'Warning', 'BootOverrideLeft', overrideLeft(left).message);
   deps.recorder.event(
     host,
     'Normal',
@@ -173,10 +184,11 @@ async function endClaim(
   input: ReleaseHostInput,
   host: PhysicalHost,
   state: 'Available' | 'Enrolling',
+  left?: string,
 ): Promise<void> {
   const { claim: ref } = input;
   try {
-    await writeEnd(deps, ref, host, state);
+    await writeEnd(deps, ref, host, state, left);
   } catch (error) {
     if (!isRefusedWrite(error)) throw error;
     const failure = refusedWrite(`host ${ref.host} cannot be freed`, error);
@@ -190,6 +202,7 @@ async function writeEnd(
   ref: ClaimRef,
   host: PhysicalHost,
   state: 'Available' | 'Enrolling',
+  left: string | undefined,
 ): Promise<void> {
   await deleteBootSecrets(deps.kube, ref, claimOf(host)?.bootSecret);
   const cleared = await patchHost(
@@ -215,40 +228,9 @@ async function writeEnd(
     deps.kube,
     ref,
     (live) =>
-      claimOf(live) === undefined && live.spec.consumerRef === undefined ? freedStatus(live, state) : undefined,
+      claimOf(live) === undefined && live.spec.consumerRef === undefined ? freedStatus(live, state, left) : undefined,
     cleared,
   );
-}
-
-function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling') {
-  const isReleased = state === 'Available';
-  const phase = live.status?.inspectionPhase;
-  const isOpen = phase === 'Pending' || phase === 'Booting' || phase === 'InProgress';
-  const ready: ConditionPatch = {
-    type: CONDITIONS.ready,
-    status: isReleased ? 'True' : 'Unknown',
-    reason: isReleased ? HOST_REASONS.released : HOST_REASONS.forceReleased,
-    message: isReleased
-      ? 'Switched off and free to be claimed.'
-      : 'Released by force: its BMC is asked again before it is offered.',
-  };
-  return {
-    state,
-    ready: isReleased,
-    ...(isReleased ? { powerState: 'Off' } : {}),
-    // From here on it has to be off, also where it was on when it was enrolled.
-    ...(live.status?.enrollment === undefined ? {} : { enrollment: { foundOn: false } }),
-    bootToken: null,
-    inspection: null,
-    handover: null,
-    ...(isOpen ? { inspectionPhase: 'Failed' as const } : {}),
-    conditions: withConditions(
-      live.status?.conditions?.filter(({ type }) => type !== CONDITIONS.failureReported),
-      isReleased ? [ready, REACHABLE] : [ready],
-      new Date().toISOString(),
-      live.metadata.generation,
-    ),
-  };
 }
 
 async function forceRelease(

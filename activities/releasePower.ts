@@ -1,27 +1,39 @@
 import { claimOf } from '../crds/claim.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import type { RedfishClient } from '../redfish/index.ts';
+import { RedfishError, type RedfishClient } from '../redfish/index.ts';
 import { delay } from './activityScope.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
+import { bmcFailure, landingOf } from './failures.ts';
 import { BMC_CALL_MS, FENCE_MS } from './fence.ts';
 import { comesOn, fenced, ON_TAKES_MS, switchOff, switchOffUnseen } from './power.ts';
 import type { ReleaseHostInput } from './releaseHost.ts';
 
 type Options = ReturnType<typeof fenced>;
 
+/** After so many attempts a release ends though its BMC refuses to clear the boot override of a server that is off. */
+const CLEAR_TRIES = 3;
+
+/** How far a release has come at the BMC. */
+export interface ReleaseProgress {
+  /** The server was confirmed off, and nothing is in flight that could switch it on. */
+  isOff: boolean;
+}
+
 /**
  * The part of a release that calls the BMC (rule 4): power off, power-off confirmed, boot override cleared. A power-on that may still take effect
  * is waited for first, and the override stays until that wait is over: a server that comes on meanwhile boots from the network, where its
- * token is refused, and never from the disk of an earlier machine.
+ * token is refused, and never from the disk of an earlier machine. Gives why the override was left, when the BMC refused several times to clear it:
+ * the server boots from the network once more then, which does the next claim no harm (rule 4).
  */
 export async function switchOffAndClear(
   deps: Dependencies,
   input: ReleaseHostInput,
   host: PhysicalHost,
   signal: AbortSignal,
-): Promise<void> {
+  progress: ReleaseProgress = { isOff: false },
+): Promise<string | undefined> {
   const { claim: ref } = input;
   const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
   const options = fenced(deps, ref, ['Releasing'], signal);
@@ -32,7 +44,30 @@ export async function switchOffAndClear(
   // What is in flight may arrive as late as that, and a power-on shows some time after it was accepted.
   const inFlightMs = (input.isUnconfirmed ? FENCE_MS + BMC_CALL_MS : 0) + (isComingOn ? ON_TAKES_MS : 0);
   if (inFlightMs > 0) await outlast(bmc, input, Date.parse(input.releasingSince) + inFlightMs, options);
-  await bmc.clearBootOverride(options);
+  progress.isOff = true;
+  return clearOverride(bmc, input, options);
+}
+
+async function clearOverride(
+  bmc: RedfishClient,
+  { claim: ref, attempt }: ReleaseHostInput,
+  options: Options,
+): Promise<string | undefined> {
+  try {
+    await bmc.clearBootOverride(options);
+    return undefined;
+  } catch (error) {
+    const isOfBmc = error instanceof RedfishError && !['FenceRefused', 'Aborted'].includes(error.kind);
+    if (!isOfBmc || options.signal?.aborted === true) throw error;
+    const message = `${offButNotCleared(ref.host)}: ${error.message}`;
+    if (error.kind === 'Refused' && attempt >= CLEAR_TRIES) return message;
+    throw bmcFailure(message, error.kind, landingOf(error));
+  }
+}
+
+/** What is true of a release that has not come further than the power-off. */
+export function offButNotCleared(host: string): string {
+  return `the server of host ${host} is off (power-off confirmed), but its boot override could not be cleared`;
 }
 
 /**

@@ -2,10 +2,15 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from './handled.ts';
 import type { PhysicalHost, PhysicalHostSpec } from './physicalHost.ts';
 
-/** A hash of what enrolment depends on (how to reach the BMC, which NIC boots): 16 hex digits. */
-export function connectionHash(spec: Pick<PhysicalHostSpec, 'redfishConnection' | 'bootMACAddress'>): string {
-  const { redfishConnection, bootMACAddress } = spec;
-  return createHash('sha256').update(canonicalJson({ redfishConnection, bootMACAddress })).digest('hex').slice(0, 16);
+/** A hash of what enrolment depends on (how to reach the BMC, which NIC boots, and how): 16 hex digits. */
+export function connectionHash(
+  spec: Pick<PhysicalHostSpec, 'redfishConnection' | 'bootMACAddress' | 'networkBoot'>,
+): string {
+  const { redfishConnection, bootMACAddress, networkBoot } = spec;
+  return createHash('sha256')
+    .update(canonicalJson({ redfishConnection, bootMACAddress, networkBoot }))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** The Secrets that a host names. */

@@ -82,6 +82,18 @@ export const PhysicalHostSpec = Type.Object(
         description: 'MAC address of the NIC that boots from the network, e.g. 00:25:90:f0:79:00.',
       }),
     ),
+    networkBoot: Type.Optional(
+      oneOf(['PXE', 'HTTP'], {
+        description:
+          'How the server boots from the network: PXE (also when absent), or UEFI HTTP boot (target UefiHttp) where its BMC offers that.',
+      }),
+    ),
+    bootMode: Type.Optional(
+      oneOf(['UEFI', 'Legacy'], {
+        description:
+          "Firmware mode to ask for with a network boot. Absent: the server's own, and the BMC is sent none. Some BMCs make a BIOS job of a change.",
+      }),
+    ),
     consumerRef: Type.Optional(ConsumerRef),
   },
   {

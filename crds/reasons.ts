@@ -67,6 +67,10 @@ export const CONDITIONS = {
   failureReported: 'FailureReported',
   /** A free host whose server was confirmed off is on, and no machine has claimed it. */
   unexpectedlyOn: 'UnexpectedlyOn',
+  /** Its BMC keeps a network boot that could not be taken back. */
+  bootOverrideLeft: 'BootOverrideLeft',
+  /** Its BMC does not list the network boot that spec.networkBoot asks for. */
+  networkBootNotOffered: 'NetworkBootNotOffered',
   paused: 'Paused',
 } as const;
 
@@ -77,5 +81,7 @@ export const RAISED_CONDITIONS = [
   CONDITIONS.deletionBlocked,
   CONDITIONS.unexpectedlyOn,
   CONDITIONS.duplicateMAC,
+  CONDITIONS.networkBootNotOffered,
+  CONDITIONS.bootOverrideLeft,
   CONDITIONS.failureReported,
 ] as const;

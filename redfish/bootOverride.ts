@@ -1,43 +1,54 @@
+import { BootMode, MODE } from './bootMode.ts';
+import {
+  BootPlaces,
+  bootsOf,
+  MAX_AGE_MS,
+  networkTarget,
+  networkTargetOf,
+  notOffered,
+  type Look,
+  type NetworkTarget,
+  type Place,
+  type Places,
+} from './bootPlaces.ts';
 import type { Conversation, Held } from './conversation.ts';
 import { pause } from './delay.ts';
 import { RedfishError } from './error.ts';
-import type { BeforeSend, MutateOptions } from './fence.ts';
 import { firstETag, nextETagStyle, sendableETag, type ETagStyle } from './etag.ts';
-import { field, linkOf, objectOf, textOf, textsOf, type JsonObject } from './json.ts';
-import { isSuccess, namesProperty, type Reply, type Resource } from './reply.ts';
+import type { BeforeSend, MutateOptions } from './fence.ts';
+import { objectOf, textsOf, type JsonObject } from './json.ts';
+import { isSuccess, type Reply, type Resource } from './reply.ts';
 import { powerStateOf, type SystemReader } from './system.ts';
 import { followTask } from './task.ts';
 
-/** What the override shall be (DSP2046 ComputerSystem.Boot). */
+/** What the override shall be (DSP2046 ComputerSystem.Boot); no target: `Disabled` alone. */
 interface Override {
   readonly enabled: 'Once' | 'Disabled';
-  readonly target: 'Pxe' | 'None' | 'Hdd';
+  readonly target: NetworkTarget | 'None' | 'Hdd' | undefined;
 }
 
-/** Where the override is read and written: the system itself, or its settings resource. */
-interface Place {
-  readonly system: Resource;
-  readonly settings: Resource | undefined;
+/** What is to be done, and how it is judged. */
+interface Task {
+  readonly wanted: Override;
+  /** Nothing is sent. */
+  isNeedless(places: Places): boolean;
+  /** Whether a place, as it was read back after it was written, shows what was wanted. */
+  isDone(boot: JsonObject | undefined): boolean;
 }
 
 /** One PATCH that was answered. */
 interface Attempt {
+  readonly places: Places;
   readonly place: Place;
   readonly reply: Reply;
   readonly request: { readonly method: 'PATCH'; readonly path: string };
   readonly etagStyle: ETagStyle;
-  readonly sentMode: boolean;
+  readonly sentMode: string | undefined;
 }
 
-/** How the system is read. */
-type Look = Pick<MutateOptions, 'signal' | 'identify'>;
-
-const MODE = 'BootSourceOverrideMode';
-/** What was read that shortly before is good enough to decide what to PATCH; the outcome is always read anew. */
-const MAX_AGE_MS = 2_000;
 /** A request that is for a server that is off goes out so soon after that was read, or not at all: the process may have been stopped between. */
 const OFF_HOLDS_MS = 10_000;
-const MAX_ATTEMPTS = 8;
+const MAX_ATTEMPTS = 10;
 /** Pauses before the looks at what became of a PATCH. */
 const LOOK_AFTER_MS = [0, 500, 1_000, 2_000];
 
@@ -45,18 +56,27 @@ const LOOK_AFTER_MS = [0, 500, 1_000, 2_000];
 export class BootOverride {
   readonly #conversation: Conversation;
   readonly #system: SystemReader;
+  readonly #places: BootPlaces;
+  readonly #mode: BootMode;
   #etagStyle: ETagStyle = 'given';
-  /** Whether the mode goes with the target: decided by what is advertised, until the BMC wants it always or never. */
-  #sendsMode: 'whenDifferent' | 'always' | 'never' = 'whenDifferent';
-  #usesSettings = true;
-  /** The targets to clear with, the one that worked first. */
-  #clearTargets: readonly Override['target'][] = ['None', 'Pxe', 'Hdd'];
-  /** What the last reading back saw. */
-  #lastRead: Place | undefined;
+  /** The targets to clear with, the one that worked first, those that were refused last. */
+  #clearTargets: readonly Override['target'][];
 
   constructor(conversation: Conversation, system: SystemReader) {
     this.#conversation = conversation;
     this.#system = system;
+    this.#places = new BootPlaces(conversation, system);
+    this.#mode = new BootMode(conversation.config);
+    this.#clearTargets = ['None', this.#target, 'Hdd', undefined];
+  }
+
+  get #target(): NetworkTarget {
+    return networkTarget(this.#conversation.config.networkBoot);
+  }
+
+  /** The BMC does not let the mode be chosen that was asked for: the server boots in its own. */
+  get isModeRefused(): boolean {
+    return this.#mode.isRefused;
   }
 
   /**
@@ -64,192 +84,201 @@ export class BootOverride {
    * firmware): it boots as asked, so it counts. Throws `Refused` when the BMC does not offer or does not keep it.
    * False, and nothing is sent, when the server is not off at that very moment: on a running one it would outlive this boot.
    */
-  async setPxe(options: MutateOptions): Promise<boolean> {
-    const wanted: Override = { enabled: 'Once', target: 'Pxe' };
-    const isSet = (boots: readonly JsonObject[]): boolean => boots.some(isOurs);
+  async setNetworkBoot(options: MutateOptions): Promise<boolean> {
+    const target = this.#target;
     let isOff = true;
-    await this.#apply(wanted, isSet, options, (place) => {
-      isOff = powerStateOf(place.system) === 'Off';
-      // A system that shows it needs no request; what a settings resource shows may be left over from an earlier boot.
-      const shows = place.settings === undefined && bootsOf(place).some(isOnce) && !this.#modeDiffers(place);
-      return !isOff || shows;
+    await this.#apply(options, {
+      wanted: { enabled: 'Once', target },
+      isDone: (boot) => networkTargetOf(boot) === target,
+      isNeedless: ({ system, all }) => {
+        isOff = powerStateOf(system) === 'Off';
+        // A system that shows it needs no request; what a resource of the future state shows may be left over from an earlier boot.
+        const boots = bootsOf(all);
+        const isShown = boots.some(
+          (boot) => networkTargetOf(boot) === target && boot['BootSourceOverrideEnabled'] === 'Once',
+        );
+        return !isOff || (all.length === 1 && isShown && this.#mode.forBoot(boots) === undefined);
+      },
     });
     return isOff;
   }
 
-  /** Takes back what `setPxe` set; read back. Sends nothing when no Pxe override is in force. */
-  async clear(options: MutateOptions): Promise<void> {
-    const isClear = (boots: readonly JsonObject[]): boolean => !boots.some(isOurs);
-    const isNeedless = (place: Place): boolean => isClear(bootsOf(place));
-    // Strict BMCs want a target with Disabled; iLO refuses None; some ignore Disabled, and need a target that is not the network.
-    let refusal: unknown;
+  /**
+   * Takes a network boot back, whoever has set it; read back where it was written: the system may show it until its next boot. Sends nothing when none
+   * is in force. False: nothing was sent. Begins no further try once `callTimeoutMs` are over.
+   */
+  async clear(options: MutateOptions): Promise<boolean> {
+    // Strict BMCs want a target with Disabled; iLO refuses None; some ignore Disabled, and need a target that is not the network; some take
+    // Disabled only without a target (community.general 3509).
+    const endMs = performance.now() + this.#conversation.config.callTimeoutMs;
+    let refusal: RedfishError | undefined;
     for (const target of this.#clearTargets) {
+      const others = this.#clearTargets.filter((other) => other !== target);
       try {
-        await this.#apply({ enabled: 'Disabled', target }, isClear, options, isNeedless);
-        this.#clearTargets = [target, ...this.#clearTargets.filter((other) => other !== target)];
-        return;
+        const isSent = await this.#apply(options, {
+          wanted: { enabled: 'Disabled', target },
+          isDone: isClear,
+          isNeedless: ({ all }) => bootsOf(all).every(isClear),
+        });
+        if (isSent) this.#clearTargets = [target, ...others];
+        return isSent;
       } catch (error) {
-        if (!(error instanceof RedfishError) || error.kind !== 'Refused') throw error;
+        if (!isRefusal(error)) throw error;
+        this.#clearTargets = [...others, target];
         refusal ??= error;
+        // At a slow BMC the next call goes on with the others.
+        if (performance.now() >= endMs) break;
       }
     }
-    throw refusal;
+    throw (
+      refusal ?? new RedfishError('Refused', `the boot override at ${this.#conversation.config.host} was not cleared`)
+    );
   }
 
-  /** PATCHes until the BMC takes it, adapting to each refusal, and reads back until `isDone`. `isNeedless`: nothing is sent. */
-  async #apply(
-    wanted: Override,
-    isDone: (boots: readonly JsonObject[]) => boolean,
-    options: MutateOptions,
-    isNeedless: (place: Place) => boolean,
-  ): Promise<void> {
-    const what = `boot override ${wanted.enabled} ${wanted.target}`;
-    let maxAgeMs = wanted.enabled === 'Once' ? MAX_AGE_MS : 0;
+  /** PATCHes until the BMC takes it, adapting to each refusal, and reads back until it is done. False: it was needless. */
+  async #apply(options: MutateOptions, task: Task): Promise<boolean> {
+    const { enabled, target } = task.wanted;
+    const what = `boot override ${[enabled, target].filter(Boolean).join(' ')}`;
+    const tried = new Set<Place['name']>();
+    const endMs = performance.now() + this.#conversation.config.callTimeoutMs;
+    let maxAgeMs = enabled === 'Once' ? MAX_AGE_MS : 0;
+    let refusal: RedfishError | undefined;
+    /** A place shows what was wanted, and another one still shows the contrary. */
+    let isGoodEnough = false;
     for (let attempts = 1; ; attempts += 1) {
-      let attempt: Attempt | undefined;
+      let attempt: Attempt | 'needless' | 'exhausted' | undefined;
+      const written: { place?: Place } = {};
       try {
         attempt = await this.#conversation.change(what, options, async (held) => {
-          const place = await this.#locate(held, options, maxAgeMs, wanted.enabled === 'Once');
+          const places = await this.#places.read(held, options, maxAgeMs, enabled === 'Once');
           maxAgeMs = 0;
-          return isNeedless(place) ? undefined : this.#patch(held, place, wanted, options);
+          if (task.isNeedless(places)) return 'needless';
+          const place = places.all.find(({ name }) => !tried.has(name));
+          if (place === undefined) return 'exhausted';
+          written.place = place;
+          return this.#patch(held, places, place, task.wanted, options);
         });
-        if (attempt === undefined) return;
+        if (attempt === 'needless') return attempts > 1;
+        if (attempt === 'exhausted') {
+          if (isGoodEnough) return true;
+          throw refusal ?? new RedfishError('Refused', `${what} was not taken by ${this.#conversation.config.host}`);
+        }
         if (isSuccess(attempt.reply)) await followTask(this.#conversation, attempt.reply, what, options.signal);
       } catch (error) {
         // The outcome is unknown: the override itself tells it.
         if (!(error instanceof RedfishError) || !error.mayHaveLanded || error.kind === 'Aborted') throw error;
-        if (await this.#reads(isDone, options)) return;
+        if (written.place && (await this.#readBack(written.place, task, options)).isDone) return true;
         throw error;
       }
+      const { place, places } = attempt;
       if (!isSuccess(attempt.reply)) {
-        this.#adapt(attempt, attempts);
+        const refused = this.#adapt(attempt, attempts);
+        if (refused === undefined) continue;
+        refusal ??= refused;
+        this.#places.heed(refused, place);
+        tried.add(place.name);
+        // At a slow BMC the next call goes on with the other place.
+        if (performance.now() >= endMs) throw refusal;
         continue;
       }
-      if (await this.#reads(isDone, options)) {
-        if (!this.#modeWasLost(attempt, wanted) || attempts >= MAX_ATTEMPTS) return;
-      } else if (!this.#modeWasLost(attempt, wanted) || attempts >= MAX_ATTEMPTS) {
-        const message = `the BMC ${this.#conversation.config.host} accepted ${what}, but does not show it when read back`;
-        throw new RedfishError('Refused', message, { retryable: true });
+      const now = await this.#readBack(place, task, options);
+      const before = places.all.filter(({ name }) => name === now.place.name);
+      const isModeLost =
+        enabled === 'Once' && this.#mode.wasLost(bootsOf(before), bootsOf([now.place]), attempt.sentMode);
+      if (isModeLost && attempts < MAX_ATTEMPTS) continue;
+      if (now.isDone) {
+        this.#places.prefer(place);
+        if (enabled === 'Once' || !isElsewhere(attempt, task)) return true;
+        isGoodEnough = true;
       }
-      this.#sendsMode = 'always';
+      const message = `the BMC ${this.#conversation.config.host} accepted ${what}, but does not show it when read back`;
+      refusal ??= new RedfishError('Refused', message, { retryable: true });
+      tried.add(place.name);
     }
   }
 
-  /** `isPowerDue`: the system is read again when the settings took long, which they do at some BMCs. */
-  async #locate(
-    reader: Held | Conversation,
-    { signal, identify }: Look,
-    maxAgeMs: number,
-    isPowerDue = false,
-  ): Promise<Place> {
-    const system = await this.#system.read(reader, { signal, identify, maxAgeMs });
-    const link = linkOf(field(system.json, '@Redfish.Settings', 'SettingsObject'));
-    if (link === undefined || !this.#usesSettings) return { system, settings: undefined };
-    const settings = await this.#readSettings(reader, link, signal);
-    if (settings === undefined) this.#usesSettings = false;
-    if (settings === undefined || !isPowerDue) return { system, settings };
-    return { system: await this.#system.read(reader, { signal, identify, maxAgeMs: MAX_AGE_MS }), settings };
-  }
-
-  /** The settings resource, when it is there and holds the override (AMI, Lenovo). */
-  async #readSettings(reader: Held | Conversation, link: string, signal: AbortSignal | undefined) {
-    try {
-      const settings = await reader.get(this.#conversation.resolve(link), { signal });
-      const boot = objectOf(settings.json['Boot']);
-      const holdsOverride =
-        boot !== undefined && ('BootSourceOverrideTarget' in boot || 'BootSourceOverrideEnabled' in boot);
-      return holdsOverride ? settings : undefined;
-    } catch (error) {
-      if (error instanceof RedfishError && error.kind === 'Protocol') return undefined;
-      throw error;
-    }
-  }
-
-  async #patch(held: Held, place: Place, wanted: Override, options: MutateOptions): Promise<Attempt> {
-    const at = place.settings ?? place.system;
-    this.#checkOffered(place, wanted);
-    // Clearing sends the mode only to a BMC that has refused to do without (newer Supermicro).
-    const sentMode = wanted.enabled === 'Once' ? this.#wantsMode(place) : this.#sendsMode === 'always';
+  async #patch(held: Held, places: Places, place: Place, wanted: Override, options: MutateOptions): Promise<Attempt> {
+    const { resource } = place;
+    const boots = bootsOf(places.all);
+    this.#checkOffered(boots, wanted);
+    const sentMode = wanted.enabled === 'Once' ? this.#mode.forBoot(boots) : this.#mode.forClear(boots);
     const boot = {
-      BootSourceOverrideTarget: wanted.target,
+      ...(wanted.target === undefined ? {} : { BootSourceOverrideTarget: wanted.target }),
       BootSourceOverrideEnabled: wanted.enabled,
-      ...(sentMode ? { [MODE]: this.#conversation.config.bootMode } : {}),
+      ...(sentMode === undefined ? {} : { [MODE]: sentMode }),
     };
-    const etagStyle = firstETag(this.#etagStyle, at.etag);
+    const etagStyle = firstETag(this.#etagStyle, resource.etag);
     const request = {
       method: 'PATCH',
-      path: at.path,
+      path: resource.path,
       body: { Boot: boot },
-      ifMatch: sendableETag(etagStyle, at.etag),
+      ifMatch: sendableETag(etagStyle, resource.etag),
     } as const;
     this.#system.forget();
-    const reply = await held.send(request, wanted.enabled === 'Once' ? whileOff(place.system, options) : options);
+    const reply = await held.send(request, wanted.enabled === 'Once' ? whileOff(places.system, options) : options);
     const refusal = isSuccess(reply) ? undefined : this.#conversation.refusal(reply, request);
     if (refusal?.kind === 'Busy' || refusal?.mayHaveLanded === true) throw refusal;
-    return { place, reply, request, etagStyle, sentMode };
+    return { places, place, reply, request, etagStyle, sentMode };
   }
 
   /** What is not listed is not sent; except None, which may go without saying. */
-  #checkOffered(place: Place, wanted: Override): void {
-    if (wanted.target === 'None') return;
-    const key = 'BootSourceOverrideTarget@Redfish.AllowableValues';
-    const offered = bootsOf(place).flatMap((boot) => textsOf(boot[key]) ?? []);
-    if (offered.length === 0 || offered.includes(wanted.target)) return;
-    const message = `the BMC ${this.#conversation.config.host} offers no boot from ${wanted.target}, only ${offered.join(', ')}`;
-    throw new RedfishError('Refused', `${message}: enable network boot in the server's firmware settings`);
+  #checkOffered(boots: readonly JsonObject[], { target }: Override): void {
+    if (target === undefined || target === 'None') return;
+    const offered = boots.flatMap((boot) => textsOf(boot['BootSourceOverrideTarget@Redfish.AllowableValues']) ?? []);
+    if (offered.length === 0 || offered.includes(target)) return;
+    throw new RedfishError('Refused', `the BMC ${this.#conversation.config.host} ${notOffered(target, offered)}`);
   }
 
-  #wantsMode(place: Place): boolean {
-    if (this.#sendsMode !== 'whenDifferent') return this.#sendsMode === 'always';
-    return this.#modeDiffers(place);
-  }
-
-  /** The BMC advertises the mode, offers the wanted one, and has another. Without the attribute (Supermicro X10): false. */
-  #modeDiffers(place: Place): boolean {
-    const { bootMode } = this.#conversation.config;
-    const boots = bootsOf(place);
-    const current = boots.flatMap((boot) => textOf(boot[MODE]) ?? [])[0];
-    const offered = boots.flatMap((boot) => textsOf(boot[`${MODE}@Redfish.AllowableValues`]) ?? []);
-    if (current === undefined && offered.length === 0) return false;
-    return current !== bootMode && (offered.length === 0 || offered.includes(bootMode));
-  }
-
-  /** Learns from a refusal what to do differently, or throws it. */
-  #adapt(attempt: Attempt, attempts: number): void {
-    const { reply, request, etagStyle, sentMode } = attempt;
+  /** Learns from a refusal what to do differently; gives it when nothing is left to try in this place. Throws what no place can help. */
+  #adapt(attempt: Attempt, attempts: number): RedfishError | undefined {
+    const { reply, request, etagStyle, place } = attempt;
     const refusal = this.#conversation.refusal(reply, request);
     if (attempts >= MAX_ATTEMPTS) throw refusal;
     if (reply.status === 412 || reply.status === 428) {
-      const next = nextETagStyle(reply.status, etagStyle, (attempt.place.settings ?? attempt.place.system).etag);
-      if (next === undefined) throw refusal;
+      const next = nextETagStyle(reply.status, etagStyle, place.resource.etag);
+      if (next === undefined) return refusal;
       this.#etagStyle = next;
-      return;
+      return undefined;
     }
-    if (reply.status === 400 && this.#sendsMode === 'whenDifferent' && namesProperty(reply, MODE)) {
-      this.#sendsMode = sentMode ? 'never' : 'always';
-      return;
-    }
-    throw refusal;
+    if (refusal.kind !== 'Refused') throw refusal;
+    return this.#mode.learn(reply, attempt.sentMode) ? undefined : refusal;
   }
 
-  /** A PATCH without the mode made the BMC fall back to another one (newer Supermicro): it has to be sent every time. */
-  #modeWasLost(attempt: Attempt, wanted: Override): boolean {
-    if (wanted.enabled !== 'Once' || attempt.sentMode || this.#sendsMode !== 'whenDifferent') return false;
-    return this.#lastRead !== undefined && this.#modeDiffers(this.#lastRead);
-  }
-
-  /** Reads the override back, a few times, since some BMCs show it late. */
-  async #reads(isDone: (boots: readonly JsonObject[]) => boolean, look: Look): Promise<boolean> {
+  /** Reads a place that was written, a few times, since some BMCs show it late. Where the system shows a network boot at once, that counts too. */
+  async #readBack(place: Place, task: Task, look: Look): Promise<{ readonly place: Place; readonly isDone: boolean }> {
     const { signal } = look;
-    const endMs = performance.now() + this.#conversation.config.callTimeoutMs;
+    const { host, callTimeoutMs } = this.#conversation.config;
+    const endMs = performance.now() + callTimeoutMs;
+    let now = place;
     for (const afterMs of LOOK_AFTER_MS) {
       if (performance.now() + afterMs >= endMs) break;
-      if (afterMs > 0) await pause(afterMs, signal, `reading the boot override at ${this.#conversation.config.host}`);
-      this.#lastRead = await this.#locate(this.#conversation, look, 0);
-      if (isDone(bootsOf(this.#lastRead))) return true;
+      if (afterMs > 0) await pause(afterMs, signal, `reading the boot override at ${host}`);
+      now = await this.#places.reread(place, look);
+      if (task.isDone(objectOf(now.resource.json['Boot']))) return { place: now, isDone: true };
+      if (place.name === 'system' || task.wanted.enabled !== 'Once') continue;
+      const system = await this.#system.read(this.#conversation, look);
+      if (task.isDone(objectOf(system.json['Boot'])))
+        return { place: { name: 'system', resource: system }, isDone: true };
     }
-    return false;
+    return { place: now, isDone: false };
   }
+}
+
+/**
+ * An override that the place which was written did not have before is not gone with that. The other way round it is: the system shows
+ * until its next boot what the future state has no more.
+ */
+function isElsewhere({ places, place }: Attempt, task: Task): boolean {
+  if (!task.isDone(objectOf(place.resource.json['Boot']))) return false;
+  return places.all.some(({ name, resource }) => name !== place.name && !task.isDone(objectOf(resource.json['Boot'])));
+}
+
+function isClear(boot: JsonObject | undefined): boolean {
+  return networkTargetOf(boot) === undefined;
+}
+
+function isRefusal(error: unknown): error is RedfishError {
+  return error instanceof RedfishError && error.kind === 'Refused';
 }
 
 /** The options of a request that is sent only while what was read of the system is fresh. */
@@ -263,18 +292,4 @@ function whileOff(system: Resource, options: MutateOptions): MutateOptions {
     };
   };
   return { ...options, fence };
-}
-
-/** The Boot objects to look at: what is pending first, then what is in force. */
-function bootsOf(place: Place): readonly JsonObject[] {
-  return [place.settings, place.system].flatMap<JsonObject>((resource) => objectOf(resource?.json['Boot']) ?? []);
-}
-
-function isOnce(boot: JsonObject): boolean {
-  return isOurs(boot) && textOf(boot['BootSourceOverrideEnabled']) === 'Once';
-}
-
-function isOurs(boot: JsonObject): boolean {
-  const enabled = textOf(boot['BootSourceOverrideEnabled']);
-  return textOf(boot['BootSourceOverrideTarget']) === 'Pxe' && (enabled === 'Once' || enabled === 'Continuous');
 }

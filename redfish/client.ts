@@ -79,15 +79,23 @@ export class RedfishClient {
   }
 
   /**
-   * PXE at the next start, once; returns when the BMC shows it on reading back. Only of a server that is off: false when it does not show
+   * Network boot (PXE, or HTTP where the connection says so) at the next start, once; returns when the BMC shows it on reading back. Only of a server that is off: false when it does not show
    * Off, and then nothing was sent (the override would be for the start after the one that is under way).
    */
   setBootSourcePXE(options: MutateOptions): Promise<boolean> {
-    return this.#run(() => this.#bootOverride.setPxe(options));
+    return this.#run(() => this.#bootOverride.setNetworkBoot(options));
   }
 
-  /** Removes a Pxe override; returns when the BMC shows none on reading back. Sends nothing when there is none. */
-  clearBootOverride(options: MutateOptions): Promise<void> {
+  /** The BMC does not let the boot mode be chosen that was asked for; known after `setBootSourcePXE`. The server boots in its own mode. */
+  get isBootModeRefused(): boolean {
+    return this.#bootOverride.isModeRefused;
+  }
+
+  /**
+   * Takes back a network boot; returns when the BMC shows none where that was written (the system itself may show it until its next boot).
+   * False, and nothing is sent, when there is none.
+   */
+  clearBootOverride(options: MutateOptions): Promise<boolean> {
     return this.#run(() => this.#bootOverride.clear(options));
   }
 

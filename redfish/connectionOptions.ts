@@ -18,8 +18,10 @@ export interface RedfishConnectionOptions {
   userAgent?: string;
   /** Hard deadline of each HTTP call, body included; default 60 000 (D of rule 2). */
   callTimeoutMs?: number;
-  /** Firmware mode that a network boot wants, where the BMC advertises the choice; default `UEFI`. */
+  /** Firmware mode of a network boot; default: the server's own, and none is sent. */
   bootMode?: 'UEFI' | 'Legacy';
+  /** How the server boots from the network; default `PXE`. */
+  networkBoot?: 'PXE' | 'HTTP';
   /** Told of each request, for metrics. */
   observe?: ObserveRequest;
 }
@@ -37,7 +39,8 @@ export interface ConnectionConfig {
   readonly systemID: string | undefined;
   readonly userAgent: string;
   readonly callTimeoutMs: number;
-  readonly bootMode: 'UEFI' | 'Legacy';
+  readonly bootMode: 'UEFI' | 'Legacy' | undefined;
+  readonly networkBoot: 'PXE' | 'HTTP';
   readonly observe: ObserveRequest | undefined;
   readonly tls: { readonly rejectUnauthorized: boolean; readonly ca?: string };
 }
@@ -66,7 +69,8 @@ export function checkConnection(options: RedfishConnectionOptions): ConnectionCo
     systemID,
     userAgent: options.userAgent ?? 'beskar7',
     callTimeoutMs,
-    bootMode: options.bootMode ?? 'UEFI',
+    bootMode: options.bootMode,
+    networkBoot: options.networkBoot ?? 'PXE',
     observe: options.observe,
     tls: checkTls(options),
   };
@@ -87,6 +91,7 @@ export function connectionIdentity(options: RedfishConnectionOptions): { who: st
       options.userAgent ?? null,
       options.callTimeoutMs ?? null,
       options.bootMode ?? null,
+      options.networkBoot ?? null,
     ]),
   };
 }

@@ -2,6 +2,7 @@
  * The small vendor-neutral Redfish client. It knows nothing of Kubernetes or Temporal: who may change a server is decided by the
  * fence that the caller hands in with each changing call.
  */
+export { networkTarget, notOffered } from './bootPlaces.ts';
 export { RedfishClient, type CallOptions } from './client.ts';
 export type { RedfishConnectionOptions } from './connectionOptions.ts';
 export { RedfishError, type RedfishErrorDetails, type RedfishErrorKind } from './error.ts';

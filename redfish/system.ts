@@ -2,7 +2,7 @@ import { decodeSegment } from './connectionOptions.ts';
 import type { Conversation, Reader, ReadOptions } from './conversation.ts';
 import { RedfishError } from './error.ts';
 import type { ServerShown } from './fence.ts';
-import { field, linkOf, listOf, numberOf, textOf, type JsonObject } from './json.ts';
+import { field, linkOf, listOf, numberOf, textOf, textsOf, type JsonObject } from './json.ts';
 import type { Resource } from './reply.ts';
 
 /** Power states of DSP2046 ComputerSystem; `Unknown` when the BMC does not say (null while it starts, for instance). */
@@ -25,6 +25,8 @@ export interface SystemInfo {
   bootProgress?: string;
   memoryGiB?: number;
   processorCount?: number;
+  /** What `BootSourceOverrideTarget` may be, where the system itself lists it and no settings resource may say otherwise. */
+  bootTargets?: readonly string[];
 }
 
 const POWER_STATES: readonly PowerState[] = ['On', 'Off', 'PoweringOn', 'PoweringOff', 'Paused'];
@@ -177,6 +179,7 @@ export function systemInfoOf(system: Resource): SystemInfo {
     bootProgress: textOf(field(json, 'BootProgress', 'LastState')),
     memoryGiB: numberOf(field(json, 'MemorySummary', 'TotalSystemMemoryGiB')),
     processorCount: numberOf(field(json, 'ProcessorSummary', 'Count')),
+    bootTargets: bootTargetsOf(json),
   };
   return {
     systemID: idOf(system.path),
@@ -186,6 +189,11 @@ export function systemInfoOf(system: Resource): SystemInfo {
     powerState: powerStateOf(system),
     ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<SystemInfo>),
   };
+}
+
+function bootTargetsOf(json: JsonObject): readonly string[] | undefined {
+  if (linkOf(field(json, '@Redfish.Settings', 'SettingsObject')) !== undefined) return undefined;
+  return textsOf(field(json, 'Boot', 'BootSourceOverrideTarget@Redfish.AllowableValues'));
 }
 
 /** The path's last segment, slashes at the end aside. */

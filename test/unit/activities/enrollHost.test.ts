@@ -28,6 +28,10 @@ async function enrolled(status?: (connection: string) => PhysicalHostStatus) {
   putBehind(api, bmc, host());
   const { spec } = live();
   if (status) api.put(HOSTS, { ...live(), status: status(connectionHash(spec)) });
+  return enrolledNow();
+}
+
+async function enrolledNow() {
   const deps = workerOn(api);
   const input = { host: { namespace: 'ns', name: 'h', uid: 'h-uid' }, failures: 0 };
   const result = await asActivity((signal) => enrollHost(deps, input, signal));
@@ -56,4 +60,21 @@ describe('a server that is on when it is enrolled', () => {
     expect(unexpected()).toBe(condition);
     expect(bmc.changes).toEqual([]);
   });
+});
+
+test.each<[string, string[], 'PXE' | 'HTTP' | undefined, RegExp | undefined]>([
+  ['lists it', ['None', 'Pxe'], undefined, undefined],
+  ['lists nothing', [], undefined, undefined],
+  ['lists HTTP boot only', ['None', 'UefiHttp'], undefined, /only None, UefiHttp: set spec.networkBoot to HTTP/],
+  ['lists HTTP boot, which is asked for', ['None', 'UefiHttp'], 'HTTP', undefined],
+  ['lists PXE only', ['None', 'Pxe'], 'HTTP', /only None, Pxe: leave spec.networkBoot out/],
+])('a BMC that %s: NetworkBootNotOffered says what is offered', async (_what, targets, networkBoot, message) => {
+  bmc.boot = { ...bmc.boot, 'BootSourceOverrideTarget@Redfish.AllowableValues': targets };
+  putBehind(api, bmc, host());
+  const { spec } = live();
+  api.put(HOSTS, { ...live(), spec: { ...spec, ...(networkBoot ? { networkBoot } : {}) } });
+  expect(await enrolledNow()).toEqual({ kind: 'enrolled' });
+  const said = findCondition(live().status?.conditions, 'NetworkBootNotOffered');
+  if (message === undefined) expect(said).toBeUndefined();
+  else expect(said?.message).toMatch(message);
 });

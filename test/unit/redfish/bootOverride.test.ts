@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { allow, clientOf, extendedError, failureOf, fakeBmc, stopAll, type FakeBmc, type Seen } from './fakeBmc.ts';
+import { allow, clientOf, extendedError, failureOf, fakeBmc, stopAll, type FakeBmc } from './fakeBmc.ts';
 
 afterEach(stopAll);
 
@@ -8,7 +8,6 @@ const SETTINGS = '/redfish/v1/Systems/1/SD';
 const PXE = { BootSourceOverrideTarget: 'Pxe', BootSourceOverrideEnabled: 'Once' };
 const SET = { BootSourceOverrideTarget: 'Pxe', BootSourceOverrideEnabled: 'Once' };
 const patches = (bmc: FakeBmc): unknown[] => bmc.sent('PATCH').map((one) => (one.body as { Boot: unknown }).Boot);
-const modeOf = (seen: Seen): unknown => (seen.body as { Boot: Record<string, unknown> }).Boot['BootSourceOverrideMode'];
 
 describe('PXE once', () => {
   test('is set and read back, in three requests after discovery', async () => {
@@ -73,61 +72,6 @@ describe('PXE once', () => {
     });
     await clientOf(bmc).setBootSourcePXE(allow);
     expect(patches(bmc)).toHaveLength(1);
-  });
-});
-
-describe('BootSourceOverrideMode', () => {
-  const named = { status: 400, body: extendedError('Base.1.8.PropertyNotWritable', 'no', ['BootSourceOverrideMode']) };
-
-  test.each([
-    ['not advertised (Supermicro X10): left out', {}, undefined],
-    ['advertised and as wanted: left out', { BootSourceOverrideMode: 'UEFI' }, undefined],
-    ['advertised and different: sent', { BootSourceOverrideMode: 'Legacy' }, 'UEFI'],
-    [
-      'what is wanted is not offered: left out',
-      { BootSourceOverrideMode: 'Legacy', 'BootSourceOverrideMode@Redfish.AllowableValues': ['Legacy'] },
-      undefined,
-    ],
-    ['null: left out', { BootSourceOverrideMode: null }, undefined],
-  ])('%s', async (_name, boot, sent) => {
-    const bmc = await fakeBmc((it) => (it.boot = { ...it.boot, ...boot }));
-    await clientOf(bmc).setBootSourcePXE(allow);
-    expect(bmc.sent('PATCH').map(modeOf)).toEqual([sent]);
-  });
-
-  test('refused by name (HPE): repeated without, and left out from then on', async () => {
-    const bmc = await fakeBmc((it) => {
-      it.boot = { ...it.boot, BootSourceOverrideMode: 'Legacy' };
-      it.on('PATCH', SYSTEM, (seen) => (modeOf(seen) === undefined ? undefined : named));
-    });
-    const client = clientOf(bmc);
-    await client.setBootSourcePXE(allow);
-    bmc.boot = { ...bmc.boot, BootSourceOverrideTarget: 'None', BootSourceOverrideEnabled: 'Disabled' };
-    await client.setPowerState('ForceOff', allow);
-    await client.clearBootOverride(allow);
-    expect(bmc.sent('PATCH').map(modeOf)).toEqual(['UEFI', undefined]);
-  });
-
-  test('required by name (newer Supermicro): repeated with it', async () => {
-    const bmc = await fakeBmc((it) => {
-      it.boot = { ...it.boot, BootSourceOverrideMode: 'UEFI' };
-      it.on('PATCH', SYSTEM, (seen) => (modeOf(seen) === undefined ? named : undefined));
-    });
-    await clientOf(bmc).setBootSourcePXE(allow);
-    expect(bmc.sent('PATCH').map(modeOf)).toEqual([undefined, 'UEFI']);
-  });
-
-  test('silently lost when left out: sent from then on', async () => {
-    const bmc = await fakeBmc((it) => {
-      it.boot = { ...it.boot, BootSourceOverrideMode: 'UEFI' };
-      it.on('PATCH', SYSTEM, (seen) => {
-        it.boot = { ...it.boot, ...PXE, BootSourceOverrideMode: modeOf(seen) ?? 'Legacy' };
-        return { status: 204 };
-      });
-    });
-    await clientOf(bmc).setBootSourcePXE(allow);
-    expect(bmc.sent('PATCH').map(modeOf)).toEqual([undefined, 'UEFI']);
-    expect(bmc.boot).toMatchObject({ ...PXE, BootSourceOverrideMode: 'UEFI' });
   });
 });
 
