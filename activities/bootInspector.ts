@@ -10,7 +10,7 @@ import { mintBootSecret } from './bootSecret.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { bmcFailure, claimLost, fromRedfish, isClaimLost, retryable } from './failures.ts';
-import { claimFence } from './fence.ts';
+import { claimFence, refusePaused } from './fence.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { specOfClaim } from './plan.ts';
@@ -47,6 +47,7 @@ async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal,
   const host = await hostForClaim(deps, input.claim, signal);
   const claim = requireClaim(host, input.claim, ['Claimed', 'Armed']);
   if (claim.stage === 'Armed' || host === undefined) return;
+  refusePaused(host);
   const late = { message: lateMessage(input.claim, 'off'), kind: 'PowerOffNotSeen' };
   try {
     await withinMs(limitMs, signal, late, async (limited) => {
@@ -93,6 +94,7 @@ async function armAndBoot(
   const claim = requireClaim(host, ref, ['Claimed', 'Armed']);
   const inspectionDeadline = seenOnUntil(host, ref);
   if (inspectionDeadline !== undefined) return { inspectionDeadline };
+  refusePaused(host);
   const late = { message: lateMessage(ref, 'on'), kind: 'PowerOnNotSeen' };
   const armed = await withinMs(limitMs, signal, late, async (limited) => {
     try {

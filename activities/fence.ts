@@ -1,6 +1,6 @@
 import type { ClaimStage } from '../crds/claim.ts';
 import { isUnclaimed } from '../crds/claim.ts';
-import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { MutateOptions } from '../redfish/index.ts';
@@ -30,6 +30,7 @@ export function claimFence(
     fence: fence(kube, ref, signal, (host) => {
       requireClaim(host, ref, stages);
       refuseMoved(host);
+      refusePaused(host);
       if (host !== undefined) alsoCheck?.(host);
     }),
   };
@@ -50,6 +51,7 @@ export function retireFence(
       if (live.metadata.deletionTimestamp === undefined) throw claimLost(`host ${name} is not being deleted`);
       if (!isUnclaimed(live)) throw claimLost(`host ${name} is claimed: it is not retired`);
       refuseMoved(live);
+      refusePaused(live);
     }),
   };
 }
@@ -58,6 +60,19 @@ export function retireFence(
 export function refuseMoved(host: PhysicalHost | undefined): void {
   if (host?.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] === undefined) return;
   throw claimLost(`host ${host.metadata.namespace ?? ''}/${host.metadata.name} is being moved to another cluster`);
+}
+
+/**
+ * A host is paused by its own annotation while somebody works on its server (a firmware flash): no call to its BMC begins. It fails in a way that
+ * is tried again. Its Cluster's `spec.paused` does not count here: that lets what is under way come to its end (rule 16).
+ */
+export function refusePaused(host: PhysicalHost | undefined): void {
+  if (host?.metadata.annotations?.[ANNOTATION_PAUSED] === undefined) return;
+  const { namespace = '', name } = host.metadata;
+  throw bmcFailure(
+    `host ${namespace}/${name} is paused (annotation ${ANNOTATION_PAUSED}): nothing is sent to its BMC until the annotation is removed`,
+    'HostPaused',
+  );
 }
 
 function fence(

@@ -16,6 +16,7 @@ const NOT_OF_THE_BMC: ReadonlySet<string> = new Set([
   'Aborted',
   'FenceExpired',
   'FenceRefused',
+  'HostPaused',
   'NoWorker',
   'NotOff',
   'Unconfirmed',

@@ -25,7 +25,7 @@ import {
   type FailureType,
   type Landing,
 } from './failures.ts';
-import { refuseMoved } from './fence.ts';
+import { refuseMoved, refusePaused } from './fence.ts';
 import { overrideLeft } from './leftOverride.ts';
 import { freedStatus } from './freedStatus.ts';
 import { patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
@@ -143,6 +143,7 @@ async function release(
   if (forced !== undefined && isTried) return forceRelease(deps, input, host, forced);
   let left: string | undefined;
   try {
+    refusePaused(host);
     left = await seeOff(host);
   } catch (error) {
     const failure = fromRedfish(error, ref.host);

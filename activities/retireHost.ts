@@ -31,6 +31,9 @@ export interface RetireInput {
   readonly nextAttemptInMs: number;
 }
 
+/** Kinds of failure that say nothing of the BMC. */
+const NO_ANSWER: ReadonlySet<string> = new Set(['Unconfirmed', 'HostPaused', 'FenceExpired']);
+
 export type RetireResult =
   | { readonly kind: 'off'; readonly secrets: readonly string[] }
   | { readonly kind: 'notDue'; readonly message: string }
@@ -111,8 +114,8 @@ async function retire(
     } catch (error) {
       const failure = fromRedfish(error, name);
       if (signal.aborted || isClaimLost(failure)) throw failure;
-      // What nobody confirmed is no answer: the next attempt decides.
-      const isAnswer = isBmcFailure(failure) && bmcFailureKind(failure) !== 'Unconfirmed' && !landingOf(failure);
+      // What was not confirmed, or not sent, is no answer: the next attempt decides.
+      const isAnswer = isBmcFailure(failure) && !NO_ANSWER.has(bmcFailureKind(failure) ?? '') && !landingOf(failure);
       if (forced !== undefined && isBmcFailure(failure)) letGoByForce(forced);
       else if (isAnswer && !wasEnrolled(host))
         deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(name, failure));

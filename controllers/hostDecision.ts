@@ -111,7 +111,7 @@ function mayRun({ status }: PhysicalHost): boolean {
 /** A host follows its own annotation, and the Cluster of its consumer (rule 16). */
 function pausedBy({ host, cluster }: HostView): string | undefined {
   if (host.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined) {
-    return `Paused by the annotation ${ANNOTATION_PAUSED}: no work is started.`;
+    return `Paused by the annotation ${ANNOTATION_PAUSED}: no work is started, and nothing more is sent to its BMC. A release waits for the annotation to go; a boot that is under way waits until its deadline.`;
   }
   if (cluster?.spec.paused === true)
     return `Paused with Cluster ${cluster.metadata.name} (spec.paused): no work is started.`;

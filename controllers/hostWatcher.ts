@@ -98,7 +98,7 @@ export class HostWatcher {
     }
     const isCurrent = await this.#tell(host, decision);
     // A run that waits for a missing machine has nothing to wait for any more, and would stand in the way of the next release.
-    if (isCurrent && isFound(host, decision))
+    if (isCurrent && (isFound(host, decision) || isResumed(host, decision)))
       await this.#deps.starter.signalHostChanged('release', input, connectionHash(host.spec));
     switch (decision.kind) {
       case 'start':
@@ -323,6 +323,11 @@ export class HostWatcher {
 function isFound({ status }: PhysicalHost, { kind }: HostDecision): boolean {
   if (kind === 'orphaned' || kind === 'lookForConsumer' || kind === 'nothing') return false;
   return findCondition(status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
+}
+
+/** A release that was held by the pause of its host may call the BMC again: just now the condition has been taken off. */
+function isResumed({ status }: PhysicalHost, { kind }: HostDecision): boolean {
+  return kind === 'release' && findCondition(status?.conditions, CONDITIONS.paused)?.status === 'True';
 }
 
 /** The conditions that the watcher writes for a decision. */

@@ -69,10 +69,10 @@ describe.each(WAYS)('nothing begins that is paused by its %s (rule 16)', (way) =
 });
 
 describe.each(WAYS)('a run in flight goes on to its end though its %s is paused (rule 16)', (way) => {
-  /** A paused machine whose paused host is in a stage of its claim. */
+  /** A paused machine whose host is in a stage of its claim. */
   function inFlight(stage: ClaimStage, status: PhysicalHostStatus = {}): void {
     pausedMachine(way, BLOCKED);
-    putBehind(api, bmc, claimedHost(stage, status, { annotations: PAUSED }));
+    putBehind(api, bmc, claimedHost(stage, status));
   }
   const input = { claim: REF, run: RUN };
   const plan = { attempts: 1, specHash: 'x', retry: '', readyWhen: 'HandedOver' as const, requirements: undefined };

@@ -159,6 +159,15 @@ describe('a release under way while its host is paused (rule 16)', () => {
     expect(starter.calls).toEqual([WOKEN]);
   });
 
+  test('hears at once that its pause is over', async () => {
+    const conditions = [
+      { type: 'Paused', status: 'True', reason: 'Paused', message: 'y', lastTransitionTime: '2026-01-01T00:00:00Z' },
+    ] as NonNullable<NonNullable<PhysicalHost['status']>['conditions']>;
+    await put(releasing(paused), 1000);
+    await put(claimedHost('Releasing', { conditions }));
+    expect(starter.calls[0]).toBe(WOKEN);
+  });
+
   test('hears of it also when both were said at once, and after a restart', async () => {
     await put(releasing({ ...paused, ...forced }), 200_000);
     expect(starter.calls).toEqual([WOKEN]);
