@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { stopwatch } from './elapsed.ts';
 import { bmcFailure, isClaimLost, landingOf, retryable, type FailureType } from './failures.ts';
 
 /** Heartbeats go out so often, so that a cancel arrives within a second (rule 6). */
@@ -45,9 +46,9 @@ const SENDS_WITHIN_MS = 25_000;
 
 /** Begins its time; what it gives throws `message` as a retryable failure once that is over. */
 export function inTimeOr(message: string): () => void {
-  const latestMs = performance.now() + SENDS_WITHIN_MS;
+  const elapsedMs = stopwatch();
   return () => {
-    if (performance.now() > latestMs) throw retryable(message);
+    if (elapsedMs() > SENDS_WITHIN_MS) throw retryable(message);
   };
 }
 

@@ -12,6 +12,8 @@ export type FailureType =
   | 'BmcCredentials'
   /** What the machine asks for cannot be turned into a boot configuration. Never retried. */
   | 'InvalidBootConfiguration'
+  /** The clock of the worker is wrong; another one takes the step, or this one when its clock is right. */
+  | 'ClockSkew'
   /** The facts changed meanwhile; the activity is repeated. */
   | 'Superseded'
   /** The release of this host is the work of `release/<ns>/<host>` by now; `Landing` tells whether something may still arrive. */

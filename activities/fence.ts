@@ -5,6 +5,7 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { MutateOptions } from '../redfish/index.ts';
 import type { ClaimRef } from './claimRef.ts';
+import { stopwatch } from './elapsed.ts';
 import { bmcFailure, claimLost } from './failures.ts';
 import { readHost, requireClaim } from './hostStore.ts';
 
@@ -82,12 +83,12 @@ function fence(
   check: (host: PhysicalHost | undefined) => void,
 ): MutateOptions['fence'] {
   return async () => {
-    const began = performance.now();
+    const elapsedMs = stopwatch();
     const timely = AbortSignal.any([signal, AbortSignal.timeout(FENCE_MS)]);
     check(await readHost(kube, key.namespace, key.host, timely));
     return () => {
       signal.throwIfAborted();
-      if (performance.now() - began >= FENCE_MS) {
+      if (elapsedMs() >= FENCE_MS) {
         throw bmcFailure(
           `host ${key.namespace}/${key.host}: more than 2 s passed between the check of the claim and the call, nothing was sent`,
           'FenceExpired',

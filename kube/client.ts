@@ -1,4 +1,5 @@
 import type { KubeConfig } from '@kubernetes/client-node';
+import { ClockSkew } from './clockSkew.ts';
 import { Connection } from './connection.ts';
 import { isNotFound, KubeError } from './error.ts';
 import { apiVersionOf, resourcePath, type Identified, type Resource } from './resource.ts';
@@ -59,14 +60,18 @@ export interface ClientOptions {
  */
 export class KubeClient {
   readonly #transport: Transport;
+  /** How far this process's clock is from the API server's, by its answers. */
+  readonly clock: ClockSkew;
 
-  constructor(transport: Transport) {
+  constructor(transport: Transport, clock = new ClockSkew()) {
     this.#transport = transport;
+    this.clock = clock;
   }
 
   /** A client for the current context. Throws when the kubeconfig names no usable cluster; connects at the first call only. */
   static fromConfig(config: KubeConfig, options: ClientOptions): KubeClient {
-    return new KubeClient(new Transport(new Connection(config), options));
+    const clock = new ClockSkew();
+    return new KubeClient(new Transport(new Connection(config), { ...options, clock }), clock);
   }
 
   /** Reads one object live. Throws NotFound. */

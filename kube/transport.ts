@@ -1,4 +1,5 @@
 import { request, type Dispatcher } from 'undici';
+import type { ClockSkew } from './clockSkew.ts';
 import type { Connection, Route } from './connection.ts';
 import { pause, startDeadline, type Deadline } from './deadline.ts';
 import { errorOfResponse, KubeError, type CallSubject } from './error.ts';
@@ -36,13 +37,18 @@ export class Transport {
   readonly #userAgent: string;
   readonly #timeoutMs: number;
   readonly #onCall: CallObserver | undefined;
+  readonly #clock: ClockSkew | undefined;
   #closed = false;
 
-  constructor(connection: Connection, options: { userAgent: string; timeoutMs?: number; onCall?: CallObserver }) {
+  constructor(
+    connection: Connection,
+    options: { userAgent: string; timeoutMs?: number; onCall?: CallObserver; clock?: ClockSkew },
+  ) {
     this.#connection = connection;
     this.#userAgent = options.userAgent;
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#onCall = options.onCall;
+    this.#clock = options.clock;
   }
 
   /** The parsed body of a 2xx answer. */
@@ -136,12 +142,13 @@ export class Transport {
     }
   }
 
-  #send(call: Call, route: Route, dispatcher: Dispatcher, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #send(call: Call, route: Route, dispatcher: Dispatcher, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(call.query ?? {}))
       if (value !== undefined) query.set(name, String(value));
     const search = query.size > 0 ? `?${query.toString()}` : '';
-    return request(`${this.#connection.origin}${this.#connection.basePath}${call.path}${search}`, {
+    const sentAtMs = Date.now();
+    const response = await request(`${this.#connection.origin}${this.#connection.basePath}${call.path}${search}`, {
       dispatcher,
       method: call.method,
       signal,
@@ -153,6 +160,8 @@ export class Transport {
       },
       body: call.body === undefined ? null : JSON.stringify(call.body),
     });
+    this.#clock?.note(sentAtMs, Date.now(), response.headers.date);
+    return response;
   }
 
   async #refused(subject: CallSubject, response: Dispatcher.ResponseData): Promise<KubeError> {

@@ -21,6 +21,8 @@ export interface Counted {
   isTemporalWell(): boolean;
   /** Each watch of this process, and whether it works now. */
   watches(): Iterable<{ readonly kind: string; readonly works: boolean }>;
+  /** How far this process's clock is ahead of the API server's, in milliseconds. */
+  clockSkewMs(): number;
 }
 
 /**
@@ -160,7 +162,7 @@ function registerWatches(registers: Registry[]): (kind: string) => WatchObserver
 }
 
 /** What is so of this process, whatever the objects say. */
-function registerProcess(registry: Registry, { isTemporalWell, watches }: Counted): void {
+function registerProcess(registry: Registry, { isTemporalWell, watches, clockSkewMs }: Counted): void {
   const watchUp: Gauge = new Gauge({
     name: 'beskar7_watch_up',
     help: 'Whether the watch of a kind works in this process: 1 or 0.',
@@ -169,6 +171,12 @@ function registerProcess(registry: Registry, { isTemporalWell, watches }: Counte
     collect() {
       for (const { kind, works } of watches()) watchUp.set({ kind }, works ? 1 : 0);
     },
+  });
+  const skew: Gauge = new Gauge({
+    name: 'beskar7_clock_skew_seconds',
+    help: 'How far the clock of this process is ahead of that of the API server, at least; below 0: behind.',
+    registers: [registry],
+    collect: () => skew.set(clockSkewMs() / 1_000),
   });
   const up: Gauge = new Gauge({
     name: 'beskar7_temporal_up',

@@ -22,6 +22,7 @@ import { EventRecorder } from '../kube/events.ts';
 import { RedfishPool } from '../redfish/index.ts';
 import { callbackDependencies } from './callbacks.ts';
 import { cachesOf } from './caches.ts';
+import { warnOfClock } from './clockGuard.ts';
 import { UsageError, type Config, type Role } from './config.ts';
 import { Health, listenMetrics } from './health.ts';
 import { loadKubeConfig } from './kubeConfig.ts';
@@ -105,6 +106,7 @@ export class Beskar7 {
   #setChecks(): void {
     const decides = !servesRequests(this.#config.roles);
     this.#health.set('temporal', () => this.#temporal.problem(), { decides });
+    this.#health.set('clock', () => this.#kube.clock.problem(), { decides });
     if (this.#has('api')) this.#health.set('api', () => this.#api);
     else if (this.#has('web') && this.#config.webBindAddress !== undefined && !this.#has('webhook'))
       this.#health.set('web', () => this.#web);
@@ -119,12 +121,15 @@ export class Beskar7 {
       'starts',
     );
     await this.#startTracing();
+    const endWarnings = warnOfClock(this.#kube.clock, logger);
+    this.#parts.push({ name: 'clock', stop: () => Promise.resolve(endWarnings()) });
     const metrics: ReturnType<typeof createMetrics> = createMetrics({
       hosts: () => informers.hosts.list(),
       machines: () => informers.machines.list(),
       waiting: () => informers.machines.list().filter(isWaiting),
       isTemporalWell: () => this.#temporal.problem() === undefined,
       watches: () => informers.watches(),
+      clockSkewMs: () => this.#kube.clock.skewMs(),
     });
     const informers: Informers = createInformers(this.#kube, {
       logger,

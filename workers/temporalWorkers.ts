@@ -27,6 +27,7 @@ import {
   TASK_QUEUE,
 } from '../workflows/names.ts';
 import type { Config } from './config.ts';
+import { clockGuard } from './clockGuard.ts';
 import { installationGuard } from './installationGuard.ts';
 import type { Tracing } from './tracing/index.ts';
 
@@ -69,7 +70,7 @@ export class TemporalWorkers {
       ...tracing?.worker,
       interceptors: {
         ...tracing?.worker.interceptors,
-        activity: [guard, ...(tracing?.worker.interceptors?.activity ?? [])],
+        activity: [guard, clockGuard(deps.kube.clock), ...(tracing?.worker.interceptors?.activity ?? [])],
       },
     } satisfies Partial<WorkerOptions>;
     if (config.roles.includes('worker')) {

@@ -1,4 +1,6 @@
 import {
+  ActivityFailure,
+  ApplicationFailure,
   CancellationScope,
   getExternalWorkflowHandle,
   ParentClosePolicy,
@@ -128,7 +130,7 @@ export async function tryRelease(
       }
       if (failed.kind === 'shutdown') continue;
       // The activity itself had no time to tell it, or it was lost.
-      if (failed.kind === 'unconfirmed' && patched('release-tells-unconfirmed')) {
+      if (isNotTold(error) || (failed.kind === 'unconfirmed' && patched('release-tells-unconfirmed'))) {
         const told = await tell({ ...input, unconfirmed: failed.message }, 'how its release was cut short');
         if (told.kind !== 'pending') return true;
       }
@@ -144,6 +146,12 @@ export async function tryRelease(
       await wait(nextAttemptInMs, `Next attempt to release host ${claim.host}: ${failed.message}`.slice(0, 200));
     }
   }
+}
+
+/** The worker refused the step before the activity began: nothing has been written on the host. */
+function isNotTold(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof ApplicationFailure && ['ClockSkew', 'OtherInstallation'].includes(cause.type ?? '');
 }
 
 /** Tells why an attempt came to nothing, where the activity itself could not, and looks for the word to force it. */

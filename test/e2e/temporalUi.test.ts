@@ -88,8 +88,8 @@ describe('the lines of docs/temporal.md', () => {
     const metadata = await runLine('workflow metadata');
     expect(metadata).toContain('**Inspecting** since');
     expect(metadata).toContain(`kubectl -n ${world.namespace} describe b7m m-1`);
-    expect(metadata).toContain(`temporal workflow cancel -n beskar7 -w ${id}`);
-    expect(metadata).toContain(`[${world.namespace}/host-1](/namespaces/beskar7/workflows?query=`);
+    expect(metadata).toContain(`temporal workflow cancel -n ${world.temporalNamespace} -w ${id}`);
+    expect(metadata).toContain(`[${world.namespace}/host-1](/namespaces/${world.temporalNamespace}/workflows?query=`);
     expect(await runLine('workflow query')).toMatch(/"waitingFor":\s*"the report of the inspection image"/);
     expect(await runLine('workflow show')).toContain('ActivityTaskScheduled');
     expect(await runLine('workflow stack')).toContain('provisionMachine');

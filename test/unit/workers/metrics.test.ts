@@ -25,6 +25,7 @@ test('gauges count what the caches have at each scrape', async () => {
     machines: () => machines,
     waiting: () => machines.slice(0, 1),
     isTemporalWell: () => hosts.length === 0,
+    clockSkewMs: () => -7_500,
     watches: () => [{ kind: 'PhysicalHost', works: hosts.length > 0 }],
   });
   const lines = (await registry.metrics()).split('\n');
@@ -55,6 +56,7 @@ test('no label tells one host or machine from another: a thousand make no more s
       machines: () => machines,
       waiting: () => [],
       isTemporalWell: () => true,
+      clockSkewMs: () => -7_500,
       watches: () => [],
     });
     return (await registry.metrics()).split('\n').filter((line) => line.startsWith('beskar7_')).length;
@@ -68,6 +70,7 @@ test('what activities and requests tell is counted by reason and outcome', async
     machines: () => [],
     waiting: () => [],
     isTemporalWell: () => true,
+    clockSkewMs: () => -7_500,
     watches: () => [],
   });
   activities.inspectionDone(12);
@@ -96,6 +99,7 @@ test('what interrupts watches, and what they missed: each series is there before
     machines: () => [],
     waiting: () => [],
     isTemporalWell: () => true,
+    clockSkewMs: () => -7_500,
     watches: () => [],
   });
   const observer = watchObserverOf('PhysicalHost');

@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { inTimeOr } from '../../../activities/activityScope.ts';
+import type { ClaimRef } from '../../../activities/claimRef.ts';
+import { stopwatch } from '../../../activities/elapsed.ts';
+import { claimFence } from '../../../activities/fence.ts';
+import { serializeClaim } from '../../../crds/claim.ts';
+import type { KubeClient } from '../../../kube/client.ts';
+
+beforeEach(() => void jest.useFakeTimers({ now: Date.parse('2026-01-01T00:00:00Z'), doNotFake: ['nextTick'] }));
+afterEach(() => void jest.useRealTimers());
+
+/** The virtual machine is suspended: monotonic time stands still, the time of day is set when it goes on. */
+const suspend = (ms: number) => jest.setSystemTime(Date.now() + ms);
+
+test('the larger of both clocks counts', () => {
+  const elapsedMs = stopwatch();
+  jest.advanceTimersByTime(300);
+  expect(elapsedMs()).toBe(300);
+  suspend(90_000);
+  expect(elapsedMs()).toBeGreaterThanOrEqual(90_000);
+  suspend(-3_600_000);
+  expect(elapsedMs()).toBe(300);
+});
+
+test('a fence that was read before the machine was suspended lets nothing through', async () => {
+  const machine = { namespace: 'ns', name: 'm', uid: 'machine-uid' };
+  const ref: ClaimRef = { namespace: 'ns', host: 'h', hostUid: 'host-uid', id: 'c1', machine };
+  const at = '2026-01-01T00:00:00.000Z';
+  const host = {
+    metadata: {
+      name: 'h',
+      namespace: 'ns',
+      uid: 'host-uid',
+      annotations: {
+        'beskar7.io/claim': serializeClaim({ id: 'c1', stage: 'Armed', attempt: 1, deadline: at, since: at }),
+      },
+    },
+    spec: { consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', ...machine } },
+  };
+  const kube = { get: () => Promise.resolve(host) } as unknown as KubeClient;
+  const { fence } = claimFence(kube, ref, ['Armed'], new AbortController().signal);
+  const check = await fence();
+  check();
+  suspend(2_000);
+  expect(check).toThrow(/nothing was sent/);
+});
+
+test('so does the bound of a late write', () => {
+  const requireInTime = inTimeOr('too late');
+  requireInTime();
+  suspend(60_000);
+  expect(requireInTime).toThrow('too late');
+});
