@@ -29,7 +29,13 @@ const DEFAULTS: Readonly<Record<string, FilePlan>> = {
     locks: ['qemu'],
     because: 'an emulated processor keeps a core busy for minutes: two of them would leave nothing for other tests',
   },
-  capi: { weight: 1, seconds: 90 },
+  capi: {
+    weight: 1,
+    seconds: 90,
+    locks: ['cluster-api'],
+    because:
+      'Nodes are one for the whole cluster, and so are the definitions that clusterctl init and the topology test install',
+  },
   web: { weight: 1, seconds: 30 },
 };
 
@@ -44,7 +50,12 @@ const MOSTLY_WAITS = { weight: 0.5 };
 export const FILES: Readonly<Record<string, Partial<FilePlan>>> = {
   'test/integration/conversion.test.ts': WEBHOOK,
   'test/e2e/oneNamespace.test.ts': WEBHOOK,
-  'test/e2e/upgrade.test.ts': { ...WEBHOOK, seconds: 120 },
+  'test/e2e/upgrade.test.ts': {
+    weight: 'alone',
+    seconds: 60,
+    because:
+      'three processes of the newer version have to start while servers take 20 s to switch off; and it applies the definitions',
+  },
   'test/web/tenThousand.test.ts': {
     weight: 'alone',
     because: 'it measures how long tasks of the page take, and fails above 100 ms',
