@@ -22,7 +22,9 @@ export function problem(cell: string): string | undefined {
 
 /** The same for the text of a test file. */
 export function problemIn(text: string, title: string): string | undefined {
-  const at = Math.max(...["'", '"', '`'].map((quote) => text.indexOf(`(${quote}${title}${quote},`)));
+  // A long title stands on a line of its own, after the parenthesis.
+  const escaped = title.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  const at = text.search(new RegExp(`\\(\\s*(['"\`])${escaped}\\1,`));
   if (at < 0) return `has no test "${title}"`;
   // Formatted as it is, a test or a group begins its line. One that is left out where a tool is missing (`testWithShell`, `(has('zsh') ? test : …)`) counts.
   const calls = text
