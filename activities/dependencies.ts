@@ -26,6 +26,8 @@ export interface Caches {
   machine(namespace: string, name: string): Beskar7Machine | undefined;
   /** Whether a machine's providerID names a host: its server may run that machine, whatever the host says. */
   isNamed(host: PhysicalHost): boolean;
+  /** The machine that does; undefined when there is none. */
+  machineOn(host: PhysicalHost): Beskar7Machine | undefined;
 }
 
 /** Counters and histograms that activities write; the names are the architecture text's. */

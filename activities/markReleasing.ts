@@ -2,7 +2,9 @@ import { claimOf, releasingClaim, type Claim, type ClaimStage } from '../crds/cl
 import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
+import { claimLost, retryable } from './failures.ts';
 import { claimPatch, patchHost, readHost, requireClaim } from './hostStore.ts';
+import { readMachine } from './machineStatus.ts';
 import { releasingText, tellReleasing } from './releaseTold.ts';
 
 /** So long the way to the power-off may take to tell the machine of it. */
@@ -47,6 +49,7 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
   const host = await readHost(deps.kube, ref.namespace, ref.host);
   if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
   if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'ended' };
+  if (claimOf(host)?.stage === 'HandedOver') await requireDeletion(deps, ref);
   let isUnderWay = false;
   const marked = await patchHost(
     deps.kube,
@@ -54,6 +57,8 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
     (live) => {
       const claim = requireClaim(live, ref, [...input.stages, 'Releasing']);
       isUnderWay = claim.stage === 'Releasing';
+      if (claim.stage === 'HandedOver' && claimOf(host)?.stage !== 'HandedOver')
+        throw retryable(`host ${ref.namespace}/${ref.host} was handed over meanwhile: its machine is read again`);
       if (isUnderWay) return undefined;
       return claimPatch(releasingClaim(claim, input.reason, input.run));
     },
@@ -73,6 +78,18 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
     ...(reason === undefined ? {} : { reason }),
     ...(isOfAnother ? { isOfAnother } : {}),
   };
+}
+
+/** A server that was handed over is released for the deletion of its machine alone, whoever asks for it (rule 4). */
+async function requireDeletion(deps: Dependencies, { namespace, host, machine }: ClaimRef): Promise<void> {
+  const live = await readMachine(deps.kube, machine);
+  if (live?.metadata.deletionTimestamp !== undefined) return;
+  const name = `Beskar7Machine ${machine.namespace}/${machine.name}`;
+  throw claimLost(
+    live === undefined
+      ? `host ${namespace}/${host} was handed over to ${name}, which is gone: it is released by beskar7.io/force-release only`
+      : `host ${namespace}/${host} was handed over to ${name}, which is not being deleted: it is not released`,
+  );
 }
 
 /** Whether it is known that another run began this release than `run`. */

@@ -34,6 +34,7 @@ import { isReleasedByForce } from './orphan.ts';
 import { unreachableReason } from './reachability.ts';
 import { offButNotCleared, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
 import { forceHint } from './releaseTold.ts';
+import { refuseRunning } from './runningMachine.ts';
 
 export interface ReleaseHostInput {
   readonly claim: ClaimRef;
@@ -137,6 +138,7 @@ async function release(
   const claim = requireClaim(host, ref, ['Releasing']);
   refuseMoved(host);
   if (isLeft(claim)) throw releaseLeft(ref.host);
+  await refuseRunning(deps, ref, host, signal);
   const forced = forceReasonOf(host);
   // The word is for a BMC that does not do its part: said beforehand, it is tried first.
   const isTried = host.status?.state === 'Error' || isReleasedByForce(claim);

@@ -17,6 +17,7 @@ export function cachesOf(informers: Informers): Caches {
     poolHosts: (pool) => hosts.list().filter(({ spec }) => spec.redfishConnection.workerPool === pool),
     host: (namespace, name) => hosts.get(namespace, name),
     machine: (namespace, name) => machines.get(namespace, name),
+    machineOn: (host) => machineOn(informers, host),
     isNamed: (host) => machineOn(informers, host) !== undefined,
     waitingMachines: (namespace) =>
       machines

@@ -40,6 +40,7 @@ const deps = {
     hosts: () => free,
     hostsNaming: () => [],
     isNamed: () => false,
+    machineOn: () => undefined,
     waitingMachines: () => [],
   },
   reservations: {

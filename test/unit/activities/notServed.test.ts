@@ -25,7 +25,8 @@ function scene(host: PhysicalHost, refuses?: KubeError) {
     },
   };
   const recorder = { event: (_object: unknown, _type: string, reason: string) => void said.push(reason) };
-  return { deps: { kube, recorder } as unknown as Dependencies, written, said };
+  const caches = { machineOn: () => undefined };
+  return { deps: { kube, caches, recorder } as unknown as Dependencies, written, said };
 }
 
 /** Conditions of the last status that was written, as `Type=Status Reason`. */

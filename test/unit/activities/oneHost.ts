@@ -1,5 +1,6 @@
 import type { ClaimRef } from '../../../activities/claimRef.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { KubeObject } from '../../../crds/object.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
@@ -41,6 +42,10 @@ export class OneHost {
   live: PhysicalHost | undefined;
   /** As the watch cache has it. */
   cached: PhysicalHost | undefined;
+  /** The machine of the claim, live. */
+  machine: Beskar7Machine = machine();
+  /** The machine whose providerID names the host, as the watch cache has it. */
+  named: Beskar7Machine | undefined;
   readonly secrets = new Map<string, KubeObject>();
   readonly said: string[] = [];
   /** Comes before each write; throws to refuse it. */
@@ -67,7 +72,7 @@ export class OneHost {
     const deps = {
       kube,
       redfish: this.#pool,
-      caches: { host: () => this.cached, machine: () => undefined },
+      caches: { host: () => this.cached, machine: () => undefined, machineOn: () => this.named },
       credentials: { get: () => Promise.resolve({ data: { username: data, password: data }, isMarked: true }) },
       recorder: { event: (_about: unknown, _type: string, reason: string) => void this.said.push(reason) },
       options: { inspectionTimeoutMs: 600_000, gracefulShutdownMs: 0 },
@@ -92,7 +97,7 @@ export class OneHost {
   }
 
   #get(resource: Resource, name: string): Promise<KubeObject> {
-    if (resource.plural === 'beskar7machines') return Promise.resolve(machine() as KubeObject);
+    if (resource.plural === 'beskar7machines') return Promise.resolve(this.machine as KubeObject);
     const found: KubeObject | undefined =
       resource.plural === 'secrets' ? this.secrets.get(name) : (this.live as KubeObject | undefined);
     return found === undefined ? Promise.reject(kubeError(404, 'NotFound')) : Promise.resolve(found);

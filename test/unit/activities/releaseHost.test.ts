@@ -9,16 +9,24 @@ import { CLAIM_STAGES, claimOf, type ClaimStage } from '../../../crds/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { RedfishError, type RedfishErrorKind } from '../../../redfish/index.ts';
-import { CLAIM, claimedHost } from '../controllers/builders.ts';
-import { fakeBmc, stopAll, SYSTEM, type FakeBmc } from '../redfish/fakeBmc.ts';
+import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import { ANNOTATION_HANDLED } from '../../../crds/names.ts';
+import { CLAIM, claimedHost, machine } from '../controllers/builders.ts';
+import { failureOf, fakeBmc, stopAll, SYSTEM, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { ApiServer } from './apiServer.ts';
+import { kubeError, NEVER, OneHost } from './oneHost.ts';
 import { asActivity, putBehind, REF, workerOn } from './worker.ts';
 
 /** An API server with one host. */
 function scene(stage: ClaimStage) {
-  const state = { host: claimedHost(stage, {}, {}) };
+  const going = machine({ metadata: { deletionTimestamp: '2026-11-30T10:00:00Z' } });
+  const state = { host: claimedHost(stage, {}, {}), machine: going as Beskar7Machine | undefined };
   const kube = {
-    get: () => Promise.resolve(state.host),
+    get: ({ plural }: { plural: string }) => {
+      if (plural === HOSTS.plural) return Promise.resolve(state.host);
+      return state.machine ? Promise.resolve(state.machine) : Promise.reject(kubeError(404, 'NotFound'));
+    },
+    applyStatus: () => Promise.resolve(state.machine),
     mergePatch: (_resource: unknown, _namespace: string, _name: string, patch: PhysicalHost) => {
       const { metadata } = state.host;
       const annotations = { ...metadata.annotations, ...patch.metadata.annotations };
@@ -77,6 +85,93 @@ describe('the first step of a release (rule 4)', () => {
     expect(await markReleasing(deps, input('again'))).toMatchObject({ kind: 'underWay', wasHandedOver: false });
   });
 });
+
+describe('a server that was handed over is released for the deletion of its machine alone (rule 4)', () => {
+  test.each<[string, Beskar7Machine | undefined, RegExp]>([
+    ['is there', machine(), /which is not being deleted/],
+    [
+      'is another one of its name',
+      machine({ metadata: { uid: 'other' } }),
+      /is gone: it is released by .*force-release/,
+    ],
+    ['is gone', undefined, /is gone: it is released by beskar7.io\/force-release only/],
+  ])('its machine %s: nothing is written, whoever asks for it', async (_what, live, why) => {
+    const { deps, state } = scene('HandedOver');
+    state.machine = live;
+    const failure = await failureOf(markReleasing(deps, input('Deleted: by a stranger')));
+    expect(failure).toMatchObject({ type: 'ClaimLost', nonRetryable: true });
+    expect(String(failure)).toMatch(why);
+    expect(claimOf(state.host)?.stage).toBe('HandedOver');
+  });
+});
+
+describe('a claim that says Releasing while its server runs a machine (rule 4)', () => {
+  const running = (more: Parameters<typeof machine>[0] = {}) => {
+    const annotations = { [ANNOTATION_HANDLED]: JSON.stringify({ specHash: 'x', retry: '', outcome: 'Provisioned' }) };
+    return machine({ ...more, metadata: { annotations, ...more.metadata }, spec: { providerID: 'b7://ns/h' } });
+  };
+  const forged = (change: object = {}) => {
+    const { metadata, ...host } = claimedHost('Releasing', {}, {});
+    return { ...host, metadata: { ...metadata, annotations: { ...metadata.annotations, ...change } } };
+  };
+
+  test.each<[string, (one: OneHost) => void]>([
+    ['a forged stage', () => undefined],
+    [
+      'a forged stage, and the word to force',
+      (one) => one.change({ metadata: { annotations: { 'beskar7.io/force-release': 'now' } } }),
+    ],
+    [
+      'a forged stage, and the consumer taken away',
+      (one) => {
+        one.change({ spec: { consumerRef: null }, metadata: { labels: { 'beskar7.io/consumer-uid': null } } });
+        one.named = running();
+      },
+    ],
+  ])('%s: nothing is sent, it is handed over again, and that is an event', async (_what, attack) => {
+    const bmc = await fakeBmc((it) => (it.power = 'On'));
+    const one = new OneHost(forged(), bmc);
+    one.machine = running();
+    attack(one);
+    const failure = await failureOf(releaseOf(one));
+    expect(failure).toMatchObject({ type: 'ClaimLost' });
+    expect(String(failure)).toContain('runs Beskar7Machine ns/m, which is not being deleted');
+    expect(bmc.changes).toEqual([]);
+    expect(claimOf(one.live ?? forged())).toMatchObject({ stage: 'HandedOver' });
+    expect(one.live?.spec.consumerRef).toMatchObject({ name: 'm', uid: 'm-uid' });
+    expect(one.said).toContain('ReleaseRefused');
+    await one.close();
+  });
+
+  test.each<[string, Beskar7Machine]>([
+    ['is being deleted', running({ metadata: { deletionTimestamp: '2026-11-30T10:00:00Z' } })],
+    ['runs elsewhere', machine({ spec: { providerID: 'b7://ns/other' } })],
+    ['was never provisioned', machine()],
+  ])('the machine %s: it is released', async (_what, of) => {
+    const bmc = await fakeBmc((it) => (it.power = 'On'));
+    const one = new OneHost(forged(), bmc);
+    one.machine = of;
+    expect(await releaseOf(one)).toMatchObject({ kind: 'released' });
+    expect(bmc.power).toBe('Off');
+    await one.close();
+  });
+});
+
+const releaseOf = (one: OneHost) =>
+  new MockActivityEnvironment().run(() =>
+    releaseHost(
+      one.deps,
+      {
+        claim: REF,
+        wasHandedOver: false,
+        isUnconfirmed: false,
+        releasingSince: new Date().toISOString(),
+        attempt: 1,
+        nextAttemptInMs: 0,
+      },
+      NEVER,
+    ),
+  );
 
 describe('a run that another may have taken the release over from (decision 0015)', () => {
   const late = (notAfterInMs: number) => {
@@ -216,6 +311,7 @@ async function lateRelease(
       mergePatch: () => Promise.resolve(host),
     },
     redfish,
+    caches: { machineOn: () => undefined },
     credentials: { get: () => Promise.resolve({ data: { username: data, password: data }, isMarked: true }) },
     recorder: { event: () => undefined },
   } as unknown as Dependencies;

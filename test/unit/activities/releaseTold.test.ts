@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { HOSTS } from '../../../kube/resource.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { releaseHost, releaseHostUnserved } from '../../../activities/releaseHost.ts';
 import { claimOf } from '../../../crds/claim.ts';
@@ -151,7 +152,7 @@ describe('what is said of the BMC when a release fails', () => {
     const { get } = one.deps.kube as unknown as { get: (...all: unknown[]) => Promise<unknown> };
     let reads = 0;
     const slow = (...all: unknown[]) =>
-      (reads += 1) === 2 ? Promise.reject(kubeError(0, 'Aborted')) : Reflect.apply(get, one.deps.kube, all);
+      all[0] === HOSTS && (reads += 1) === 2 ? Promise.reject(kubeError(0, 'Aborted')) : Reflect.apply(get, one.deps.kube, all);
     const kube = { ...one.deps.kube, get: slow };
     await failureOf(release({ ...one.deps, kube } as unknown as Dependencies));
     expect(one.conditions()).toEqual(['Ready=False ReleasePending']);

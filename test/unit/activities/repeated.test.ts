@@ -53,7 +53,7 @@ function server<T extends Beskar7Machine | PhysicalHost>(start: T, onStatus: () 
   };
   const deps = {
     kube,
-    caches: { hostsNaming: () => [] },
+    caches: { hostsNaming: () => [], machineOn: () => undefined },
     credentials: { get: () => fail(404, 'NotFound') },
     recorder: { event: (_about: unknown, _type: string, reason: string) => state.events.push(reason) },
     metrics: { provisioningFailed: () => (state.failures += 1) },

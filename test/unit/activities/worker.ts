@@ -64,6 +64,7 @@ export function cachesOf(api: ApiServer, parts: Partial<Caches> = {}): Caches {
     host: (_namespace, name) => hosts().find(({ metadata }) => metadata.name === name),
     machine: (_namespace, name) => api.list(MACHINES).find(({ metadata }) => metadata.name === name),
     isNamed: () => false,
+    machineOn: () => undefined,
     waitingMachines: () => [],
     ...parts,
   };
