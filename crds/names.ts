@@ -28,6 +28,15 @@ export const ANNOTATION_RETRY = 'beskar7.io/retry';
 export const ANNOTATION_FORCE_RELEASE = 'beskar7.io/force-release';
 /** On a host: set by a person; the host is not claimed while it is there. */
 export const ANNOTATION_UNSCHEDULABLE = 'beskar7.io/unschedulable';
+/**
+ * By which people ask for something. Every other annotation under `beskar7.io/` is written by Beskar7 alone: it decides
+ * about servers (deploy/manifests/claims.yaml).
+ */
+export const REQUEST_ANNOTATIONS: readonly string[] = [
+  ANNOTATION_RETRY,
+  ANNOTATION_FORCE_RELEASE,
+  ANNOTATION_UNSCHEDULABLE,
+];
 export const ANNOTATION_PAUSED = 'cluster.x-k8s.io/paused';
 export const ANNOTATION_MANAGED_BY = 'cluster.x-k8s.io/managed-by';
 /** clusterctl move waits while it is there. */

@@ -112,6 +112,8 @@ describe('infrastructure-components.yaml', () => {
         'Service/beskar7-webhook',
         'ValidatingAdmissionPolicy/beskar7-templates',
         'ValidatingAdmissionPolicyBinding/beskar7-templates',
+        'ValidatingAdmissionPolicy/beskar7-claims',
+        'ValidatingAdmissionPolicyBinding/beskar7-claims',
       ]),
     );
     const deployment = manifests('infrastructure-components.yaml').find(({ kind }) => kind === 'Deployment');

@@ -28,8 +28,14 @@ interface Role {
   }[];
 }
 
-/** What the API server asks for itself, so that no request shows it: the owner that a boot Secret names (OwnerReferencesPermissionEnforcement). */
-const ASKED_BY_ADMISSION: readonly Privilege[] = ['update physicalhosts.infrastructure.cluster.x-k8s.io/finalizers'];
+/**
+ * What the API server asks for itself, so that no request shows it: the owner that a boot Secret names
+ * (OwnerReferencesPermissionEnforcement), and who may write claims (deploy/manifests/claims.yaml).
+ */
+const ASKED_BY_ADMISSION: readonly Privilege[] = [
+  'update physicalhosts.infrastructure.cluster.x-k8s.io/finalizers',
+  'claim physicalhosts.infrastructure.cluster.x-k8s.io',
+];
 
 /** What the web page and earlier reports need: the end-to-end tests use it, those with Cluster API do not. */
 export const USED_END_TO_END: readonly Privilege[] = [

@@ -24,8 +24,8 @@ export async function kubectl(
 }
 
 /**
- * Installs the CustomResourceDefinitions and what else is shipped (ServiceAccount, ClusterRole, rule for templates), waits until the kinds are served, and makes a kubeconfig of
- * that ServiceAccount. Returns its path: Beskar7 runs with it, never as admin (rule 20).
+ * Installs the CustomResourceDefinitions and what else is shipped (ServiceAccount, ClusterRole, admission policies), waits until
+ * the kinds are served, and makes a kubeconfig of that ServiceAccount. Returns its path: Beskar7 runs with it, never as admin (rule 20).
  */
 export async function installBeskar7(plane: ControlPlane): Promise<string> {
   await kubectl(plane, 'apply', '--server-side', '--force-conflicts', '-f', path.join(ROOT, 'crds', 'generated'));

@@ -5,6 +5,8 @@ import { generatedFiles } from '../../crds/generate.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const CHART = 'deploy/helm';
+/** Admission policies, in deploy/manifests; the chart's admission.yaml includes each. */
+const POLICIES = ['templates.yaml', 'claims.yaml'] as const;
 const HEADER = '# Copied by `npm run generate`. Do not edit: edit';
 
 interface GeneratedFile {
@@ -14,19 +16,24 @@ interface GeneratedFile {
 }
 
 /**
- * What the chart cannot read from outside its folder: kinds, rights and the rule for templates are copied into `files/`, and the schema of the
+ * What the chart cannot read from outside its folder: kinds, rights and the admission policies are copied into `files/`, and the schema of the
  * values is made from their defaults.
  */
 export async function generatedChartFiles(): Promise<GeneratedFile[]> {
   const rbac = await readFile(path.join(ROOT, 'deploy/manifests/rbac.yaml'), 'utf8');
-  const templates = await readFile(path.join(ROOT, 'deploy/manifests/templates.yaml'), 'utf8');
+  const policies = await Promise.all(POLICIES.map((name) => copied(`deploy/manifests/${name}`, name)));
   const values = parse(await readFile(path.join(ROOT, CHART, 'values.yaml'), 'utf8')) as Record<string, unknown>;
   return [
     ...generatedFiles().map(({ name, content }) => ({ path: `${CHART}/files/crds/${name}`, content })),
     { path: `${CHART}/files/rbac.yaml`, content: `${HEADER} deploy/manifests/rbac.yaml.\n${rightsOf(rbac)}` },
-    { path: `${CHART}/files/templates.yaml`, content: `${HEADER} deploy/manifests/templates.yaml.\n${templates}` },
+    ...policies,
     { path: `${CHART}/values.schema.json`, content: `${JSON.stringify(valuesSchema(values), undefined, 2)}\n` },
   ];
+}
+
+async function copied(from: string, name: string): Promise<GeneratedFile> {
+  const text = await readFile(path.join(ROOT, from), 'utf8');
+  return { path: `${CHART}/files/${name}`, content: `${HEADER} ${from}.\n${text}` };
 }
 
 /** Paths of the chart's files that differ from their sources. */
