@@ -152,7 +152,9 @@ describe('what is said of the BMC when a release fails', () => {
     const { get } = one.deps.kube as unknown as { get: (...all: unknown[]) => Promise<unknown> };
     let reads = 0;
     const slow = (...all: unknown[]) =>
-      all[0] === HOSTS && (reads += 1) === 2 ? Promise.reject(kubeError(0, 'Aborted')) : Reflect.apply(get, one.deps.kube, all);
+      all[0] === HOSTS && (reads += 1) === 2
+        ? Promise.reject(kubeError(0, 'Aborted'))
+        : Reflect.apply(get, one.deps.kube, all);
     const kube = { ...one.deps.kube, get: slow };
     await failureOf(release({ ...one.deps, kube } as unknown as Dependencies));
     expect(one.conditions()).toEqual(['Ready=False ReleasePending']);
