@@ -29,8 +29,9 @@ export type EnrollResult =
   | {
       readonly kind: 'failed';
       readonly message: string;
-      /** RFC 3339: when the next attempt is due. */
+      /** RFC 3339, by the clock of this worker: what the host says. The run waits for `retryInMs`, whatever clocks say. */
       readonly nextAttemptAt: string;
+      readonly retryInMs: number;
       /** What of the spec this attempt was made with. */
       readonly connectionHash: string;
       /** `workerPool` of the host now, null: none. The next attempt is for its workers. */
@@ -274,7 +275,14 @@ async function tellFailure(
     };
   });
   deps.recorder.event(host, 'Warning', 'EnrollmentFailed', message);
-  return { kind: 'failed', message: failure.message, nextAttemptAt, connectionHash: usedHash, pool: poolOf(host) };
+  return {
+    kind: 'failed',
+    message: failure.message,
+    nextAttemptAt,
+    retryInMs: delayMs,
+    connectionHash: usedHash,
+    pool: poolOf(host),
+  };
 }
 
 function poolOf(host: PhysicalHost): string | null {

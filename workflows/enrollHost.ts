@@ -39,7 +39,8 @@ export async function enrollHost(given: HostInput, failedBefore = 0): Promise<st
       surprises = 0;
       usedHash = result.connectionHash;
       if (result.pool !== undefined) pool = result.pool;
-      waitMs = Math.max(0, Date.parse(result.nextAttemptAt) - Date.now());
+      // A duration: with a clock behind ours, a time would be over at once, and each attempt is a log-in.
+      waitMs = Math.max(SOON_MS, result.retryInMs);
       details.show(
         paragraphs(
           `**Waits** until ${result.nextAttemptAt} after ${failures} failed attempts`,

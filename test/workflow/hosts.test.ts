@@ -28,13 +28,13 @@ async function bmcQueues(run: WorkflowHandle): Promise<string[]> {
 type Enroll = Activities['enrollHost'];
 
 /** Fails so often, with the next attempt in so many milliseconds, then enrolls. */
-function failsFirst(times: number, nextInMs: number, connectionHash = 'old'): Enroll {
+function failsFirst(times: number, nextInMs: number, connectionHash = 'old', clockBehindMs = 0): Enroll {
   let tries = 0;
   return async () => {
     tries += 1;
     if (tries > times) return { kind: 'enrolled' };
-    const nextAttemptAt = await inMs(stage.env, nextInMs);
-    return { kind: 'failed', message: '401', nextAttemptAt, connectionHash };
+    const nextAttemptAt = await inMs(stage.env, nextInMs - clockBehindMs);
+    return { kind: 'failed', message: '401', nextAttemptAt, retryInMs: nextInMs, connectionHash };
   };
 }
 
@@ -54,6 +54,20 @@ describe('enroll/<ns>/<host>', () => {
     const tookMs = await lastedMs(run);
     expect(tookMs).toBeGreaterThanOrEqual(2 * MINUTE_MS - 1_000);
     expect(tookMs).toBeLessThan(2.5 * MINUTE_MS);
+  });
+
+  test('a worker whose clock is behind does not make it log in without a pause', async () => {
+    const fakes = stage.prepare({ enrollHost: failsFirst(3, MINUTE_MS, 'old', 60 * MINUTE_MS) });
+    const run = await stage.start('enroll', hostOf(fakes));
+    await run.result();
+    expect(await lastedMs(run)).toBeGreaterThanOrEqual(3 * MINUTE_MS - 1_000);
+  });
+
+  test('between two attempts there is a second, whatever the activity says', async () => {
+    const fakes = stage.prepare({ enrollHost: failsFirst(3, -MINUTE_MS) });
+    const run = await stage.start('enroll', hostOf(fakes));
+    await run.result();
+    expect(await lastedMs(run)).toBeGreaterThanOrEqual(3_000 - 50);
   });
 
   test('a changed host is tried at once, and its failures count anew', async () => {
@@ -130,6 +144,7 @@ describe('enroll/<ns>/<host>', () => {
               kind: 'failed',
               message: 'unreachable from here',
               nextAttemptAt: await inMs(stage.env, 1_000),
+              retryInMs: 1_000,
               connectionHash: 'x',
               pool: 'site-a',
             },
