@@ -12,7 +12,8 @@ import type { Dependencies } from './dependencies.ts';
 import { bmcFailure, claimLost, fromRedfish, isClaimLost, retryable } from './failures.ts';
 import { claimFence, refusePaused } from './fence.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
-import { writeMachineStatus, type Written } from './machineStatus.ts';
+import type { Written } from './machineStatus.ts';
+import { writeProgress } from './refusedWrites.ts';
 import { specOfClaim } from './plan.ts';
 import { fenced, switchOff, switchOn } from './power.ts';
 import { REACHABLE, seenOnUntil, tellingReachability, tellReachability } from './reachability.ts';
@@ -230,7 +231,7 @@ async function recordBoot(deps: Dependencies, input: BootInput, armed: PhysicalH
   );
   const inspectionDeadline = host.status?.inspection?.deadline ?? deadline;
   deps.recorder.event(host, 'Normal', 'InspectionStarted', `Inspection started for Beskar7Machine ${ref.machine.name}`);
-  const written = await writeMachineStatus(deps.kube, run, {
+  const written = await writeProgress(deps, run, {
     phase: 'Inspecting',
     reason: MACHINE_REASONS.waitingForInspection,
     message: `Host ${ref.host} boots the inspection image; its report is due until ${inspectionDeadline}.`,

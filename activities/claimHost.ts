@@ -18,6 +18,7 @@ import { isRefusedWrite, retryable } from './failures.ts';
 import { candidates, noHostMessage } from './freeHosts.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
+import { writeProgress } from './refusedWrites.ts';
 import { planOf, planOfClaim, recordPlan, specToProvision, type Plan } from './plan.ts';
 import { recordEnd } from './recordEnd.ts';
 import { traceContext } from './traceContext.ts';
@@ -88,7 +89,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     if (adopted?.kind === 'provisioned')
       return { kind: 'notDue', reason: 'AlreadyProvisioned', message: adopted.message };
     if (adopted) {
-      const written = await writeMachineStatus(deps.kube, run, adoptedReport(adopted.claim));
+      const written = await writeProgress(deps, run, adoptedReport(adopted.claim));
       const plan = planOfClaim(machine, adopted.specHash);
       return { kind: 'claimed', claim: claimedBy(run, adopted.claim), plan, ...before, ...written };
     }
@@ -102,7 +103,8 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   machine = await recordPlan(deps, machine, spec);
   run = { ...run, ...sinceOf(machine) };
   const plan = planOf(machine, spec);
-  const demand = demandOf(machine, tried, (await readOwner(deps.kube, machine))?.failureDomain);
+  const failureDomain = (await readOwner(deps.kube, machine))?.failureDomain;
+  const demand: Demand = { selector: machine.spec.hostSelector, failureDomain, tried };
   const claiming: Claiming = {
     machine,
     attempt: Math.max(input.attempt, tried.length + 1),
@@ -165,7 +167,7 @@ async function refusedClaim(
 }
 
 async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {
-  const written = await writeMachineStatus(deps.kube, run, claimingReport(claim.ref.host));
+  const written = await writeProgress(deps, run, claimingReport(claim.ref.host));
   return { kind: 'claimed', claim: claimedBy(run, claim), plan, ...attemptsBefore(run), ...written };
 }
 
@@ -274,10 +276,6 @@ async function requireOthers(deps: Dependencies, { metadata }: PhysicalHost, mac
   });
   if (live?.spec.consumerRef?.uid === machineUid)
     throw retryable(`host ${namespace}/${name} was claimed by an earlier try of this activity; it begins anew`);
-}
-
-function demandOf(machine: Beskar7Machine, tried: readonly string[], failureDomain: string | undefined): Demand {
-  return { selector: machine.spec.hostSelector, failureDomain, tried };
 }
 
 function waitingForOf({ failureDomain, tried }: Demand): NonNullable<Beskar7MachineStatus['waitingFor']> {

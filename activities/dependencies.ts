@@ -37,6 +37,8 @@ export interface ActivityMetrics {
   provisioningDone(seconds: number): void;
   /** A run that ended without success, by the reason on the machine. */
   provisioningFailed(reason: string): void;
+  /** The API server refused a call of a step for good (403, 422). */
+  requestRefused(): void;
 }
 
 /** Limits, in milliseconds. */

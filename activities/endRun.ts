@@ -7,6 +7,7 @@ import { heldHosts } from './heldHosts.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
+import { writeProgress } from './refusedWrites.ts';
 import { patchMachineEnd } from './machineEnd.ts';
 import { imageHashOf, type Plan } from './plan.ts';
 
@@ -109,10 +110,9 @@ export async function reportProgress(deps: Dependencies, input: ReportProgressIn
     const about = { apiVersion: API_VERSION, kind: 'Beskar7Machine', metadata: input.run.machine };
     deps.recorder.event(about, 'Warning', eventReason(failed.reason), failed.message);
   }
-  return writeMachineStatus(deps.kube, input.run, {
-    phase: input.phase,
-    reason: input.reason,
-    message: input.message,
-    ...(input.claim ? { host: input.claim.host } : {}),
-  });
+  const { claim, phase, reason, message } = input;
+  const report = { phase, reason, message };
+  return claim
+    ? writeProgress(deps, input.run, { ...report, host: claim.host })
+    : writeMachineStatus(deps.kube, input.run, report);
 }

@@ -9,10 +9,11 @@ import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import type { MachineAddress } from '../crds/schema.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import { claimLost } from './failures.ts';
+import { claimLost, isRefusedWrite } from './failures.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { patchMachineEnd } from './machineEnd.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
+import { tellRefusal, writeProgress } from './refusedWrites.ts';
 import { readOwner } from './owner.ts';
 import type { Plan } from './plan.ts';
 
@@ -60,7 +61,7 @@ export async function openProvisioning(
     await hostForClaim(deps, ref),
   );
   const openedAt = Date.parse(host.status?.handover?.openedAt ?? new Date().toISOString());
-  const written = await writeMachineStatus(deps.kube, run, {
+  const written = await writeProgress(deps, run, {
     phase: 'Provisioning',
     reason: MACHINE_REASONS.waitingForHandover,
     message: `The hardware of host ${ref.host} is good; the inspection image fetches the final OS and starts it.`,
@@ -107,7 +108,7 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
   let live = host as PhysicalHost;
   if (claim.stage === 'Armed') {
     let result = { kind: 'waiting' } as SettleResult;
-    live = await patchHost(
+    const written = await patchHost(
       deps.kube,
       ref,
       (current) => {
@@ -122,7 +123,15 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
         return claimPatch(releasingClaim(now, timedOut, input.run.workflow.runID));
       },
       live,
-    );
+    ).catch(async (error: unknown) => {
+      // Nothing is sent to the BMC before the release has written its stage: the deadline holds though this write was refused.
+      if (result.kind !== 'timedOut' || !isRefusedWrite(error)) throw error;
+      const { namespace, host: name } = ref;
+      await tellRefusal(deps, { machine: ref.machine, host: { namespace, name } }, 'settleHandover', error);
+      return undefined;
+    });
+    if (written === undefined) return { kind: 'waiting' };
+    live = written;
     if (result.kind !== 'provisioned') return result;
   } else if (host === cached) {
     // An earlier try came this far; caches leave out the network cards of the report.

@@ -19,6 +19,7 @@ import { takeReport, type TakeReportInput } from './inspection.ts';
 import { markReleasing, type MarkReleasingInput } from './markReleasing.ts';
 import { releaseHost, releaseHostUnserved, type ReleaseHostInput } from './releaseHost.ts';
 import { letHostGo, retireHost, retireHostUnserved, type LetHostGoInput, type RetireInput } from './retireHost.ts';
+import { tellingRefusals } from './refusedWrites.ts';
 import { withHeartbeat } from './activityScope.ts';
 import { FailedPolls } from './failedPolls.ts';
 import { lookForConsumer, type LookForConsumerInput } from './orphan.ts';
@@ -30,7 +31,9 @@ const SLOW_HEARTBEAT_MS = 4_000;
 
 /** For the queue `await-run`. */
 export function createAwaitRunActivities(deps: Dependencies) {
-  return { endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)) };
+  return tellingRefusals(deps, {
+    endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)),
+  });
 }
 
 /** For the queue `await-release`. */
@@ -42,7 +45,7 @@ export function createAwaitReleaseActivities(deps: Dependencies) {
 
 /** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
 export function createKubernetesActivities(deps: Dependencies) {
-  return {
+  return tellingRefusals(deps, {
     // Of runs that an earlier version began, which has both on this queue.
     ...createAwaitRunActivities(deps),
     ...createAwaitReleaseActivities(deps),
@@ -62,7 +65,7 @@ export function createKubernetesActivities(deps: Dependencies) {
     enrollHostUnserved: (host: HostInput) => enrollHostUnserved(deps, host),
     letHostGo: (input: LetHostGoInput) => letHostGo(deps, input),
     removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),
-  };
+  });
 }
 
 /** Where a run names itself: when it is reset, calls that it had made already are repeated for the new run with the words of the old one. */
@@ -79,7 +82,7 @@ function atBmc<T extends object | void>(body: (signal: AbortSignal) => Promise<T
 /** Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. */
 export function createBmcActivities(deps: Dependencies) {
   const failedPolls = new FailedPolls();
-  return {
+  return tellingRefusals(deps, {
     enrollHost: (input: EnrollInput) => atBmc((signal) => enrollHost(deps, input, signal)),
     prepareBoot: (input: BootInput) => atBmc((signal) => prepareBoot(deps, input, signal)),
     bootInspector: (input: BootInput) => atBmc((signal) => bootInspector(deps, input, signal)),
@@ -88,7 +91,7 @@ export function createBmcActivities(deps: Dependencies) {
       atBmc((signal) => retireHost(deps, input, signal, Context.current().info.taskQueue)),
     monitorShard: (input: MonitorInput) =>
       withHeartbeat((signal) => monitorShard(deps, failedPolls, input, signal), SLOW_HEARTBEAT_MS),
-  };
+  });
 }
 
 /** The permit of rule 5, alone on its queue: the queue's rate limit is the power budget. */

@@ -2,9 +2,12 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { MACHINE_REASONS } from '../crds/reasons.ts';
 import { summarize, type HardwareSummary } from '../crds/requirements.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
+import { KubeError } from '../kube/error.ts';
 import type { Dependencies } from './dependencies.ts';
+import { isRefusedWrite } from './failures.ts';
 import { hostForClaim, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
-import { writeMachineStatus, type Written } from './machineStatus.ts';
+import type { Written } from './machineStatus.ts';
+import { tellRefusal, writeProgress } from './refusedWrites.ts';
 
 export interface TakeReportInput {
   readonly claim: ClaimRef;
@@ -18,7 +21,12 @@ export type TakeReportResult =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'waiting' }
   /** `wasScriptFetched`: whether the server came as far as its boot script; absent: not known any more. */
-  | { readonly kind: 'timedOut'; readonly wasScriptFetched?: boolean };
+  | {
+      readonly kind: 'timedOut';
+      readonly wasScriptFetched?: boolean;
+      /** The API server refused to have the timeout written to the host, for this reason. */
+      readonly refusal?: string;
+    };
 
 /**
  * Reads whether the report of a claim is there (rule 11). When the timer has fired, report against timeout is decided by one
@@ -26,7 +34,18 @@ export type TakeReportResult =
  */
 export async function takeReport(deps: Dependencies, input: TakeReportInput): Promise<TakeReportResult> {
   const { claim: ref, run } = input;
-  const { host, wasScriptFetched } = await patchOrRead(deps, input);
+  const found = await patchOrRead(deps, input).catch((error: unknown) => {
+    // The deadline holds all the same: nothing is sent to the BMC before the release has written its stage, which is a write to the host too.
+    if (input.timedOut && isRefusedWrite(error)) return error;
+    throw error;
+  });
+  if (found instanceof KubeError) {
+    const { namespace, host: name } = ref;
+    await tellRefusal(deps, { machine: run.machine, host: { namespace, name } }, 'takeReport', found);
+    deps.metrics.inspectionFailed('Timeout');
+    return { kind: 'timedOut', refusal: found.message };
+  }
+  const { host, wasScriptFetched } = found;
   requireClaim(host, ref, ['Armed']);
   const { inspection, inspectionReport, inspectionPhase, handover } = host.status ?? {};
   if (handover?.claim === ref.id && handover.outcome === 'Failed') {
@@ -38,7 +57,7 @@ export async function takeReport(deps: Dependencies, input: TakeReportInput): Pr
       const seconds = (Date.parse(host.status.inspectionTimestamp) - Date.parse(inspection.poweredOnAt)) / 1000;
       deps.metrics.inspectionDone(Math.max(0, seconds));
     }
-    const written = await writeMachineStatus(deps.kube, run, {
+    const written = await writeProgress(deps, run, {
       phase: 'Validating',
       reason: MACHINE_REASONS.validatingHardware,
       message: `Host ${ref.host} has reported its hardware; it is compared with hardwareRequirements.`,

@@ -65,6 +65,8 @@ export const CONDITIONS = {
   duplicateMAC: 'DuplicateMAC',
   /** The inspector said after the hand-over that it had failed (rule 22). */
   failureReported: 'FailureReported',
+  /** The API server refuses for good what a step has to write, on this object or on the one that belongs to it. */
+  writeRefused: 'WriteRefused',
   /** A free host whose server was confirmed off is on, and no machine has claimed it. */
   unexpectedlyOn: 'UnexpectedlyOn',
   /** Its BMC keeps a network boot that could not be taken back. */
@@ -79,6 +81,7 @@ export const RAISED_CONDITIONS = [
   CONDITIONS.consumerMissing,
   CONDITIONS.claimLost,
   CONDITIONS.deletionBlocked,
+  CONDITIONS.writeRefused,
   CONDITIONS.unexpectedlyOn,
   CONDITIONS.duplicateMAC,
   CONDITIONS.networkBootNotOffered,

@@ -63,7 +63,7 @@ export function explainMachine(machine: Beskar7Machine, around: Around = {}): Ex
   const hostName = host?.metadata.name ?? machine.status?.hostRef?.name;
   const meaning = meaningOf(ready?.reason, progress);
   const fill = filled(machineLines(machine, hostName, owner, flags));
-  const raised = [CONDITIONS.paused, 'SpecChangeIgnored'].flatMap((type) => {
+  const raised = [CONDITIONS.paused, CONDITIONS.writeRefused, 'SpecChangeIgnored'].flatMap((type) => {
     const condition = findCondition(conditions, type);
     return condition?.status === 'True' && condition.reason !== ready?.reason ? [`${type}: ${condition.message}`] : [];
   });

@@ -64,6 +64,11 @@ export function createMetrics(counted: Counted): {
     labelNames: ['reason'],
     registers,
   });
+  const refusals = new Counter({
+    name: 'beskar7_refused_requests_total',
+    help: 'Calls of steps that the API server refused for good (403, 422): a policy, or a missing permission.',
+    registers,
+  });
   const requests = new Histogram({
     name: 'beskar7_redfish_request_duration_seconds',
     help: 'Requests to BMCs by method and outcome: the class of the status, or why there was none.',
@@ -78,6 +83,7 @@ export function createMetrics(counted: Counted): {
       inspectionFailed: (reason) => inspectionFailures.inc({ reason }),
       provisioningDone: (seconds) => provisioning.observe(seconds),
       provisioningFailed: (reason) => provisioningFailures.inc({ reason }),
+      requestRefused: () => refusals.inc(),
     },
     watchObserverOf: registerWatches(registers),
     redfishRequest: ({ method, outcome, seconds }) => requests.observe({ method, outcome: classOf(outcome) }, seconds),

@@ -201,8 +201,10 @@ async function inspect(
       }
       case 'failed':
         return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`);
-      case 'timedOut':
-        return failed('InspectionTimeout', noReport(ref.host, deadline, result.wasScriptFetched));
+      case 'timedOut': {
+        const refusal = result.refusal === undefined ? '' : ` The host could not be written: ${result.refusal}.`;
+        return failed('InspectionTimeout', noReport(ref.host, deadline, result.wasScriptFetched) + refusal);
+      }
       case 'waiting':
         break;
     }
@@ -237,7 +239,7 @@ async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd>
     if (result.kind === 'failed') {
       return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`);
     }
-    // `waiting` here: a worker of an earlier version, which leaves it to the release to end the claim.
+    // `waiting` here: the API server refuses to have it written that the claim ends; its release tries again.
     if (!isTold) return late;
   }
 }

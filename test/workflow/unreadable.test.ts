@@ -81,6 +81,7 @@ const WAITING: Record<
         kind: 'failed',
         message: '401',
         nextAttemptAt: await inMs(stage.env, 600_000),
+        retryInMs: 600_000,
         connectionHash: 'old',
       }),
     },

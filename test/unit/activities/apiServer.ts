@@ -19,6 +19,8 @@ export class ApiServer {
   readonly writes: ApiCall[] = [];
   /** Waited for after a call was carried out and before it is answered. */
   answering: (call: ApiCall) => Promise<void> | void = () => undefined;
+  /** What a policy refuses for good: then with 403. */
+  refuses: (call: ApiCall) => boolean = () => false;
   readonly #http = new TestServer();
   readonly #objects = new Map<string, Identified & { status?: Json }>();
   readonly #clients: KubeClient[] = [];
@@ -79,7 +81,9 @@ export class ApiServer {
     const verb = verbOf(request, this.#objects.has(path));
     const body = (request.body === '' ? {} : JSON.parse(request.body)) as Json;
     const call = { verb, what: request.path.replace(/^.*\/namespaces\/[^/]+\//, ''), body };
-    const [status, answer] = this.#carryOut(call, path, request.query);
+    const [status, answer] = this.refuses(call)
+      ? refusal(403, 'Forbidden', `denied by policy: ${call.what}`)
+      : this.#carryOut(call, path, request.query);
     if (status < 400 && verb !== 'get' && verb !== 'list') this.writes.push(call);
     const text = structuredClone(answer);
     await this.answering(call);

@@ -39,7 +39,9 @@ export function workerOn(api: ApiServer, parts: Partial<Dependencies> = {}): Dep
       inspectionFailed: () => undefined,
       provisioningDone: () => undefined,
       provisioningFailed: () => undefined,
+      requestRefused: () => undefined,
     },
+    logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
     options: {
       bootTimeoutMs: 600_000,
       inspectionTimeoutMs: 600_000,
