@@ -5,8 +5,10 @@ import { connectionHash } from '../crds/connection.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import { networkTarget, notOffered, type NetworkAddress, type SystemInfo } from '../redfish/index.ts';
+import type { NetworkAddress, NetworkInventory, SystemInfo } from '../redfish/index.ts';
 import type { HostInput, ObjectRef } from '../workflows/names.ts';
+import { withinMs } from './activityScope.ts';
+import { FOUND_ANEW, interfacesUnread, networkBootNotOffered } from './enrolledConditions.ts';
 import { ownClaimedSecrets } from './claimedSecrets.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -46,6 +48,13 @@ const REFUSED_PASSWORD_MS = 60_000;
 const LONGEST_SECRET_MS = 60_000;
 const MENDED_BY_SECRET: readonly string[] = [HOST_REASONS.secretMissing, HOST_REASONS.secretInvalid, HOST_REASONS.tls];
 const CLAIMED = 'is claimed';
+/**
+ * Temporal gives an enrolment 120 s. A slow BMC takes 20 to 30 s for each of the three requests that find its system: they have most of that, and
+ * what was found is kept for the next attempt. Network interfaces get what is left, and a write at the end its time.
+ */
+const SYSTEM_WITHIN_MS = 95_000;
+const NETWORK_WITHIN_MS = 105_000;
+const LATE = `its system was not read within ${SYSTEM_WITHIN_MS / 1000} s; what was found of the way to it is kept for the next attempt`;
 
 /**
  * One attempt to enroll a host: connect, read the system, write hardware, addresses and state Available. Changes nothing at the
@@ -58,14 +67,17 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
   if (due.kind === 'notDue') return due;
   const { host } = due;
   const usedHash = connectionHash(host.spec);
+  const beganMs = performance.now();
   try {
     const owned = await ownHost(deps, host);
     await ownSecrets(deps, owned);
     const bmc = await connectBmc(deps, owned, 'fresh');
-    const info = await bmc.getSystemInfo({ signal });
-    const nics = await bmc.getNetworkAddresses({ signal });
+    const late = { message: `the BMC of host ${name} is slow: ${LATE}`, kind: 'Timeout' };
+    const info = await withinMs(SYSTEM_WITHIN_MS, signal, late, (limited) => bmc.getSystemInfo({ signal: limited }));
+    const leftMs = NETWORK_WITHIN_MS - (performance.now() - beganMs);
+    const network = await bmc.readNetwork({ signal, timeoutMs: Math.max(0, leftMs) });
     const secrets = await disownFormerSecrets(deps, owned);
-    await writeEnrolled(deps, owned, info, nics, { connectionHash: usedHash, secrets });
+    await writeEnrolled(deps, owned, info, network, { connectionHash: usedHash, secrets });
     return { kind: 'enrolled' };
   } catch (error) {
     if (signal.aborted) throw error;
@@ -171,7 +183,7 @@ async function writeEnrolled(
   deps: Dependencies,
   host: PhysicalHost,
   info: SystemInfo,
-  nics: NetworkAddress[],
+  { interfaces: nics, problem }: NetworkInventory,
   enrollment: { readonly connectionHash: string; readonly secrets: string[] },
 ): Promise<void> {
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
@@ -196,6 +208,7 @@ async function writeEnrolled(
       if (isOn(info.powerState) && hasToBeOff) patches.push(unexpectedlyOn(live));
       const notBootable = networkBootNotOffered(live, info);
       if (notBootable) patches.push(notBootable);
+      if (problem !== undefined) patches.push(interfacesUnread(problem));
       return {
         state: 'Available',
         ready: true,
@@ -217,17 +230,6 @@ async function writeEnrolled(
     },
     host,
   );
-}
-
-/** Conditions that an enrolment finds, or does not. */
-const FOUND_ANEW: readonly string[] = [CONDITIONS.unexpectedlyOn, CONDITIONS.networkBootNotOffered];
-
-/** Said before a machine claims the host and fails with it. A BMC that lists nothing may offer it. */
-function networkBootNotOffered(host: PhysicalHost, { bootTargets = [] }: SystemInfo): ConditionPatch | undefined {
-  const target = networkTarget(host.spec.networkBoot ?? 'PXE');
-  if (bootTargets.length === 0 || bootTargets.includes(target)) return undefined;
-  const message = `The BMC ${notOffered(target, bootTargets)}. A machine that claims this host fails to boot it.`;
-  return { type: CONDITIONS.networkBootNotOffered, status: 'True', reason: 'TargetNotListed', message };
 }
 
 function macsOf(nics: NetworkAddress[]): string[] {

@@ -6,7 +6,7 @@ import type { Dependencies } from './dependencies.ts';
 import type { FailedPoll, FailedPolls } from './failedPolls.ts';
 import type { FailureType } from './failures.ts';
 import { isMonitored, placeOf } from './monitored.ts';
-import { pollHost, type PollDependencies } from './pollHost.ts';
+import { pollHost, REQUEST_MS, type PollDependencies } from './pollHost.ts';
 
 export interface MonitorResult {
   /** `over`: it lasted long enough; `noHosts`: the pool has no hosts any more. */
@@ -22,8 +22,8 @@ export type MonitorDependencies = PollDependencies &
 const LASTS_MS = 3_600_000;
 /** BMCs that are being asked at a time, per shard. */
 const MOST_POLLS = 256;
-/** A poll ends by itself before this; the longest one is a find of the system in three requests. */
-const POLL_MS = 70_000;
+/** A poll ends by itself before this; the longest one finds the system in three requests. */
+const POLL_MS = 3 * REQUEST_MS + 5_000;
 
 /**
  * Looks at each host of a shard once per interval, spread over it, out of the watch cache; each poll on its own, so that a slow BMC holds

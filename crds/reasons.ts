@@ -73,6 +73,8 @@ export const CONDITIONS = {
   bootOverrideLeft: 'BootOverrideLeft',
   /** Its BMC does not list the network boot that spec.networkBoot asks for. */
   networkBootNotOffered: 'NetworkBootNotOffered',
+  /** Its BMC did not give (all of) the network interfaces at enrolment. */
+  networkInterfacesUnread: 'NetworkInterfacesUnread',
   paused: 'Paused',
 } as const;
 
@@ -85,6 +87,7 @@ export const RAISED_CONDITIONS = [
   CONDITIONS.unexpectedlyOn,
   CONDITIONS.duplicateMAC,
   CONDITIONS.networkBootNotOffered,
+  CONDITIONS.networkInterfacesUnread,
   CONDITIONS.bootOverrideLeft,
   CONDITIONS.failureReported,
 ] as const;

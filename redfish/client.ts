@@ -1,9 +1,9 @@
 import { BootOverride } from './bootOverride.ts';
 import { checkConnection, type RedfishConnectionOptions } from './connectionOptions.ts';
-import { Conversation, type ReadOptions } from './conversation.ts';
+import { Conversation } from './conversation.ts';
 import { RedfishError } from './error.ts';
 import type { Identify, MutateOptions } from './fence.ts';
-import { readNetworkAddresses, type NetworkAddress } from './network.ts';
+import { readNetwork, type NetworkAddress, type NetworkInventory } from './network.ts';
 import { Power, type PowerOptions, type PowerRequest, type WaitOptions } from './power.ts';
 import { powerStateOf, systemInfoOf, SystemReader, type PowerState, type SystemInfo } from './system.ts';
 
@@ -104,10 +104,14 @@ export class RedfishClient {
     return this.#run(() => this.#power.restart(options));
   }
 
-  /** MAC and IP addresses of the server's interfaces as far as the BMC knows them; empty when it does not. */
-  getNetworkAddresses(options: CallOptions = {}): Promise<NetworkAddress[]> {
-    const read: ReadOptions = options;
-    return this.#run(() => readNetworkAddresses(this.#conversation, this.#system, read));
+  /** MAC and IP addresses of the server's interfaces as far as the BMC tells them; empty when it does not. */
+  async getNetworkAddresses(options: CallOptions = {}): Promise<NetworkAddress[]> {
+    return (await this.readNetwork(options)).interfaces;
+  }
+
+  /** The same, with why something could not be read. `timeoutMs` is for all of it. */
+  readNetwork(options: CallOptions = {}): Promise<NetworkInventory> {
+    return this.#run(() => readNetwork(this.#conversation, this.#system, options));
   }
 
   async #run<T>(call: () => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ export { RedfishClient, type CallOptions } from './client.ts';
 export type { RedfishConnectionOptions } from './connectionOptions.ts';
 export { RedfishError, type RedfishErrorDetails, type RedfishErrorKind } from './error.ts';
 export type { BeforeSend, Identify, MutateOptions, ServerShown } from './fence.ts';
-export type { NetworkAddress } from './network.ts';
+export type { NetworkAddress, NetworkInventory } from './network.ts';
 export type { ObservedRequest, ObserveRequest } from './observe.ts';
 export { RedfishPool, type RedfishPoolOptions } from './pool.ts';
 export type { PowerOptions, PowerRequest, WaitOptions } from './power.ts';

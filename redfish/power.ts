@@ -158,19 +158,26 @@ export class Power {
 
   async #post(held: Held, system: Resource, wish: PowerRequest | 'Restart', options: MutateOptions) {
     const listed = await this.#listedTypes(held, system, options);
-    const type = RESET_TYPES[wish].find((candidate) => listed === undefined || listed.includes(candidate));
-    if (type === undefined) {
+    const types = RESET_TYPES[wish].filter((candidate) => listed === undefined || listed.includes(candidate));
+    if (types.length === 0) {
       const message = `the BMC ${this.#conversation.config.host} offers no ${RESET_TYPES[wish].join(' or ')}, only ${listed?.join(', ')}`;
       throw new RedfishError('Refused', `${message}: power ${wish} was not sent`);
     }
     const link = linkOf(field(resetAction(system), 'target'));
     const path = this.#conversation.resolve(link ?? `${system.path.replace(/\/+$/, '')}/Actions/ComputerSystem.Reset`);
-    // Never If-Match on an action: iDRAC answers 412.
-    const request = { method: 'POST', path, body: { ResetType: type } } as const;
-    this.#system.forget();
-    const reply = await held.send(request, options);
-    if (!isSuccess(reply)) throw this.#conversation.refusal(reply, request);
-    return reply;
+    let refusal: RedfishError | undefined;
+    for (const ResetType of types) {
+      // Never If-Match on an action: iDRAC answers 412.
+      const request = { method: 'POST', path, body: { ResetType } } as const;
+      this.#system.forget();
+      const reply = await held.send(request, options);
+      if (isSuccess(reply)) return reply;
+      const refused = this.#conversation.refusal(reply, request);
+      refusal ??= refused;
+      // What is listed and refused is no reason to leave the server as it is: the next kind does the same in another way.
+      if (refused.kind !== 'Refused' || refused.mayHaveLanded || isOnlyToBeSure(system, wish)) throw refused;
+    }
+    throw refusal;
   }
 
   /** AllowableValues, else ActionInfo (read once), else undefined: all are assumed. */
@@ -198,4 +205,9 @@ export class Power {
 
 function resetAction(system: Resource): unknown {
   return field(system.json, 'Actions', '#ComputerSystem.Reset');
+}
+
+/** The server shows what is asked already: a refusal says so, and no other kind is due. */
+function isOnlyToBeSure(system: Resource, wish: PowerRequest | 'Restart'): boolean {
+  return wish !== 'Restart' && SETTLED[wish].includes(powerStateOf(system));
 }

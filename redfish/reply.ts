@@ -55,16 +55,21 @@ export function refusalOf(
   redact: (text: string) => string,
 ): RedfishError {
   const said = readBmcMessage(reply.json, redact);
-  const kind = kindOf(reply.status, said.messageIds, changes);
+  const wantsLicense = LICENSE.test([said.text, ...said.messageIds].join(' '));
+  const kind = kindOf(reply.status, said.messageIds, changes, wantsLicense);
   const quote = said.text === '' ? '' : `: "${said.text}"`;
-  return new RedfishError(kind, `${what} was ${verb(kind)} with ${reply.status}${quote}${advice(kind)}`, {
-    status: reply.status,
-    messageIds: said.messageIds,
-    retryAfterMs: retryAfterMs(reply.headers['retry-after']),
-    retryable: kind === 'Busy' || reply.status >= 500,
-    // 502 and 504 come from something in front of the service that did not hear the outcome.
-    mayHaveLanded: changes && (reply.status === 502 || reply.status === 504 || reply.status === 500),
-  });
+  return new RedfishError(
+    kind,
+    `${what} was ${verb(kind)} with ${reply.status}${quote}${wantsLicense ? NO_LICENSE : advice(kind)}`,
+    {
+      status: reply.status,
+      messageIds: said.messageIds,
+      retryAfterMs: retryAfterMs(reply.headers['retry-after']),
+      retryable: kind === 'Busy' || reply.status >= 500,
+      // 502 and 504 come from something in front of the service that did not hear the outcome.
+      mayHaveLanded: changes && (reply.status === 502 || reply.status === 504 || reply.status === 500),
+    },
+  );
 }
 
 /** Whether the error body names `property` (in texts, MessageArgs or RelatedProperties). */
@@ -72,8 +77,17 @@ export function namesProperty(reply: Reply, property: string): boolean {
   return readBmcMessage(reply.json, (text) => text).mentions.includes(property);
 }
 
-function kindOf(status: number, messageIds: readonly string[], changes: boolean): RedfishErrorKind {
-  if (status === 401 || status === 403) return 'Unauthorized';
+/** Some BMCs answer 403 where a feature is not licensed: no account mends that. */
+const LICENSE = /licen[cs]e/i;
+const NO_LICENSE = '; the BMC asks for a license, the account is not the reason';
+
+function kindOf(
+  status: number,
+  messageIds: readonly string[],
+  changes: boolean,
+  wantsLicense: boolean,
+): RedfishErrorKind {
+  if (status === 401 || (status === 403 && !wantsLicense)) return 'Unauthorized';
   if ([408, 429, 502, 503, 504].includes(status) || saysBusy(messageIds)) return 'Busy';
   return changes ? 'Refused' : 'Protocol';
 }

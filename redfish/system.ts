@@ -37,6 +37,9 @@ export class SystemReader {
   readonly #conversation: Conversation;
   #path: string | undefined;
   #snapshot: Resource | undefined;
+  /** What an earlier search has found, also where it came to no end: a slow BMC needs several attempts. */
+  #collection: string | undefined;
+  #expandQuery: string | undefined;
 
   constructor(conversation: Conversation) {
     this.#conversation = conversation;
@@ -56,16 +59,18 @@ export class SystemReader {
     }
     const known = this.#path;
     const path = known ?? (await this.#discover(reader, readOptions));
+    this.#path = path;
     try {
       const resource = await reader.get(path, readOptions);
-      this.#path = path;
       this.#snapshot = resource;
       this.#identify(resource, options);
       return resource;
     } catch (error) {
+      if (!(error instanceof RedfishError) || error.status !== 404) throw error;
       // A BMC may number its systems anew after a restart of its own.
-      if (known === undefined || !(error instanceof RedfishError) || error.status !== 404) throw error;
       this.#path = undefined;
+      this.#collection = undefined;
+      if (known === undefined) throw error;
       return this.read(reader, readOptions);
     }
   }
@@ -81,20 +86,36 @@ export class SystemReader {
     }
   }
 
+  /** The query that makes this service give the members of a collection with it; undefined: it does not say that it can. Known once the system was found. */
+  get expandQuery(): string | undefined {
+    return this.#expandQuery;
+  }
+
   /** Call before anything is changed: what was read is history then. */
   forget(): void {
     this.#snapshot = undefined;
   }
 
   async #discover(reader: Reader, options: ReadOptions): Promise<string> {
+    const collection = (this.#collection ??= await this.#findCollection(reader, options));
+    try {
+      return this.#choose(await this.#members(reader, options, collection));
+    } catch (error) {
+      if (error instanceof RedfishError && error.status === 404) this.#collection = undefined;
+      throw error;
+    }
+  }
+
+  async #findCollection(reader: Reader, options: ReadOptions): Promise<string> {
     const { config } = this.#conversation;
     const root = await this.#readRoot(reader, options);
+    this.#expandQuery = expandQueryOf(root.json);
     const systems = linkOf(field(root.json, 'Systems'));
     if (systems === undefined) {
       const message = `the Redfish service at ${config.host} has no Systems: is this the address of a server's BMC?`;
       throw new RedfishError('SystemNotFound', message);
     }
-    return this.#choose(await this.#members(reader, options, this.#conversation.resolve(systems)));
+    return this.#conversation.resolve(systems);
   }
 
   /** The root is at `/redfish/v1/` (DSP0266 §"Service root"); some services know only the form without the slash. */
@@ -189,6 +210,14 @@ export function systemInfoOf(system: Resource): SystemInfo {
     powerState: powerStateOf(system),
     ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<SystemInfo>),
   };
+}
+
+/** DSP0266 §"Expand": `.` leaves links alone, `*` does not; levels may be said where they are offered. */
+function expandQueryOf(root: JsonObject): string | undefined {
+  const offered = field(root, 'ProtocolFeaturesSupported', 'ExpandQuery');
+  const what = field(offered, 'NoLinks') === true ? '.' : field(offered, 'ExpandAll') === true ? '*' : undefined;
+  if (what === undefined) return undefined;
+  return `$expand=${what}${field(offered, 'Levels') === true ? '($levels=1)' : ''}`;
 }
 
 function bootTargetsOf(json: JsonObject): readonly string[] | undefined {

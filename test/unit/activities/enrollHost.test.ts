@@ -5,7 +5,7 @@ import { connectionHash } from '../../../crds/connection.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { host } from '../controllers/builders.ts';
-import { fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
+import { extendedError, fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { ApiServer } from './apiServer.ts';
 import { asActivity, putBehind, workerOn } from './worker.ts';
 
@@ -77,4 +77,13 @@ test.each<[string, string[], 'PXE' | 'HTTP' | undefined, RegExp | undefined]>([
   const said = findCondition(live().status?.conditions, 'NetworkBootNotOffered');
   if (message === undefined) expect(said).toBeUndefined();
   else expect(said?.message).toMatch(message);
+});
+
+test('interfaces that the BMC does not give away do not end an enrolment: the condition says why', async () => {
+  bmc.extra = { EthernetInterfaces: { '@odata.id': '/nics' } };
+  bmc.on('GET', '/nics', { status: 403, body: extendedError('Oem.1.0.NotLicensed', 'A license is needed.') });
+  expect(await enrolled()).toEqual({ kind: 'enrolled' });
+  expect(live().status).toMatchObject({ state: 'Available', ready: true, macAddresses: [] });
+  const said = findCondition(live().status?.conditions, 'NetworkInterfacesUnread');
+  expect(said?.message).toMatch(/A license is needed.*the account is not the reason.*spec.bootMACAddress/);
 });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import { allow, clientOf, extendedError, failureOf, fakeBmc, stopAll } from './fakeBmc.ts';
+import { allow, clientOf, extendedError, failureOf, fakeBmc, stopAll, type FakeBmc } from './fakeBmc.ts';
 
 afterEach(stopAll);
 
@@ -293,5 +293,38 @@ describe('reset', () => {
     });
     await clientOf(bmc).reset(allow);
     expect(types(bmc)).toEqual(sent);
+  });
+});
+
+describe('a kind that is listed and refused', () => {
+  const refuses = (...types: string[]) =>
+    fakeBmc((it) => {
+      it.power = 'On';
+      it.on('POST', `${SYSTEM}/Actions/ComputerSystem.Reset`, ({ body }) =>
+        types.includes((body as { ResetType: string }).ResetType)
+          ? { status: 400, body: extendedError('Base.1.8.ActionParameterNotSupported', 'not this one') }
+          : undefined,
+      );
+    });
+  const sent = (bmc: FakeBmc) => bmc.sent('POST').map(({ body }) => (body as { ResetType: string }).ResetType);
+
+  test('ForceOff: GracefulShutdown is tried', async () => {
+    const bmc = await refuses('ForceOff');
+    await clientOf(bmc).setPowerState('Off', allow);
+    expect(sent(bmc)).toEqual(['ForceOff', 'GracefulShutdown']);
+    expect(bmc.power).toBe('Off');
+  });
+
+  test('all: the words of the first', async () => {
+    const bmc = await refuses('ForceOff', 'GracefulShutdown');
+    expect(String(await failureOf(clientOf(bmc).setPowerState('Off', allow)))).toContain('not this one');
+    expect(sent(bmc)).toEqual(['ForceOff', 'GracefulShutdown']);
+  });
+
+  test('a server that shows off is sent no other kind', async () => {
+    const bmc = await refuses('ForceOff');
+    bmc.power = 'Off';
+    await failureOf(clientOf(bmc).setPowerState('Off', { ...allow, isSentAnyway: true }));
+    expect(sent(bmc)).toEqual(['ForceOff']);
   });
 });
