@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf, releasingClaim } from '../crds/claim.ts';
+import { claimOf } from '../crds/claim.ts';
 import { findCondition, withConditions, type ConditionPatch } from '../crds/conditions.ts';
 import { askOf, handledOf, type Handled } from '../crds/handled.ts';
 import { LABEL_ZONE } from '../crds/names.ts';
@@ -7,6 +7,7 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from '../crds/providerID.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import type { MachineAddress } from '../crds/schema.ts';
+import { beginReleasePatch, reportEarlyForce } from './beginRelease.ts';
 import type { ClaimRef, RunContext } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { claimLost, isRefusedWrite } from './failures.ts';
@@ -120,7 +121,8 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
         }
         if (result.kind !== 'waiting' || timedOut === undefined) return undefined;
         result = { kind: 'timedOut' };
-        return claimPatch(releasingClaim(now, timedOut, input.run.workflow.runID));
+        reportEarlyForce(deps, current);
+        return beginReleasePatch(current, now, timedOut, input.run.workflow.runID);
       },
       live,
     ).catch(async (error: unknown) => {

@@ -1,9 +1,11 @@
-import { claimOf, releasingClaim, type Claim, type ClaimStage } from '../crds/claim.ts';
+import { claimOf, type Claim, type ClaimStage } from '../crds/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { beginReleasePatch, reportEarlyForce } from './beginRelease.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { claimLost, retryable } from './failures.ts';
-import { claimPatch, patchHost, readHost, requireClaim } from './hostStore.ts';
+import { patchHost, readHost, requireClaim } from './hostStore.ts';
 import { readMachine } from './machineStatus.ts';
 import { releasingText, tellReleasing } from './releaseTold.ts';
 
@@ -51,6 +53,7 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
   if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'ended' };
   if (claimOf(host)?.stage === 'HandedOver') await requireDeletion(deps, ref);
   let isUnderWay = false;
+  let before: PhysicalHost | undefined;
   const marked = await patchHost(
     deps.kube,
     ref,
@@ -59,11 +62,13 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
       isUnderWay = claim.stage === 'Releasing';
       if (claim.stage === 'HandedOver' && claimOf(host)?.stage !== 'HandedOver')
         throw retryable(`host ${ref.namespace}/${ref.host} was handed over meanwhile: its machine is read again`);
+      before = isUnderWay ? undefined : live;
       if (isUnderWay) return undefined;
-      return claimPatch(releasingClaim(claim, input.reason, input.run));
+      return beginReleasePatch(live, claim, input.reason, input.run);
     },
     host,
   );
+  if (before) reportEarlyForce(deps, before);
   const claim = requireClaim(marked, ref, ['Releasing']);
   const { since, releasedFrom, reason } = claim;
   await tellReleasing(deps, ref, releasingText(marked, ref), AbortSignal.timeout(TELL_MS));

@@ -6,6 +6,7 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ReleaseInput } from '../workflows/names.ts';
+import { beginReleasePatch } from './beginRelease.ts';
 import type { Dependencies } from './dependencies.ts';
 import { retryable } from './failures.ts';
 import { claimPatch, patchHost, readHost } from './hostStore.ts';
@@ -61,7 +62,7 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
     (live) => {
       // What was found out is about this very claim and consumer: anything else is looked at anew.
       if (live.metadata.resourceVersion !== host.metadata.resourceVersion) throw retryable(`${what} has changed`);
-      return claimPatch(releasingClaim(claim, reason));
+      return forced === undefined ? beginReleasePatch(live, claim, reason) : claimPatch(releasingClaim(claim, reason));
     },
     host,
   );

@@ -1,10 +1,12 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf, type Claim } from '../crds/claim.ts';
+import { findCondition } from '../crds/conditions.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../crds/connection.ts';
-import { forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
+import { earlyForceOf, forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
 import { holdingOf, type Holding } from '../crds/holding.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS } from '../crds/reasons.ts';
 import type { CapiCluster } from '../kube/resource.ts';
 
 /** What the caches know of a host. */
@@ -179,7 +181,8 @@ function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefi
   const uid = consumerRef?.uid === undefined ? '' : ` (uid ${consumerRef.uid})`;
   const gone = `The host is claimed by ${machine}${uid}, which does not exist.`;
   const force = forceReleaseCommand(host.metadata);
-  const isForced = forceReasonOf(host) !== undefined;
+  // Set before the host said that its machine is missing, it was not set for that: the watcher refuses it.
+  const isForced = forceReasonOf(host) !== undefined && isMissingSaid(host);
   const isAutomatic = claim !== undefined && claim.stage !== 'HandedOver';
   const message = isAutomatic
     ? `${gone} Its server was never handed over: it is switched off and freed when the machine is still missing after ${orphanReleaseMs / 60_000} minutes. At once, and without switching it off: ${force}`
@@ -214,6 +217,34 @@ function decideEnroll(host: PhysicalHost, occasion: string): HostDecision {
   }
   // In a state of a claim without a claim: its status was lost, or a release is about to write it.
   return start(state === 'InUse' || state === 'Inspecting' || state === 'Ready');
+}
+
+/** Whether the host has said before now that its machine is missing. */
+function isMissingSaid({ status }: PhysicalHost): boolean {
+  return findCondition(status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
+}
+
+/** The force-release of a host that counts for nothing that is under way: it is removed, with a word. Undefined: there is none, or it counts. */
+export function refusedForce(host: PhysicalHost, decision: HostDecision): string | undefined {
+  const early = earlyForceOf(host);
+  if (early === undefined) return undefined;
+  switch (decision.kind) {
+    case 'nothing':
+    case 'lookForConsumer':
+    case 'repair':
+    case 'paused':
+      return undefined;
+    case 'release':
+      return forceReasonOf(host) === undefined ? early : undefined;
+    case 'orphaned':
+      return isMissingSaid(host) ? undefined : early;
+    case 'start':
+      return decision.run === 'retire' ? undefined : early;
+    case 'settled':
+    case 'deletionBlocked':
+    case 'claimLost':
+      return early;
+  }
 }
 
 /** What an open run has to hear of: another way to the BMC, or the word to go on without it. */

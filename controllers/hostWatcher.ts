@@ -11,7 +11,8 @@ import type { HostInput } from '../workflows/names.ts';
 import { clusterNameOf } from './informers.ts';
 import { isConsumerSeen, lookForConsumer, machineLedTo, repairHost } from './consumer.ts';
 import { repairText } from './repairText.ts';
-import { decideHost, type HostDecision, type Releasing } from './hostDecision.ts';
+import { refuseForce } from './forceRefusal.ts';
+import { decideHost, refusedForce, type HostDecision, type Releasing } from './hostDecision.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from './queue.ts';
@@ -97,6 +98,8 @@ export class HostWatcher {
       settledFor = { kind: 'after', ms: this.#timing.resyncMs };
     }
     const isCurrent = await this.#tell(host, decision);
+    const force = refusedForce(host, decision);
+    if (force !== undefined) await refuseForce(this.#deps, host, force);
     // A run that waits for a missing machine has nothing to wait for any more, and would stand in the way of the next release.
     if (isCurrent && (isFound(host, decision) || isResumed(host, decision)))
       await this.#deps.starter.signalHostChanged('release', input, connectionHash(host.spec));

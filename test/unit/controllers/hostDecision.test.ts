@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { decideHost, type HostDecision, type HostView } from '../../../controllers/hostDecision.ts';
+import { decideHost, refusedForce, type HostDecision, type HostView } from '../../../controllers/hostDecision.ts';
 import {
   ANNOTATION_CLAIM,
   ANNOTATION_DELETE_FOR_MOVE,
@@ -116,6 +116,12 @@ describe('what is done about a host', () => {
 
 describe('a host whose machine is missing (rule 13)', () => {
   const forced = { annotations: { [ANNOTATION_FORCE_RELEASE]: 'scrapped' } };
+  const lastTransitionTime = '2026-01-01T00:00:00Z';
+  const missing: PhysicalHostStatus = {
+    conditions: [
+      { type: 'ConsumerMissing', status: 'True', reason: 'MachineNotFound', message: 'x', lastTransitionTime },
+    ],
+  };
 
   test.each([
     ['claimed', claimedHost('Claimed')],
@@ -133,7 +139,13 @@ describe('a host whose machine is missing (rule 13)', () => {
     ['claimed', claimedHost('Claimed'), true, /switched off and freed when the machine is still missing after 10 min/],
     ['armed', claimedHost('Armed'), true, /never handed over/],
     ['handed over', claimedHost('HandedOver'), false, /nothing is done about it\. .*beskar7\.io\/force-release/],
-    ['handed over, by force', claimedHost('HandedOver', {}, forced), true, /handed over/],
+    ['handed over, by force', claimedHost('HandedOver', missing, forced), true, /handed over/],
+    [
+      'handed over, by force that was set before it was missing',
+      claimedHost('HandedOver', {}, forced),
+      false,
+      /nothing is done/,
+    ],
   ])('%s', (_what, given, isReleased, message) => {
     const decision = decideHost(view(given, 'gone'));
     expect(decision).toMatchObject({ kind: 'orphaned', message: expect.stringMatching(message) });
@@ -245,6 +257,31 @@ describe('a host whose claim is lost or cannot be read', () => {
     const decision = decide(given, of, consumer);
     expect(decision).toMatchObject({ kind: 'claimLost', message: expect.stringMatching(message) });
     expect(decision).toMatchObject({ message: expect.stringContaining('kubectl patch physicalhost h -n ns') });
+  });
+});
+
+describe('a force-release counts only for what is under way when it is set', () => {
+  const OTHER = '0b0d1a6e-5c07-4a2f-9f3a-4a4f5d6c7e8f';
+  const forced = (text: string, ...rest: Parameters<typeof claimedHost>) => {
+    const [stage, status, metadata, claim] = rest;
+    return claimedHost(stage, status, { ...metadata, annotations: { [ANNOTATION_FORCE_RELEASE]: text } }, claim);
+  };
+  const free = (metadata = {}) => freeHost('h', {}, { annotations: { [ANNOTATION_FORCE_RELEASE]: 'x' }, ...metadata });
+
+  test.each<[string, PhysicalHost, HostView['consumer'], string | undefined]>([
+    ['while it boots', forced('x', 'Armed'), 'seen', 'x'],
+    ['while its server runs', forced('x', 'HandedOver'), 'seen', 'x'],
+    ['while it runs and the host is deleted', forced('x', 'HandedOver', {}, DELETED), 'seen', 'x'],
+    ['before its machine was told missing', forced('x', 'HandedOver'), 'gone', 'x'],
+    ['while it is free', free(), 'seen', 'x'],
+    ['for another claim', forced(`${OTHER} x`, 'Releasing'), 'seen', `${OTHER} x`],
+    ['for its claim, beforehand', forced('claim-1 x', 'HandedOver'), 'seen', undefined],
+    ['while it is released', forced('x', 'Releasing'), 'seen', undefined],
+    ['while it is retired', free(DELETED), 'seen', undefined],
+    ['blank', forced(' ', 'HandedOver'), 'seen', undefined],
+  ])('%s', (_when, given, consumer, refused) => {
+    const decision = decideHost(view(given, consumer));
+    expect(refusedForce(given, decision)).toBe(refused);
   });
 });
 

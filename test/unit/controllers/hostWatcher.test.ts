@@ -230,12 +230,12 @@ describe('a host whose machine is missing (rule 13)', () => {
 
   test('handed over, by force: the run is started; one that is open hears of it', async () => {
     await put(claimedHost('HandedOver'));
-    await put(claimedHost('HandedOver', {}, forced));
+    await put(claimedHost('HandedOver', missing.status as PhysicalHost['status'], forced));
     expect(starter.calls).toEqual([`start release(${CLAIM}, orphan after 600000) ns/h`]);
     starter.calls.length = 0;
     await put(claimedHost('Armed'));
     starter.result = 'running';
-    await put(claimedHost('Armed', {}, forced));
+    await put(claimedHost('Armed', missing.status as PhysicalHost['status'], forced));
     expect(starter.calls.at(-1)).toBe('signal hostChanged release h');
   });
 
@@ -273,6 +273,15 @@ describe('a host whose machine is missing (rule 13)', () => {
     await pass();
     expect(kube.applied[0]).toMatchObject(missing);
   });
+});
+
+test('a force-release on a host that runs its machine is removed, with a word', async () => {
+  informers.machines.put(machine());
+  await put(claimedHost('HandedOver', {}, { annotations: { [ANNOTATION_FORCE_RELEASE]: 'months ago' } }));
+  expect(kube.patched).toEqual([
+    { metadata: { uid: 'h-uid', resourceVersion: '1', annotations: { [ANNOTATION_FORCE_RELEASE]: null } } },
+  ]);
+  expect([events, starter.calls]).toEqual([['ForceReleaseRefused'], []]);
 });
 
 describe('a host that has lost its consumer (decision 0017)', () => {

@@ -1,0 +1,24 @@
+import { forceRefusedText } from '../crds/forceRelease.ts';
+import { ANNOTATION_FORCE_RELEASE } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isConflict, isNotFound } from '../kube/error.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import { HOSTS } from '../kube/resource.ts';
+
+/** Removes a force-release that counts for nothing, by compare-and-swap, and says so in an event. A lost one is repeated by the next look. */
+export async function refuseForce(
+  { kube, recorder }: { kube: Pick<KubeClient, 'mergePatch'>; recorder: Pick<EventRecorder, 'event'> },
+  host: PhysicalHost,
+  reason: string,
+): Promise<void> {
+  const { namespace = '', name, uid, resourceVersion } = host.metadata;
+  const metadata = { uid, resourceVersion, annotations: { [ANNOTATION_FORCE_RELEASE]: null } };
+  try {
+    await kube.mergePatch(HOSTS, namespace, name, { metadata });
+  } catch (error) {
+    if (!isConflict(error) && !isNotFound(error)) throw error;
+    return;
+  }
+  recorder.event(host, 'Warning', 'ForceReleaseRefused', forceRefusedText(host, reason));
+}
