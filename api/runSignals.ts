@@ -1,10 +1,17 @@
 import type { Span } from '@opentelemetry/api';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
+import { LruMap } from './lruMap.ts';
 import { traceFields, within } from './tracing.ts';
 
 /** Signals under way at once; beyond them the watcher's repeat has to do. */
 const MAX_UNDER_WAY = 1000;
+/**
+ * A callback that is only repeated signals its run so often: each signal costs the run a step, and Temporal takes 10,000 of them in the life of
+ * one run. A server that calls 10 times a second would reach that within its inspection.
+ */
+const REPEAT_MS = 60_000;
+const MAX_REMEMBERED = 20_000;
 
 /**
  * Tells runs that something was stored. In the background: a signal is a hint, and the watcher sends it again while the fact on the
@@ -14,14 +21,30 @@ export class RunSignals {
   readonly #deps: Pick<ApiDependencies, 'signal' | 'logger'>;
   readonly #timeoutMs: number;
   readonly #underWay = new Set<Promise<void>>();
+  /** When a run was signalled last, by kind and claim; in milliseconds of monotonic time. */
+  readonly #last = new LruMap<string, number>(MAX_REMEMBERED);
+  readonly #now: () => number;
 
-  constructor(deps: Pick<ApiDependencies, 'signal' | 'logger'>, timeoutMs = 10_000) {
+  constructor(
+    deps: Pick<ApiDependencies, 'signal' | 'logger'>,
+    timeoutMs = 10_000,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#now = now;
     this.#deps = deps;
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Signals the run of the machine that holds the host. Call it only when the fact is stored; `span` is that of the callback. */
-  send(kind: SignalKind, host: PhysicalHost, claimId: string, span?: Span): void {
+  /**
+   * Signals the run of the machine that holds the host. Call it only when the fact is stored: `isNews` where this callback stored it, else it is
+   * a repeat, and signals once a minute for each claim at most. `span` is that of the callback.
+   */
+  send(
+    kind: SignalKind,
+    host: PhysicalHost,
+    claimId: string,
+    { isNews, span }: { readonly isNews: boolean; readonly span?: Span | undefined },
+  ): void {
     const { logger } = this.#deps;
     const { consumerRef } = host.spec;
     const about = {
@@ -35,13 +58,21 @@ export class RunSignals {
       logger.warn(about, 'no run is told: the host names no machine');
       return;
     }
+    const key = `${kind} ${claimId}`;
+    const last = this.#last.get(key);
+    if (!isNews && last !== undefined && this.#now() - last < REPEAT_MS) return;
     if (this.#underWay.size >= MAX_UNDER_WAY) {
       logger.warn(about, `the run is not told: ${MAX_UNDER_WAY} signals are under way; the watcher tells it`);
       return;
     }
+    this.#last.set(key, this.#now());
     const machine = { namespace: consumerRef.namespace, name: consumerRef.name };
     const task = within(span, () => this.#deliver(kind, machine, claimId))
-      .catch((error: unknown) => logger.warn({ ...about, err: error }, 'the run was not told; the watcher tells it'))
+      .catch((error: unknown) => {
+        // The next repeat may do it.
+        this.#last.set(key, Number.NEGATIVE_INFINITY);
+        logger.warn({ ...about, err: error }, 'the run was not told; the watcher tells it');
+      })
       .finally(() => this.#underWay.delete(task));
     this.#underWay.add(task);
   }

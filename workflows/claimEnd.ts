@@ -8,6 +8,8 @@ import type { Story } from './story.ts';
 /** How the work on one claim ended. Unless provisioned, the host has been released, or its release goes on elsewhere. */
 export type ClaimEnd =
   | { readonly kind: 'provisioned' }
+  /** The run has to continue in a fresh history, which adopts the claim as it is (rule 12). */
+  | { readonly kind: 'continued' }
   | {
       readonly kind: 'failed';
       readonly reason: MachineReason;
@@ -15,6 +17,9 @@ export type ClaimEnd =
       readonly mayTryAnotherHost: boolean;
     }
   | { readonly kind: 'cancelled'; readonly reason: MachineReason; readonly message: string };
+
+/** An end without a provisioned machine, which is compensated. */
+export type NotProvisioned = Extract<ClaimEnd, { kind: 'failed' | 'cancelled' }>;
 
 export interface ClaimRun {
   readonly claim: ClaimState;

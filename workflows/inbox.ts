@@ -1,10 +1,12 @@
-import { log, setDefaultSignalHandler, setHandler, type SignalDefinition } from '@temporalio/workflow';
+import { log, setDefaultSignalHandler, setHandler, workflowInfo, type SignalDefinition } from '@temporalio/workflow';
 import type { CurrentDetails } from './details.ts';
 import { UnreadablePayload } from './payloadConverter.ts';
 
 /** Names of dropped signals that are kept apart; all others count as one. */
 const MAX_NAMES = 10;
 const MAX_NAME_LENGTH = 60;
+/** Temporal takes 10,000 signals in the life of a run; one that waits continues in a fresh history long before. */
+const MAX_SIGNALS = 2_000;
 
 /**
  * Signals of one run. A handler never throws: what cannot be used is dropped, logged the first time of its name, and shown in the current
@@ -13,10 +15,14 @@ const MAX_NAME_LENGTH = 60;
 export class Inbox {
   readonly #details: CurrentDetails;
   readonly #dropped = new Map<string, { count: number; why: string }>();
+  #count = 0;
 
   constructor(details: CurrentDetails) {
     this.#details = details;
-    setDefaultSignalHandler((name) => this.#drop(name, 'runs of this type take no signal of this name'));
+    setDefaultSignalHandler((name) => {
+      this.#count += 1;
+      this.#drop(name, 'runs of this type take no signal of this name');
+    });
   }
 
   /** Has `take` called with what `read` makes of the argument; undefined: it cannot be used. */
@@ -26,6 +32,7 @@ export class Inbox {
     take: (value: T) => void,
   ): void {
     setHandler(signal, (...args: unknown[]) => {
+      this.#count += 1;
       const [value] = args;
       const isUnreadable = value instanceof UnreadablePayload;
       if (isUnreadable) this.#drop(signal.name, value.why);
@@ -33,6 +40,11 @@ export class Inbox {
       if (usable !== undefined) take(usable);
       else if (!isUnreadable) this.#drop(signal.name, 'its argument is not what this signal carries');
     });
+  }
+
+  /** Whether the run should continue in a fresh history: Temporal suggests it, or it was sent very many signals. */
+  isFull(): boolean {
+    return this.#count >= MAX_SIGNALS || workflowInfo().continueAsNewSuggested;
   }
 
   /** What was dropped, in a sentence for the operator; undefined: nothing. */

@@ -1,10 +1,4 @@
-import {
-  CancellationScope,
-  condition,
-  isCancellation,
-  makeContinueAsNewFunc,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, makeContinueAsNewFunc } from '@temporalio/workflow';
 import { CurrentDetails } from './details.ts';
 import { Inbox } from './inbox.ts';
 import { monitorSettings } from './messages.ts';
@@ -24,11 +18,12 @@ export async function monitorHosts(given: MonitorInput): Promise<string> {
   const details = new CurrentDetails();
   const { pool, shard, shards, intervalMs } = input;
   let settings: MonitorSettings = { shards, intervalMs };
-  new Inbox(details).on(monitorSettings, readMonitorSettings, (told) => void (settings = told));
-  const isChanged = () => settings.shards !== shards || settings.intervalMs !== intervalMs;
+  const inbox = new Inbox(details);
+  inbox.on(monitorSettings, readMonitorSettings, (told) => void (settings = told));
+  const isChanged = () => settings.shards !== shards || settings.intervalMs !== intervalMs || inbox.isFull();
   const where = pool === undefined ? 'the hosts without a worker pool' : `the hosts of the worker pool ${pool}`;
   details.show(`**Watches** over shard ${shard} of ${shards} of ${where}, each every ${intervalMs / 1000} s.`);
-  for (let count = 0; count < ACTIVITIES && !isChanged() && !workflowInfo().continueAsNewSuggested; count += 1) {
+  for (let count = 0; count < ACTIVITIES && !isChanged(); count += 1) {
     const scope = new CancellationScope();
     const summary = `Watches over shard ${shard} of ${shards} of ${where}`;
     const watching = scope.run(() => monitoring(pool).monitorShard.executeWithOptions({ summary }, [input]));

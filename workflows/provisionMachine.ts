@@ -20,7 +20,7 @@ import { Inbox } from './inbox.ts';
 import type { MachineInput } from './names.ts';
 import { kubernetes } from './proxies.ts';
 import { readMachineInput } from './readMessages.ts';
-import type { ClaimEnd } from './claimEnd.ts';
+import type { NotProvisioned } from './claimEnd.ts';
 import { runClaim } from './runClaim.ts';
 import { Story } from './story.ts';
 
@@ -55,7 +55,14 @@ export async function provisionMachine(given: MachineInput): Promise<string> {
     // Attempts of the earlier run that made the claim count (rule 12).
     attempt = Math.max(attempt, got.claim.attempt);
     tried.push(...(got.claim.tried ?? []).filter((host) => !tried.includes(host)), got.claim.ref.host);
-    const end = await runClaim({ claim: got.claim, plan, facts, story, attempt, run: () => run, update });
+    const work = { claim: got.claim, plan, facts, story, attempt, run: () => run, update };
+    let end = await runClaim(work);
+    if (end.kind === 'continued') {
+      // A cancel is not repeated in the next history: it is carried out here.
+      if (!CancellationScope.current().consideredCancelled) return continueAsNew<typeof provisionMachine>(input);
+      end = await runClaim(work);
+    }
+    if (end.kind === 'continued') throw ApplicationFailure.nonRetryable('a cancelled claim cannot be continued');
     if (end.kind === 'provisioned') {
       story.tell('Provisioned', { attempt, host: got.claim.ref.host });
       return `machine ${input.namespace}/${input.name} was provisioned on host ${got.claim.ref.host}`;
@@ -103,8 +110,6 @@ async function endRun(
 function whyOf({ reason, message }: NotProvisioned): string {
   return `${reason}: ${message}`;
 }
-
-type NotProvisioned = Exclude<ClaimEnd, { kind: 'provisioned' }>;
 
 interface Wait {
   readonly attempt: number;
@@ -157,7 +162,7 @@ async function waitForHost(
       return { kind: 'cancelled' };
     }
     // What was tried stands in the machine's status: the next history counts on from there.
-    if (workflowInfo().continueAsNewSuggested && (attempt === 1 || patched('later-attempts-continue'))) {
+    if (facts.isFull() && (attempt === 1 || patched('later-attempts-continue'))) {
       await continueAsNew<typeof provisionMachine>(wait.run().machine);
     }
   }

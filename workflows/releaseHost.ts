@@ -1,4 +1,4 @@
-import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { condition, continueAsNew } from '@temporalio/workflow';
 import { CurrentDetails, hostLink, paragraphs } from './details.ts';
 import { Inbox } from './inbox.ts';
 import { hostChanged } from './messages.ts';
@@ -19,9 +19,10 @@ export async function releaseHost(given: ReleaseInput): Promise<string> {
   const input = readReleaseInput(given);
   const details = new CurrentDetails();
   let changes = 0;
-  new Inbox(details).on(hostChanged, readHostChanged, () => void (changes += 1));
+  const inbox = new Inbox(details);
+  inbox.on(hostChanged, readHostChanged, () => void (changes += 1));
   if (input.orphanAfterMs !== undefined) {
-    const held = await awaitOrphaned(input, input.orphanAfterMs, details, () => changes);
+    const held = await awaitOrphaned(input, input.orphanAfterMs, { details, inbox, changes: () => changes });
     if (held !== undefined) return held;
   }
   const host = hostLink({ namespace: input.namespace, host: input.name });
@@ -41,7 +42,7 @@ export async function releaseHost(given: ReleaseInput): Promise<string> {
   const isDone = await tryRelease(
     { claim, isUnconfirmed: true },
     { ...marked, since },
-    () => (attempts += 1) < ATTEMPTS && !workflowInfo().continueAsNewSuggested,
+    () => (attempts += 1) < ATTEMPTS && !inbox.isFull(),
     async (delayMs, summary) => {
       details.show(
         paragraphs(
@@ -63,8 +64,7 @@ export async function releaseHost(given: ReleaseInput): Promise<string> {
 async function awaitOrphaned(
   input: ReleaseInput,
   orphanAfterMs: number,
-  details: CurrentDetails,
-  changes: () => number,
+  { details, inbox, changes }: { details: CurrentDetails; inbox: Inbox; changes(): number },
 ): Promise<string | undefined> {
   let missingSince: number | undefined;
   for (;;) {
@@ -78,6 +78,8 @@ async function awaitOrphaned(
     if (look.kind === 'releasing') return undefined;
     missingSince ??= Date.now();
     const leftMs = Math.max(1, missingSince + orphanAfterMs - Date.now());
+    // The first look counts for the next history: what is left is waited there.
+    if (inbox.isFull()) await continueAsNew<typeof releaseHost>({ ...input, orphanAfterMs: leftMs });
     details.show(
       `**Waits** whether the machine that holds host ${hostLink({ namespace: input.namespace, host: input.name })} comes back, until ${new Date(Date.now() + leftMs).toISOString()}`,
     );

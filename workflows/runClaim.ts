@@ -4,7 +4,7 @@ import { mayTryAnotherHost } from '../crds/attempts.ts';
 import { MACHINE_REASONS } from '../crds/reasons.ts';
 import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
 import { boot } from './boot.ts';
-import { failed, type ClaimEnd, type ClaimRun, type Watch } from './claimEnd.ts';
+import { failed, type ClaimEnd, type ClaimRun, type NotProvisioned, type Watch } from './claimEnd.ts';
 import { sortFailure } from './failure.ts';
 import { kubernetes } from './proxies.ts';
 import { releaseHere } from './release.ts';
@@ -30,7 +30,7 @@ export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
       () => 'cancelled' as const,
     );
     const first = await Promise.race([done, cancelled]);
-    if (first !== 'cancelled') return first.kind === 'provisioned' ? first : compensate(context, watch, first);
+    if (first !== 'cancelled') return isCompensated(first) ? compensate(context, watch, first) : first;
     const isMarked = await markCancelled(context);
     work.cancel();
     const end = await done;
@@ -40,18 +40,22 @@ export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
   });
 }
 
+function isCompensated(end: ClaimEnd): end is NotProvisioned {
+  return end.kind === 'failed' || end.kind === 'cancelled';
+}
+
 function cancelledEnd({ ref }: ClaimState): Extract<ClaimEnd, { kind: 'cancelled' }> {
   const message = `Cancelled on host ${ref.host}. To try again: change the spec, or set the annotation beskar7.io/retry to a new value.`;
   return { kind: 'cancelled', reason: 'Cancelled', message };
 }
 
 /** How a run is about to end, as it stands in the claim. */
-function claimReason(end: Exclude<ClaimEnd, { kind: 'provisioned' }>): string {
+function claimReason(end: NotProvisioned): string {
   return `${end.reason}: ${end.message}`.slice(0, 500);
 }
 
 /** How the earlier run was about to end, as it wrote it into the claim: `<reason>: <message>` (rule 12). */
-function recordedEnd({ claim, plan, attempt }: ClaimRun): Exclude<ClaimEnd, { kind: 'provisioned' }> {
+function recordedEnd({ claim, plan, attempt }: ClaimRun): NotProvisioned {
   const [word = '', ...rest] = (claim.reason ?? '').split(': ');
   const message = rest.join(': ') || `The release of host ${claim.ref.host} was begun by an earlier run.`;
   if (word === MACHINE_REASONS.cancelled) return { kind: 'cancelled', reason: 'Cancelled', message };
@@ -99,11 +103,7 @@ function settle({ claim, run, plan }: ClaimRun, timedOut?: string) {
   ]);
 }
 
-async function compensate(
-  context: ClaimRun,
-  watch: Watch,
-  end: Exclude<ClaimEnd, { kind: 'provisioned' }>,
-): Promise<ClaimEnd> {
+async function compensate(context: ClaimRun, watch: Watch, end: NotProvisioned): Promise<ClaimEnd> {
   if (end.kind === 'failed' && end.reason === 'ClaimLost') return end;
   const { claim } = context;
   try {
@@ -145,7 +145,7 @@ async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
   const booted = await boot(context, watch);
   if (booted.kind === 'failed') return booted;
   const inspected = await inspect(context, booted.inspectionDeadline);
-  if (inspected.kind === 'failed') return inspected;
+  if (inspected.kind !== 'inspected') return inspected;
   const unmet = unmetRequirements(context.plan.requirements, inspected.hardware);
   if (unmet.length > 0) {
     const host = context.claim.ref.host;
@@ -178,7 +178,7 @@ function noReport(host: string, deadline: string, wasScriptFetched: boolean | un
 async function inspect(
   context: ClaimRun,
   deadline: string,
-): Promise<Inspected | Extract<ClaimEnd, { kind: 'failed' }>> {
+): Promise<Inspected | Extract<ClaimEnd, { kind: 'failed' | 'continued' }>> {
   const { claim, facts, story, run, update, attempt } = context;
   const { ref } = claim;
   // An adopted claim may have its report already, told to an earlier run: it is read before it is waited for.
@@ -186,11 +186,12 @@ async function inspect(
   let seen = 0;
   for (;;) {
     const leftMs = Date.parse(deadline) - Date.now();
-    const isTold = isFirst || (await facts.next(ref.id, seen, leftMs, 'Inspection timeout'));
+    const told = isFirst ? 'told' : await facts.next(ref.id, seen, leftMs, 'Inspection timeout');
+    if (told === 'full') return { kind: 'continued' };
     seen = facts.of(ref.id);
     isFirst = false;
     const result = await kubernetes.takeReport.executeWithOptions({ summary: `Takes the report of ${ref.host}` }, [
-      { claim: ref, run: run(), timedOut: !isTold },
+      { claim: ref, run: run(), timedOut: told === 'over' },
     ]);
     switch (result.kind) {
       case 'reported': {
@@ -226,8 +227,10 @@ async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd>
   story.tell('Provisioning', { attempt, host: ref.host, claim: ref.id, waitingFor, deadline });
   let isFirst = claim.isAdopted;
   for (;;) {
-    const isTold =
-      isFirst || (await facts.next(ref.id, seen, Date.parse(deadline) - Date.now(), 'Provisioning timeout'));
+    const leftMs = Date.parse(deadline) - Date.now();
+    const told = isFirst ? 'told' : await facts.next(ref.id, seen, leftMs, 'Provisioning timeout');
+    if (told === 'full') return { kind: 'continued' };
+    const isTold = told === 'told';
     isFirst = false;
     seen = facts.of(ref.id);
     const late = failed(

@@ -42,7 +42,8 @@ export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeSta
       ctx.state.outcome = isSame ? 'the same report again' : 'another report after the accepted one, not stored';
     }
     accept(ctx);
-    if (settled.signal !== undefined) parts.signals.send(settled.signal, host, claim.id, ctx.state.span);
+    if (settled.signal !== undefined)
+      parts.signals.send(settled.signal, host, claim.id, { isNews: settled.isStored, span: ctx.state.span });
   };
 }
 

@@ -15,7 +15,10 @@ export function takeOsReady(parts: ApiParts): (ctx: RouterContext<ExchangeState>
     ctx.state.outcome = settled.isStored ? 'the OS is up' : 'the OS is up, known already';
     accept(ctx);
     if (settled.signal !== undefined)
-      parts.signals.send(settled.signal, settled.host, settled.claim.id, ctx.state.span);
+      parts.signals.send(settled.signal, settled.host, settled.claim.id, {
+        isNews: settled.isStored,
+        span: ctx.state.span,
+      });
   };
 }
 

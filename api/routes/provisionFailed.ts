@@ -36,7 +36,8 @@ export function takeProvisionFailed(parts: ApiParts): (ctx: RouterContext<Exchan
     }
     ctx.state.outcome = `failed: ${reason}`;
     accept(ctx);
-    if (settled.signal !== undefined) parts.signals.send(settled.signal, host, claim.id, ctx.state.span);
+    if (settled.signal !== undefined)
+      parts.signals.send(settled.signal, host, claim.id, { isNews: settled.isStored, span: ctx.state.span });
   };
 }
 

@@ -18,7 +18,10 @@ export function takeProvisioned(parts: ApiParts): (ctx: RouterContext<ExchangeSt
     ctx.state.outcome = settled.isStored ? 'provisioned' : 'provisioned, known already';
     accept(ctx);
     if (settled.signal !== undefined)
-      parts.signals.send(settled.signal, settled.host, settled.claim.id, ctx.state.span);
+      parts.signals.send(settled.signal, settled.host, settled.claim.id, {
+        isNews: settled.isStored,
+        span: ctx.state.span,
+      });
   };
 }
 

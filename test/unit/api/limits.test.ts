@@ -143,18 +143,45 @@ describe('signals', () => {
   }
   test('a bounded number is under way, and stopping does not wait for ever', async () => {
     const { logged, sent, signals } = scene(2_000);
-    for (let index = 0; index < 1001; index += 1) signals.send('osReported', host, 'c');
+    for (let index = 0; index < 1001; index += 1) signals.send('osReported', host, `c-${index}`, { isNews: false });
     expect(sent).toHaveLength(1000);
-    expect(sent[0]).toBe('osReported n/m c');
+    expect(sent[0]).toBe('osReported n/m c-0');
     expect(logged).toEqual([expect.stringContaining('1000 signals are under way')]);
     await signals.drain(1);
   });
+  test('a callback that repeats 10 times a second signals its run once a minute; what is new is told at once', async () => {
+    let nowMs = 0;
+    let fails = false;
+    const sent: string[] = [];
+    const signal = (kind: string, _machine: unknown, claim: string) => {
+      sent.push(`${kind} ${claim}`);
+      return fails ? Promise.reject(new Error('Temporal is away')) : Promise.resolve();
+    };
+    const none = () => undefined;
+    const logger = { debug: none, info: none, warn: none, error: none };
+    const signals = new RunSignals({ logger, signal }, 1_000, () => nowMs);
+    signals.send('handoverReported', host, 'c', { isNews: true });
+    for (; nowMs < 180_000; nowMs += 100) signals.send('handoverReported', host, 'c', { isNews: false });
+    expect(sent).toEqual(['handoverReported c', 'handoverReported c', 'handoverReported c']);
+    // Provisioned, then failed: that is news, of the same kind.
+    signals.send('handoverReported', host, 'c', { isNews: true });
+    signals.send('osReported', host, 'c', { isNews: false });
+    signals.send('handoverReported', host, 'other', { isNews: false });
+    expect(sent.slice(3)).toEqual(['handoverReported c', 'osReported c', 'handoverReported other']);
+    fails = true;
+    nowMs += 60_000;
+    signals.send('handoverReported', host, 'c', { isNews: false });
+    await signals.drain(1_000);
+    signals.send('handoverReported', host, 'c', { isNews: false });
+    expect(sent.slice(6)).toEqual(['handoverReported c', 'handoverReported c']);
+    await signals.drain(1_000);
+  });
   test('each has a deadline, and a host without a machine gets none', async () => {
     const { logged, sent, signals } = scene(5);
-    signals.send('inspectionReported', host, 'c');
+    signals.send('inspectionReported', host, 'c', { isNews: true });
     await signals.drain(5_000);
     expect(logged).toEqual(['the run was not told; the watcher tells it']);
-    signals.send('osReported', { metadata: { name: 'h' }, spec: { redfishConnection } }, 'c');
+    signals.send('osReported', { metadata: { name: 'h' }, spec: { redfishConnection } }, 'c', { isNews: true });
     expect(sent).toHaveLength(1);
   });
 });
