@@ -1,10 +1,10 @@
+import { BMC_CALL_MS } from '../crds/deadlines.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isNotFound } from '../kube/error.ts';
 import type { RedfishClient } from '../redfish/index.ts';
 import type { CredentialAge, Credentials } from './credentialCache.ts';
 import type { Dependencies } from './dependencies.ts';
 import { bmcFailure } from './failures.ts';
-import { BMC_CALL_MS } from './fence.ts';
 import { ownSecretsAgain, type SecretDependencies } from './hostSecrets.ts';
 
 export type BmcDependencies = Pick<Dependencies, 'credentials' | 'redfish' | 'logger'> & SecretDependencies;
@@ -25,20 +25,39 @@ export async function connectBmc(
   const secret = await readSecret(deps, namespace, connection.credentialsSecretRef, age);
   const caSecret = ca === undefined ? undefined : await readSecret(deps, namespace, ca, age);
   if (!secret.isMarked || caSecret?.isMarked === false) await markAgain(deps, host);
-  const username = requireKey(secret.data, 'username', `${namespace}/${connection.credentialsSecretRef}`);
-  const password = requireKey(secret.data, 'password', `${namespace}/${connection.credentialsSecretRef}`);
+  const credentials = `${namespace}/${connection.credentialsSecretRef}`;
+  const username = oneLine(requireKey(secret.data, 'username', credentials), 'username', credentials);
+  const password = oneLine(requireKey(secret.data, 'password', credentials), 'password', credentials);
   const caBundle = caSecret && requireKey(caSecret.data, 'ca.crt', `${namespace}/${ca}`);
   return deps.redfish.get({
     address: connection.address,
     username,
     password,
-    callTimeoutMs: BMC_CALL_MS,
-    ...(connection.insecureSkipVerify === undefined ? {} : { insecureSkipVerify: connection.insecureSkipVerify }),
-    ...(caBundle ? { caBundle } : {}),
-    ...(connection.systemID === undefined ? {} : { systemID: connection.systemID }),
-    ...(host.spec.bootMode === undefined ? {} : { bootMode: host.spec.bootMode }),
-    ...(host.spec.networkBoot === undefined ? {} : { networkBoot: host.spec.networkBoot }),
+    // Any change of the Secret counts: who has unlocked an account touches it, and it is tried again.
+    credentialsVersion: secret.version,
+    callTimeoutMs: Math.min(BMC_CALL_MS, (connection.timeouts?.requestSeconds ?? Infinity) * 1_000),
+    ...withoutUndefined({
+      connectTimeoutMs: seconds(connection.timeouts?.connectSeconds),
+      authentication: connection.authentication,
+      insecureSkipVerify: connection.insecureSkipVerify,
+      insecureSkipNameVerify: connection.insecureSkipNameVerify,
+      tlsServerName: connection.tlsServerName,
+      systemID: connection.systemID,
+      caBundle: caBundle || undefined,
+      bootMode: host.spec.bootMode,
+      networkBoot: host.spec.networkBoot,
+    }),
   });
+}
+
+function seconds(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : value * 1_000;
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function withoutUndefined<T extends object>(options: T): Defined<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
 /** Work at a BMC does not fail for want of a mark: the next one that connects tries again. */
@@ -71,4 +90,19 @@ function requireKey(data: Credentials['data'], key: string, secret: string): str
     throw bmcFailure(`Secret ${secret} has no key ${key}: add it`, 'SecretInvalid');
   }
   return Buffer.from(value, 'base64').toString('utf8');
+}
+
+/**
+ * A credential without the line break that an editor or `echo` leaves at its end: no BMC takes one. One in the middle is no typing of
+ * a password but two of them, or a whole file. Fails with `SecretInvalid`.
+ */
+function oneLine(value: string, key: string, secret: string): string {
+  const line = value.replace(/\r?\n$/, '');
+  if (line === '')
+    throw bmcFailure(`Secret ${secret} has only a line break in its key ${key}: put the ${key} there`, 'SecretInvalid');
+  if (/[\r\n\0]/.test(line)) {
+    const message = `Secret ${secret} has several lines, or a zero byte, in its key ${key}: put the ${key} alone there`;
+    throw bmcFailure(message, 'SecretInvalid');
+  }
+  return line;
 }

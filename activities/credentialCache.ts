@@ -14,6 +14,8 @@ export interface Credentials {
   readonly data: Readonly<Record<string, string>>;
   /** Whether the Secret was marked as in use when it was read. */
   readonly isMarked: boolean;
+  /** Another one after each change of the Secret. */
+  readonly version: string;
 }
 
 interface Entry {
@@ -40,9 +42,11 @@ export class CredentialCache {
     const known = this.#entries.get(key);
     if (known && now - known.readAt < TTL_MS[age]) return known.secret;
     if (this.#entries.size >= BOUND) this.#entries.clear();
-    const secret = this.#kube
-      .get(SECRETS, namespace, name)
-      .then(({ data = {}, metadata }) => ({ data, isMarked: isMarked(metadata) }));
+    const secret = this.#kube.get(SECRETS, namespace, name).then(({ data = {}, metadata }) => ({
+      data,
+      isMarked: isMarked(metadata),
+      version: `${metadata.uid ?? ''}/${metadata.resourceVersion ?? ''}`,
+    }));
     this.#entries.set(key, { readAt: now, secret });
     secret.catch(() => this.#entries.get(key)?.secret === secret && this.#entries.delete(key));
     return secret;

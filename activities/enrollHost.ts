@@ -293,7 +293,8 @@ function poolOf(host: PhysicalHost): string | null {
 
 /** 2 s, doubling, at most 10 minutes; at most one where a Secret may be to blame, and just that after a refused password. */
 export function nextAttemptInMs(reason: string, attempt: number): number {
-  if (reason === HOST_REASONS.unauthorized) return REFUSED_PASSWORD_MS;
+  if (reason === HOST_REASONS.unauthorized || reason === HOST_REASONS.passwordChangeRequired)
+    return REFUSED_PASSWORD_MS;
   const longest = MENDED_BY_SECRET.includes(reason) ? LONGEST_SECRET_MS : LONGEST_RETRY_MS;
   return Math.min(longest, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 20));
 }

@@ -40,7 +40,8 @@ export interface Landing {
 
 /** What went wrong at a BMC, with `kind` of the Redfish error as detail. */
 export function bmcFailure(message: string, kind: string, landing?: Landing): ApplicationFailure {
-  const type: FailureType = kind === 'Unauthorized' || kind.startsWith('Secret') ? 'BmcCredentials' : 'BmcFailure';
+  const isOfCredentials = kind === 'Unauthorized' || kind === 'PasswordChangeRequired' || kind.startsWith('Secret');
+  const type: FailureType = isOfCredentials ? 'BmcCredentials' : 'BmcFailure';
   return ApplicationFailure.create({ message, type, details: [{ kind, ...landing }] });
 }
 

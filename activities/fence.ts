@@ -1,5 +1,6 @@
 import type { ClaimStage } from '../crds/claim.ts';
 import { isUnclaimed } from '../crds/claim.ts';
+import { FENCE_MS } from '../crds/deadlines.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -8,11 +9,6 @@ import type { ClaimRef } from './claimRef.ts';
 import { stopwatch } from './elapsed.ts';
 import { bmcFailure, claimLost } from './failures.ts';
 import { readHost, requireClaim } from './hostStore.ts';
-
-/** How old the live read may be when the request is written (rule 2). */
-export const FENCE_MS = 2_000;
-/** Hard deadline of a call to a BMC (rule 2, D). */
-export const BMC_CALL_MS = 60_000;
 
 /**
  * The fence of rule 2 for calls on behalf of a claim: the host is read live, the claim and its stage are compared, and the

@@ -74,7 +74,7 @@ async function readPower(
   try {
     return await bmc.getPowerState(options);
   } catch (error) {
-    const isRefused = error instanceof RedfishError && error.kind === 'Unauthorized';
+    const isRefused = error instanceof RedfishError && ['Unauthorized', 'PasswordChangeRequired'].includes(error.kind);
     // The client of other credentials was closed under our hands: they have changed as well.
     const isReplaced = error instanceof RedfishError && error.kind === 'Aborted' && !signal.aborted;
     if (!isRefused && !isReplaced) throw error;

@@ -45,6 +45,8 @@ export function reachabilityReason(failure: ApplicationFailure): HostReason {
   switch (detail?.kind) {
     case 'Unauthorized':
       return HOST_REASONS.unauthorized;
+    case 'PasswordChangeRequired':
+      return HOST_REASONS.passwordChangeRequired;
     case 'SecretMissing':
       return HOST_REASONS.secretMissing;
     case 'SecretInvalid':

@@ -2,6 +2,7 @@ import { log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { claimOf, type Claim } from '../crds/claim.ts';
 import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
+import { IN_FLIGHT_MS } from '../crds/deadlines.ts';
 import { forceReasonOf } from '../crds/forceRelease.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_FORCE_RELEASE, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
@@ -31,6 +32,7 @@ import { freedStatus } from './freedStatus.ts';
 import { patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { isBegunByAnother } from './markReleasing.ts';
 import { isReleasedByForce } from './orphan.ts';
+import { ON_TAKES_MS } from './power.ts';
 import { unreachableReason } from './reachability.ts';
 import { offButNotCleared, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
 import { forceHint } from './releaseTold.ts';
@@ -68,7 +70,7 @@ export async function releaseHost(
   deps: Dependencies,
   input: ReleaseHostInput,
   signal: AbortSignal,
-  limitMs = BMC_ACTIVITY_MS,
+  limitMs = BMC_ACTIVITY_MS + settlingMs(input),
 ): Promise<ReleaseHostResult> {
   const { claim: ref, notAfter } = input;
   const ownMs = notAfter === undefined ? Infinity : Date.parse(notAfter) - Date.now();
@@ -93,6 +95,13 @@ export async function releaseHost(
     }
   };
   return release(deps, input, signal, seeOff, isLeft);
+}
+
+/** What the release has to wait for, beside its own calls, before it may clear the claim (at most 137 s; Temporal gives the activity 270 s). */
+function settlingMs({ isUnconfirmed, releasingSince }: ReleaseHostInput): number {
+  if (!isUnconfirmed) return 0;
+  const mostMs = IN_FLIGHT_MS + ON_TAKES_MS;
+  return Math.min(mostMs, Math.max(0, Date.parse(releasingSince) + mostMs - Date.now()));
 }
 
 /** Nothing is told on the host: whoever does it from here on tells what comes of it. `landing`: something was sent before. */

@@ -1,4 +1,5 @@
 import { claimOf } from '../crds/claim.ts';
+import { IN_FLIGHT_MS } from '../crds/deadlines.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { RedfishError, type RedfishClient } from '../redfish/index.ts';
 import { delay } from './activityScope.ts';
@@ -6,7 +7,6 @@ import { connectBmc } from './bmcConnection.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { bmcFailure, landingOf } from './failures.ts';
-import { BMC_CALL_MS, FENCE_MS } from './fence.ts';
 import { comesOn, fenced, ON_TAKES_MS, switchOff, switchOffUnseen } from './power.ts';
 import type { ReleaseHostInput } from './releaseHost.ts';
 
@@ -42,7 +42,7 @@ export async function switchOffAndClear(
   const isComingOn = !wasOn && mayComeOn(host, ref);
   if (isComingOn && input.attempt === 1) await switchOffUnseen(bmc, ref.host, options);
   // What is in flight may arrive as late as that, and a power-on shows some time after it was accepted.
-  const inFlightMs = (input.isUnconfirmed ? FENCE_MS + BMC_CALL_MS : 0) + (isComingOn ? ON_TAKES_MS : 0);
+  const inFlightMs = (input.isUnconfirmed ? IN_FLIGHT_MS : 0) + (isComingOn ? ON_TAKES_MS : 0);
   if (inFlightMs > 0) await outlast(bmc, input, Date.parse(input.releasingSince) + inFlightMs, options);
   progress.isOff = true;
   return clearOverride(bmc, input, options);

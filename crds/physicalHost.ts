@@ -34,6 +34,43 @@ export const RedfishConnection = Type.Object(
         description: 'Name of a Secret in the same namespace whose key ca.crt holds the CA of the BMC, in PEM.',
       }),
     ),
+    tlsServerName: Type.Optional(
+      text(253, {
+        minLength: 1,
+        pattern: '^[A-Za-z0-9._:-]+$',
+        description: "The name or address in the BMC's certificate, where that is not the host of its address.",
+      }),
+    ),
+    insecureSkipNameVerify: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          'Check only that the certificate of the BMC is of the CA in caBundleSecretRef, and not whom it is made out to.',
+      }),
+    ),
+    authentication: Type.Optional(
+      oneOf(['Auto', 'Basic', 'Session', 'PreferSession'], {
+        description:
+          'How to log in. Auto (default): Basic, and a session where the BMC does not offer Basic. PreferSession: a session, ' +
+          'and Basic where the BMC has none. Basic, Session: nothing else.',
+      }),
+    ),
+    timeouts: Type.Optional(
+      Type.Object(
+        {
+          connectSeconds: Type.Optional(
+            integer(1, 60, { description: 'For TCP and TLS together, before a request. Default 30.' }),
+          ),
+          requestSeconds: Type.Optional(
+            integer(1, 60, {
+              description:
+                'From a request to the last byte of its answer. Default 60, and never more: what a release waits for counts on it.',
+            }),
+          ),
+        },
+        { description: 'For a BMC that is slow, or whose failure is to be known sooner.' },
+      ),
+    ),
     systemID: Type.Optional(
       text(256, {
         minLength: 1,
@@ -54,6 +91,10 @@ export const RedfishConnection = Type.Object(
       {
         rule: '!(has(self.insecureSkipVerify) && self.insecureSkipVerify && has(self.caBundleSecretRef))',
         message: 'redfishConnection: set insecureSkipVerify or caBundleSecretRef, not both',
+      },
+      {
+        rule: '!(has(self.insecureSkipNameVerify) && self.insecureSkipNameVerify && (!has(self.caBundleSecretRef) || has(self.tlsServerName)))',
+        message: 'redfishConnection: insecureSkipNameVerify needs caBundleSecretRef, and excludes tlsServerName',
       },
     ],
   },

@@ -39,6 +39,7 @@ export const HOST_REASONS = {
   reachable: 'Reachable',
   unreachable: 'Unreachable',
   unauthorized: 'Unauthorized',
+  passwordChangeRequired: 'PasswordChangeRequired',
   secretMissing: 'SecretMissing',
   secretInvalid: 'SecretInvalid',
   systemAmbiguous: 'SystemAmbiguous',

@@ -15,7 +15,7 @@ const MAX_TEXT_LENGTH = 1000;
 
 /** MessageIds that mean "later", whatever the HTTP status: Base registry, and iLO during POST or soon after a change. */
 const BUSY_IDS =
-  /(UnableToModifyDuringSystemPOST|ResourceInUse|ResourceNotReadyRetry|ResourceTemporarilyUnavailable|ResourceBusy|ServiceTemporarilyUnavailable|ServiceShuttingDown|ServiceInUnknownState|InvalidOperationForSystemState|ResourceInStandby|ActionNotSupportedDuring\w*|DeviceBusy|DeviceNotReady|TryAgain\w*)$/i;
+  /(UnableToModifyDuringSystemPOST|ResourceInUse|ResourceNotReadyRetry|ResourceTemporarilyUnavailable|ResourceBusy|ServiceTemporarilyUnavailable|ServiceShuttingDown|ServiceInUnknownState|InvalidOperationForSystemState|ResourceInStandby|SessionLimitExceeded|CreateLimitReachedForResource|RAC0218|ActionNotSupportedDuring\w*|DeviceBusy|DeviceNotReady|TryAgain\w*)$/i;
 
 /** Reads `error.@Message.ExtendedInfo` (DSP0266 §"Error responses"), wherever real BMCs put it; `redact` removes credentials. */
 export function readBmcMessage(body: JsonObject | undefined, redact: (text: string) => string): BmcMessage {

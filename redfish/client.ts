@@ -35,9 +35,15 @@ export class RedfishClient {
   /** Connects at the first call. Throws a `RedfishError` when the options cannot be used. */
   constructor(options: RedfishConnectionOptions) {
     this.#conversation = new Conversation(checkConnection(options));
+    this.credentialsVersion = options.credentialsVersion ?? '';
     this.#system = new SystemReader(this.#conversation);
     this.#power = new Power(this.#conversation, this.#system);
     this.#bootOverride = new BootOverride(this.#conversation, this.#system);
+  }
+
+  /** Names the state of the Secret that the credentials are from: what was refused in one state is sent again in another. */
+  set credentialsVersion(version: string) {
+    this.#conversation.credentialsVersion = version;
   }
 
   /** No call runs, and the last one ended so long ago; 0 while one runs. */

@@ -1,4 +1,5 @@
 import { RedfishError } from './error.ts';
+import { isTlsCode, tlsFailure } from './tls.ts';
 
 const NO_CONNECTION = new Set([
   'ECONNREFUSED',
@@ -10,25 +11,14 @@ const NO_CONNECTION = new Set([
   'EAI_AGAIN',
   'EADDRNOTAVAIL',
   'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
 ]);
-const LOST_CONNECTION = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'UND_ERR_SOCKET']);
-const CERTIFICATE =
-  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|PATH_LENGTH)/;
-const UNTRUSTED = /^(UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
+const LOST_CONNECTION = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE']);
 
-/** The operator's words for an error of Node or undici; `what` is such as `GET /redfish/v1/ at 10.0.0.1`. */
+/** The operator's words for an error of a socket; `what` is such as `GET /redfish/v1/ at 10.0.0.1`. */
 export function connectionError(what: string, error: Error, mayHaveLanded: boolean): RedfishError {
   const code = codeOf(error);
   const details = { cause: error, mayHaveLanded };
-  if (CERTIFICATE.test(code) || code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const message = `${what} failed: the BMC's certificate was not accepted (${code})${certificateAdvice(code)}`;
-    return new RedfishError('Tls', message, details);
-  }
-  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_') || code === 'EPROTO') {
-    const message = `${what} failed in the TLS handshake (${code}): the BMC must speak TLS 1.2 or newer; for plain HTTP the address begins with http://`;
-    return new RedfishError('Tls', message, details);
-  }
+  if (isTlsCode(code)) return new RedfishError('Tls', `${what} failed: ${tlsFailure(code, error)}`, details);
   if (NO_CONNECTION.has(code)) {
     const advice =
       code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'its name cannot be resolved' : 'it cannot be reached';
@@ -40,24 +30,11 @@ export function connectionError(what: string, error: Error, mayHaveLanded: boole
     const message = `${what} failed: the BMC closed the connection (${code})${outcome}`;
     return new RedfishError('Unreachable', message, { ...details, lostConnection: true });
   }
-  if (code === 'UND_ERR_INVALID_ARG') {
-    return new RedfishError('Protocol', `${what} cannot be sent: ${error.message}`, { cause: error });
-  }
   const reason = code === '' ? error.name : code;
-  return new RedfishError('Protocol', `${what} failed: the answer is not proper HTTP (${reason})`, {
+  return new RedfishError('Protocol', `${what} failed: the connection broke (${reason})`, {
     ...details,
     retryable: true,
   });
-}
-
-function certificateAdvice(code: string): string {
-  if (UNTRUSTED.test(code)) {
-    return ': give its CA in caBundleSecretRef, or set insecureSkipVerify when the network is trusted';
-  }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH') {
-    return ': it is not made out to this address; use the name in the certificate, or set insecureSkipVerify';
-  }
-  return ': check its dates and the CA bundle, or set insecureSkipVerify';
 }
 
 /** The error's code; of several addresses tried (AggregateError), that of the first. */

@@ -1,23 +1,33 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { RedfishError } from './error.ts';
 import type { ObserveRequest } from './observe.ts';
+import { checkTls, type TlsConfig, type TlsOptions } from './tls.ts';
+
+export type { TlsConfig };
+
+export type AuthenticationMode = 'Auto' | 'Basic' | 'Session' | 'PreferSession';
 
 /** How to reach one BMC, and as whom. */
-export interface RedfishConnectionOptions {
+export interface RedfishConnectionOptions extends TlsOptions {
   /** `http(s)://host[:port]`; a path such as `/redfish/v1` or `/redfish/v1/Systems/1` is understood. */
   address: string;
   username: string;
   password: string;
-  /** Accept any certificate. Not together with `caBundle`. */
-  insecureSkipVerify?: boolean;
-  /** PEM of the certificates to trust instead of the public ones. */
-  caBundle?: string;
+  /**
+   * `Auto` (default): Basic, and a session where the BMC does not offer Basic. `PreferSession`: a session, and Basic where the BMC has none.
+   * `Basic`, `Session`: nothing else.
+   */
+  authentication?: AuthenticationMode;
+  /** Names the state of the Secret that the credentials are from: what was refused in one state is sent again in another. */
+  credentialsVersion?: string;
   /** Which member of the Systems collection; needed when there are several. */
   systemID?: string;
   /** User-Agent of requests that change nothing; default `beskar7`. */
   userAgent?: string;
-  /** Hard deadline of each HTTP call, body included; default 60 000 (D of rule 2). */
+  /** Hard deadline of each HTTP call from its write on, body included; default 60 000, which is also the most (D of rule 2). */
   callTimeoutMs?: number;
+  /** For TCP and TLS together, before a call; default 30 000, at most 60 000. */
+  connectTimeoutMs?: number;
   /** Firmware mode of a network boot; default: the server's own, and none is sent. */
   bootMode?: 'UEFI' | 'Legacy';
   /** How the server boots from the network; default `PXE`. */
@@ -32,20 +42,30 @@ export interface ConnectionConfig {
   readonly origin: string;
   /** `10.0.0.1` or `10.0.0.1:8443`, for messages. */
   readonly host: string;
+  /** Name or address without brackets, and the port. */
+  readonly hostname: string;
+  readonly port: number;
   /** `/redfish/v1/` with whatever stands before it. */
   readonly rootPath: string;
   readonly username: string;
   readonly password: string;
+  readonly authentication: AuthenticationMode;
   readonly systemID: string | undefined;
   readonly userAgent: string;
   readonly callTimeoutMs: number;
+  readonly connectTimeoutMs: number;
   readonly bootMode: 'UEFI' | 'Legacy' | undefined;
   readonly networkBoot: 'PXE' | 'HTTP';
   readonly observe: ObserveRequest | undefined;
-  readonly tls: { readonly rejectUnauthorized: boolean; readonly ca?: string };
+  /** Undefined for plain HTTP. */
+  readonly tls: TlsConfig | undefined;
 }
 
-const DEFAULT_CALL_TIMEOUT_MS = 60_000;
+/** D of rule 2: what is given up later could arrive after others have counted it as gone. */
+const MAX_CALL_TIMEOUT_MS = 60_000;
+/** Some BMCs take 11 s for a handshake: TCP and TLS together get more than that. */
+const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
+const MAX_CONNECT_TIMEOUT_MS = 60_000;
 
 /** Checks the options of a connection. Throws a `RedfishError` (`Protocol` or `Tls`, not retryable) that says what to mend. */
 export function checkConnection(options: RedfishConnectionOptions): ConnectionConfig {
@@ -56,23 +76,32 @@ export function checkConnection(options: RedfishConnectionOptions): ConnectionCo
   const prefix = place?.groups?.['prefix'] ?? url.pathname.replace(/\/+$/, '');
   const idInAddress = place?.groups?.['id'];
   const systemID = nonEmpty(options.systemID) ?? (idInAddress === undefined ? undefined : decodeSegment(idInAddress));
-  const callTimeoutMs = options.callTimeoutMs ?? DEFAULT_CALL_TIMEOUT_MS;
-  if (!Number.isFinite(callTimeoutMs) || callTimeoutMs <= 0) {
-    throw new RedfishError('Protocol', `callTimeoutMs must be a positive number, not ${String(options.callTimeoutMs)}`);
-  }
+  const callTimeoutMs = timeout('callTimeoutMs', options.callTimeoutMs ?? MAX_CALL_TIMEOUT_MS, MAX_CALL_TIMEOUT_MS);
+  const connectTimeoutMs = timeout(
+    'connectTimeoutMs',
+    options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    MAX_CONNECT_TIMEOUT_MS,
+  );
+  const isTls = url.protocol === 'https:';
+  // Also of a plain address what contradicts itself is told.
+  const tls = checkTls(options);
   return {
     origin: url.origin,
     host: url.host,
+    hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
     rootPath: `${prefix}/redfish/v1/`,
     username: options.username,
     password: options.password,
+    authentication: options.authentication ?? 'Auto',
     systemID,
     userAgent: options.userAgent ?? 'beskar7',
     callTimeoutMs,
+    connectTimeoutMs,
     bootMode: options.bootMode,
     networkBoot: options.networkBoot ?? 'PXE',
     observe: options.observe,
-    tls: checkTls(options),
+    tls: isTls ? tls : undefined,
   };
 }
 
@@ -88,8 +117,12 @@ export function connectionIdentity(options: RedfishConnectionOptions): { who: st
       options.password,
       options.insecureSkipVerify ?? false,
       options.caBundle ?? null,
+      options.tlsServerName ?? null,
+      options.insecureSkipNameVerify ?? false,
+      options.authentication ?? null,
       options.userAgent ?? null,
       options.callTimeoutMs ?? null,
+      options.connectTimeoutMs ?? null,
       options.bootMode ?? null,
       options.networkBoot ?? null,
     ]),
@@ -112,20 +145,9 @@ function parseAddress(address: string): URL {
   return url;
 }
 
-function checkTls(options: RedfishConnectionOptions): ConnectionConfig['tls'] {
-  const ca = nonEmpty(options.caBundle);
-  if (ca === undefined) return { rejectUnauthorized: options.insecureSkipVerify !== true };
-  if (options.insecureSkipVerify === true) {
-    throw new RedfishError('Tls', 'insecureSkipVerify and a CA bundle exclude each other: remove one of them');
-  }
-  try {
-    for (const pem of ca.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? ['']) {
-      new X509Certificate(pem);
-    }
-  } catch {
-    throw new RedfishError('Tls', 'the CA bundle is not a list of PEM certificates');
-  }
-  return { rejectUnauthorized: true, ca };
+function timeout(name: string, ms: number, mostMs: number): number {
+  if (Number.isFinite(ms) && ms > 0 && ms <= mostMs) return ms;
+  throw new RedfishError('Protocol', `${name} must be a positive number of at most ${mostMs}, not ${String(ms)}`);
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -1,13 +1,16 @@
-import { Authentication, type RawSend } from './authentication.ts';
+import { Authentication, noRefusals, type Means } from './authentication.ts';
 import { redactor } from './bmcMessage.ts';
 import type { ConnectionConfig } from './connectionOptions.ts';
 import { growingPauseMs, pause, requestedPauseMs } from './delay.ts';
-import { abortedError, RedfishError } from './error.ts';
-import { fenceRefusal, type WireRequest } from './exchange.ts';
-import type { BeforeSend, Identify, MutateOptions } from './fence.ts';
+import { RedfishError } from './error.ts';
+import type { WireRequest } from './exchange.ts';
+import type { Identify, MutateOptions } from './fence.ts';
+import { pathOfLink, resolveLink } from './links.ts';
 import { withBmcLock, type LockRequest } from './lock.ts';
 import { observed } from './observe.ts';
+import { passFence } from './passFence.ts';
 import { isSuccess, parseReply, refusalOf, resourceOf, type Reply, type Resource } from './reply.ts';
+import type { RawSend } from './session.ts';
 import { traced } from './tracing.ts';
 import { Transport } from './transport.ts';
 
@@ -40,6 +43,8 @@ export interface Held extends Reader {
 }
 
 const MAX_REDIRECTS = 3;
+/** How often a connection that ended while the fence was read is opened again. */
+const MAX_REOPENINGS = 3;
 const LOGOUT_TIMEOUT_MS = 5_000;
 
 interface Sending {
@@ -60,7 +65,12 @@ export class Conversation implements Reader {
     this.config = config;
     this.#transport = new Transport(config);
     this.redact = redactor(() => this.#authentication.secrets);
-    this.#authentication = new Authentication(config, (link) => this.resolve(link), this.redact);
+    this.#authentication = new Authentication(config, this, this.redact);
+  }
+
+  /** Names the state of the Secret that the credentials are from: a refusal is remembered until it changes. */
+  set credentialsVersion(version: string) {
+    this.#authentication.version = version;
   }
 
   /** The connection is open and answered a moment ago: a fenced request would be written at once. */
@@ -73,16 +83,14 @@ export class Conversation implements Reader {
     return `${request.method} ${request.path} at ${this.config.host}`;
   }
 
-  /** The path of a link of this BMC. Throws `Protocol` when it names another host: credentials never go there. */
+  /** The path of a link of this BMC. Throws `Protocol` when it names another host. */
   resolve(link: string): string {
-    const base = this.config.origin + this.config.rootPath;
-    const url = URL.canParse(link, base) ? new URL(link, base) : undefined;
-    if (url === undefined || url.origin !== this.config.origin) {
-      const shown = this.redact(link.slice(0, 256));
-      const message = `the BMC ${this.config.host} points to ${JSON.stringify(shown)}, another address, which is not followed: when that is where the BMC is, put it into redfishConnection.address`;
-      throw new RedfishError('Protocol', message);
-    }
-    return url.pathname + url.search;
+    return resolveLink(this.config, link, this.redact);
+  }
+
+  /** The path of what the BMC has made for us (a session, a task), at the address that we have. Undefined when it is no link. */
+  pathOf(link: string): string | undefined {
+    return pathOfLink(this.config, link);
   }
 
   /**
@@ -106,7 +114,7 @@ export class Conversation implements Reader {
           return this.#read(path, signal, deadlineMs);
         });
       } catch (error) {
-        const pauseMs = pauseBeforeRetry(error, attempt);
+        const pauseMs = this.#pauseBeforeRetry(error, attempt);
         // Without a deadline yet, the lock was never had: its queue is the reason, and waiting again would not end.
         const late = deadlineMs === Number.POSITIVE_INFINITY || performance.now() + (pauseMs ?? 0) >= deadlineMs;
         if (pauseMs === undefined || late) throw error;
@@ -131,7 +139,7 @@ export class Conversation implements Reader {
         const lock = { signal, urgent: options.urgent, timeoutMs: this.config.callTimeoutMs };
         return await this.#locked(what, lock, () => step(held));
       } catch (error) {
-        const pauseMs = pauseBeforeRetry(error, attempt);
+        const pauseMs = this.#pauseBeforeRetry(error, attempt);
         if (pauseMs === undefined || performance.now() - startedMs + pauseMs > this.config.callTimeoutMs) throw error;
         await pause(pauseMs, signal, `${what} at ${this.config.host}`);
       }
@@ -182,18 +190,29 @@ export class Conversation implements Reader {
     return resourceOf(reply, path, this.what(request));
   }
 
-  /** One request to its final answer: through a login, a redirect and a 406. A changing one passes its fence each time. */
+  /**
+   * One request to its final answer: through a login, a redirect and a 406. A changing one passes its fence each time, after the log-in and
+   * the handshakes, so that nothing stands between the fence and the write.
+   */
   async #converse(request: BmcRequest, sending: Sending): Promise<Reply> {
+    const means: Means = { send: this.#rawSend(sending), pause: (ms) => this.#pauseWithin(ms, request, sending) };
+    const refusals = noRefusals();
     let path = request.path;
-    let loggedIn = false;
+    let closed = 0;
     for (let redirects = 0; ;) {
+      await this.#authentication.prepare(means);
+      await this.#connect(request, sending);
       const headers = this.#authentication.headers();
-      const beforeWrite = sending.mutate && (await this.#passFence(request, sending.mutate));
-      const reply = await this.#exchange({ ...request, path }, headers, { ...sending, beforeWrite });
-      if (reply.status === 401) {
-        if (loggedIn) throw this.#authentication.refuse(reply);
-        loggedIn = true;
-        await this.#authentication.renew(this.#rawSend(sending));
+      const beforeWrite =
+        sending.mutate && (await passFence(this.what(request), sending.mutate, this.config.callTimeoutMs));
+      // Some BMCs close a connection a moment after their answer, without announcing it: the write goes over a new one, behind a new fence.
+      if (beforeWrite !== undefined && !this.#transport.isOpen && (closed += 1) <= MAX_REOPENINGS) continue;
+      const at = { ...request, path };
+      const reply = await this.#exchange(at, headers, { ...sending, beforeWrite });
+      this.#authentication.learn(reply, at);
+      if (reply.status === 401 || reply.status === 403) {
+        const refused = { reply, request: at, what: this.what(request), refusals };
+        if (!(await this.#authentication.retries(refused, means))) return reply;
       } else if (reply.status === 406 && this.#asksForIdentity) {
         this.#asksForIdentity = false;
       } else if (isRedirect(reply, request)) {
@@ -207,27 +226,26 @@ export class Conversation implements Reader {
     }
   }
 
-  /** The caller's live read, after the lock and the connection are there (rule 2). A fence that hangs is a refusal. */
-  async #passFence(request: BmcRequest, mutate: MutateOptions): Promise<BeforeSend> {
+  /** Waits, unless the deadline of the call comes first: then it fails now. */
+  async #pauseWithin(ms: number, request: BmcRequest, sending: Sending): Promise<void> {
     const what = this.what(request);
-    if (mutate.signal?.aborted === true) throw abortedError(what, mutate.signal.reason);
-    const limit = new AbortController();
-    const signal = mutate.signal === undefined ? limit.signal : AbortSignal.any([mutate.signal, limit.signal]);
-    const hung = pause(this.config.callTimeoutMs, signal, what).then(() => {
-      throw new RedfishError('FenceRefused', `${what} was not sent: its fence took too long`, { retryable: true });
-    });
-    try {
-      return await Promise.race([mutate.fence(), hung]);
-    } catch (error) {
-      throw error instanceof RedfishError ? error : fenceRefusal(what, error);
-    } finally {
-      hung.catch(() => undefined);
-      limit.abort();
+    if (performance.now() + ms >= (sending.deadlineMs ?? Number.POSITIVE_INFINITY)) {
+      throw new RedfishError('Timeout', `${what} was refused (401), and its time is over before it can be repeated`);
     }
+    await pause(ms, sending.signal, what);
+  }
+
+  /** Opens the connection, handshakes included, within what is left of the call. */
+  async #connect(request: BmcRequest, sending: Sending): Promise<void> {
+    const leftMs = (sending.deadlineMs ?? Number.POSITIVE_INFINITY) - performance.now();
+    await this.#transport.connect({ timeoutMs: leftMs, signal: sending.signal }, this.what(request));
   }
 
   #rawSend(sending: Sending): RawSend {
-    return (request, headers) => this.#exchange(request, headers, sending);
+    return async (request, headers) => {
+      await this.#connect(request, sending);
+      return this.#exchange(request, headers, sending);
+    };
   }
 
   async #exchange(
@@ -238,6 +256,8 @@ export class Conversation implements Reader {
     const { method, path, body, ifMatch } = request;
     const { callTimeoutMs, userAgent } = this.config;
     const headers: Record<string, string> = {
+      host: this.config.host,
+      connection: 'keep-alive',
       accept: 'application/json',
       'odata-version': '4.0',
       'user-agent': sending.mutate?.userAgent ?? userAgent,
@@ -254,16 +274,18 @@ export class Conversation implements Reader {
     const exchange = () => observed(this.config.observe, request, send);
     return parseReply(await traced({ method, path, host: this.config.host }, exchange));
   }
-}
 
-/** How long to wait before the same is tried again; undefined when it must not be. */
-function pauseBeforeRetry(error: unknown, attempt: number): number | undefined {
-  if (!(error instanceof RedfishError) || error.mayHaveLanded) return undefined;
-  if (error.kind !== 'Busy' && !error.lostConnection) return undefined;
-  if (error.retryAfterMs !== undefined) return requestedPauseMs(error.retryAfterMs, attempt);
-  // A kept connection that the BMC closed in the meantime is no sign of trouble: the first repeat comes soon.
-  if (error.lostConnection && attempt === 0) return requestedPauseMs(0, 0);
-  return growingPauseMs(attempt);
+  /** How long to wait before the same is tried again; undefined when it must not be. */
+  #pauseBeforeRetry(error: unknown, attempt: number): number | undefined {
+    if (!(error instanceof RedfishError) || error.mayHaveLanded) return undefined;
+    if (error.kind !== 'Busy' && !error.lostConnection) return undefined;
+    // A BMC may break the connection in place of a 401: credentials that it never accepted are not sent again and again.
+    if (error.lostConnection && attempt > 0 && !this.#authentication.isAccepted) return undefined;
+    if (error.retryAfterMs !== undefined) return requestedPauseMs(error.retryAfterMs, attempt);
+    // A kept connection that the BMC closed in the meantime is no sign of trouble: the first repeat comes soon.
+    if (error.lostConnection && attempt === 0) return requestedPauseMs(0, 0);
+    return growingPauseMs(attempt);
+  }
 }
 
 /** Redirects are followed with the same method. 303 tells a changing request to fetch its result: it is an answer then. */

@@ -51,6 +51,7 @@ export class RedfishPool {
     if (known !== undefined && known.secretHash === secretHash) {
       this.#entries.delete(who);
       this.#entries.set(who, known);
+      known.client.credentialsVersion = options.credentialsVersion ?? '';
       return known.client;
     }
     const client = new RedfishClient(this.#observe === undefined ? options : { ...options, observe: this.#observe });

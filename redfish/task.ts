@@ -27,7 +27,8 @@ export async function followTask(
   if (accepted.status !== 202) return;
   const link = textOf(accepted.headers['location'], 2048) ?? linkOf(accepted.json);
   if (link === undefined) return;
-  const path = conversation.resolve(link);
+  const path = conversation.pathOf(link);
+  if (path === undefined) return;
   const startedMs = performance.now();
   const endMs = startedMs + Math.min(MAX_FOLLOW_MS, conversation.config.callTimeoutMs);
   let waitMs = waitOf(retryAfterMs(accepted.headers['retry-after']), 0);

@@ -147,8 +147,12 @@ export const HOST_MEANINGS: Readonly<Record<HostReason, Meaning>> = {
     youCan: ['Look at address, routing and firewall. Is the BMC up?'],
   },
   Unauthorized: {
-    next: 'It is tried again, at most once a minute: BMCs lock accounts.',
+    next: 'The same password is not sent again for an hour, since BMCs lock accounts; another one within a minute.',
     youCan: ['Mend user and password in the Secret: {secret}'],
+  },
+  PasswordChangeRequired: {
+    next: 'It is tried again once a minute.',
+    youCan: ['Set a new password at the BMC, then put it into the Secret: {secret}'],
   },
   SecretMissing: {
     next: 'It is tried again when the Secret is there.',

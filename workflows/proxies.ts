@@ -1,3 +1,4 @@
+import type { Duration } from '@temporalio/common';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type {
   AwaitReleaseActivities,
@@ -44,13 +45,17 @@ const BMC_OPTIONS = {
  * end (rule 4) and tells the operator why and when it tries again. None waits without a word: a call that nobody takes comes back after a
  * minute as `noWorker`, and the workflow has an activity of the queue `beskar7` tell it, and look for the word to force it.
  */
-export function bmcOrTell(pool: string | undefined) {
+export function bmcOrTell(pool: string | undefined, startToCloseTimeout: Duration = BMC_OPTIONS.startToCloseTimeout) {
   return proxyActivities<BmcActivities>({
     ...BMC_OPTIONS,
+    startToCloseTimeout,
     taskQueue: bmcTaskQueue(pool),
     scheduleToStartTimeout: '1 minute',
   });
 }
+
+/** A release that waits for what may be in flight (`IN_FLIGHT_MS`) takes longer than a call. */
+export const SETTLING_RELEASE = '270 seconds';
 
 /** The watch over a shard of hosts: it lasts long, and moves to another worker 20 s after its own has fallen silent. */
 export function monitoring(pool: string | undefined) {

@@ -18,7 +18,7 @@ import { hasAttributes, hostKey, namespaceKey } from './attributes.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
 import { hostChanged } from './messages.ts';
 import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from './names.ts';
-import { awaitRelease, bmcOrTell, kubernetes } from './proxies.ts';
+import { awaitRelease, bmcOrTell, kubernetes, SETTLING_RELEASE } from './proxies.ts';
 
 /** After this long a release goes on in a workflow of its own (rule 4). */
 const HERE_MS = 120_000;
@@ -118,7 +118,10 @@ export async function tryRelease(
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
     const input = { ...release, ...marked, releasingSince, isUnconfirmed, attempt, nextAttemptInMs };
     try {
-      await bmcOrTell(claim.pool).releaseHost.executeWithOptions({ summary }, [input]);
+      await bmcOrTell(claim.pool, isUnconfirmed ? SETTLING_RELEASE : undefined).releaseHost.executeWithOptions(
+        { summary },
+        [input],
+      );
       return true;
     } catch (error) {
       const failed = sortFailure(error);

@@ -1,4 +1,5 @@
 import { condition, continueAsNew, patched, sleep, workflowInfo } from '@temporalio/workflow';
+import { IN_FLIGHT_MS } from '../crds/deadlines.ts';
 import type { LetHostGoResult, RetireInput, RetireUnservedInput } from '../activities/retireHost.ts';
 import { CurrentDetails, paragraphs } from './details.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
@@ -10,8 +11,6 @@ import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
 import { retryDelayMs } from './release.ts';
 
 const ATTEMPTS = 100;
-/** How long what a lost worker has sent may still arrive: the age of a fence and the deadline of a call (rules 2 and 4). */
-const IN_FLIGHT_MS = 62_000;
 
 /**
  * Switches the server of a deleted, unclaimed host off and lets the host go; tried for as long as it takes. After an attempt that did

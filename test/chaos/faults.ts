@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import { IN_FLIGHT_MS } from '../../crds/deadlines.ts';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { BmcFaults, metFaults } from './bmcFaults.ts';
 import { NO_CALLBACK_FAULTS } from './gateway.ts';
@@ -10,8 +11,8 @@ import type { ChaosWorld } from './world.ts';
 
 /** A worker that is silent for longer than its heartbeat timeout (20 s) is believed dead, and is not. */
 const LONGER_THAN_HEARTBEAT_MS: readonly [number, number] = [22_000, 32_000];
-/** Longer than a call at a BMC may last and a fence be old (rule 2: 62 s): what it sends when it wakes up would come too late. */
-const LONGER_THAN_FENCE_MS: readonly [number, number] = [65_000, 80_000];
+/** Longer than what it has sent may be in flight: what it sends when it wakes up would come too late. */
+const LONGER_THAN_FENCE_MS: readonly [number, number] = [IN_FLIGHT_MS + 3_000, IN_FLIGHT_MS + 18_000];
 const LONG_STOPS = 0.25;
 /** Of the stops, those of a process that talks to BMCs. */
 const BMC_WORKER_STOPS = 0.7;
@@ -168,7 +169,11 @@ export class FaultDriver {
     await process.component.kill('SIGCONT');
     // It may have died meanwhile, and be on its way back.
     if (process.state === 'stopped') process.state = 'runs';
-    this.#note(`SIGCONT ${process.name}`, '', isWhole ? `SIGSTOP ${role}${isLong ? ' for more than 62 s' : ''}` : null);
+    this.#note(
+      `SIGCONT ${process.name}`,
+      '',
+      isWhole ? `SIGSTOP ${role}${isLong ? ' for more than 107 s' : ''}` : null,
+    );
   }
 
   /** When it is on its way back already: waits for that. */

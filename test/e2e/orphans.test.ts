@@ -83,7 +83,7 @@ describe('a handed-over host whose machine is gone', () => {
     const since = performance.now();
     const orphan = await isMissing('host-2');
     expect(told(orphan, 'ConsumerMissing')).toMatch(/never handed over/);
-    await isFreeAndOff(world, 'host-2', 100_000);
+    await isFreeAndOff(world, 'host-2', 145_000);
     expect(performance.now() - since).toBeGreaterThan(ORPHAN_MS);
     expect(isSaid(await world.host('host-2'), 'ConsumerMissing')).toBe(false);
     await world.fleet.heal();
@@ -215,7 +215,7 @@ describe('a machine that vanished while its claim was never handed over, made ag
     expect(changes(world, 'host-6')).toBe(sent);
     const machine = await world.machineIs('twin', 'Provisioned');
     expect(machine.status?.hostRef?.name).toBe('host-2');
-    await isFreeAndOff(world, 'host-6', 100_000);
+    await isFreeAndOff(world, 'host-6', 145_000);
     expect(resets(world, 'host-6').slice(-2)).toEqual(['On', 'ForceOff']);
     expect((await world.host('host-2'))?.spec.consumerRef?.uid).toBe(machine.metadata.uid);
     await world.fleet.heal();
@@ -249,8 +249,8 @@ describe('a release whose BMC is dead', () => {
     const { runId } = await world.temporal.workflow.getHandle(id).describe();
     await world.temporalCli('workflow', 'terminate', '-w', id, '-r', runId, '--reason', 'test');
     await world.fleet.heal();
-    // The next run does not know what the first one has sent: that is waited out (62 s) before the host is free.
-    await isFreeAndOff(world, 'host-6', 150_000);
+    // The next run does not know what the first one has sent: that is waited out (107 s) before the host is free.
+    await isFreeAndOff(world, 'host-6', 195_000);
     const next = world.temporal.workflow.getHandle(id);
     expect((await next.describe()).runId).not.toBe(runId);
     await expect(next.result()).resolves.toMatch(/was released/);

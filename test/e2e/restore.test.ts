@@ -74,13 +74,13 @@ describe('restored from a backup: other uids, no status', () => {
     expect(world.serverOf('host-1').server.state.power).toBe('On');
     const machine = await world.machineIs('armed', 'Provisioned');
     expect(machine.status?.hostRef?.name).toBe('host-5');
-    await isFreeAndOff(world, 'host-1', 100_000);
+    await isFreeAndOff(world, 'host-1', 145_000);
     expect(resets(world, 'host-1')).toEqual(['On', 'ForceOff']);
     expect(await world.kubectl('get', 'secrets', '-o', 'name')).not.toContain('host-1-boot-');
   });
 
   test('a claim in Releasing: the release is ended, off, seen off, free', async () => {
-    await isFreeAndOff(world, 'host-2', 100_000);
+    await isFreeAndOff(world, 'host-2', 145_000);
     expect(resets(world, 'host-2').filter((type) => type === 'On')).toHaveLength(1);
     // The machine, whose deletion no backup keeps, is told so and gets no second server.
     const machine = await world.untilMachine('leaves', 'told', (seen) => told(seen).startsWith('HostMissing'));

@@ -11,6 +11,8 @@ export interface Seen {
   path: string;
   headers: IncomingMessage['headers'];
   body: unknown;
+  /** The stream that it came over: TLS where there is TLS. */
+  socket?: Socket;
 }
 
 export interface Answer {
@@ -31,6 +33,8 @@ export const SYSTEM = '/redfish/v1/Systems/1';
 export class FakeBmc {
   readonly seen: Seen[] = [];
   connections = 0;
+  /** Ends each connection after an answer, which does not announce it. */
+  closesSilently = false;
   power: unknown = 'Off';
   boot: Json = { BootSourceOverrideEnabled: 'Disabled', BootSourceOverrideTarget: 'None' };
   extra: Json = {};
@@ -114,6 +118,7 @@ export class FakeBmc {
       path: request.url ?? '',
       headers: request.headers,
       body: text === '' ? undefined : JSON.parse(text),
+      socket: request.socket,
     };
     this.seen.push(seen);
     const answer = this.#answer(seen);
@@ -123,6 +128,7 @@ export class FakeBmc {
     const { body } = answer;
     response.end(
       body === undefined ? '' : typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+      () => this.closesSilently && request.socket.end(),
     );
   }
 

@@ -1,4 +1,4 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { MutateOptions } from '../../../redfish/index.ts';
 import { allow, clientOf, failureOf, fakeBmc, stopAll, until } from './fakeBmc.ts';
@@ -13,10 +13,11 @@ describe('the fence of rule 2', () => {
     const client = clientOf(bmc);
     await client.getPowerState();
     const order: string[] = [];
-    const onHeaders = (message: unknown): void => {
-      if ((message as { request: { method: string } }).request.method === 'POST') order.push('written');
-    };
-    subscribe('undici:client:sendHeaders', onHeaders);
+    const write = Socket.prototype.write;
+    Socket.prototype.write = function (this: Socket, ...args: Parameters<typeof write>) {
+      if (String(args[0]).startsWith('POST')) order.push('written');
+      return write.apply(this, args);
+    } as typeof write;
     try {
       await client.setPowerState('On', {
         userAgent: 'beskar7 (c)',
@@ -27,7 +28,7 @@ describe('the fence of rule 2', () => {
           }),
       });
     } finally {
-      unsubscribe('undici:client:sendHeaders', onHeaders);
+      Socket.prototype.write = write;
     }
     expect(order).toEqual(['check', 'written', 'next tick']);
     expect(bmc.connections).toBe(1);
@@ -145,19 +146,41 @@ describe('the fence of rule 2', () => {
     expect(bmc.sent('POST')).toHaveLength(1);
   });
 
-  test('an idle connection that died during the fence: the check guards the write on the new one', async () => {
+  test('a connection that died while the fence was read: another one, and another fence', async () => {
     const bmc = await fakeBmc();
+    let fences = 0;
     let lastCheck = 0;
     await clientOf(bmc).setPowerState('On', {
       ...allow,
       fence: async () => {
-        for (const socket of bmc.sockets) socket.destroy();
-        await until(() => bmc.sockets.size === 0);
+        fences += 1;
+        if (fences === 1) {
+          for (const socket of bmc.sockets) socket.destroy();
+          await until(() => bmc.sockets.size === 0);
+        }
         return () => void (lastCheck = bmc.connections);
       },
     });
     expect(bmc.sent('POST')).toHaveLength(1);
-    expect(lastCheck).toBe(2);
+    expect([fences, lastCheck]).toEqual([2, 2]);
+  });
+
+  test('a BMC that closes each connection after its answer without announcing it: switched all the same', async () => {
+    const bmc = await fakeBmc((it) => (it.closesSilently = true));
+    const client = clientOf(bmc);
+    for (const [state, power] of [
+      ['On', 'On'],
+      ['ForceOff', 'Off'],
+      ['On', 'On'],
+      ['ForceOff', 'Off'],
+    ] as const) {
+      await client.setPowerState(state, {
+        ...allow,
+        fence: () => new Promise((resolve) => setTimeout(() => resolve(() => undefined), 20)),
+      });
+      expect(bmc.power).toBe(power);
+    }
+    expect(bmc.sent('POST')).toHaveLength(4);
   });
 });
 

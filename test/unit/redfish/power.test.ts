@@ -230,11 +230,13 @@ describe('tasks', () => {
     await clientOf(bmc).setPowerState('On', allow);
   });
 
-  test('a task on another host is not followed', async () => {
-    const bmc = await fakeBmc((it) =>
-      it.on('POST', RESET, { status: 202, headers: { location: 'http://127.0.0.2/task' } }),
-    );
-    expect(await failureOf(clientOf(bmc).setPowerState('On', allow))).toMatchObject({ kind: 'Protocol' });
+  test('a task at another host name is followed by its path, and nothing is sent elsewhere', async () => {
+    const bmc = await fakeBmc((it) => {
+      it.on('POST', RESET, { status: 202, headers: { location: `https://bmc-internal.example${TASK}?a=b` } });
+      it.on('GET', `${TASK}?a=b`, { body: { TaskState: 'Completed' } });
+    });
+    await clientOf(bmc).setPowerState('On', allow);
+    expect(bmc.sent('GET', `${TASK}?a=b`)).toHaveLength(1);
   });
 });
 

@@ -1,0 +1,30 @@
+import type { BmcMessage } from './bmcMessage.ts';
+
+/** How long an account is left alone when the BMC does not say for how long it is locked: what most lock for. */
+const LOCKED_MS = 10 * 60_000;
+const LEAST_LOCKED_MS = 10_000;
+const MOST_LOCKED_MS = 3_600_000;
+
+/** DSP0266 §"Password change required handling": 403 to everything until the password is another. */
+export function saysPasswordChangeRequired({ messageIds }: BmcMessage): boolean {
+  return messageIds.some((id) => /(^|\.)PasswordChangeRequired$/i.test(id));
+}
+
+/**
+ * For how long the BMC says that the account is locked, by `Retry-After` or its own words; 10 minutes where it says only that.
+ * Undefined when it does not say so.
+ */
+export function lockedForMs({ text, messageIds }: BmcMessage, retryAfter: string | undefined): number | undefined {
+  const isLocked =
+    messageIds.some((id) => /Account\w*Locked|Locked\w*Account|LoginAttemptDelayed|UserLocked|LockedOut/i.test(id)) ||
+    /\b(account|user|login)\b[^.]{0,60}\b(locked|blocked|lock-?out)|too many (failed )?(log-?in|authentication|attempts)|locked out/i.test(
+      text,
+    );
+  if (!isLocked) return undefined;
+  const told = /(\d{1,5})\s*(second|sec\b|minute|min\b)/i.exec(text);
+  const seconds = /^\s*\d{1,6}\s*$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
+  const toldMs =
+    told === null ? undefined : Number(told[1]) * (told[2]?.toLowerCase().startsWith('m') ? 60_000 : 1_000);
+  const ms = seconds === undefined ? (toldMs ?? LOCKED_MS) : seconds * 1_000;
+  return Math.min(MOST_LOCKED_MS, Math.max(LEAST_LOCKED_MS, ms));
+}
