@@ -5,7 +5,11 @@ import { overrideLeft } from './leftOverride.ts';
 import { REACHABLE } from './reachability.ts';
 
 /** Conditions of a host that tell of the machine that it had. */
-const ENDS_WITH_CLAIM: readonly string[] = [CONDITIONS.failureReported, CONDITIONS.bootOverrideLeft];
+const ENDS_WITH_CLAIM: readonly string[] = [
+  CONDITIONS.failureReported,
+  CONDITIONS.bootOverrideLeft,
+  CONDITIONS.unexpectedlyOff,
+];
 
 /** The status of a host whose claim has ended: seen off (`Available`), or released by force (`Enrolling`). `left`: why its boot override was left. */
 export function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling', left: string | undefined) {

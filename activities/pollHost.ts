@@ -103,7 +103,7 @@ async function tell(
   let current = host;
   for (let conflicts = 0; conflicts < 3; conflicts += 1) {
     const finding = judgePower(current, power);
-    const patches = [reachable, ...(finding.condition ? [finding.condition] : [])];
+    const patches = [reachable, ...finding.conditions];
     const { conditions, powerState: before } = current.status ?? {};
     const powerState = power ?? before;
     const isTold = patches.every((patch) => isSaid(findCondition(conditions, patch.type), patch));
@@ -153,8 +153,8 @@ function announce(deps: PollDependencies, host: PhysicalHost, patches: readonly 
   for (const { type, status, message } of patches) {
     const before = findCondition(host.status?.conditions, type)?.status;
     if (status === before) continue;
-    if (type === CONDITIONS.unexpectedlyOn) {
-      if (status === 'True') deps.recorder.event(host, 'Warning', 'UnexpectedlyOn', message);
+    if (type === CONDITIONS.unexpectedlyOn || type === CONDITIONS.unexpectedlyOff) {
+      if (status === 'True') deps.recorder.event(host, 'Warning', type, message);
     } else if (status === 'False') deps.recorder.event(host, 'Warning', 'BmcUnreachable', message);
     else if (before === 'False') deps.recorder.event(host, 'Normal', 'BmcReachable', 'The BMC answers again.');
   }

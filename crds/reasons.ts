@@ -70,6 +70,8 @@ export const CONDITIONS = {
   writeRefused: 'WriteRefused',
   /** A free host whose server was confirmed off is on, and no machine has claimed it. */
   unexpectedlyOn: 'UnexpectedlyOn',
+  /** The server of a handed-over host is off. */
+  unexpectedlyOff: 'UnexpectedlyOff',
   /** Its BMC keeps a network boot that could not be taken back. */
   bootOverrideLeft: 'BootOverrideLeft',
   /** Its BMC does not list the network boot that spec.networkBoot asks for. */
@@ -85,6 +87,7 @@ export const RAISED_CONDITIONS = [
   CONDITIONS.claimLost,
   CONDITIONS.deletionBlocked,
   CONDITIONS.writeRefused,
+  CONDITIONS.unexpectedlyOff,
   CONDITIONS.unexpectedlyOn,
   CONDITIONS.duplicateMAC,
   CONDITIONS.networkBootNotOffered,

@@ -149,7 +149,11 @@ function hostText(name: string, host: PhysicalHost | undefined): string {
   const power = host.status?.powerState;
   const facts = [host.status?.state ?? 'Enrolling', ...(power === undefined ? [] : [`power ${power}`])];
   const trouble = bmc !== undefined && bmc.status !== 'True' ? ` Its BMC: ${bmc.reason}: ${bmc.message}` : '';
-  return `Its host is ${name} (${facts.join(', ')}).${trouble}`;
+  const raised = RAISED_CONDITIONS.flatMap((type) => {
+    const condition = findCondition(host.status?.conditions, type);
+    return condition?.status === 'True' ? [` ${type}: ${condition.message}`] : [];
+  });
+  return `Its host is ${name} (${facts.join(', ')}).${trouble}${raised.join('')}`;
 }
 
 function ownerText({ metadata, spec }: CapiMachine): string {

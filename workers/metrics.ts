@@ -115,6 +115,12 @@ function registerGauges(registry: Registry, { hosts, machines, waiting }: Counte
         made.inc({ namespace, state }, (host.status?.state ?? 'Enrolling') === state ? 1 : 0);
     }
   });
+  gauge('beskar7_physicalhost_error', 'Hosts in Error by namespace and the reason of Ready.', 'reason', (made) => {
+    for (const host of hosts()) {
+      const { reason = 'Unknown' } = findCondition(host.status?.conditions, CONDITIONS.ready) ?? {};
+      if (host.status?.state === 'Error') made.inc({ namespace: namespaceOf(host), reason });
+    }
+  });
   gauge('beskar7_physicalhost_bmc', 'Hosts by namespace and the reason of RedfishReachable.', 'reason', (made) => {
     for (const host of hosts()) {
       const { reason = 'Unknown' } = findCondition(host.status?.conditions, CONDITIONS.redfishReachable) ?? {};
@@ -137,6 +143,22 @@ function registerGauges(registry: Registry, { hosts, machines, waiting }: Counte
         made.inc({ namespace, phase }, (machine.status?.phase ?? 'Pending') === phase ? 1 : 0);
     }
   });
+  gauge(
+    'beskar7_machine_deletion_seconds',
+    'For how long the oldest deletion of a machine lasts.',
+    undefined,
+    (made) => {
+      const now = Date.now();
+      const longest = new Map<string, number>();
+      for (const machine of machines()) {
+        const { deletionTimestamp } = machine.metadata;
+        const lasts = deletionTimestamp === undefined ? 0 : Math.max(0, now - Date.parse(deletionTimestamp)) / 1000;
+        const namespace = namespaceOf(machine);
+        longest.set(namespace, Math.max(longest.get(namespace) ?? 0, lasts));
+      }
+      for (const [namespace, seconds] of longest) made.set({ namespace }, seconds);
+    },
+  );
   gauge('beskar7_machine_waiting', 'Machines that wait for a free host, by namespace.', undefined, (made) => {
     for (const machine of machines()) made.inc({ namespace: namespaceOf(machine) }, 0);
     for (const machine of waiting()) made.inc({ namespace: namespaceOf(machine) });

@@ -201,6 +201,7 @@ describe('what the monitor does at a BMC and writes', () => {
   test('an outage is a condition with error, attempt and next time; its end is told; state and server are left alone', async () => {
     fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
     scene.put(hostAt('h', fleet.host('sim-0001').address, 'HandedOver'));
+    fleet.host('sim-0001').server.press('On');
     await fleet.fault('sim-0001', { refuse: true });
     void monitor(50);
     await scene.until(() => /Attempt 2/.test(scene.reachable('h')?.message ?? ''));
@@ -214,7 +215,7 @@ describe('what the monitor does at a BMC and writes', () => {
     expect(scene.reachable('h')?.status).toBe('True');
     for (const { status } of scene.writes)
       expect(Object.keys(status ?? {}).sort()).toEqual(['conditions', 'powerState']);
-    expect(scene.get('h').status).toMatchObject({ state: 'Ready', powerState: 'Off' });
+    expect(scene.get('h').status).toMatchObject({ state: 'Ready', powerState: 'On' });
   });
 
   test('a changed power state is written', async () => {
@@ -237,7 +238,7 @@ describe('what the monitor does at a BMC and writes', () => {
         ...(foundOn === undefined ? {} : { foundOn }),
       };
       scene.put({ ...host, status: { ...host.status, enrollment } });
-      if (foundOn === true) fleet.host('sim-0001').server.press('On');
+      if (foundOn === true || stage === 'HandedOver') fleet.host('sim-0001').server.press('On');
       void monitor(30);
       await scene.until(() => scene.reachable('h') !== undefined);
       return fleet.host('sim-0001').server;
@@ -272,18 +273,26 @@ describe('what the monitor does at a BMC and writes', () => {
       await scene.until(() => unexpected()?.status === 'True');
     });
 
-    test('handed over: nothing', async () => {
+    test('handed over: nothing, and UnexpectedlyOff when it is off, until it is on again', async () => {
+      const off = () => findCondition(scene.get('h').status?.conditions, 'UnexpectedlyOff');
       const server = await monitored(false, 'HandedOver');
-      server.press('On');
       await scene.until(() => scene.get('h').status?.powerState === 'On');
-      expect(unexpected()).toBeUndefined();
+      expect([unexpected(), off()]).toEqual([undefined, undefined]);
       expect(scene.events).toEqual([]);
+      server.press('Off');
+      await scene.until(() => off()?.status === 'True');
+      await scene.until(() => scene.events.length === 1);
+      expect(scene.events).toEqual(['UnexpectedlyOff']);
+      server.press('On');
+      await scene.until(() => off()?.status === 'False');
+      expect(fleet.requests('sim-0001').filter(({ mutating }) => mutating)).toEqual([]);
     });
   });
 
   test('a password that was changed at the BMC, then in the Secret', async () => {
     fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
     scene.put(hostAt('h', fleet.host('sim-0001').address, 'HandedOver'));
+    fleet.host('sim-0001').server.press('On');
     void monitor(50);
     await scene.until(() => polls('sim-0001') >= 2);
     // Both at once: refused credentials are read anew, and the new ones are tried.
@@ -303,6 +312,7 @@ describe('what the monitor does at a BMC and writes', () => {
   ])('a Secret that was replaced, and has lost its marks by it, is marked again: %s', async (_what, stage) => {
     fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
     scene.put(hostAt('h', fleet.host('sim-0001').address, stage));
+    if (stage === 'HandedOver') fleet.host('sim-0001').server.press('On');
     void monitor(50);
     await scene.until(() => polls('sim-0001') >= 2);
     scene.marks = {};

@@ -111,3 +111,25 @@ test('what interrupts watches, and what they missed: each series is there before
   expect(text).toContain('beskar7_watch_interruptions_total{kind="PhysicalHost",reason="silent"} 1\n');
   expect(text).toContain('beskar7_watch_interruptions_total{kind="PhysicalHost",reason="ended"} 0\n');
 });
+
+test('why hosts are in Error, and how long the oldest deletion of a machine lasts', async () => {
+  const ready = (reason: string) => ({ conditions: [{ type: 'Ready', status: 'False', reason, message: '' }] });
+  const going = machine('a', 'going');
+  going.metadata.deletionTimestamp = new Date(Date.now() - 3_600_000).toISOString();
+  const { registry } = createMetrics({
+    hosts: () => [
+      host('a', 'one', { state: 'Error', ...ready('ReleasePending') }),
+      host('a', 'two', { state: 'Available', ...ready('Enrolled') }),
+    ],
+    machines: () => [going, machine('a', 'stays'), machine('b', 'stays')],
+    waiting: () => [],
+    isTemporalWell: () => true,
+    watches: () => [],
+    clockSkewMs: () => 0,
+  });
+  const text = await registry.metrics();
+  expect(text).toContain('beskar7_physicalhost_error{namespace="a",reason="ReleasePending"} 1\n');
+  expect(text).not.toContain('reason="Enrolled"');
+  expect(text).toMatch(/beskar7_machine_deletion_seconds\{namespace="a"\} 3[56]\d\d/);
+  expect(text).toContain('beskar7_machine_deletion_seconds{namespace="b"} 0\n');
+});
