@@ -53,7 +53,7 @@ export class RedfishService {
     if (path === ROOT && method === 'GET') return ok(this.#root());
     if (path === `${ROOT}/SessionService/Sessions` && method === 'POST') return this.#logIn(request);
     if (!this.#isAllowed(request))
-      return failure(401, 'Base.1.8.NoValidSession', 'There is no valid session established.');
+      return failure(401, 'Base.1.8.NoValidSession', 'There is no valid session established.', this.#challenge());
     if (method === 'GET') return this.#get(path);
     if (method === 'DELETE') return this.#delete(path);
     if (method === 'PATCH') return this.#patch(request);
@@ -318,6 +318,11 @@ export class RedfishService {
     const given = Buffer.from(value, 'base64').toString();
     this.#notePassword(given.slice(given.indexOf(':') + 1));
     return scheme === 'Basic' && given === `${username}:${password}`;
+  }
+
+  /** What a service that knows Basic offers with each 401 (RFC 9110 §11.6.1). */
+  #challenge(): Record<string, string> {
+    return this.#profile.auth === 'session' ? {} : { 'www-authenticate': 'Basic realm="Redfish"' };
   }
 
   #notePassword(given: string): void {

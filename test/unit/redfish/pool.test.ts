@@ -30,6 +30,38 @@ describe('TLS', () => {
     });
   });
 
+  test.each<[string, string, Partial<RedfishConnectionOptions>, RegExp | undefined]>([
+    [
+      'another name',
+      'named',
+      {},
+      /not made out to this address: set redfishConnection\.tlsServerName.*DNS:bmc-7\.example/,
+    ],
+    ['another name, which is given', 'named', { tlsServerName: 'bmc-7.example' }, undefined],
+    ['a third name', 'named', { tlsServerName: 'bmc-8.example' }, /not made out to this address/],
+    ['another name, and its CA alone asked for', 'named', { insecureSkipNameVerify: true }, undefined],
+    ['an expired certificate', 'expired', {}, /has expired: renew it at the BMC/],
+    ['an expired certificate, its CA alone asked for', 'expired', { insecureSkipNameVerify: true }, /has expired/],
+  ])('%s', async (_name, file, options, refused) => {
+    const certificate = { key: fixture(`${file}.key`), cert: fixture(`${file}.crt`) };
+    const bmc = await fakeBmc(undefined, certificate);
+    const client = clientOf(bmc, { caBundle: certificate.cert, ...options });
+    // Twice, and over another connection: a resumed TLS session is good for what was verified.
+    for (let i = 0; i < 2; i += 1) {
+      for (const socket of bmc.sockets) socket.destroy();
+      const failure = await failureOf(client.getPowerState());
+      if (refused === undefined) expect(String(failure)).toContain('resolved with "Off"');
+      else expect(failure).toMatchObject({ kind: 'Tls', message: expect.stringMatching(refused) as unknown });
+    }
+  });
+
+  test('a certificate of another CA, its CA alone asked for: refused', async () => {
+    const bmc = await fakeBmc(undefined, tls);
+    const options = { caBundle: fixture('other.crt'), insecureSkipNameVerify: true };
+    expect(await failureOf(clientOf(bmc, options).getPowerState())).toMatchObject({ kind: 'Tls' });
+    expect(bmc.seen).toEqual([]);
+  });
+
   test('TLS 1.1 and plain HTTP behind https:// are refused', async () => {
     const old = createTlsServer({ ...tls, minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
     old.on('tlsClientError', () => undefined);
@@ -40,9 +72,9 @@ describe('TLS', () => {
       bmc.address.replace('http:', 'https:'),
     ];
     for (const address of addresses) {
-      expect(await failureOf(clientOf(bmc, { address, insecureSkipVerify: true }).getPowerState())).toMatchObject({
-        kind: 'Tls',
-      });
+      const failure = await failureOf(clientOf(bmc, { address, insecureSkipVerify: true }).getPowerState());
+      expect(failure).toMatchObject({ kind: 'Tls' });
+      expect(String(failure)).toMatch(/offers no TLS 1\.2 or newer|does not speak TLS: for plain HTTP/);
     }
     old.close();
   });
@@ -50,6 +82,13 @@ describe('TLS', () => {
   test.each<[string, Partial<RedfishConnectionOptions>, RegExp]>([
     ['both insecureSkipVerify and a CA', { insecureSkipVerify: true, caBundle: tls.cert }, /exclude each other/],
     ['a CA that is none', { caBundle: 'hello' }, /not a list of PEM certificates/],
+    ['the CA alone without one', { insecureSkipNameVerify: true }, /needs a CA bundle/],
+    [
+      'a name, and no check of it',
+      { insecureSkipNameVerify: true, tlsServerName: 'a', caBundle: tls.cert },
+      /exclude each other/,
+    ],
+    ['a name that is none', { tlsServerName: 'a b' }, /neither a host name nor an address/],
     ['no address', { address: '10.0.0.1' }, /"10.0.0.1" is not of the form https/],
     ['another scheme', { address: 'ftp://10.0.0.1' }, /not of the form/],
     [
