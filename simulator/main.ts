@@ -2,7 +2,7 @@ import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { listenControl } from './control.ts';
 import { startFleet } from './fleet.ts';
-import { DEFAULTS, durationMs } from './options.ts';
+import { DEFAULTS, durationMs, durationText, MAX_HOSTS } from './options.ts';
 import { PROFILES } from './profiles.ts';
 import { missingForVms } from './vm/command.ts';
 import { VM_DEFAULTS } from './vm/options.ts';
@@ -23,13 +23,16 @@ const whole = (least: number, most: number) => (text: string) => {
   return value;
 };
 const port = whole(0, 65_535);
+/** The default as it would be given: `20ms`, not `20`. */
+const timed = (flags: string, text: string, ms: number) =>
+  new Option(flags, text).argParser(duration).default(ms, durationText(ms));
 
 const program = new Command('npm run simulator --')
   .description('A fleet of simulated BMCs with servers behind them: real HTTP, real iPXE scripts, real reports.')
-  .option('--hosts <number>', 'how many', whole(1, 20_000), DEFAULTS.hosts)
-  .option('--latency <duration>', 'how long a BMC takes to answer', duration, DEFAULTS.latencyMs)
-  .option('--boot-time <duration>', 'from power-on until the network boot', duration, DEFAULTS.bootTimeMs)
-  .option('--power-delay <duration>', 'how long power takes to change', duration, DEFAULTS.powerDelayMs)
+  .option('--hosts <number>', 'how many', whole(1, MAX_HOSTS), DEFAULTS.hosts)
+  .addOption(timed('--latency <duration>', 'how long a BMC takes to answer', DEFAULTS.latencyMs))
+  .addOption(timed('--boot-time <duration>', 'from power-on until the network boot', DEFAULTS.bootTimeMs))
+  .addOption(timed('--power-delay <duration>', 'how long power takes to change', DEFAULTS.powerDelayMs))
   .option('--bind <address>', 'address of the BMCs', DEFAULTS.bind)
   .option('--base-port <port>', 'BMC i listens on this port + i', port, DEFAULTS.basePort)
   .option('--control-port <port>', 'the control route', port, 17_999)
@@ -37,7 +40,7 @@ const program = new Command('npm run simulator --')
   .option('--profile <name>', `mixed, ${Object.keys(PROFILES).join(', ')}, or several with commas`, DEFAULTS.profile)
   .option('--username <name>', 'of every BMC', DEFAULTS.username)
   .option('--password <word>', 'of every BMC', DEFAULTS.password)
-  .option('--bootstrap-poll <duration>', 'between two polls of bootstrap data', duration, DEFAULTS.bootstrapPollMs)
+  .addOption(timed('--bootstrap-poll <duration>', 'between two polls of bootstrap data', DEFAULTS.bootstrapPollMs))
   .option('--os-ready-after <duration>', 'the final OS reports in, so long after kexec', duration)
   .addOption(
     new Option('--report-form <form>', 'of the hardware report')

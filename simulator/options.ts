@@ -33,6 +33,9 @@ export interface FleetOptions {
   readonly vm?: VmOptions;
 }
 
+/** Most servers of a fleet. */
+export const MAX_HOSTS = 20_000;
+
 export const DEFAULTS: FleetOptions = {
   hosts: 5,
   latencyMs: 20,
@@ -49,6 +52,12 @@ export const DEFAULTS: FleetOptions = {
   reportForm: 'architecture',
   seed: 1,
 };
+
+/** A duration as `durationMs` reads it. */
+export function durationText(ms: number): string {
+  if (ms >= 60_000 && ms % 60_000 === 0) return `${ms / 60_000}m`;
+  return ms >= 1_000 && ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`;
+}
 
 /** Milliseconds of `20ms`, `1s` or `2m`. Throws for anything else. */
 export function durationMs(text: string): number {

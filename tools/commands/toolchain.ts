@@ -1,11 +1,42 @@
-import { ensureTools, TOOL_NAMES, ToolMissing } from '../toolchain/index.ts';
+import { Command, CommanderError } from 'commander';
+import { cacheFolder } from '../toolchain/cache.ts';
+import { ensureTools, PINNED_TOOLS, TOOL_NAMES, ToolMissing, type ToolName } from '../toolchain/index.ts';
+
+const program = new Command('npm run toolchain --')
+  .description(
+    'Gets the programs that Beskar7 runs beside itself: named by a variable, on PATH, from the cache, by download, else built with Go.\n' +
+      `Without a name: those of every set-up (${TOOL_NAMES.join(', ')}). Writes their paths.`,
+  )
+  .argument(
+    '[tool...]',
+    `some of them only; also ${PINNED_TOOLS.filter((name) => !TOOL_NAMES.includes(name)).join(', ')}`,
+  )
+  .option('--json', 'the paths as JSON', false)
+  .addHelpText(
+    'after',
+    `\nBuilt with Go it takes 10 to 20 minutes on two cores, and 7 GB of disk for Go's own caches. The programs take 0.5 GB, in\n${cacheFolder()}. What is there already is used at once.`,
+  )
+  .configureOutput({ writeErr: () => undefined })
+  .exitOverride();
 
 try {
-  const paths = await ensureTools(TOOL_NAMES);
-  if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(paths, undefined, 2)}\n`);
+  program.parse();
+  const names = program.args.length === 0 ? TOOL_NAMES : program.args.map(toolName);
+  const paths = await ensureTools(names);
+  if (program.opts<{ json: boolean }>().json) process.stdout.write(`${JSON.stringify(paths, undefined, 2)}\n`);
   else for (const [name, file] of Object.entries(paths)) process.stdout.write(`${name.padEnd(22)} ${file}\n`);
 } catch (error) {
-  if (!(error instanceof ToolMissing)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  if (error instanceof CommanderError && error.exitCode === 0) process.exit(0);
+  if (!(error instanceof CommanderError) && !(error instanceof ToolMissing)) throw error;
+  const usage = error instanceof CommanderError;
+  const text = error.message.replace(/^error: /, '').replaceAll(usage ? '\n' : '\0', ' ');
+  process.stderr.write(usage ? `beskar7: ${text} (see npm run toolchain -- --help)\n` : `${text}\n`);
   process.exit(2);
+}
+
+function toolName(text: string): ToolName {
+  const name = PINNED_TOOLS.find((one) => one === text);
+  if (name === undefined)
+    throw new CommanderError(2, 'tool', `there is no tool "${text}"; tools are ${PINNED_TOOLS.join(', ')}`);
+  return name;
 }

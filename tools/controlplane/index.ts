@@ -153,6 +153,9 @@ async function apiServerArguments(
     `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
     `--cert-dir=${path.join(data.path, 'certificates')}`,
     '--bind-address=127.0.0.1',
+    // Else it looks for the address of the default route, and ends on a machine without one. Nobody reaches it by the Service `kubernetes`.
+    '--advertise-address=127.0.0.1',
+    '--endpoint-reconciler-type=none',
     `--secure-port=${ports.apiServer}`,
     `--token-auth-file=${data.tokenFile}`,
     '--authorization-mode=RBAC',

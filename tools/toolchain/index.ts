@@ -10,8 +10,11 @@ import { downloadNativeTestServer, installTestServer, installTestServerWithMaven
 
 export type { ToolName } from './pins.ts';
 
+/** All of them. */
+export const PINNED_TOOLS = Object.keys(PINS) as ToolName[];
+
 /** Of every set-up and test; the tools that only some tests need are asked for by name. */
-export const TOOL_NAMES = (Object.keys(PINS) as ToolName[]).filter((name) => PINS[name].onDemand === undefined);
+export const TOOL_NAMES = PINNED_TOOLS.filter((name) => PINS[name].onDemand === undefined);
 
 /** A tool that could not be had: what was tried, and what to install. */
 export class ToolMissing extends Error {

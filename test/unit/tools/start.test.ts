@@ -30,11 +30,32 @@ describe('flags', () => {
     [['--hosts', 'many'], 'give a whole number above 0'],
     [['--temporal-port', '70000'], 'give a port, 1 to 65535'],
     [['extra'], 'too many arguments'],
+    [['--latency', '20'], '"20" is no duration: give a number with ms, s or m'],
+    [['--boot-time', 'soon'], '"soon" is no duration'],
+    [['--hosts', '99999'], 'at most 20000 are possible'],
+    [['--hosts', '100', '--vm'], 'at most 64 virtual machines'],
+    [['--hosts', '20000', '--bmc-base-port', '60000'], 'needs the ports 60001 to 80000'],
+    [['--web-port', '8082'], 'port 8082 is given to --web-port and to --callback-port'],
+    [['--hosts', '100', '--bmc-base-port', '8050'], 'and to --bmc-base-port (a BMC)'],
+    [['--context', 'prod'], '--context has no effect without --external'],
+    [['--examples'], '--examples has no effect without --external'],
+    [['--vm-firmware', 'uefi'], '--vm-firmware has no effect without --vm'],
+    [['--timeout-minutes', '3'], '--timeout-minutes has no effect without --once'],
+    [['--up', '--hosts', '3'], '--hosts has no effect without a fleet (--up has none)'],
+    [['--external', '--latency', '1s'], '--latency has no effect without a fleet: add --examples'],
+    [['--vm', '--boot-time', '1s'], '--boot-time has no effect with --vm'],
+    [['--up', '--once'], '--up begins without any'],
+    [['--data-dir', ''], 'give a folder'],
   ])('%j is one line that names it', (args, text) => {
     const parse = () => parseStartOptions(args);
     expect(parse).toThrow(WrongUsage);
     expect(parse).toThrow(text);
     expect(parse).toThrow(/^beskar7: [^\n]*$/);
+  });
+
+  test('ports of what is not started are not in the way of others', () => {
+    expect(parseStartOptions(['--external', '--web-port', '8233'])?.webPort).toBe(8233);
+    expect(parseStartOptions(['--up', '--web-port', '18001'])?.webPort).toBe(18_001);
   });
 
   test('--vm: two machines, and a data folder of their own', () => {
@@ -44,6 +65,24 @@ describe('flags', () => {
     expect(parseStartOptions(['--vm', '--hosts', '3', '--data-dir', '/x'])).toMatchObject({ hosts: 3, dataDir: '/x' });
     expect(() => parseStartOptions(['--vm', '--up'])).toThrow(/does not go together/);
     expect(() => parseStartOptions(['--vm', '--vm-firmware', 'coreboot'])).toThrow(/bios, uefi/);
+  });
+
+  test.each([
+    [['--help'], 'npm start --', ['--hosts', '--latency', '--examples', 'default: "20ms"'], []],
+    [['--up', '--help'], 'npm run up --', ['--external', '--context'], ['--hosts', '--latency', '--boot-time', '--vm']],
+    [
+      ['--vm', '--help'],
+      'npm run demo:vm --',
+      ['--vm-firmware', '--hosts', '(2)'],
+      ['--external', '--boot-time', '--up'],
+    ],
+  ])('%j tells of its own command', (args, name, shown, hidden) => {
+    const write = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+    expect(parseStartOptions(args)).toBeUndefined();
+    const text = String(write.mock.calls[0]?.[0]);
+    expect(text).toContain(`Usage: ${name}`);
+    for (const flag of shown) expect(text).toContain(flag);
+    for (const flag of hidden) expect(text).not.toMatch(new RegExp(`${flag}\\b(?!-)`));
   });
 
   test('--help is printed, and nothing is started', () => {
