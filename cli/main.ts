@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CommanderError } from 'commander';
 import { endOf, EXIT, type ExitCode } from './exit.ts';
@@ -26,7 +26,14 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
+/** That of the package.json above this file: two folders from the source, more from the bundle. */
 function version(): string {
-  const file = path.join(import.meta.dirname, '..', 'package.json');
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  for (let folder = import.meta.dirname; ; folder = path.dirname(folder)) {
+    const file = path.join(folder, 'package.json');
+    if (existsSync(file)) {
+      const { name, version: own } = JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string };
+      if (name === 'beskar7' && own !== undefined) return own;
+    }
+    if (folder === path.dirname(folder)) return 'unknown';
+  }
 }

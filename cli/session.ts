@@ -122,8 +122,8 @@ export class Session {
   }
 
   async #loadCluster(): Promise<{ kube: KubeClient; namespace: string; server: string }> {
-    // It takes half a second to load: `--help` does without.
-    const { KubeConfig } = await import('@kubernetes/client-node');
+    // It takes long to load: `--help` does without.
+    const { KubeConfig } = await import('./libraries/kubernetes.ts');
     const { kubeconfig, context, requestTimeout } = this.flags;
     const config = new KubeConfig();
     try {
@@ -162,8 +162,7 @@ export interface Temporal {
 
 /** Flags first, then the environment and the profile of the temporal command line. */
 async function connect(flags: Flags, env: Io['env']): Promise<Temporal> {
-  const { loadClientConnectConfig } = await import('@temporalio/envconfig');
-  const { Client, Connection } = await import('@temporalio/client');
+  const { Client, Connection, loadClientConnectConfig } = await import('./libraries/temporal.ts');
   const { connectionOptions, namespace: profiled } = loadClientConnectConfig();
   const address = flags.temporalAddress ?? connectionOptions.address ?? 'localhost:7233';
   const namespace =

@@ -1,4 +1,4 @@
-import { request } from 'undici';
+import { Agent, request } from 'undici';
 import { VERSION } from '../../crds/names.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
@@ -240,7 +240,6 @@ async function bootListenerAnswers(base: string, timeoutMs: number): Promise<Che
 /** Without a bearer Beskar7 answers 401. The certificate is not checked: servers know its CA from their boot script. */
 async function callbackListenerAnswers(base: string, timeoutMs: number): Promise<Check> {
   const what = 'callback listener';
-  const { Agent } = await import('undici');
   let until = '';
   const agent = new Agent({ connect: { rejectUnauthorized: false } });
   try {
