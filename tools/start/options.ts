@@ -124,7 +124,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     );
   }
   const options = program.opts<StartOptions & { hosts?: number; dataDir?: string }>();
-  const { vm, up, external, hosts = vm ? 2 : 5, dataDir = `${defaultDataFolder()}${vm ? '-vm' : ''}` } = options;
+  const { vm, hosts = vm ? 2 : 5, dataDir = `${defaultDataFolder()}${vm ? '-vm' : ''}` } = options;
   const given = (name: string) => program.getOptionValueSource(name) === 'cli';
   refuseWhatHasNoEffect(options, given);
   refuseTooMany({ ...options, hosts });
