@@ -1,5 +1,3 @@
-import { log } from '@temporalio/activity';
-import { WorkflowContinuedAsNewError, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { claimOf } from '../crds/claim.ts';
 import {
   ANNOTATION_DELETE_FOR_MOVE,
@@ -10,10 +8,10 @@ import {
 } from '../crds/names.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
-import { workflowId, type ObjectRef, type ReleaseInput } from '../workflows/names.ts';
+import type { ObjectRef, ReleaseInput } from '../workflows/names.ts';
 import type { ClaimRef } from './claimRef.ts';
 import { stateOf } from './claimState.ts';
-import { delay, orAborted } from './activityScope.ts';
+import { delay } from './activityScope.ts';
 import type { Dependencies } from './dependencies.ts';
 import { retryable } from './failures.ts';
 import { heldHosts } from './heldHosts.ts';
@@ -39,39 +37,6 @@ export async function checkDeprovision(deps: Dependencies, ref: ObjectRef): Prom
   if (cluster !== undefined && (await isClusterPaused(deps.kube, ref.namespace, cluster)))
     return { kind: 'notDue', message: `${what} is paused with Cluster ${cluster}` };
   return { kind: 'due' };
-}
-
-/**
- * Cancels the open provisioning of a machine by its run id and waits until it has closed (rule 10). Does nothing when none is
- * open, or when the open one belongs to another machine of the same name.
- */
-export async function endProvisioning(deps: Dependencies, ref: ObjectRef, signal: AbortSignal): Promise<void> {
-  const id = workflowId('provision', ref);
-  try {
-    // A waiting run may continue as new between two steps: look again until none of ours is open.
-    for (;;) {
-      const description = await deps.temporal.workflow.getHandle(id).describe();
-      const uid = description.memo?.uid;
-      if (description.status.name !== 'RUNNING' || (uid !== undefined && uid !== ref.uid)) return;
-      const run = deps.temporal.workflow.getHandle(id, description.runId, { followRuns: false });
-      await run.cancel();
-      log.info('provisioning cancelled, waits for its end', { workflow: id, runId: description.runId });
-      await orAborted(run.result().then(ignore, onlyConnection), signal);
-    }
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return;
-    throw error;
-  }
-}
-
-/** A failed or cancelled provisioning is an end like any other; not to reach Temporal is none. */
-function onlyConnection(error: unknown): void {
-  if (error instanceof WorkflowFailedError || error instanceof WorkflowContinuedAsNewError) return;
-  throw error;
-}
-
-function ignore(): void {
-  // The result of the run does not matter here.
 }
 
 /** The claims of a machine. Those of a moved or restored one get its new uid first (rule 13), those that are lost are written again. */

@@ -4,14 +4,8 @@ import { bootInspector, prepareBoot, type BootInput } from './bootInspector.ts';
 import { claimHost, type ClaimHostInput } from './claimHost.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import {
-  awaitClaimEnd,
-  checkDeprovision,
-  endProvisioning,
-  findClaim,
-  findClaims,
-  removeMachineFinalizer,
-} from './deprovision.ts';
+import { awaitClaimEnd, checkDeprovision, findClaim, findClaims, removeMachineFinalizer } from './deprovision.ts';
+import { endProvisioning } from './endProvisioning.ts';
 import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './endRun.ts';
 import { enrollHost, enrollHostUnserved, type EnrollInput } from './enrollHost.ts';
 import { openProvisioning, settleHandover, type HandOverInput, type SettleInput } from './handOver.ts';

@@ -64,7 +64,7 @@ export async function writeMachineStatus(kube: KubeClient, run: RunContext, repo
  */
 export async function writeMachineReleasing(
   kube: KubeClient,
-  ref: ClaimRef,
+  ref: Pick<ClaimRef, 'machine' | 'host'>,
   message: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -102,7 +102,7 @@ export async function writeMachineReleasing(
   }
 }
 
-function isReleasedFor(machine: Beskar7Machine, { host }: ClaimRef): boolean {
+function isReleasedFor(machine: Beskar7Machine, { host }: Pick<ClaimRef, 'host'>): boolean {
   if (machine.metadata.deletionTimestamp !== undefined) return true;
   const { phase, hostRef } = machine.status ?? {};
   return !isProvisioned(machine) && phase !== 'Failed' && hostRef?.name === host;
