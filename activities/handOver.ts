@@ -15,7 +15,8 @@ import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, require
 import { patchMachineEnd } from './machineEnd.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { tellRefusal, writeProgress } from './refusedWrites.ts';
-import { readOwner } from './owner.ts';
+import { awaitsBootstrap } from './awaitsBootstrap.ts';
+import { readBootstrap } from './owner.ts';
 import type { Plan } from './plan.ts';
 
 export interface HandOverInput {
@@ -34,7 +35,8 @@ export async function openProvisioning(
   const cached = deps.caches.machine(ref.machine.namespace, ref.machine.name);
   const machine = cached?.metadata.uid === ref.machine.uid ? cached : await readMachine(deps.kube, ref.machine);
   if (!machine) throw claimLost(`Beskar7Machine ${ref.machine.namespace}/${ref.machine.name} is gone`);
-  const owner = await readOwner(deps.kube, machine);
+  const bootstrap = await readBootstrap(deps.kube, machine);
+  if (bootstrap.kind === 'waits') throw await awaitsBootstrap(deps, input, bootstrap.why);
   const host = await patchHostStatus(
     deps.kube,
     ref,
@@ -49,7 +51,7 @@ export async function openProvisioning(
           ...current,
           claim: ref.id,
           openedAt: now,
-          ...(owner?.dataSecretName ? { bootstrapSecret: owner.dataSecretName } : {}),
+          ...(bootstrap.kind === 'ready' ? { bootstrapSecret: bootstrap.secret } : {}),
         },
         conditions: withConditions(
           live.status?.conditions,

@@ -7,6 +7,8 @@ export const MACHINE_REASONS = {
   claimRefused: 'ClaimRefused',
   waitingForInspection: 'WaitingForInspection',
   validatingHardware: 'ValidatingHardware',
+  /** Validated, and owned by a Machine of Cluster API whose bootstrap data is not there: not handed over before it is. */
+  waitingForBootstrapData: 'WaitingForBootstrapData',
   waitingForHandover: 'WaitingForHandover',
   retryingOnAnotherHost: 'RetryingOnAnotherHost',
   releasing: 'ReleasingHost',

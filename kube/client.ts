@@ -1,7 +1,7 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { ClockSkew } from './clockSkew.ts';
 import { Connection } from './connection.ts';
-import { isNotFound, KubeError } from './error.ts';
+import { isKindAbsent, isNotFound, KubeError } from './error.ts';
 import { apiVersionOf, resourcePath, type Identified, type Resource } from './resource.ts';
 import { Transport, type CallObserver } from './transport.ts';
 import type { WatchEvent } from './watchStream.ts';
@@ -60,6 +60,8 @@ export interface ClientOptions {
  */
 export class KubeClient {
   readonly #transport: Transport;
+  /** The version that the API server serves of a kind with `olderVersions`: by group and plural. */
+  readonly #served = new Map<string, string>();
   /** How far this process's clock is from the API server's, by its answers. */
   readonly clock: ClockSkew;
 
@@ -82,16 +84,43 @@ export class KubeClient {
     options: CallOptions = {},
   ): Promise<T> {
     const subject = { verb: 'get', resource: resource.plural, namespace, name };
-    return this.#transport.call<T>({
-      ...options,
-      subject,
-      method: 'GET',
-      path: resourcePath(resource, namespace, name),
-    });
+    return this.#asServed(resource, (served) =>
+      this.#transport.call<T>({ ...options, subject, method: 'GET', path: resourcePath(served, namespace, name) }),
+    );
   }
 
   /** One page of a kind. `continue` is there when there are more. Throws 410 when `continue` is too old. */
-  async list<T extends Identified>(resource: Resource<T>, options: ListOptions = {}): Promise<List<T>> {
+  list<T extends Identified>(resource: Resource<T>, options: ListOptions = {}): Promise<List<T>> {
+    return this.#asServed(resource, (served) => this.#list(served, options));
+  }
+
+  /** Tries the versions of a kind until one is served, that of the last time first: `KindNotServed` of one says nothing of the others. */
+  async #asServed<T extends Identified, R>(
+    resource: Resource<T>,
+    call: (served: Resource<T>) => Promise<R>,
+  ): Promise<R> {
+    const { olderVersions } = resource;
+    if (olderVersions === undefined) return call(resource);
+    const first = this.#servedVersion(resource);
+    const versions = [first.version, ...[resource.version, ...olderVersions].filter((one) => one !== first.version)];
+    for (const [index, version] of versions.entries()) {
+      try {
+        const result = await call({ ...resource, version });
+        this.#served.set(`${resource.group}/${resource.plural}`, version);
+        return result;
+      } catch (error) {
+        if (isNotFound(error)) this.#served.set(`${resource.group}/${resource.plural}`, version);
+        if (!isKindAbsent(error) || index === versions.length - 1) throw error;
+      }
+    }
+    throw new TypeError(`${resource.kind} has no version`);
+  }
+
+  #servedVersion<T extends Identified>(resource: Resource<T>): Resource<T> {
+    return { ...resource, version: this.#served.get(`${resource.group}/${resource.plural}`) ?? resource.version };
+  }
+
+  async #list<T extends Identified>(resource: Resource<T>, options: ListOptions): Promise<List<T>> {
     const { namespace, labelSelector, fieldSelector, limit, resourceVersion } = options;
     const query = { labelSelector, fieldSelector, limit, continue: options.continue, resourceVersion };
     const body = await this.#transport.call<{
@@ -215,7 +244,7 @@ export class KubeClient {
     const { namespace, labelSelector, resourceVersion, timeoutSeconds, signal, onOpen } = options;
     return this.#transport.watch<T>({
       subject: { verb: 'watch', resource: resource.plural, namespace },
-      path: resourcePath(resource, namespace),
+      path: resourcePath(this.#servedVersion(resource), namespace),
       query: { watch: true, allowWatchBookmarks: true, labelSelector, resourceVersion, timeoutSeconds },
       signal,
       ...(onOpen === undefined ? {} : { onOpen }),

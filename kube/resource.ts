@@ -20,6 +20,8 @@ export interface Resource<T extends Identified = Identified> {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
+  /** Older versions with the fields that Beskar7 reads, for an API server that does not serve `version`; the newest first. */
+  readonly olderVersions?: readonly string[];
   /** Never set: carries `T`. */
   readonly objectType?: T;
 }
@@ -92,7 +94,7 @@ export interface Definition extends Identified {
 
 const own = { group: GROUP, version: VERSION, namespaced: true };
 const core = { group: '', version: 'v1', namespaced: true };
-const capi = { group: 'cluster.x-k8s.io', version: 'v1beta2', namespaced: true };
+const capi = { group: 'cluster.x-k8s.io', version: 'v1beta2', olderVersions: ['v1beta1'], namespaced: true };
 
 export const HOSTS: Resource<PhysicalHost> = { ...own, plural: 'physicalhosts', kind: 'PhysicalHost' };
 export const MACHINES: Resource<Beskar7Machine> = { ...own, plural: 'beskar7machines', kind: 'Beskar7Machine' };

@@ -45,8 +45,7 @@ export const STAGE_MEANINGS: Readonly<Record<ClaimStage, string>> = {
 };
 
 /** Before any run: Cluster API's order, and pauses. Written by the watcher of machines. */
-type WaitReason =
-  'WaitingForOwner' | 'WaitingForClusterInfrastructure' | 'WaitingForBootstrapData' | 'WaitingForEarlierRun' | 'Paused';
+type WaitReason = 'WaitingForOwner' | 'WaitingForClusterInfrastructure' | 'WaitingForEarlierRun' | 'Paused';
 
 /** By the reason of a machine's condition Ready. */
 export const MACHINE_MEANINGS: Readonly<Record<MachineReason | WaitReason, Meaning>> = {

@@ -6,9 +6,14 @@ import { openProvisioning, settleHandover } from '../../../activities/handOver.t
 import { takeReport } from '../../../activities/inspection.ts';
 import { releaseHost } from '../../../activities/releaseHost.ts';
 import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
-import { ANNOTATION_BLOCK_MOVE, ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../../../crds/names.ts';
+import {
+  ANNOTATION_BLOCK_MOVE,
+  ANNOTATION_PAUSED,
+  FINALIZER_MACHINE,
+  LABEL_CLUSTER_NAME,
+} from '../../../crds/names.ts';
 import type { PhysicalHostStatus } from '../../../crds/physicalHost.ts';
-import { CAPI_CLUSTERS, CAPI_MACHINES, HOSTS, MACHINES } from '../../../kube/resource.ts';
+import { CAPI_CLUSTERS, CAPI_MACHINES, HOSTS, MACHINES, SECRETS } from '../../../kube/resource.ts';
 import { capiCluster, capiMachine, CLAIM, claimedHost, freeHost, machine, OWNED } from '../controllers/builders.ts';
 import { fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { ApiServer } from './apiServer.ts';
@@ -24,7 +29,11 @@ beforeEach(async () => {
   api = await ApiServer.start();
   bmc = await fakeBmc();
   deps = workerOn(api);
-  api.put(CAPI_MACHINES, capiMachine());
+  const bootstrap = { dataSecretName: 'data' };
+  const infrastructureRef = { kind: 'Beskar7Machine', name: 'm' };
+  api.put(CAPI_MACHINES, capiMachine({ spec: { clusterName: 'c', bootstrap, infrastructureRef } }));
+  const labels = { [LABEL_CLUSTER_NAME]: 'c' };
+  api.put(SECRETS, { metadata: { name: 'data', namespace: 'ns', uid: 's', labels }, type: 'cluster.x-k8s.io/secret' });
 });
 afterEach(async () => {
   await deps.redfish.closeAll();

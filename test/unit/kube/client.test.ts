@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { KubeClient } from '../../../kube/client.ts';
 import { isAlreadyExists, isConflict, isKindAbsent, isNotFound, KubeError } from '../../../kube/error.ts';
-import { HOSTS, MACHINES, SECRETS } from '../../../kube/resource.ts';
+import { CAPI_CLUSTERS, HOSTS, MACHINES, SECRETS } from '../../../kube/resource.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { clientFor, configFor, json, statusBody, TestServer } from './httpServer.ts';
 
@@ -222,5 +222,44 @@ describe('connections and credentials', () => {
     const empty = { ...configFor('x'), getCurrentCluster: () => null } as unknown as ReturnType<typeof configFor>;
     expect(() => KubeClient.fromConfig(empty, { userAgent: 'x' })).toThrow('context "test" names no cluster');
     expect(() => clientFor('not a url')).toThrow('is not a URL');
+  });
+});
+
+describe('a kind of Cluster API that is served in an older version only', () => {
+  const at = (version: string) => `/apis/cluster.x-k8s.io/${version}/namespaces/ns/clusters`;
+  const cluster = { metadata: { name: 'c', namespace: 'ns' }, spec: { paused: true } };
+  const serve = (version: string) => {
+    server.handler = ({ path }, response) => {
+      if (path === `${at(version)}/c`) return json(response, 200, cluster);
+      if (path === at(version)) return json(response, 200, { metadata: { resourceVersion: '5' }, items: [cluster] });
+      if (path.startsWith(at(version))) return json(response, 404, statusBody(404, 'NotFound', 'not found'));
+      response.writeHead(404);
+      response.end('404 page not found\n');
+    };
+  };
+  const paths = () => server.received.map(({ path }) => path);
+
+  test('is read in that one, and from then on at once', async () => {
+    serve('v1beta1');
+    await expect(client.get(CAPI_CLUSTERS, 'ns', 'c')).resolves.toMatchObject({ spec: { paused: true } });
+    await expect(client.list(CAPI_CLUSTERS, { namespace: 'ns' })).resolves.toMatchObject({
+      items: [{ spec: { paused: true } }],
+    });
+    expect(paths()).toEqual([`${at('v1beta2')}/c`, `${at('v1beta1')}/c`, at('v1beta1')]);
+  });
+
+  test('an object that is not there is NotFound, not an absent kind', async () => {
+    serve('v1beta1');
+    expect(isNotFound(await failureOf(client.get(CAPI_CLUSTERS, 'ns', 'none')))).toBe(true);
+  });
+
+  test('after an upgrade the newer one is found; where none is served the kind is absent', async () => {
+    serve('v1beta1');
+    await client.get(CAPI_CLUSTERS, 'ns', 'c');
+    serve('v1beta2');
+    await client.get(CAPI_CLUSTERS, 'ns', 'c');
+    expect(paths().at(-1)).toBe(`${at('v1beta2')}/c`);
+    serve('v1');
+    expect(isKindAbsent(await failureOf(client.get(CAPI_CLUSTERS, 'ns', 'c')))).toBe(true);
   });
 });
