@@ -4,6 +4,7 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { SECRETS } from '../kube/resource.ts';
 import type { PowerState } from '../redfish/index.ts';
+import { acceptServer } from './acceptServer.ts';
 import { BMC_ACTIVITY_MS, withinMs } from './activityScope.ts';
 import { connectBmc } from './bmcConnection.ts';
 import { mintBootSecret } from './bootSecret.ts';
@@ -53,7 +54,8 @@ async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal,
   try {
     await withinMs(limitMs, signal, late, async (limited) => {
       const bmc = await connectBmc(deps, host);
-      await switchOff(bmc, input.claim.host, fenced(deps, input.claim, ['Claimed'], limited));
+      const accepted = await acceptServer(deps, host, bmc, limited);
+      await switchOff(bmc, input.claim.host, fenced(deps, input.claim, accepted, ['Claimed'], limited));
     });
   } catch (error) {
     if (!isClaimLost(error) || signal.aborted) throw error;
@@ -117,12 +119,13 @@ async function seeOn(
   signal: AbortSignal,
 ): Promise<PhysicalHost> {
   const bmc = await connectBmc(deps, start);
-  const power = await bmc.getPowerState({ signal });
-  let host = start;
+  let host = await acceptServer(deps, start, bmc, signal);
+  const options = bootFence(deps, ref, host, signal);
+  const power = await bmc.getPowerState({ signal, ...(options.identify ? { identify: options.identify } : {}) });
   if (claim.stage === 'Claimed')
     host = power === 'Off' ? await arm(deps, ref, host, claim) : await armedMeanwhile(deps, ref, power, signal);
   if (power === 'On') return host;
-  await switchOn(bmc, ref.host, bootFence(deps, ref, signal));
+  await switchOn(bmc, ref.host, options);
   if (bmc.isBootModeRefused) {
     const message = `The BMC refuses the boot mode ${start.spec.bootMode ?? ''} of spec.bootMode: the server boots in its own. Change it in its firmware settings, or leave spec.bootMode out.`;
     deps.recorder.event(host, 'Warning', 'BootModeRefused', message);
@@ -149,8 +152,8 @@ async function armedMeanwhile(
 }
 
 /** In stage Armed, until the server was seen on for this claim: after that an older attempt that goes on late has nothing to do here. */
-function bootFence(deps: Dependencies, ref: ClaimRef, signal: AbortSignal) {
-  return claimFence(deps.kube, ref, ['Armed'], signal, (host) => {
+function bootFence(deps: Dependencies, ref: ClaimRef, start: PhysicalHost, signal: AbortSignal) {
+  return claimFence(deps, ref, start, ['Armed'], signal, (host) => {
     if (seenOnUntil(host, ref) === undefined) return;
     throw retryable(`host ${ref.host} was seen on for this claim already: nothing more is sent to its BMC`);
   });

@@ -15,7 +15,7 @@ import type { ClaimState, RunContext } from './claimRef.ts';
 import { markInUse, stateOf } from './claimState.ts';
 import type { Dependencies } from './dependencies.ts';
 import { isRefusedWrite, retryable } from './failures.ts';
-import { candidates, noHostMessage } from './freeHosts.ts';
+import { candidates, isLeftToAnother, noHostMessage } from './freeHosts.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
 import { writeProgress } from './refusedWrites.ts';
@@ -214,6 +214,7 @@ async function tryHosts(
 ): Promise<ClaimState | KubeError | undefined> {
   let refusal: KubeError | undefined;
   for (const host of await candidates(deps, claiming.machine, demand)) {
+    if (isLeftToAnother(deps.caches, host)) continue;
     if (!deps.reservations.tryReserve(host, claiming.machine.metadata.uid)) continue;
     try {
       const claim = await tryClaim(deps, claiming, host);

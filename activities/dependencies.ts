@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import type { Duplicate } from '../crds/sameServer.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { RedfishPool } from '../redfish/index.ts';
@@ -24,6 +25,8 @@ export interface Caches {
   /** One host; undefined when the cache does not have it (yet). */
   host(namespace: string, name: string): PhysicalHost | undefined;
   machine(namespace: string, name: string): Beskar7Machine | undefined;
+  /** Another host for the same server, in all namespaces that are watched; undefined when there is none. */
+  duplicateOf(host: PhysicalHost): Duplicate | undefined;
   /** Whether a machine's providerID names a host: its server may run that machine, whatever the host says. */
   isNamed(host: PhysicalHost): boolean;
   /** The machine that does; undefined when there is none. */

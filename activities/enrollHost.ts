@@ -1,22 +1,33 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../crds/claim.ts';
-import { withConditions, type ConditionPatch } from '../crds/conditions.ts';
+import { withConditions, withoutCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import type { NetworkAddress, NetworkInventory, SystemInfo } from '../redfish/index.ts';
+import { isRecordedPlace, recordedServer, type ServerShown } from '../crds/serverIdentity.ts';
 import type { HostInput, ObjectRef } from '../workflows/names.ts';
 import { withinMs } from './activityScope.ts';
 import { FOUND_ANEW, interfacesUnread, networkBootNotOffered } from './enrolledConditions.ts';
 import { ownClaimedSecrets } from './claimedSecrets.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
+import {
+  addressesFound,
+  bootMacUnknown,
+  forgottenServer,
+  hardwareFound,
+  isAnotherServer,
+  macsFound,
+  recordServer,
+  type FoundServer,
+} from './enrolledServer.ts';
 import { fromRedfish, isRefusedWrite, noWorker, refusedWrite } from './failures.ts';
 import { recordHandedOver } from './handOver.ts';
 import { disownFormerSecrets, markedSecrets, ownSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost, type StatusPatch } from './hostStore.ts';
 import { REACHABLE, reachabilityReason } from './reachability.ts';
+import { serverCondition } from './serverCheck.ts';
 import { isOn, unexpectedlyOn } from './unexpectedlyOn.ts';
 
 export interface EnrollInput {
@@ -47,6 +58,12 @@ const REFUSED_PASSWORD_MS = 60_000;
 /** What a change of a Secret mends is tried at least so often, since nobody watches Secrets (docs/security.md): no log-in is lost by it. */
 const LONGEST_SECRET_MS = 60_000;
 const MENDED_BY_SECRET: readonly string[] = [HOST_REASONS.secretMissing, HOST_REASONS.secretInvalid, HOST_REASONS.tls];
+/** Only a person, or the end of another host, mends these. */
+const NOT_OF_THE_WAY: readonly string[] = [
+  HOST_REASONS.apiServerRefused,
+  HOST_REASONS.differentServer,
+  HOST_REASONS.duplicateServer,
+];
 const CLAIMED = 'is claimed';
 /**
  * Temporal gives an enrolment 120 s. A slow BMC takes 20 to 30 s for each of the three requests that find its system: they have most of that, and
@@ -68,16 +85,25 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
   const { host } = due;
   const usedHash = connectionHash(host.spec);
   const beganMs = performance.now();
+  let isAnother = false;
   try {
     const owned = await ownHost(deps, host);
     await ownSecrets(deps, owned);
     const bmc = await connectBmc(deps, owned, 'fresh');
+    let shown: ServerShown = {};
+    const identify = (read: ServerShown) => void (shown = read);
     const late = { message: `the BMC of host ${name} is slow: ${LATE}`, kind: 'Timeout' };
-    const info = await withinMs(SYSTEM_WITHIN_MS, signal, late, (limited) => bmc.getSystemInfo({ signal: limited }));
+    const info = await withinMs(SYSTEM_WITHIN_MS, signal, late, (limited) =>
+      bmc.getSystemInfo({ signal: limited, identify }),
+    );
     const leftMs = NETWORK_WITHIN_MS - (performance.now() - beganMs);
     const network = await bmc.readNetwork({ signal, timeoutMs: Math.max(0, leftMs) });
-    const secrets = await disownFormerSecrets(deps, owned);
-    await writeEnrolled(deps, owned, info, network, { connectionHash: usedHash, secrets });
+    const found = { info, network, shown };
+    isAnother = isAnotherServer(owned, shown);
+    const mayStill = (live: PhysicalHost) => refusal(live, host.metadata.uid ?? '') === undefined;
+    const recorded = await recordServer(deps, owned, found, mayStill);
+    const secrets = await disownFormerSecrets(deps, recorded);
+    await writeEnrolled(deps, recorded, found, isAnother, { connectionHash: usedHash, secrets });
     return { kind: 'enrolled' };
   } catch (error) {
     if (signal.aborted) throw error;
@@ -86,7 +112,7 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
       : fromRedfish(error, name);
     if (!(failure instanceof ApplicationFailure)) throw failure;
     if (failure.type === 'ClaimLost') return { kind: 'notDue', message: failure.message };
-    return tellFailure(deps, host, failure, input.failures + 1, usedHash);
+    return tellFailure(deps, host, failure, { attempt: input.failures + 1, usedHash, isAnother });
   }
 }
 
@@ -182,24 +208,23 @@ function ownHost(deps: Dependencies, host: PhysicalHost): Promise<PhysicalHost> 
 async function writeEnrolled(
   deps: Dependencies,
   host: PhysicalHost,
-  info: SystemInfo,
-  { interfaces: nics, problem }: NetworkInventory,
+  found: FoundServer,
+  isAnother: boolean,
   enrollment: { readonly connectionHash: string; readonly secrets: string[] },
 ): Promise<void> {
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  const { info, network } = found;
+  const { interfaces: nics, problem } = network;
+  const unknownMac = bootMacUnknown(host, nics);
   await patchHostStatus(
     deps.kube,
     key,
     (live) => {
       if (refusal(live, host.metadata.uid ?? '') !== undefined) return undefined;
-      const hardware = {
-        ...(info.manufacturer ? { manufacturer: info.manufacturer.slice(0, 256) } : {}),
-        ...(info.model ? { model: info.model.slice(0, 256) } : {}),
-        ...(info.serialNumber ? { serialNumber: info.serialNumber.slice(0, 256) } : {}),
-      };
       const patches: ConditionPatch[] = [
         { type: CONDITIONS.ready, status: 'True', reason: HOST_REASONS.enrolled, message: 'Free to be claimed.' },
         REACHABLE,
+        ...(unknownMac === undefined ? [] : [unknownMac]),
       ];
       // A server that runs when it is enrolled is left running (rule 7); one that was released here before had to be off.
       const { enrollment: before, conditions } = live.status ?? {};
@@ -210,18 +235,19 @@ async function writeEnrolled(
       if (notBootable) patches.push(notBootable);
       if (problem !== undefined) patches.push(interfacesUnread(problem));
       return {
+        ...(isAnother ? forgottenServer() : {}),
         state: 'Available',
         ready: true,
         powerState: info.powerState,
-        hardware,
-        macAddresses: macsOf(nics),
-        addresses: addressesOf(nics),
+        hardware: hardwareFound(found),
+        macAddresses: macsFound(nics),
+        addresses: addressesFound(nics),
         bootToken: null,
         inspection: null,
         handover: null,
         enrollment: { ...enrollment, attempt: 0, nextAttemptAt: null, foundOn },
         conditions: withConditions(
-          conditions?.filter(({ type }) => !FOUND_ANEW.includes(type)),
+          FOUND_ANEW.reduce(withoutCondition, conditions),
           patches,
           new Date().toISOString(),
           live.metadata.generation,
@@ -230,26 +256,18 @@ async function writeEnrolled(
     },
     host,
   );
-}
-
-function macsOf(nics: NetworkAddress[]): string[] {
-  const macs = nics
-    .map((nic) => (nic.macAddress ?? '').toLowerCase())
-    .filter((mac) => /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac));
-  return [...new Set(macs)].slice(0, 128);
-}
-
-function addressesOf(nics: NetworkAddress[]) {
-  const all = nics.flatMap((nic) => nic.addresses).filter((address) => address !== '' && address.length <= 256);
-  return [...new Set(all)].slice(0, 128).map((address) => ({ type: 'InternalIP' as const, address }));
+  if (unknownMac !== undefined) deps.recorder.event(host, 'Warning', 'BootMACUnknown', unknownMac.message);
 }
 
 async function tellFailure(
   deps: Dependencies,
   host: PhysicalHost,
   failure: ApplicationFailure,
-  attempt: number,
-  usedHash: string,
+  {
+    attempt,
+    usedHash,
+    isAnother,
+  }: { readonly attempt: number; readonly usedHash: string; readonly isAnother: boolean },
 ): Promise<EnrollResult> {
   const reason = reachabilityReason(failure);
   const delayMs = nextAttemptInMs(reason, attempt);
@@ -259,10 +277,12 @@ async function tellFailure(
   await patchHostStatus(deps.kube, key, (live) => {
     if (refusal(live, host.metadata.uid ?? '') !== undefined) return undefined;
     const patches: ConditionPatch[] = [{ type: CONDITIONS.ready, status: 'False', reason, message }];
-    // A write that was refused says nothing of the BMC.
-    if (reason !== HOST_REASONS.apiServerRefused)
+    // A write that was refused, or a server that answers and is another one, says nothing of the BMC.
+    if (!NOT_OF_THE_WAY.includes(reason))
       patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason, message });
+    patches.push(...serverCondition(failure));
     return {
+      ...(isAnother || isElsewhere(live) ? forgottenServer() : {}),
       state: 'Error',
       ready: false,
       // What this attempt may have marked is let go by the one that succeeds.
@@ -287,14 +307,21 @@ async function tellFailure(
   };
 }
 
+/** What is known is of the server at an earlier address. */
+function isElsewhere(host: PhysicalHost): boolean {
+  const recorded = recordedServer(host);
+  return recorded !== undefined && !isRecordedPlace(host, recorded);
+}
+
 function poolOf(host: PhysicalHost): string | null {
   return host.spec.redfishConnection.workerPool ?? null;
 }
 
-/** 2 s, doubling, at most 10 minutes; at most one where a Secret may be to blame, and just that after a refused password. */
+/** 2 s, doubling, at most 10 minutes, which also a duplicate waits; at most one where a Secret may be to blame, and just that after a refused password. */
 export function nextAttemptInMs(reason: string, attempt: number): number {
   if (reason === HOST_REASONS.unauthorized || reason === HOST_REASONS.passwordChangeRequired)
     return REFUSED_PASSWORD_MS;
+  if (reason === HOST_REASONS.duplicateServer) return LONGEST_RETRY_MS;
   const longest = MENDED_BY_SECRET.includes(reason) ? LONGEST_SECRET_MS : LONGEST_RETRY_MS;
   return Math.min(longest, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 20));
 }

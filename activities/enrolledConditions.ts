@@ -8,6 +8,8 @@ export const FOUND_ANEW: readonly string[] = [
   CONDITIONS.unexpectedlyOn,
   CONDITIONS.networkBootNotOffered,
   CONDITIONS.networkInterfacesUnread,
+  CONDITIONS.differentServer,
+  CONDITIONS.bootMACUnknown,
 ];
 
 /** A host is offered without them: they are needed only where its boot script is found by a MAC address that nobody has set. */

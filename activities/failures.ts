@@ -10,6 +10,11 @@ export type FailureType =
   | 'BmcFailure'
   /** The BMC refused the credentials, or they are missing. */
   | 'BmcCredentials'
+  /**
+   * Behind the BMC address is another server than the host stands for, or another host is claimed for that server. Nothing was
+   * sent. Detail `kind`: `DifferentServer` or `DuplicateServer`.
+   */
+  | 'DifferentServer'
   /** What the machine asks for cannot be turned into a boot configuration. Never retried. */
   | 'InvalidBootConfiguration'
   /** The clock of the worker is wrong; another one takes the step, or this one when its clock is right. */
@@ -43,6 +48,16 @@ export function bmcFailure(message: string, kind: string, landing?: Landing): Ap
   const isOfCredentials = kind === 'Unauthorized' || kind === 'PasswordChangeRequired' || kind.startsWith('Secret');
   const type: FailureType = isOfCredentials ? 'BmcCredentials' : 'BmcFailure';
   return ApplicationFailure.create({ message, type, details: [{ kind, ...landing }] });
+}
+
+/** The server is not the host's own, or not its alone; nothing was sent. */
+export function differentServer(message: string, kind: 'DifferentServer' | 'DuplicateServer'): ApplicationFailure {
+  const type: FailureType = 'DifferentServer';
+  return ApplicationFailure.create({ message, type, details: [{ kind }] });
+}
+
+export function isDifferentServer(error: unknown): error is ApplicationFailure {
+  return error instanceof ApplicationFailure && error.type === ('DifferentServer' satisfies FailureType);
 }
 
 /** For the details of what a given-up call ends with: what it asked of the BMC may still be done (rule 4). */
@@ -79,9 +94,10 @@ export function isNoWorker(error: unknown): boolean {
   return bmcFailureKind(error) === 'NoWorker';
 }
 
-/** Whether it was the BMC, or the way to it, that failed: not the API server, not a shutdown, not a lost claim. */
+/** Whether it was the BMC, the way to it, or the server behind it: not the API server, not a shutdown, not a lost claim. */
 export function isBmcFailure(error: unknown): error is ApplicationFailure {
-  return error instanceof ApplicationFailure && (error.type === 'BmcFailure' || error.type === 'BmcCredentials');
+  const types: readonly string[] = ['BmcFailure', 'BmcCredentials', 'DifferentServer'] satisfies FailureType[];
+  return error instanceof ApplicationFailure && types.includes(error.type ?? '');
 }
 
 /** A policy or a missing role: to try again soon is no use, and somebody has to hear of it. */

@@ -3,52 +3,63 @@ import { isUnclaimed } from '../crds/claim.ts';
 import { FENCE_MS } from '../crds/deadlines.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import type { KubeClient } from '../kube/client.ts';
 import type { MutateOptions } from '../redfish/index.ts';
 import type { ClaimRef } from './claimRef.ts';
+import type { Dependencies } from './dependencies.ts';
 import { stopwatch } from './elapsed.ts';
 import { bmcFailure, claimLost } from './failures.ts';
 import { readHost, requireClaim } from './hostStore.ts';
+import { serverCheck, type ServerDependencies } from './serverCheck.ts';
+
+/** What a fence needs. */
+export type FenceDependencies = ServerDependencies & Pick<Dependencies, 'kube'>;
+type Fenced = Pick<MutateOptions, 'fence' | 'identify' | 'userAgent' | 'signal'>;
 
 /**
  * The fence of rule 2 for calls on behalf of a claim: the host is read live, the claim and its stage are compared, and the
  * request goes out within 2 s of that read or not at all. A mismatch is `ClaimLost`. `alsoCheck` throws what else forbids it.
+ * Each read of the system is compared with the server that `host`, the host as the caller knows it, stands for: `DifferentServer`.
  */
 export function claimFence(
-  kube: KubeClient,
+  deps: FenceDependencies,
   ref: ClaimRef,
+  host: PhysicalHost,
   stages: readonly ClaimStage[],
   signal: AbortSignal,
   alsoCheck?: (host: PhysicalHost) => void,
-): Pick<MutateOptions, 'fence' | 'userAgent' | 'signal'> {
+): Fenced {
+  const server = serverCheck(deps, host);
   return {
     signal,
     userAgent: `beskar7 (${ref.id})`,
-    fence: fence(kube, ref, signal, (host) => {
-      requireClaim(host, ref, stages);
-      refuseMoved(host);
-      refusePaused(host);
-      if (host !== undefined) alsoCheck?.(host);
+    identify: server.identify,
+    fence: fence(deps, ref, signal, (live) => {
+      requireClaim(live, ref, stages);
+      refuseMoved(live);
+      refusePaused(live);
+      if (live === undefined) return;
+      alsoCheck?.(live);
+      server.atFence(live);
     }),
   };
 }
 
 /** The fence for the retirement of a host: nobody has claimed it, and it is being deleted (rule 3). */
-export function retireFence(
-  kube: KubeClient,
-  host: { namespace: string; host: string; hostUid: string },
-  signal: AbortSignal,
-): Pick<MutateOptions, 'fence' | 'userAgent' | 'signal'> {
+export function retireFence(deps: FenceDependencies, host: PhysicalHost, signal: AbortSignal): Fenced {
+  const { namespace = '', name, uid } = host.metadata;
+  const server = serverCheck(deps, host);
   return {
     signal,
     userAgent: 'beskar7 (retire)',
-    fence: fence(kube, host, signal, (live) => {
-      const name = `${host.namespace}/${host.host}`;
-      if (live === undefined || live.metadata.uid !== host.hostUid) throw claimLost(`host ${name} is gone`);
-      if (live.metadata.deletionTimestamp === undefined) throw claimLost(`host ${name} is not being deleted`);
-      if (!isUnclaimed(live)) throw claimLost(`host ${name} is claimed: it is not retired`);
+    identify: server.identify,
+    fence: fence(deps, { namespace, host: name }, signal, (live) => {
+      const what = `${namespace}/${name}`;
+      if (live === undefined || live.metadata.uid !== uid) throw claimLost(`host ${what} is gone`);
+      if (live.metadata.deletionTimestamp === undefined) throw claimLost(`host ${what} is not being deleted`);
+      if (!isUnclaimed(live)) throw claimLost(`host ${what} is claimed: it is not retired`);
       refuseMoved(live);
       refusePaused(live);
+      server.atFence(live);
     }),
   };
 }
@@ -73,7 +84,7 @@ export function refusePaused(host: PhysicalHost | undefined): void {
 }
 
 function fence(
-  kube: KubeClient,
+  { kube }: FenceDependencies,
   key: { namespace: string; host: string },
   signal: AbortSignal,
   check: (host: PhysicalHost | undefined) => void,

@@ -1,5 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { Demand } from '../crds/demand.ts';
+import { DUPLICATE } from '../crds/offer.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { selectorText } from '../crds/selector.ts';
 import { byAge, Matching, type Waiter } from '../crds/waiters.ts';
@@ -63,6 +64,12 @@ function waiterOf(machine: Beskar7Machine): Waiter {
   return { machine, failureDomain: machine.status?.waitingFor?.failureDomain };
 }
 
+/** Another host stands for the same server, and comes first. Its condition says so soon; who claims looks for itself. */
+export function isLeftToAnother(caches: Pick<Dependencies['caches'], 'duplicateOf'>, host: PhysicalHost): boolean {
+  const duplicate = caches.duplicateOf(host);
+  return duplicate !== undefined && !duplicate.isFirst;
+}
+
 /** Why no host was found, with how many hosts did not fit for which reason. */
 export async function noHostMessage(deps: Dependencies, machine: Beskar7Machine, demand: Demand): Promise<string> {
   const namespace = machine.metadata.namespace ?? '';
@@ -82,7 +89,9 @@ function* reasonSteps({ reservations, caches }: Dependencies, all: readonly Phys
     if (at % OBJECTS_A_STEP === 0) yield;
     const reserved = reservations.isReserved(host) ? 'being claimed by another machine' : undefined;
     const named = () => (caches.isNamed(host) ? "named by another machine's providerID" : undefined);
-    const reason = unfitReason(host, demand) ?? reserved ?? named() ?? 'wanted by a machine that waits longer';
+    const shared = () => (isLeftToAnother(caches, host) ? DUPLICATE : undefined);
+    const reason =
+      unfitReason(host, demand) ?? reserved ?? named() ?? shared() ?? 'wanted by a machine that waits longer';
     why.set(reason, (why.get(reason) ?? 0) + 1);
   }
   return why;

@@ -9,6 +9,7 @@ const ENDS_WITH_CLAIM: readonly string[] = [
   CONDITIONS.failureReported,
   CONDITIONS.bootOverrideLeft,
   CONDITIONS.unexpectedlyOff,
+  CONDITIONS.differentServer,
 ];
 
 /** The status of a host whose claim has ended: seen off (`Available`), or released by force (`Enrolling`). `left`: why its boot override was left. */

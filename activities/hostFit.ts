@@ -1,7 +1,6 @@
-import { isUnclaimed } from '../crds/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { mismatch, type Demand } from '../crds/demand.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
+import { whyNotOffered } from '../crds/offer.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 
@@ -11,14 +10,18 @@ export function fits(host: PhysicalHost, demand: Demand): boolean {
 }
 
 /**
- * Hosts in the order in which a machine tries them: those whose BMC answers before those whose BMC is known not to, and within each by
- * rendezvous hash, so that many machines spread over them (rule 8).
+ * Hosts in the order in which a machine tries them: those whose BMC answers before those whose BMC is known not to, in between those
+ * whose boot MAC address the BMC does not know, and within each by rendezvous hash, so that many machines spread over them (rule 8).
  */
 export function byPreference(hosts: readonly PhysicalHost[], machineUid: string): PhysicalHost[] {
   const ranked = hosts.map((host) => {
-    const isAway = findCondition(host.status?.conditions, CONDITIONS.redfishReachable)?.status === 'False';
-    // Below 2 ** 53, and those that answer above the others.
-    return { host, rank: spread(`${machineUid}/${host.metadata.uid ?? ''}`) + (isAway ? 0 : 2 ** 32) };
+    const { conditions } = host.status ?? {};
+    const isAway = findCondition(conditions, CONDITIONS.redfishReachable)?.status === 'False';
+    // Its BMC may leave out a card that is there: it is tried, after those that are surer.
+    const mayNotBoot = findCondition(conditions, CONDITIONS.bootMACUnknown)?.status === 'True';
+    const tier = isAway ? 0 : mayNotBoot ? 1 : 2;
+    // Below 2 ** 53, and those that are surer above the others.
+    return { host, rank: spread(`${machineUid}/${host.metadata.uid ?? ''}`) + tier * 2 ** 32 };
   });
   return ranked.sort((a, b) => b.rank - a.rank).map(({ host }) => host);
 }
@@ -34,11 +37,5 @@ function spread(text: string): number {
 
 /** Why a host is not claimed, in words that follow a count ("3 not Available"); undefined when it fits. */
 export function unfitReason(host: PhysicalHost, demand: Demand): string | undefined {
-  const { annotations = {}, deletionTimestamp } = host.metadata;
-  if (!isUnclaimed(host)) return 'claimed by other machines';
-  if (deletionTimestamp !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'being deleted';
-  if (host.status?.state !== 'Available') return `in state ${host.status?.state ?? 'Enrolling'}`;
-  if (annotations[ANNOTATION_UNSCHEDULABLE] !== undefined) return 'marked unschedulable';
-  if (annotations[ANNOTATION_PAUSED] !== undefined) return 'paused';
-  return mismatch(host, demand);
+  return whyNotOffered(host) ?? mismatch(host, demand);
 }

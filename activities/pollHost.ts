@@ -3,10 +3,12 @@ import { claimOf } from '../crds/claim.ts';
 import { condition, findCondition, isSaid, type ConditionPatch } from '../crds/conditions.ts';
 import { API_VERSION } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { CONDITIONS } from '../crds/reasons.ts';
+import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
+import { compareServer, recordedServer, type ServerShown } from '../crds/serverIdentity.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS } from '../kube/resource.ts';
-import { RedfishError, type PowerState } from '../redfish/index.ts';
+import { RedfishError, type Identify, type PowerState } from '../redfish/index.ts';
+import { acceptShown, completeServer } from './acceptServer.ts';
 import { connectBmc, type BmcDependencies } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { FailedPoll } from './failedPolls.ts';
@@ -14,6 +16,7 @@ import { fromRedfish } from './failures.ts';
 import { readHost } from './hostStore.ts';
 import { isMonitored } from './monitored.ts';
 import { REACHABLE, reachabilityReason } from './reachability.ts';
+import { whyDifferent } from './serverCheck.ts';
 import { judgePower } from './unexpectedlyOn.ts';
 
 /** Owns `powerState` and the condition RedfishReachable while nobody works on the host (rule 19). */
@@ -25,7 +28,14 @@ const REFUSED_MS = 60_000;
 /** A BMC that does not answer is asked less and less often, at least once in so many intervals. */
 const MOST_INTERVALS = 5;
 
-export type PollDependencies = BmcDependencies & Pick<Dependencies, 'recorder'>;
+/** Conditions whose event bears their name. */
+const EVENT_WHEN_TRUE: ReadonlySet<string> = new Set([
+  CONDITIONS.unexpectedlyOn,
+  CONDITIONS.unexpectedlyOff,
+  CONDITIONS.differentServer,
+]);
+
+export type PollDependencies = BmcDependencies & Pick<Dependencies, 'recorder' | 'caches'>;
 
 /**
  * One look at the BMC of a host: its power state, by one GET. Writes power state and reachability when they changed, and nothing
@@ -40,8 +50,17 @@ export async function pollHost(
   signal: AbortSignal,
 ): Promise<FailedPoll | undefined> {
   try {
-    const powerState = await readPower(deps, host, known, signal);
-    await tell(deps, host, REACHABLE, powerState);
+    let shown: ServerShown = {};
+    const powerState = await readPower(deps, host, known, { signal, identify: (read) => void (shown = read) });
+    const now = await acceptShown(deps, host, shown);
+    const recorded = recordedServer(now);
+    // Some BMCs leave out UUID and serial number while they start: that is no other server yet.
+    const isUnclear = recorded !== undefined && compareServer(recorded, shown) === 'unconfirmed';
+    const different = isUnclear ? undefined : whyDifferent(now, shown);
+    const server = isUnclear ? [] : serverSaid(now, different);
+    // The power of another server is not this one's.
+    await tell(deps, now, [REACHABLE, ...server], different === undefined ? powerState : undefined);
+    if (different === undefined) await completeServer(deps, now, shown);
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
@@ -57,7 +76,7 @@ export async function pollHost(
     const nextAt = Date.now() + delayMs;
     const next = new Date(nextAt).toISOString();
     const message = `${failure.message}. Attempt ${attempts}; the next one is due at ${next}. ${consequence(host)}`;
-    await tell(deps, host, { type: CONDITIONS.redfishReachable, status: 'False', reason, message }, undefined);
+    await tell(deps, host, [{ type: CONDITIONS.redfishReachable, status: 'False', reason, message }], undefined);
     return { attempts, nextAt, isRefused };
   }
 }
@@ -67,9 +86,9 @@ async function readPower(
   deps: PollDependencies,
   host: PhysicalHost,
   known: FailedPoll | undefined,
-  signal: AbortSignal,
+  { signal, identify }: { readonly signal: AbortSignal; readonly identify: Identify },
 ): Promise<PowerState> {
-  const options = { signal, timeoutMs: REQUEST_MS };
+  const options = { signal, identify, timeoutMs: REQUEST_MS };
   const bmc = await connectBmc(deps, host, known?.isRefused ? 'fresh' : 'kept');
   try {
     return await bmc.getPowerState(options);
@@ -82,6 +101,25 @@ async function readPower(
     if (renewed === bmc) throw error;
     return renewed.getPowerState(options);
   }
+}
+
+/** The condition DifferentServer, where it has to be said or taken back. */
+function serverSaid({ status }: PhysicalHost, different: string | undefined): ConditionPatch[] {
+  const type = CONDITIONS.differentServer;
+  if (different !== undefined) {
+    const message = `Nothing is sent to it, and the host is not offered: ${different}`;
+    return [{ type, status: 'True', reason: HOST_REASONS.differentServer, message }];
+  }
+  if (findCondition(status?.conditions, type) === undefined) return [];
+  const message = 'The server behind the BMC address is the one of this host.';
+  return [{ type, status: 'False', reason: 'SameServer', message }];
+}
+
+/** A look that found no server leaves that condition as it is: left out, it would be taken away. */
+function serverKept({ status }: PhysicalHost, seen: readonly ConditionPatch[]): ConditionPatch[] {
+  const current = findCondition(status?.conditions, CONDITIONS.differentServer);
+  const isSaidNow = seen.some(({ type }) => type === CONDITIONS.differentServer);
+  return current === undefined || isSaidNow ? [] : [current];
 }
 
 function consequence(host: PhysicalHost): string {
@@ -97,13 +135,13 @@ function consequence(host: PhysicalHost): string {
 async function tell(
   deps: PollDependencies,
   host: PhysicalHost,
-  reachable: ConditionPatch,
+  seen: readonly ConditionPatch[],
   power: PowerState | undefined,
 ): Promise<void> {
   let current = host;
   for (let conflicts = 0; conflicts < 3; conflicts += 1) {
     const finding = judgePower(current, power);
-    const patches = [reachable, ...finding.conditions];
+    const patches = [...seen, ...serverKept(current, seen), ...finding.conditions];
     const { conditions, powerState: before } = current.status ?? {};
     const powerState = power ?? before;
     const isTold = patches.every((patch) => isSaid(findCondition(conditions, patch.type), patch));
@@ -153,7 +191,7 @@ function announce(deps: PollDependencies, host: PhysicalHost, patches: readonly 
   for (const { type, status, message } of patches) {
     const before = findCondition(host.status?.conditions, type)?.status;
     if (status === before) continue;
-    if (type === CONDITIONS.unexpectedlyOn || type === CONDITIONS.unexpectedlyOff) {
+    if (EVENT_WHEN_TRUE.has(type)) {
       if (status === 'True') deps.recorder.event(host, 'Warning', type, message);
     } else if (status === 'False') deps.recorder.event(host, 'Warning', 'BmcUnreachable', message);
     else if (before === 'False') deps.recorder.event(host, 'Normal', 'BmcReachable', 'The BMC answers again.');

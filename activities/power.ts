@@ -1,10 +1,10 @@
 import { log } from '@temporalio/activity';
 import type { ClaimStage } from '../crds/claim.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { RedfishError, type MutateOptions, type RedfishClient } from '../redfish/index.ts';
 import type { ClaimRef } from './claimRef.ts';
-import type { Dependencies } from './dependencies.ts';
-import { bmcFailure, fromRedfish, isClaimLost } from './failures.ts';
-import { claimFence } from './fence.ts';
+import { bmcFailure, fromRedfish, isClaimLost, isDifferentServer } from './failures.ts';
+import { claimFence, type FenceDependencies } from './fence.ts';
 
 type Options = Omit<MutateOptions, 'urgent'>;
 
@@ -35,12 +35,12 @@ export async function switchOff(
   const { totalMs = SEE_OFF_MS, gracefulMs = 0 } = limits;
   const until = performance.now() + totalMs;
   try {
-    if ((await bmc.getPowerState(cancelledBy(options))) === 'Off') return false;
+    if ((await bmc.getPowerState(looking(options))) === 'Off') return false;
     if (gracefulMs > 0 && (await shutDown(bmc, options, Math.min(gracefulMs, totalMs / 2)))) return true;
     while (performance.now() < until) {
       await bmc.setPowerState('Off', { ...options, urgent: true });
       const timeoutMs = Math.max(1_000, Math.min(RESEND_AFTER_MS, until - performance.now()));
-      if (await bmc.waitForPowerState('Off', { timeoutMs, ...cancelledBy(options) })) return true;
+      if (await bmc.waitForPowerState('Off', { timeoutMs, ...looking(options) })) return true;
       log.warn('the server is still on, the command is sent again', { host });
     }
   } catch (error) {
@@ -70,7 +70,7 @@ export async function comesOn(bmc: RedfishClient, timeoutMs: number, options: Op
   // Less is no time for a look: it would only break the connection.
   if (timeoutMs < LOOK_MS) return false;
   try {
-    return await bmc.waitForPowerState('On', { timeoutMs, ...cancelledBy(options) });
+    return await bmc.waitForPowerState('On', { timeoutMs, ...looking(options) });
   } catch (error) {
     if (options.signal?.aborted === true || !(error instanceof RedfishError) || !error.retryable) throw error;
     return false;
@@ -83,10 +83,10 @@ async function shutDown(bmc: RedfishClient, options: Options, limitMs: number): 
   } catch (error) {
     if (options.signal?.aborted === true) throw error;
     const failure = fromRedfish(error, '');
-    if (failure !== error && isClaimLost(failure)) throw failure;
+    if (failure !== error && (isClaimLost(failure) || isDifferentServer(failure))) throw failure;
     return false;
   }
-  return bmc.waitForPowerState('Off', { timeoutMs: limitMs, ...cancelledBy(options) });
+  return bmc.waitForPowerState('Off', { timeoutMs: limitMs, ...looking(options) });
 }
 
 /**
@@ -106,7 +106,7 @@ export async function switchOn(
       await bmc.setPowerState('On', options);
       sent += 1;
     }
-    if (await bmc.waitForPowerState('On', { timeoutMs: seeOnMs, ...cancelledBy(options) })) return;
+    if (await bmc.waitForPowerState('On', { timeoutMs: seeOnMs, ...looking(options) })) return;
     if (!isOff) break;
     log.warn('the server is still off, the command is sent again', { host, tries });
   }
@@ -118,11 +118,18 @@ export async function switchOn(
   );
 }
 
-function cancelledBy({ signal }: Options): { signal?: AbortSignal } {
-  return signal ? { signal } : {};
+/** A look at the same server, ended by the same signal. */
+function looking({ signal, identify }: Options): Pick<Options, 'signal' | 'identify'> {
+  return { ...(signal ? { signal } : {}), ...(identify ? { identify } : {}) };
 }
 
 /** The options of a mutating call on behalf of a claim. */
-export function fenced(deps: Dependencies, ref: ClaimRef, stages: readonly ClaimStage[], signal: AbortSignal): Options {
-  return claimFence(deps.kube, ref, stages, signal);
+export function fenced(
+  deps: FenceDependencies,
+  ref: ClaimRef,
+  host: PhysicalHost,
+  stages: readonly ClaimStage[],
+  signal: AbortSignal,
+): Options {
+  return claimFence(deps, ref, host, stages, signal);
 }

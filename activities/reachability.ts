@@ -9,11 +9,14 @@ import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import { bmcFailureKind, fromRedfish, isBmcFailure } from './failures.ts';
 import { patchHostStatus } from './hostStore.ts';
+import { serverCondition } from './serverCheck.ts';
 
 /** Kinds of failure that say nothing of the BMC: it was not asked, or answered as it should. */
 const NOT_OF_THE_BMC: ReadonlySet<string> = new Set([
   'APIServerRefused',
   'Aborted',
+  'DifferentServer',
+  'DuplicateServer',
   'FenceExpired',
   'FenceRefused',
   'HostPaused',
@@ -55,6 +58,10 @@ export function reachabilityReason(failure: ApplicationFailure): HostReason {
       return HOST_REASONS.systemAmbiguous;
     case 'SystemNotFound':
       return HOST_REASONS.systemNotFound;
+    case 'DifferentServer':
+      return HOST_REASONS.differentServer;
+    case 'DuplicateServer':
+      return HOST_REASONS.duplicateServer;
     case 'APIServerRefused':
       return HOST_REASONS.apiServerRefused;
     case 'Tls':
@@ -88,6 +95,8 @@ export async function tellingReachability<T>(
       const patch: ConditionPatch = { type: CONDITIONS.redfishReachable, status: 'False', reason, message };
       await tellReachability(deps, ref, patch, signal);
     }
+    const [different] = serverCondition(failure);
+    if (different !== undefined && !signal.aborted) await tellReachability(deps, ref, different, signal);
     throw error;
   }
 }

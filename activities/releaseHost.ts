@@ -37,6 +37,7 @@ import { unreachableReason } from './reachability.ts';
 import { offButNotCleared, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
 import { forceHint } from './releaseTold.ts';
 import { refuseRunning } from './runningMachine.ts';
+import { serverCondition } from './serverCheck.ts';
 
 export interface ReleaseHostInput {
   readonly claim: ClaimRef;
@@ -278,6 +279,7 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
     ];
     const reason = unreachableReason(failure);
     if (reason !== undefined) patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason, message });
+    patches.push(...serverCondition(failure));
     return {
       state: 'Error',
       ready: false,

@@ -3,6 +3,7 @@ import { IN_FLIGHT_MS } from '../crds/deadlines.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { RedfishError, type RedfishClient } from '../redfish/index.ts';
 import { delay } from './activityScope.ts';
+import { acceptServer } from './acceptServer.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { ClaimRef } from './claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -30,13 +31,14 @@ export interface ReleaseProgress {
 export async function switchOffAndClear(
   deps: Dependencies,
   input: ReleaseHostInput,
-  host: PhysicalHost,
+  start: PhysicalHost,
   signal: AbortSignal,
   progress: ReleaseProgress = { isOff: false },
 ): Promise<string | undefined> {
   const { claim: ref } = input;
-  const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
-  const options = fenced(deps, ref, ['Releasing'], signal);
+  const bmc = await connectBmc(deps, start, input.attempt > 1 ? 'fresh' : 'recent');
+  const host = await acceptServer(deps, start, bmc, signal);
+  const options = fenced(deps, ref, host, ['Releasing'], signal);
   const gracefulMs = input.wasHandedOver && input.attempt === 1 ? deps.options.gracefulShutdownMs : 0;
   const wasOn = await switchOff(bmc, ref.host, options, { gracefulMs });
   const isComingOn = !wasOn && mayComeOn(host, ref);

@@ -5,18 +5,19 @@ import { forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
+import { isRecordedPlace, recordedServer } from '../crds/serverIdentity.ts';
 import { bmcTaskQueue, type ObjectRef } from '../workflows/names.ts';
 import { BMC_ACTIVITY_MS, withinMs } from './activityScope.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
   bmcFailure,
-  bmcFailureKind,
   fromRedfish,
   isBmcFailure,
+  differentServer,
   isClaimLost,
+  isDifferentServer,
   isNoWorker,
-  landingOf,
   noWorker,
 } from './failures.ts';
 import { retireFence } from './fence.ts';
@@ -24,15 +25,13 @@ import { disownSecrets, markedSecrets } from './hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost } from './hostStore.ts';
 import { switchOff } from './power.ts';
 import { unreachableReason } from './reachability.ts';
+import { sharedMessage } from './serverCheck.ts';
 
 export interface RetireInput {
   readonly host: ObjectRef;
   readonly attempt: number;
   readonly nextAttemptInMs: number;
 }
-
-/** Kinds of failure that say nothing of the BMC. */
-const NO_ANSWER: ReadonlySet<string> = new Set(['Unconfirmed', 'HostPaused', 'FenceExpired']);
 
 export type RetireResult =
   | { readonly kind: 'off'; readonly secrets: readonly string[] }
@@ -42,8 +41,9 @@ export type RetireResult =
 
 /**
  * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call that is allowed
- * here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. A host that was never enrolled goes also when its BMC does
- * not answer: its server was never switched on by us, and a mistyped address must not hold up its deletion. `taskQueue`: whose worker this is.
+ * here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. No call is made for a host that was never enrolled (its
+ * server was never switched on by us), whose address changed since, or for whose server another host comes first; nothing is sent to another
+ * server than was enrolled. Such a host goes, and an event tells why. `taskQueue`: whose worker this is.
  * When the host's pool is another one by now, its BMC is for that one to call (`pending`).
  */
 export async function retireHost(
@@ -53,7 +53,7 @@ export async function retireHost(
   taskQueue?: string,
   limitMs = BMC_ACTIVITY_MS,
 ): Promise<RetireResult> {
-  const { namespace, name, uid } = input.host;
+  const { name } = input.host;
   const until = performance.now() + limitMs;
   const message = `the server of host ${name} was not seen off within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
   return retire(deps, input, signal, async (host) => {
@@ -61,7 +61,7 @@ export async function retireHost(
     if (taskQueue !== undefined && taskQueue !== bmcTaskQueue(pool)) return { kind: 'pending', pool: pool ?? null };
     await withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, async (limited) => {
       const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
-      await switchOff(bmc, name, retireFence(deps.kube, { namespace, host: name, hostUid: uid }, limited));
+      await switchOff(bmc, name, retireFence(deps, host, limited));
     });
     return undefined;
   });
@@ -109,16 +109,16 @@ async function retire(
   if (forced !== undefined && host.status?.state === 'Error') letGoByForce(forced);
   else {
     try {
+      const why = whyNotItsServer(deps, host);
+      if (why !== undefined) throw why;
       const other = await seeOff(host);
       if (other !== undefined) return other;
     } catch (error) {
       const failure = fromRedfish(error, name);
       if (signal.aborted || isClaimLost(failure)) throw failure;
-      // What was not confirmed, or not sent, is no answer: the next attempt decides.
-      const isAnswer = isBmcFailure(failure) && !NO_ANSWER.has(bmcFailureKind(failure) ?? '') && !landingOf(failure);
       if (forced !== undefined && isBmcFailure(failure)) letGoByForce(forced);
-      else if (isAnswer && !wasEnrolled(host))
-        deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(name, failure));
+      else if (isDifferentServer(failure))
+        deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(host, failure));
       else {
         await tellFailure(deps, host, input, failure);
         throw failure;
@@ -189,13 +189,23 @@ function refusal(host: PhysicalHost | undefined, uid: string): string | undefine
   return undefined;
 }
 
-/** Hardware is written by the first enrolment, and stays. A claim would have survived a lost status (rule 1). */
-function wasEnrolled({ status }: PhysicalHost): boolean {
-  return status?.hardware !== undefined || status?.state === 'Available';
+/** Why no call is made at all: the server at that address is not (only) this host's. */
+function whyNotItsServer(deps: Dependencies, host: PhysicalHost): ApplicationFailure | undefined {
+  const recorded = recordedServer(host);
+  if (recorded === undefined)
+    return differentServer('it was never enrolled, so that no server is known to be its own', 'DifferentServer');
+  if (!isRecordedPlace(host, recorded))
+    return differentServer(
+      `it was enrolled at ${recorded.address}, and its BMC address is another one now`,
+      'DifferentServer',
+    );
+  const duplicate = deps.caches.duplicateOf(host);
+  if (duplicate === undefined || duplicate.isFirst) return undefined;
+  return differentServer(sharedMessage(host, duplicate), 'DuplicateServer');
 }
 
-function unseenMessage(name: string, failure: ApplicationFailure): string {
-  return `Host ${name} was never enrolled, and is deleted without being seen off: ${failure.message}`;
+function unseenMessage(host: PhysicalHost, failure: ApplicationFailure): string {
+  return `Host ${host.metadata.name} is deleted and its BMC gets no power-off: ${failure.message}.`;
 }
 
 async function tellFailure(

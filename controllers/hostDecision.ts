@@ -4,7 +4,14 @@ import { findCondition } from '../crds/conditions.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../crds/connection.ts';
 import { earlyForceOf, forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
 import { holdingOf, type Holding } from '../crds/holding.ts';
-import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../crds/names.ts';
+import {
+  ANNOTATION_ACCEPT_SERVER,
+  ANNOTATION_CLAIM,
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  FINALIZER_HOST,
+} from '../crds/names.ts';
+import { isEnrolledAsItIs } from '../crds/offer.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import type { CapiCluster } from '../kube/resource.ts';
@@ -21,6 +28,8 @@ export interface HostView {
   readonly consumer: 'seen' | 'unseen' | 'gone';
   /** The machine that the host leads to by consumerRef, label or that machine's providerID, from the cache or a live look. */
   readonly machine?: Beskar7Machine | undefined;
+  /** Another host for the same server comes first. */
+  readonly isSecond?: boolean;
   /** How long a machine has to be gone before its host is released. */
   readonly orphanReleaseMs: number;
 }
@@ -92,11 +101,11 @@ export function decideHost(view: HostView): HostDecision {
   }
   const holding = holdingOf(host, view.machine);
   if (holding.kind !== 'none') return decideHeld(view, holding, isDeleted);
-  const occasion = occasionOf(host);
-  const { machine } = view;
+  const { machine, isSecond = false } = view;
+  const occasion = changeOf(host, isSecond);
   if (machine && mayRun(host)) return repair(machine, 'consumer');
   if (isDeleted) return { kind: 'start', run: 'retire', occasion: `retire ${occasion}`, isPatient: false };
-  return decideEnroll(host, `enroll ${occasion}`);
+  return decideEnroll(host, `enroll ${occasion}`, isSecond);
 }
 
 /**
@@ -209,11 +218,14 @@ function blockedMessage(host: PhysicalHost, claim: Claim | undefined): string {
   return `The host is claimed by ${machine} and is deleted once that has let it go; its server goes on running.${how}`;
 }
 
-function decideEnroll(host: PhysicalHost, occasion: string): HostDecision {
+function decideEnroll(host: PhysicalHost, occasion: string, isSecond: boolean): HostDecision {
   const start = (isPatient: boolean): HostDecision => ({ kind: 'start', run: 'enroll', occasion, isPatient });
-  const { state, enrollment } = host.status ?? {};
+  const { state, conditions } = host.status ?? {};
   if (state === 'Available') {
-    return enrollment?.connectionHash === connectionHash(host.spec) ? { kind: 'settled' } : start(false);
+    // The run finds out whether that is so, and takes the host out of the offer, or back in.
+    const isDifferent = findCondition(conditions, CONDITIONS.differentServer)?.status === 'True';
+    const isToAccept = host.metadata.annotations?.[ANNOTATION_ACCEPT_SERVER] !== undefined;
+    return isEnrolledAsItIs(host) && !isSecond && !isDifferent && !isToAccept ? { kind: 'settled' } : start(false);
   }
   // In a state of a claim without a claim: its status was lost, or a release is about to write it.
   return start(state === 'InUse' || state === 'Inspecting' || state === 'Ready');
@@ -249,5 +261,15 @@ export function refusedForce(host: PhysicalHost, decision: HostDecision): string
 
 /** What an open run has to hear of: another way to the BMC, or the word to go on without it. */
 function occasionOf(host: PhysicalHost): string {
-  return forceReasonOf(host) === undefined ? connectionHash(host.spec) : `${connectionHash(host.spec)} forced`;
+  const accepted = host.metadata.annotations?.[ANNOTATION_ACCEPT_SERVER];
+  const words = [
+    ...(forceReasonOf(host) === undefined ? [] : ['forced']),
+    ...(accepted === undefined ? [] : [accepted]),
+  ];
+  return [connectionHash(host.spec), ...words].join(' ');
+}
+
+/** The same for a host that nobody has claimed, which also waits for the end of another host for its server. */
+export function changeOf(host: PhysicalHost, isSecond: boolean): string {
+  return isSecond ? `${occasionOf(host)} second` : occasionOf(host);
 }

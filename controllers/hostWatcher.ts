@@ -6,23 +6,24 @@ import { forceReasonOf } from '../crds/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { parseProviderID } from '../crds/providerID.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
+import type { Duplicate } from '../crds/sameServer.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../workflows/names.ts';
 import { clusterNameOf } from './informers.ts';
 import { isConsumerSeen, lookForConsumer, machineLedTo, repairHost } from './consumer.ts';
 import { repairText } from './repairText.ts';
 import { refuseForce } from './forceRefusal.ts';
-import { decideHost, refusedForce, type HostDecision, type Releasing } from './hostDecision.ts';
+import { changeOf, decideHost, refusedForce, type HostDecision, type Releasing } from './hostDecision.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
+import { duplicateIn } from './duplicates.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from './queue.ts';
 import { keyOf, splitKey } from './store.ts';
+import { affected, sharedConditions } from './sharedServer.ts';
 import { isTold, tell } from './watcherStatus.ts';
 
 const BEHIND_MS = 1_000;
 const WORKERS = 16;
-/** How many hosts of one MAC address are looked at again when one of them changes. */
-const NEIGHBOURS = 32;
 /** A run releases a host itself until 4 minutes after its mark at most (rule 4, workflows/release.ts); after this nobody does. */
 const RELEASED_BY_RUN_MS = 5 * 60_000;
 
@@ -59,8 +60,7 @@ export class HostWatcher {
         if (named) this.#queue.add(`${named.namespace}/${named.host}`);
       }),
       hosts.onChange(({ object, previous, type }) => {
-        const isSameMac = previous !== undefined && macsOf(previous).join() === macsOf(object).join();
-        if (!isSameMac) for (const changed of previous ? [previous, object] : [object]) this.#addNeighbours(changed);
+        for (const key of affected(this.#deps.informers, object, previous)) this.#queue.add(key);
         if (type === 'deleted') this.#forget(object);
         else this.#queue.add(keyOf(object));
       }),
@@ -87,7 +87,9 @@ export class HostWatcher {
     const input: HostInput = { namespace, name, uid: host.metadata.uid, ...(pool === undefined ? {} : { pool }) };
     const { orphanReleaseMs } = this.#timing;
     const machine = machineLedTo(this.#deps.informers, host);
-    const view = { host, cluster: this.#clusterOf(host, machine), orphanReleaseMs, machine };
+    const duplicate = duplicateIn(this.#deps.informers, host);
+    const isSecond = duplicate !== undefined && !duplicate.isFirst;
+    const view = { host, cluster: this.#clusterOf(host, machine), orphanReleaseMs, machine, isSecond };
     let decision = decideHost({ ...view, consumer: isConsumerSeen(host, machine) ? 'seen' : 'unseen' });
     let settledFor: Outcome = { kind: 'done' };
     if (decision.kind === 'lookForConsumer') {
@@ -97,7 +99,7 @@ export class HostWatcher {
       // The cache shows it soon, which leads here again; or never, where it watches a part of the machines only.
       settledFor = { kind: 'after', ms: this.#timing.resyncMs };
     }
-    const isCurrent = await this.#tell(host, decision);
+    const isCurrent = await this.#tell(host, decision, duplicate);
     const force = refusedForce(host, decision);
     if (force !== undefined) await refuseForce(this.#deps, host, force);
     // A run that waits for a missing machine has nothing to wait for any more, and would stand in the way of the next release.
@@ -105,7 +107,7 @@ export class HostWatcher {
       await this.#deps.starter.signalHostChanged('release', input, connectionHash(host.spec));
     switch (decision.kind) {
       case 'start':
-        return this.#start(host, input, decision);
+        return this.#start(host, input, decision, isSecond);
       case 'release':
         return this.#release(host, input, decision);
       case 'repair':
@@ -126,6 +128,7 @@ export class HostWatcher {
     host: PhysicalHost,
     input: HostInput,
     decision: Extract<HostDecision, { kind: 'start' }>,
+    isSecond: boolean,
   ): Promise<Outcome> {
     const { run, occasion } = decision;
     const waitMs = decision.isPatient ? this.#patience(input.uid, occasion, this.#timing.graceMs) : 0;
@@ -138,7 +141,7 @@ export class HostWatcher {
       // An enrolment compares the hash, so that it can be told after a restart as well; a retirement would try at once.
       const isNews = told !== occasion && (told !== undefined || run === 'enroll');
       if (result === 'running' && isNews) {
-        const isHeard = await starter.signalHostChanged(run, input, connectionHash(host.spec));
+        const isHeard = await starter.signalHostChanged(run, input, changeOf(host, isSecond));
         if (!isHeard) return { kind: 'after', ms: BEHIND_MS };
       }
       this.#occasions.note(input.uid, occasion);
@@ -251,14 +254,16 @@ export class HostWatcher {
     return Math.max(0, known.at + ms - performance.now());
   }
 
-  async #tell(host: PhysicalHost, decision: HostDecision): Promise<boolean> {
-    const wanted = [...wantedConditions(decision), ...this.#duplicateMac(host)];
+  async #tell(host: PhysicalHost, decision: HostDecision, duplicate: Duplicate | undefined): Promise<boolean> {
+    const shared = sharedConditions(this.#deps.informers, host, duplicate);
+    const wanted = [...wantedConditions(decision), ...shared];
     const types = [
       CONDITIONS.paused,
       CONDITIONS.deletionBlocked,
       CONDITIONS.consumerMissing,
       CONDITIONS.claimLost,
       CONDITIONS.duplicateMAC,
+      CONDITIONS.duplicateServer,
     ];
     if (decision.kind === 'nothing' || decision.kind === 'lookForConsumer') return true;
     if (isTold(host.status?.conditions, wanted, types)) return true;
@@ -266,9 +271,12 @@ export class HostWatcher {
     if (isWritten && decision.kind === 'deletionBlocked') {
       this.#deps.recorder.event(host, 'Warning', 'DeletionBlocked', decision.message);
     }
-    const duplicate = wanted.find(({ type }) => type === CONDITIONS.duplicateMAC);
-    if (isWritten && duplicate && !isTold(host.status?.conditions, [duplicate], [duplicate.type])) {
-      this.#deps.recorder.event(host, 'Warning', 'DuplicateMAC', duplicate.message);
+    for (const news of isWritten ? shared : []) {
+      if (isTold(host.status?.conditions, [news], [news.type])) continue;
+      this.#deps.recorder.event(host, 'Warning', news.type, news.message);
+      // The people of a namespace are not told names of another one; who runs Beskar7 is.
+      if (news.type === CONDITIONS.duplicateServer && duplicate !== undefined)
+        this.#deps.logger.warn({ host: keyOf(host), other: keyOf(duplicate.other), by: duplicate.by }, news.message);
     }
     if (isWritten && decision.kind === 'orphaned') {
       this.#deps.recorder.event(host, 'Warning', 'ConsumerMissing', decision.message);
@@ -277,32 +285,6 @@ export class HostWatcher {
       this.#deps.recorder.event(host, 'Warning', 'ClaimLost', decision.message);
     }
     return isWritten;
-  }
-
-  /** A MAC address of two hosts is served to none (rule 25). */
-  #duplicateMac(host: PhysicalHost): ConditionPatch[] {
-    for (const mac of macsOf(host)) {
-      const others = this.#deps.informers.hosts
-        .byIndex('byMac', mac)
-        .map(keyOf)
-        .filter((key) => key !== keyOf(host));
-      const [other] = others.sort();
-      if (other === undefined) continue;
-      const message =
-        `MAC address ${mac} is also that of PhysicalHost ${other}: boot by MAC address serves neither. ` +
-        'Correct bootMACAddress, or delete the host that stands for the same server.';
-      return [{ type: CONDITIONS.duplicateMAC, status: 'True', reason: 'SharedMAC', message }];
-    }
-    return [];
-  }
-
-  /** Hosts that share a MAC address with one that came, went or changed; of very many only some, since they have been told. */
-  #addNeighbours(host: PhysicalHost): void {
-    for (const mac of macsOf(host)) {
-      const { hosts } = this.#deps.informers;
-      for (const other of hosts.byIndex('byMac', mac).slice(0, NEIGHBOURS))
-        if (keyOf(other) !== keyOf(host)) this.#queue.add(keyOf(other));
-    }
   }
 
   /** Of the machine that the host leads to. */
@@ -372,10 +354,4 @@ function isSameConsumer(before: Beskar7Machine, after: Beskar7Machine): boolean 
     before.spec.providerID === after.spec.providerID &&
     isGoing(before) === isGoing(after)
   );
-}
-
-/** The MAC addresses of a host, lower case, as the index `byMac` has them. */
-function macsOf({ spec, status }: PhysicalHost): string[] {
-  const all = [...(spec.bootMACAddress === undefined ? [] : [spec.bootMACAddress]), ...(status?.macAddresses ?? [])];
-  return [...new Set(all.map((mac) => mac.toLowerCase()))];
 }

@@ -77,6 +77,11 @@ export class Informer<T extends Identified> {
     return this.#store.byIndex(index, value);
   }
 
+  /** How many `byIndex` would give. */
+  countByIndex(index: string, value: string): number {
+    return this.#store.countByIndex(index, value);
+  }
+
   /** Calls `handler` at each change from now on, in order, inside the watch loop: it has to be quick. Returns how to end it. */
   onChange(handler: (change: Change<T>) => void): () => void {
     this.#handlers.add(handler);

@@ -14,6 +14,7 @@ import {
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { parseProviderID, providerIDOf } from '../crds/providerID.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
+import { macsOf, serverKeys } from '../crds/sameServer.ts';
 import { byAge } from '../crds/waiters.ts';
 import type { KubeClient } from '../kube/client.ts';
 import {
@@ -33,7 +34,7 @@ import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine, t
 /** The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved. */
 export interface Informers {
   /** By `byNamespace`, `byState` (`<namespace>/<state>`, '' is no state), `byConsumerUid`, `byConsumer` (`<namespace>/<machine>`),
-   * `byMac` (lower case). */
+   * `byMac` (lower case), `byServer` (see `serverKeys`). */
   readonly hosts: Informer<PhysicalHost>;
   /** By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster` (`<namespace>/<Cluster>`),
    * `byProviderID` (those that are not being deleted, of hosts in their own namespace). */
@@ -170,11 +171,8 @@ const hostIndexes = {
   },
   byConsumer: ({ spec: { consumerRef } }: PhysicalHost) =>
     consumerRef === undefined ? [] : [`${consumerRef.namespace}/${consumerRef.name}`],
-  byMac: (host: PhysicalHost) => {
-    const { bootMACAddress } = host.spec;
-    const all = [...(bootMACAddress === undefined ? [] : [bootMACAddress]), ...(host.status?.macAddresses ?? [])];
-    return [...new Set(all.map((mac) => mac.toLowerCase()))];
-  },
+  byMac: macsOf,
+  byServer: serverKeys,
 };
 
 const machineIndexes = {

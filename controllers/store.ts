@@ -48,6 +48,11 @@ export class Store<T extends Identified> {
     return [...(entries.get(value)?.values() ?? [])];
   }
 
+  /** How many objects `byIndex` would give. */
+  countByIndex(index: string, value: string): number {
+    return this.#entries.get(index)?.get(value)?.size ?? 0;
+  }
+
   /** Puts an object in place; returns what stood there. */
   set(object: T): T | undefined {
     const key = keyOf(object);

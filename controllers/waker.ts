@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { isUnclaimed } from '../crds/claim.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
+import { whyNotOffered } from '../crds/offer.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { Matching, type Waiter } from '../crds/waiters.ts';
 import { inTurns } from '../kube/turns.ts';
@@ -33,14 +32,7 @@ const OBJECTS_A_STEP = 100;
 
 /** Whether a host is free for anybody. */
 export function isFree(host: PhysicalHost): boolean {
-  const { annotations = {}, deletionTimestamp } = host.metadata;
-  const closed = [ANNOTATION_UNSCHEDULABLE, ANNOTATION_PAUSED, ANNOTATION_DELETE_FOR_MOVE];
-  return (
-    host.status?.state === 'Available' &&
-    isUnclaimed(host) &&
-    deletionTimestamp === undefined &&
-    closed.every((annotation) => annotations[annotation] === undefined)
-  );
+  return whyNotOffered(host) === undefined;
 }
 
 /** Wakes runs that wait for a host when hosts are free. Level-based: it looks at what is, not at what changed. */

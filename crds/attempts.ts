@@ -14,6 +14,7 @@ export function withAttempts(message: string, earlierAttempts: readonly string[]
 /** They may be the server's fault: after them another host is tried, as long as `spec.attempts` allows it. */
 const OF_THE_HOST: ReadonlySet<string> = new Set<MachineReason>([
   'BootFailed',
+  'DifferentServer',
   'InspectionTimeout',
   'HardwareRequirementsNotMet',
   'ProvisionFailed',

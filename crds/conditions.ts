@@ -57,6 +57,11 @@ export function withConditions(
   return result;
 }
 
+/** The list without the condition of one type. */
+export function withoutCondition(current: readonly Condition[] | undefined, type: string): Condition[] {
+  return (current ?? []).filter((condition) => condition.type !== type);
+}
+
 /** metav1.Time has whole seconds. */
 export function seconds(isoTime: string): string {
   return `${isoTime.slice(0, 19)}Z`;

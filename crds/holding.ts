@@ -83,7 +83,7 @@ function repairsOf(host: PhysicalHost, machine: Beskar7Machine | undefined): Rep
  * Whether the status, which a copied or hand-written manifest does not bring along, shows a claim of ours. Without that, a consumerRef was written
  * by somebody else, and the server behind it is none that Beskar7 switched on.
  */
-function wasClaimedByUs({ status }: PhysicalHost): boolean {
+export function wasClaimedByUs({ status }: PhysicalHost): boolean {
   if (status?.state === 'InUse' || status?.state === 'Inspecting' || status?.state === 'Ready') return true;
   if (status?.inspection !== undefined || status?.handover !== undefined) return true;
   return findCondition(status?.conditions, CONDITIONS.ready)?.reason === HOST_REASONS.releasePending;

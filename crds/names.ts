@@ -18,6 +18,10 @@ export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
 
 /** On a host: the claim, see `claim.ts`. Metadata, because it has to survive a lost status. */
 export const ANNOTATION_CLAIM = 'beskar7.io/claim';
+/** On a host: which server it stands for, see `serverIdentity.ts`. Metadata, because a lost status must not end the comparison. */
+export const ANNOTATION_SERVER = 'beskar7.io/server';
+/** On a host: set by a person, the UUID or serial number of the server that answers now and is to be taken for the host's. */
+export const ANNOTATION_ACCEPT_SERVER = 'beskar7.io/accept-server';
 /** On a machine: what the last finished run was about, see `handled.ts`. */
 export const ANNOTATION_HANDLED = 'beskar7.io/handled';
 /** On a machine: what its run provisions, whatever becomes of the spec meanwhile, see `plan.ts`. From before the claim until the outcome. */

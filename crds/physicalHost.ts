@@ -230,6 +230,7 @@ export const PhysicalHostStatus = Type.Object({
       manufacturer: Type.Optional(text(256)),
       model: Type.Optional(text(256)),
       serialNumber: Type.Optional(text(256)),
+      uuid: Type.Optional(text(256, { description: 'UUID of the system as its BMC told it.' })),
     }),
   ),
   addresses: Type.Optional(AddressList),

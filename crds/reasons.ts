@@ -18,6 +18,8 @@ export const MACHINE_REASONS = {
   inspectionComplete: 'InspectionComplete',
   // Failed
   bootFailed: 'BootFailed',
+  /** Another server answered behind the BMC address of its host, or another host stands for that server: nothing was sent. */
+  differentServer: 'DifferentServer',
   inspectionTimeout: 'InspectionTimeout',
   hardwareRequirementsNotMet: 'HardwareRequirementsNotMet',
   provisionFailed: 'ProvisionFailed',
@@ -48,11 +50,25 @@ export const HOST_REASONS = {
   systemNotFound: 'SystemNotFound',
   tls: 'CertificateNotTrusted',
   redfishError: 'RedfishError',
+  // Ready, DifferentServer
+  differentServer: 'DifferentServer',
+  // Ready, DuplicateServer
+  duplicateServer: 'DuplicateServer',
   // Ready
   noWorker: 'NoWorker',
   apiServerRefused: 'APIServerRefused',
 } as const;
 export type HostReason = (typeof HOST_REASONS)[keyof typeof HOST_REASONS];
+
+/** Reasons of the condition `DuplicateServer`. */
+export const DUPLICATE_REASONS = {
+  /** This host stays as it is; another one is not offered. */
+  first: 'First',
+  /** Another host comes first. */
+  notOffered: 'NotOffered',
+  /** Both have a consumer: nothing is sent for either. */
+  bothClaimed: 'BothClaimed',
+} as const;
 
 /** Condition types. */
 export const CONDITIONS = {
@@ -66,6 +82,12 @@ export const CONDITIONS = {
   claimLost: 'ClaimLost',
   /** Another host has the same MAC address: boot by MAC serves neither (rule 25). */
   duplicateMAC: 'DuplicateMAC',
+  /** Another server answers behind the host's BMC address than the one that was enrolled. */
+  differentServer: 'DifferentServer',
+  /** Another host stands for the same server. */
+  duplicateServer: 'DuplicateServer',
+  /** `spec.bootMACAddress` is none of those that the BMC tells. */
+  bootMACUnknown: 'BootMACUnknown',
   /** The inspector said after the hand-over that it had failed (rule 22). */
   failureReported: 'FailureReported',
   /** The API server refuses for good what a step has to write, on this object or on the one that belongs to it. */
@@ -90,10 +112,13 @@ export const RAISED_CONDITIONS = [
   CONDITIONS.deletionBlocked,
   CONDITIONS.writeRefused,
   CONDITIONS.unexpectedlyOff,
+  CONDITIONS.differentServer,
+  CONDITIONS.duplicateServer,
   CONDITIONS.unexpectedlyOn,
   CONDITIONS.duplicateMAC,
   CONDITIONS.networkBootNotOffered,
   CONDITIONS.networkInterfacesUnread,
   CONDITIONS.bootOverrideLeft,
+  CONDITIONS.bootMACUnknown,
   CONDITIONS.failureReported,
 ] as const;

@@ -104,6 +104,10 @@ export const MACHINE_MEANINGS: Readonly<Record<MachineReason | WaitReason, Meani
     next: NOTHING_BY_ITSELF,
     youCan: ['Look at the BMC: is it reachable, does it do what it accepts? {explainHost}', RETRY],
   },
+  DifferentServer: {
+    next: NOTHING_BY_ITSELF,
+    youCan: ['The host says which server answers there, and how to accept it: {explainHost}', RETRY],
+  },
   InspectionTimeout: { next: NOTHING_BY_ITSELF, youCan: [CONSOLE, RETRY] },
   HardwareRequirementsNotMet: {
     next: NOTHING_BY_ITSELF,
@@ -174,6 +178,17 @@ export const HOST_MEANINGS: Readonly<Record<HostReason, Meaning>> = {
     youCan: ['Give its CA by caBundleSecretRef, or as a last resort insecureSkipVerify: {edit}'],
   },
   RedfishError: { next: 'It is tried again.', youCan: ["The BMC's own words are in the message."] },
+  DifferentServer: {
+    next: 'It is looked at again; nothing is sent to the other server.',
+    youCan: [
+      'Find out why another server answers at its address: a DHCP lease, a swapped sled, a replaced board.',
+      'If it is the server of this host, accept it with the command in the message.',
+    ],
+  },
+  DuplicateServer: {
+    next: 'It is enrolled when the other host is gone.',
+    youCan: ['Delete the host that is too many, or correct its address: {edit}'],
+  },
   APIServerRefused: {
     next: 'It is tried again at growing intervals, at most 10 minutes.',
     youCan: [

@@ -1,7 +1,7 @@
 import type { Caches } from '../activities/dependencies.ts';
 import { isUnclaimed } from '../crds/claim.ts';
 import { byAge } from '../crds/waiters.ts';
-import { machineOn, mayClaim, type Informers } from '../controllers/index.ts';
+import { duplicateIn, machineOn, mayClaim, type Informers } from '../controllers/index.ts';
 
 /** The view of the watch caches that activities have. */
 export function cachesOf(informers: Informers): Caches {
@@ -18,6 +18,7 @@ export function cachesOf(informers: Informers): Caches {
     host: (namespace, name) => hosts.get(namespace, name),
     machine: (namespace, name) => machines.get(namespace, name),
     machineOn: (host) => machineOn(informers, host),
+    duplicateOf: (host) => duplicateIn(informers, host),
     isNamed: (host) => machineOn(informers, host) !== undefined,
     waitingMachines: (namespace) =>
       machines

@@ -25,6 +25,8 @@ export async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Ex
       const sorted = sortFailure(error);
       // Also of a call that a cancel has cut off on its way.
       if (mayHaveLanded(error)) watch.isUnconfirmed = true;
+      // Nothing was sent, and only a person can say which server it is: another host is tried meanwhile.
+      if (sorted.kind === 'differentServer') return failed('DifferentServer', `${sorted.message}.`);
       if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message);
       if (['cancelled', 'claimLost', 'otherInstallation'].includes(sorted.kind)) throw error;
       const delayMs = delayOf(sorted.kind, tries);

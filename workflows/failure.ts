@@ -10,7 +10,15 @@ import type { FailureType, Landing } from '../activities/failures.ts';
 /** What became of an activity that did not succeed, as far as a workflow decides on it. */
 export interface Failed {
   readonly kind:
-    'cancelled' | 'claimLost' | 'otherInstallation' | 'permanent' | 'shutdown' | 'unconfirmed' | 'noWorker' | 'failed';
+    | 'cancelled'
+    | 'claimLost'
+    | 'differentServer'
+    | 'otherInstallation'
+    | 'permanent'
+    | 'shutdown'
+    | 'unconfirmed'
+    | 'noWorker'
+    | 'failed';
   /** For the operator. */
   readonly message: string;
 }
@@ -56,6 +64,8 @@ export function sortFailure(error: unknown): Failed {
   switch (cause.type as FailureType) {
     case 'ClaimLost':
       return { kind: 'claimLost', message };
+    case 'DifferentServer':
+      return { kind: 'differentServer', message };
     case 'InvalidBootConfiguration':
       return { kind: 'permanent', message };
     case 'OtherInstallation':

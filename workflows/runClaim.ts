@@ -130,6 +130,7 @@ function endOf(error: unknown): ClaimEnd {
       return failed('ClaimLost', sorted.message);
     case 'cancelled':
       return { kind: 'cancelled', reason: 'Cancelled', message: 'Cancelled.' };
+    case 'differentServer':
     case 'permanent':
     case 'failed':
     // Its release is refused as well, and ends the run.

@@ -41,6 +41,7 @@ const deps = {
     hostsNaming: () => [],
     isNamed: () => false,
     machineOn: () => undefined,
+    duplicateOf: () => undefined,
     waitingMachines: () => [],
   },
   reservations: {

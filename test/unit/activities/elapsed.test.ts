@@ -4,6 +4,7 @@ import type { ClaimRef } from '../../../activities/claimRef.ts';
 import { stopwatch } from '../../../activities/elapsed.ts';
 import { claimFence } from '../../../activities/fence.ts';
 import { serializeClaim } from '../../../crds/claim.ts';
+import { serializeServer } from '../../../crds/serverIdentity.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 
 beforeEach(() => void jest.useFakeTimers({ now: Date.parse('2026-01-01T00:00:00Z'), doNotFake: ['nextTick'] }));
@@ -32,13 +33,19 @@ test('a fence that was read before the machine was suspended lets nothing throug
       namespace: 'ns',
       uid: 'host-uid',
       annotations: {
+        'beskar7.io/server': serializeServer({ address: 'bmc' }),
         'beskar7.io/claim': serializeClaim({ id: 'c1', stage: 'Armed', attempt: 1, deadline: at, since: at }),
       },
     },
-    spec: { consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', ...machine } },
+    spec: {
+      redfishConnection: { address: 'https://bmc', credentialsSecretRef: 's' },
+      consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', ...machine },
+    },
   };
   const kube = { get: () => Promise.resolve(host) } as unknown as KubeClient;
-  const { fence } = claimFence(kube, ref, ['Armed'], new AbortController().signal);
+  const deps = { kube, caches: { duplicateOf: () => undefined } };
+  const { fence, identify } = claimFence(deps, ref, host, ['Armed'], new AbortController().signal);
+  identify?.({ systemID: '1' });
   const check = await fence();
   check();
   suspend(2_000);

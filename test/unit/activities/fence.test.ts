@@ -1,15 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ClaimRef } from '../../../activities/claimRef.ts';
-import { claimFence, retireFence } from '../../../activities/fence.ts';
+import { claimFence, retireFence, type FenceDependencies } from '../../../activities/fence.ts';
 import { HostReservations } from '../../../activities/hostReservations.ts';
 import { byPreference, fits, unfitReason } from '../../../activities/hostFit.ts';
 import { serializeClaim, type ClaimStage } from '../../../crds/claim.ts';
+import { connectionHash } from '../../../crds/connection.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import type { Duplicate } from '../../../crds/sameServer.ts';
+import { serializeServer } from '../../../crds/serverIdentity.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 
 const machine = { namespace: 'ns', name: 'm', uid: 'machine-uid' };
 const ref: ClaimRef = { namespace: 'ns', host: 'h', hostUid: 'host-uid', id: 'c1', machine };
 const signal = new AbortController().signal;
+const CONNECTION = { address: 'http://bmc', credentialsSecretRef: 's' };
 
 function host(
   stage: ClaimStage | undefined,
@@ -23,10 +27,13 @@ function host(
       namespace: 'ns',
       uid: changes.uid ?? 'host-uid',
       ...(changes.deleted ? { deletionTimestamp: at } : {}),
-      annotations: claim ? { 'beskar7.io/claim': serializeClaim(claim) } : {},
+      annotations: {
+        'beskar7.io/server': serializeServer({ address: 'bmc', serialNumber: 'SN-1' }),
+        ...(claim ? { 'beskar7.io/claim': serializeClaim(claim) } : {}),
+      },
     },
     spec: {
-      redfishConnection: { address: 'http://bmc', credentialsSecretRef: 's' },
+      redfishConnection: CONNECTION,
       ...(stage
         ? {
             consumerRef: {
@@ -39,16 +46,40 @@ function host(
           }
         : {}),
     },
-    status: { state: 'Available' },
+    status: {
+      state: 'Available',
+      enrollment: { attempt: 0, connectionHash: connectionHash({ redfishConnection: CONNECTION }) },
+    },
   };
 }
 
-const kubeWith = (live: PhysicalHost) => ({ get: () => Promise.resolve(live) }) as unknown as KubeClient;
+const shown = { systemID: '1', serialNumber: 'SN-1' };
+
+/** What a fence works with where the host is as given, and another host may stand for its server. */
+const depsWith = (live: PhysicalHost, duplicate?: Duplicate): FenceDependencies => ({
+  kube: { get: () => Promise.resolve(live) } as unknown as KubeClient,
+  caches: { duplicateOf: () => duplicate },
+});
+
+/** A fence on behalf of the claim, after a read that showed the server. */
+function fenceOf(live: PhysicalHost, stages: readonly ClaimStage[], ends = signal, duplicate?: Duplicate) {
+  const options = claimFence(depsWith(live, duplicate), ref, live, stages, ends);
+  options.identify?.(shown);
+  return options;
+}
+
+/** The same for a retirement. */
+function retireFenceOf(live: PhysicalHost, duplicate?: Duplicate) {
+  const options = retireFence(depsWith(live, duplicate), live, signal);
+  options.identify?.(shown);
+  return options;
+}
+
 const claimLost = expect.objectContaining({ type: 'ClaimLost', nonRetryable: true }) as unknown;
 
 describe('the fence of a claim', () => {
   test('lets a call through in its stage, at once', async () => {
-    const { fence, userAgent } = claimFence(kubeWith(host('Armed')), ref, ['Armed'], signal);
+    const { fence, userAgent } = fenceOf(host('Armed'), ['Armed']);
     const check = await fence();
     expect(() => check()).not.toThrow();
     expect(userAgent).toBe('beskar7 (c1)');
@@ -61,7 +92,7 @@ describe('the fence of a claim', () => {
     ['another host of the name', host('Armed', { uid: 'other' })],
     ['another machine', host('Armed', { consumer: 'other' })],
   ])('%s: ClaimLost, and nothing is sent', async (_what, live) => {
-    await expect(claimFence(kubeWith(live), ref, ['Claimed', 'Armed'], signal).fence()).rejects.toEqual(claimLost);
+    await expect(fenceOf(live, ['Claimed', 'Armed']).fence()).rejects.toEqual(claimLost);
   });
 
   test('the last look refuses when more than 2 s have passed since the read began', async () => {
@@ -69,7 +100,7 @@ describe('the fence of a claim', () => {
     let later = 0;
     performance.now = () => now() + later;
     try {
-      const check = await claimFence(kubeWith(host('Armed')), ref, ['Armed'], signal).fence();
+      const check = await fenceOf(host('Armed'), ['Armed']).fence();
       later = 2_000;
       expect(() => check()).toThrow(/more than 2 s passed/);
     } finally {
@@ -79,22 +110,21 @@ describe('the fence of a claim', () => {
 
   test('the last look refuses after a cancel', async () => {
     const cancelled = new AbortController();
-    const check = await claimFence(kubeWith(host('Armed')), ref, ['Armed'], cancelled.signal).fence();
+    const check = await fenceOf(host('Armed'), ['Armed'], cancelled.signal).fence();
     cancelled.abort(new Error('cancelled'));
     expect(() => check()).toThrow('cancelled');
   });
 });
 
 describe('the fence of a retirement', () => {
-  const key = { namespace: 'ns', host: 'h', hostUid: 'host-uid' };
   test('lets Off through for a deleted host that nobody has claimed', async () => {
-    await expect(retireFence(kubeWith(host(undefined, { deleted: true })), key, signal).fence()).resolves.toBeDefined();
+    await expect(retireFenceOf(host(undefined, { deleted: true })).fence()).resolves.toBeDefined();
   });
   test.each([
     ['claimed', host('HandedOver', { deleted: true })],
     ['not deleted', host(undefined)],
   ])('%s: nothing is sent', async (_what, live) => {
-    await expect(retireFence(kubeWith(live), key, signal).fence()).rejects.toEqual(claimLost);
+    await expect(retireFenceOf(live).fence()).rejects.toEqual(claimLost);
   });
 });
 

@@ -11,6 +11,7 @@ import { connectionHash } from '../../../crds/connection.ts';
 import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
 import type { ObjectMeta } from '../../../crds/object.ts';
 import type { PhysicalHost, PhysicalHostSpec } from '../../../crds/physicalHost.ts';
+import { bmcPlace, serializeServer } from '../../../crds/serverIdentity.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import { KubeError } from '../../../kube/error.ts';
 import { SECRETS, type Resource } from '../../../kube/resource.ts';
@@ -38,7 +39,12 @@ function hostAt(name: string, address: string, stage?: ClaimStage): PhysicalHost
       ? { consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid: 'm-uid' } }
       : {}),
   };
-  const annotations = stage ? { 'beskar7.io/claim': serializeClaim({ ...CLAIM, stage }) } : {};
+  const serialNumber = fleet?.hosts.find((bmc) => bmc.address === address)?.serial;
+  const server = { ...bmcPlace(spec), ...(serialNumber === undefined ? {} : { serialNumber }) };
+  const annotations = {
+    'beskar7.io/server': serializeServer(server),
+    ...(stage ? { 'beskar7.io/claim': serializeClaim({ ...CLAIM, stage }) } : {}),
+  };
   return {
     metadata: { namespace: 'ns', name, uid: `${name}-uid`, resourceVersion: '1', annotations },
     spec,
@@ -154,8 +160,9 @@ function monitor(intervalMs: number, shards = 1): Promise<unknown> {
     caches: {
       hosts: () => [...scene.hosts.values()],
       poolHosts: () => [...scene.hosts.values()],
-      host: (_namespace, name) => scene.hosts.get(name),
-    },
+      host: (_namespace: string, name: string) => scene.hosts.get(name),
+      duplicateOf: () => undefined,
+    } as unknown as MonitorDependencies['caches'],
     logger: silent,
     stopping: stopping.signal,
   };

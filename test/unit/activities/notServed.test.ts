@@ -7,7 +7,7 @@ import { retireHostUnserved } from '../../../activities/retireHost.ts';
 import { ANNOTATION_FORCE_RELEASE, FINALIZER_HOST } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
-import { CLAIM, claimedHost, DELETED, host as hostWith } from '../controllers/builders.ts';
+import { CLAIM, claimedHost, DELETED, host as hostWith, SERVER } from '../controllers/builders.ts';
 
 type Options = { readonly subresource?: string } | undefined;
 
@@ -25,7 +25,7 @@ function scene(host: PhysicalHost, refuses?: KubeError) {
     },
   };
   const recorder = { event: (_object: unknown, _type: string, reason: string) => void said.push(reason) };
-  const caches = { machineOn: () => undefined };
+  const caches = { machineOn: () => undefined, duplicateOf: () => undefined };
   return { deps: { kube, caches, recorder } as unknown as Dependencies, written, said };
 }
 
@@ -95,7 +95,7 @@ describe('no worker of the pool', () => {
   const retire = { host: ref, attempt: 1, nextAttemptInMs: 2_000 };
 
   test('deletion of a host that was enrolled: told, and it stays', async () => {
-    const { deps, written } = scene(deleted({ status: { state: 'Available' } }));
+    const { deps, written } = scene(deleted({ status: { state: 'Available' } }, SERVER));
     expect(await retireHostUnserved(deps, retire)).toEqual({ kind: 'pending', pool: 'site-a' });
     expect(conditions(written)).toEqual(['Ready=False ReleasePending']);
   });
@@ -107,7 +107,7 @@ describe('no worker of the pool', () => {
   });
 
   test('deletion by force', async () => {
-    const host = deleted({ status: { state: 'Available' } }, { [ANNOTATION_FORCE_RELEASE]: 'gone' });
+    const host = deleted({ status: { state: 'Available' } }, { ...SERVER, [ANNOTATION_FORCE_RELEASE]: 'gone' });
     const { deps, said } = scene(host);
     expect(await retireHostUnserved(deps, retire)).toEqual({ kind: 'off', secrets: ['bmc'] });
     expect(said).toEqual(['ForceReleased']);

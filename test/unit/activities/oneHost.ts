@@ -3,6 +3,9 @@ import type { Dependencies } from '../../../activities/dependencies.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { KubeObject } from '../../../crds/object.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { ANNOTATION_SERVER } from '../../../crds/names.ts';
+import type { Duplicate } from '../../../crds/sameServer.ts';
+import { bmcPlace, parseServer, serializeServer } from '../../../crds/serverIdentity.ts';
 import { KubeError } from '../../../kube/error.ts';
 import { RedfishPool } from '../../../redfish/index.ts';
 import { CLAIM, machine } from '../controllers/builders.ts';
@@ -46,6 +49,8 @@ export class OneHost {
   machine: Beskar7Machine = machine();
   /** The machine whose providerID names the host, as the watch cache has it. */
   named: Beskar7Machine | undefined;
+  /** Another host for its server, as the cache has it. */
+  duplicate: Duplicate | undefined;
   readonly secrets = new Map<string, KubeObject>();
   readonly said: string[] = [];
   /** Comes before each write; throws to refuse it. */
@@ -57,6 +62,14 @@ export class OneHost {
     const { redfishConnection } = start.spec;
     const at = bmc ? { ...redfishConnection, address: bmc.address } : redfishConnection;
     this.live = { ...start, spec: { ...start.spec, redfishConnection: at } };
+    // Enrolled where its BMC is.
+    const recorded = parseServer(start.metadata.annotations?.[ANNOTATION_SERVER]);
+    if (recorded !== undefined)
+      this.live = merged(this.live, {
+        metadata: {
+          annotations: { [ANNOTATION_SERVER]: serializeServer({ ...recorded, ...bmcPlace(this.live.spec) }) },
+        },
+      });
     const data = Buffer.from('x').toString('base64');
     const kube = {
       get: (resource: Resource, _namespace: string, name: string) => this.#get(resource, name),
@@ -72,7 +85,12 @@ export class OneHost {
     const deps = {
       kube,
       redfish: this.#pool,
-      caches: { host: () => this.cached, machine: () => undefined, machineOn: () => this.named },
+      caches: {
+        host: () => this.cached,
+        machine: () => undefined,
+        machineOn: () => this.named,
+        duplicateOf: () => this.duplicate,
+      },
       credentials: { get: () => Promise.resolve({ data: { username: data, password: data }, isMarked: true }) },
       recorder: { event: (_about: unknown, _type: string, reason: string) => void this.said.push(reason) },
       options: { inspectionTimeoutMs: 600_000, gracefulShutdownMs: 0 },

@@ -118,7 +118,13 @@ describe('moved and restored objects (rule 13)', () => {
       id: CLAIM,
       machine: { namespace: 'ns', name: 'm', uid: 'm-uid' },
     };
-    const { fence } = claimFence(deps.kube, ref, ['Releasing'], new AbortController().signal);
+    const { fence } = claimFence(
+      { ...deps, caches: { duplicateOf: () => undefined } },
+      ref,
+      at('Releasing', moving),
+      ['Releasing'],
+      new AbortController().signal,
+    );
     await expect(fence()).rejects.toMatchObject({ type: 'ClaimLost' });
   });
 });

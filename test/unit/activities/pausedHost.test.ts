@@ -76,8 +76,9 @@ test('a boot under way: nothing is sent, and it is tried again', async () => {
 test.each(['Claimed', 'Armed', 'Releasing'] as const)(
   'paused between two requests in %s: the fence holds',
   async (stage) => {
-    api.put(HOSTS, claimedHost(stage, {}, PAUSED));
-    const { fence } = claimFence(deps.kube, REF, [stage], new AbortController().signal);
+    const paused = claimedHost(stage, {}, PAUSED);
+    api.put(HOSTS, paused);
+    const { fence } = claimFence(deps, REF, paused, [stage], new AbortController().signal);
     expect(await kind(fence())).toEqual(HELD);
   },
 );
@@ -85,11 +86,7 @@ test.each(['Claimed', 'Armed', 'Releasing'] as const)(
 test('its retirement: the fence holds, and a host that was never enrolled is not let go for that', async () => {
   const free = host({ metadata: { ...DELETED, ...PAUSED } });
   api.put(HOSTS, free);
-  const { fence } = retireFence(
-    deps.kube,
-    { namespace: 'ns', host: 'h', hostUid: 'h-uid' },
-    new AbortController().signal,
-  );
+  const { fence } = retireFence(deps, free, new AbortController().signal);
   expect(await kind(fence())).toEqual(HELD);
   const ref = { namespace: 'ns', name: 'h', uid: 'h-uid' };
   await expect(

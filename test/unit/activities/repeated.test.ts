@@ -8,7 +8,7 @@ import { handledOf, isAskUnhandled } from '../../../crds/handled.ts';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_RETRY } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
-import { CLAIM, claimedHost, DELETED, host, machine, OURS } from '../controllers/builders.ts';
+import { CLAIM, claimedHost, DELETED, host, machine, OURS, SERVER } from '../controllers/builders.ts';
 
 interface Patch {
   metadata: { uid?: string; resourceVersion?: string; annotations?: Record<string, string | null> };
@@ -53,7 +53,7 @@ function server<T extends Beskar7Machine | PhysicalHost>(start: T, onStatus: () 
   };
   const deps = {
     kube,
-    caches: { hostsNaming: () => [], machineOn: () => undefined },
+    caches: { hostsNaming: () => [], machineOn: () => undefined, duplicateOf: () => undefined },
     credentials: { get: () => fail(404, 'NotFound') },
     recorder: { event: (_about: unknown, _type: string, reason: string) => state.events.push(reason) },
     metrics: { provisioningFailed: () => (state.failures += 1) },
@@ -84,7 +84,7 @@ describe('a host that is made again under its name while an activity runs', () =
   });
 
   test('its retirement does not write its failure on the new one', async () => {
-    const gone = host({ metadata: DELETED, status: { state: 'Available' } });
+    const gone = host({ metadata: { ...DELETED, annotations: SERVER }, status: { state: 'Available' } });
     const { deps, state } = server<PhysicalHost>(gone, () => another);
     const ref = { namespace: 'ns', name: 'h', uid: 'h-uid' };
     await expect(retireHost(deps, { host: ref, attempt: 1, nextAttemptInMs: 1 }, never)).rejects.toMatchObject({
@@ -94,7 +94,9 @@ describe('a host that is made again under its name while an activity runs', () =
   });
 
   test('the failure of its retirement is told on the host itself', async () => {
-    const { deps, state } = server<PhysicalHost>(host({ metadata: DELETED, status: { state: 'Available' } }));
+    const { deps, state } = server<PhysicalHost>(
+      host({ metadata: { ...DELETED, annotations: SERVER }, status: { state: 'Available' } }),
+    );
     const ref = { namespace: 'ns', name: 'h', uid: 'h-uid' };
     await expect(retireHost(deps, { host: ref, attempt: 1, nextAttemptInMs: 1 }, never)).rejects.toMatchObject({
       type: 'BmcCredentials',

@@ -4,7 +4,7 @@ import type { Dependencies } from '../../../activities/dependencies.ts';
 import { letHostGo, retireHost, retireHostUnserved } from '../../../activities/retireHost.ts';
 import { ANNOTATION_PAUSED, FINALIZER_HOST, FINALIZER_SECRET } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import { claimedHost, DELETED, host } from '../controllers/builders.ts';
+import { claimedHost, DELETED, host, SERVER } from '../controllers/builders.ts';
 import { failureOf, fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { NEVER, OneHost } from './oneHost.ts';
 
@@ -21,7 +21,7 @@ const input = { host: ref, attempt: 1, nextAttemptInMs: 2_000 };
 function scene(
   bmc: FakeBmc | undefined,
   pool?: string,
-  start = host({ metadata: DELETED, status: { state: 'Available' } }),
+  start = host({ metadata: { ...DELETED, annotations: SERVER }, status: { state: 'Available' } }),
 ) {
   const { redfishConnection } = start.spec;
   const spec = { ...start.spec, redfishConnection: { ...redfishConnection, ...(pool ? { workerPool: pool } : {}) } };
@@ -48,13 +48,13 @@ describe('a deleted host whose pool was corrected', () => {
 
 test.each([
   { of: 'a host that was enrolled', status: { state: 'Available' as const } },
-  { of: 'one that never was, since what was sent may still arrive', status: {} },
+  { of: 'one whose status was lost', status: {} },
 ])('a retirement ends in its own time, and tells it: of $of', async ({ status }) => {
   const bmc = await fakeBmc((it) => {
     it.power = 'On';
     it.on('POST', RESET, { instead: 'hang' });
   });
-  const one = scene(bmc, undefined, host({ metadata: DELETED, status }));
+  const one = scene(bmc, undefined, host({ metadata: { ...DELETED, annotations: SERVER }, status }));
   expect(await failureOf(retire(one, 'bmc', 300))).toMatchObject({
     details: [{ kind: 'PowerOffNotSeen', mayHaveLanded: true }],
   });
@@ -63,7 +63,10 @@ test.each([
 
 describe('the word to let it go without being seen off', () => {
   const forced = (state: 'Available' | 'Error') =>
-    host({ metadata: { ...DELETED, annotations: { 'beskar7.io/force-release': 'burnt down' } }, status: { state } });
+    host({
+      metadata: { ...DELETED, annotations: { ...SERVER, 'beskar7.io/force-release': 'burnt down' } },
+      status: { state },
+    });
 
   test('is for a BMC that does not do it: a server that can be switched off is', async () => {
     const bmc = await fakeBmc((it) => (it.power = 'On'));

@@ -5,8 +5,9 @@ import type { Caches, Dependencies } from '../../../activities/dependencies.ts';
 import { HostReservations } from '../../../activities/hostReservations.ts';
 import { SecretMarks } from '../../../activities/secretMarks.ts';
 import { isUnclaimed } from '../../../crds/claim.ts';
-import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
+import { ANNOTATION_SERVER, FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { bmcPlace, parseServer, serializeServer } from '../../../crds/serverIdentity.ts';
 import { HOSTS, MACHINES, SECRETS } from '../../../kube/resource.ts';
 import { RedfishPool } from '../../../redfish/index.ts';
 import { CLAIM } from '../controllers/builders.ts';
@@ -67,6 +68,7 @@ export function cachesOf(api: ApiServer, parts: Partial<Caches> = {}): Caches {
     machine: (_namespace, name) => api.list(MACHINES).find(({ metadata }) => metadata.name === name),
     isNamed: () => false,
     machineOn: () => undefined,
+    duplicateOf: () => undefined,
     waitingMachines: () => [],
     ...parts,
   };
@@ -86,7 +88,13 @@ export function putBehind(api: ApiServer, bmc: FakeBmc, host: PhysicalHost): voi
     data: { username: data(USER), password: data(PASSWORD) },
   });
   const redfishConnection = { ...host.spec.redfishConnection, address: bmc.address };
-  api.put(HOSTS, { ...host, spec: { ...host.spec, redfishConnection } });
+  const spec = { ...host.spec, redfishConnection };
+  const recorded = parseServer(host.metadata.annotations?.[ANNOTATION_SERVER]);
+  const annotations = {
+    ...host.metadata.annotations,
+    ...(recorded && { [ANNOTATION_SERVER]: serializeServer({ ...recorded, ...bmcPlace(spec) }) }),
+  };
+  api.put(HOSTS, { ...host, metadata: { ...host.metadata, annotations }, spec });
 }
 
 /** Runs the body of an activity in an activity's context. */

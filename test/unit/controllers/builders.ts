@@ -6,12 +6,14 @@ import { askOf, type Handled } from '../../../crds/handled.ts';
 import {
   ANNOTATION_CLAIM,
   ANNOTATION_HANDLED,
+  ANNOTATION_SERVER,
   FINALIZER_HOST,
   FINALIZER_MACHINE,
   LABEL_CONSUMER_UID,
 } from '../../../crds/names.ts';
 import type { ObjectMeta } from '../../../crds/object.ts';
 import type { PhysicalHost, PhysicalHostSpec, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
+import { serializeServer } from '../../../crds/serverIdentity.ts';
 import type { CapiCluster, CapiMachine } from '../../../kube/resource.ts';
 
 export const CLAIM = 'claim-1';
@@ -63,6 +65,9 @@ export function host(
   };
 }
 
+/** What the enrolment of a host records of a server without UUID and serial number. */
+export const SERVER = { [ANNOTATION_SERVER]: serializeServer({ address: '10.0.0.5' }) };
+
 /** An enrolled host that is free. */
 export function freeHost(
   name: string,
@@ -90,7 +95,7 @@ export function claimedHost(
     metadata: {
       ...metadata,
       labels: { [LABEL_CONSUMER_UID]: 'm-uid' },
-      annotations: { [ANNOTATION_CLAIM]: annotation, ...metadata.annotations },
+      annotations: { [ANNOTATION_CLAIM]: annotation, ...SERVER, ...metadata.annotations },
     },
     spec: { consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid: 'm-uid' } },
     status: { enrollment, ...status },

@@ -33,6 +33,10 @@ export class FakeInformer<T extends Identified> {
     return this.store.byIndex(index, value);
   }
 
+  countByIndex(index: string, value: string): number {
+    return this.store.countByIndex(index, value);
+  }
+
   onChange(handler: (change: Change<T>) => void): () => void {
     this.#handlers.add(handler);
     return () => this.#handlers.delete(handler);

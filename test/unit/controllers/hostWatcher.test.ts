@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { HostWatcher } from '../../../controllers/hostWatcher.ts';
+import { connectionHash } from '../../../crds/connection.ts';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, freeHost, host, machine, OWNED } from './builders.ts';
@@ -336,13 +337,17 @@ describe('a host that has lost its consumer (decision 0017)', () => {
 test('hosts that share a MAC address say so, with an event, and no longer when one has changed (rule 25)', async () => {
   const withMac = (name: string, mac: string): PhysicalHost => {
     const made = freeHost(name);
-    return { ...made, status: { ...made.status, macAddresses: [mac] } };
+    const spec = { redfishConnection: { ...made.spec.redfishConnection, address: `https://${name}.example` } };
+    const enrollment = { attempt: 0, connectionHash: connectionHash(spec) };
+    const hardware = { serialNumber: `SN-${name}` };
+    return { ...made, spec, status: { ...made.status, enrollment, hardware, macAddresses: [mac] } };
   };
   await put(withMac('a', '02:00:00:00:00:01'));
   expect(kube.applied).toEqual([]);
   await put(withMac('b', '02:00:00:00:00:01'));
   expect(kube.applied).toHaveLength(2);
   expect(kube.applied[0]).toMatchObject({ status: { conditions: [{ type: 'DuplicateMAC', reason: 'SharedMAC' }] } });
+  expect(kube.applied.every(({ status }) => status.conditions.length === 1)).toBe(true);
   expect(events).toEqual(['DuplicateMAC', 'DuplicateMAC']);
   const { conditions } = kube.applied[0]?.status as NonNullable<PhysicalHost['status']>;
   const told = withMac('a', '02:00:00:00:00:01');
@@ -350,4 +355,43 @@ test('hosts that share a MAC address say so, with an event, and no longer when o
   kube.applied.length = 0;
   await put(withMac('b', '02:00:00:00:00:02'));
   expect(kube.applied).toMatchObject([{ metadata: { name: 'a' }, status: { conditions: [] } }]);
+});
+
+describe('two hosts for one server', () => {
+  const [first, second] = ['2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'];
+  const copy = (name: string, creationTimestamp: string, namespace = 'ns'): PhysicalHost =>
+    freeHost(name, {}, { creationTimestamp, namespace });
+  const said = (name: string) => {
+    const of = kube.applied.findLast(({ metadata }) => (metadata as { name?: string }).name === name);
+    return of?.status.conditions.map(({ type, reason }) => `${type} ${reason}`);
+  };
+
+  test('both say so, with events; the younger one is enrolled again, which takes it out of the offer', async () => {
+    await put(copy('a', first));
+    await put(copy('b', second));
+    expect(said('a')).toEqual(['DuplicateServer First']);
+    expect(said('b')).toEqual(['DuplicateServer NotOffered']);
+    expect(events).toEqual(expect.arrayContaining(['DuplicateServer', 'DuplicateServer']));
+    expect(starter.calls).toEqual(['start enroll ns/b']);
+  });
+
+  test('that of another namespace is not named', async () => {
+    await put(copy('a', first, 'theirs'));
+    await put(copy('b', second));
+    const messages = kube.applied.flatMap(({ status }) => status.conditions as unknown as { message: string }[]);
+    expect(messages).toHaveLength(2);
+    for (const { message } of messages) expect(message).toContain('a PhysicalHost in another namespace');
+    expect(JSON.stringify(messages)).not.toMatch(/theirs|ns\/b/);
+  });
+
+  test('when the first one is gone, the enrolment of the other is told', async () => {
+    await put(copy('a', first));
+    const other = copy('b', second);
+    await put({ ...other, status: { ...other.status, state: 'Error' } });
+    starter.calls.length = 0;
+    starter.result = 'running';
+    informers.hosts.remove('ns/a');
+    await pass(100);
+    expect(starter.calls).toEqual(['start enroll ns/b', 'signal hostChanged enroll b']);
+  });
 });
