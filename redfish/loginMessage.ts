@@ -2,6 +2,8 @@ import type { BmcMessage } from './bmcMessage.ts';
 
 /** How long an account is left alone when the BMC does not say for how long it is locked: what most lock for. */
 const LOCKED_MS = 10 * 60_000;
+/** What many say at each refusal: "wrong password, or the account is locked". */
+const PERHAPS = /\b(or|may|might|could|check|whether|if|not|unless|un)\b[^.;]{0,60}\b(locked|blocked|lock-?out)\b/i;
 const LEAST_LOCKED_MS = 10_000;
 const MOST_LOCKED_MS = 3_600_000;
 
@@ -17,9 +19,10 @@ export function saysPasswordChangeRequired({ messageIds }: BmcMessage): boolean 
 export function lockedForMs({ text, messageIds }: BmcMessage, retryAfter: string | undefined): number | undefined {
   const isLocked =
     messageIds.some((id) => /Account\w*Locked|Locked\w*Account|LoginAttemptDelayed|UserLocked|LockedOut/i.test(id)) ||
-    /\b(account|user|login)\b[^.]{0,60}\b(locked|blocked|lock-?out)|too many (failed )?(log-?in|authentication|attempts)|locked out/i.test(
-      text,
-    );
+    (!PERHAPS.test(text) &&
+      /\b(account|user|login)\b[^.]{0,60}\b(locked|blocked|lock-?out)|too many (failed )?(log-?in|authentication|attempts)|locked out/i.test(
+        text,
+      ));
   if (!isLocked) return undefined;
   const told = /(\d{1,5})\s*(second|sec\b|minute|min\b)/i.exec(text);
   const seconds = /^\s*\d{1,6}\s*$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;

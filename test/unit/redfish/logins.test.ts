@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { lockedForMs } from '../../../redfish/loginMessage.ts';
 import { RedfishPool, type RedfishConnectionOptions } from '../../../redfish/index.ts';
 import {
   allow,
@@ -138,6 +139,20 @@ describe('a password that is refused', () => {
     expect(String(await failureOf(other.getPowerState()))).toBe(failure);
     expect(logins(bmc)).toHaveLength(1);
   });
+});
+
+test.each<[string, string, string | undefined, number | undefined]>([
+  ['X.1.0.AccountLocked', 'no', undefined, 600_000],
+  ['iLO.2.14.LoginAttemptDelayed', 'delayed', '30', 30_000],
+  ['a', 'The user account is locked for 5 minutes.', undefined, 300_000],
+  ['a', 'Too many failed login attempts. Try again in 90 seconds', undefined, 90_000],
+  ['a', 'Account locked out', '999999', 3_600_000],
+  ['a', 'The user name or password is wrong, or the account is locked.', undefined, undefined],
+  ['a', 'Login failed. The account may be locked.', undefined, undefined],
+  ['a', 'Check that the account is not locked', '5', undefined],
+  ['Base.1.8.NoValidSession', 'The resource is locked', undefined, undefined],
+])('%s, "%s", Retry-After %s: locked for %s ms', (id, text, retryAfter, ms) => {
+  expect(lockedForMs({ text, messageIds: [id], mentions: text }, retryAfter)).toBe(ms);
 });
 
 describe('a 401 after a log-in that succeeded', () => {
