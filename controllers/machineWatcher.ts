@@ -158,7 +158,7 @@ export class MachineWatcher {
     }
     this.#earlierRuns.forget(ref.uid);
     if (result === 'running' && decision.isAfterEnd) return { kind: 'retry', why: `${id} is about to close` };
-    this.#occasions.note(ref.uid, occasion);
+    this.#occasions.note(ref.uid, occasion, result === 'running');
     return undefined;
   }
 

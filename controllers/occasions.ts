@@ -1,14 +1,18 @@
 const MAX_OCCASIONS = 500_000;
+/** So often in a row an open run is found after the resync; from then on the time doubles, up to so many times the resync. */
+const STEADY = 4;
+const MAX_GROWTH = 4;
 
 /**
  * What this process has started for which object, so that an object that changes ten times while its run works on it leads to one
  * call to Temporal. A call is due at first sight, when the occasion changes, and when the last one is older than the resync:
- * that finds runs that were terminated.
+ * that finds runs that were terminated. Where it finds the same run open again and again, the time to the next call grows: each is a request
+ * that Temporal refuses.
  */
 export class Occasions {
   readonly #resyncMs: number;
   readonly #now: () => number;
-  readonly #known = new Map<string, { occasion: string; at: number }>();
+  readonly #known = new Map<string, { occasion: string; at: number; open: number }>();
 
   constructor(resyncMs: number, now: () => number = () => performance.now()) {
     this.#resyncMs = resyncMs;
@@ -19,13 +23,16 @@ export class Occasions {
   dueInMs(uid: string, occasion: string): number {
     const known = this.#known.get(uid);
     if (known?.occasion !== occasion) return 0;
-    return Math.max(0, known.at + this.#resyncMs - this.#now());
+    const growth = Math.min(MAX_GROWTH, 2 ** Math.max(0, known.open - STEADY));
+    return Math.max(0, known.at + this.#resyncMs * growth - this.#now());
   }
 
-  /** A call was made. */
-  note(uid: string, occasion: string): void {
+  /** A call was made; `isOpen`: it found that a run for it is open. */
+  note(uid: string, occasion: string, isOpen = false): void {
     if (this.#known.size >= MAX_OCCASIONS) this.#known.clear();
-    this.#known.set(uid, { occasion, at: this.#now() });
+    const known = this.#known.get(uid);
+    const open = isOpen && known?.occasion === occasion ? known.open + 1 : 0;
+    this.#known.set(uid, { occasion, at: this.#now(), open });
   }
 
   /** The occasion of the last call; undefined when there was none. */

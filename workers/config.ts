@@ -225,7 +225,10 @@ export function command(): Command {
         .argParser(parseDurationMs),
     )
     .addOption(
-      flag('--resync <duration>', 'how often unfinished work is looked at again: finds runs that were terminated')
+      flag(
+        '--resync <duration>',
+        'how often unfinished work is looked at again: finds runs that were terminated; up to 4 times as long while a machine keeps its run',
+      )
         .default(60_000, '60s')
         .argParser(parseDurationMs),
     )
