@@ -36,7 +36,7 @@ const [command = '', ...args] = process.argv.slice(2);
 const file = COMMANDS[command];
 if (file === undefined)
   fail(`beskar7: there is no command "${command}"; commands are ${Object.keys(COMMANDS).join(', ')}`);
-install();
+await install();
 run(findNode(), [
   path.join(ROOT, file),
   ...({ up: ['--up'], 'demo:vm': ['--vm'], lint: ['--lint'] }[command] ?? []),
@@ -44,21 +44,47 @@ run(findNode(), [
 ]);
 
 /** Runs `npm ci` when node_modules is not what package-lock.json says. */
-function install() {
+async function install() {
   const wanted = createHash('sha256')
     .update(readFileSync(path.join(ROOT, 'package-lock.json')))
     .digest('hex');
   if (existsSync(STAMP) ? readFileSync(STAMP, 'utf8') === wanted : isInstalledByHand()) return;
-  process.stderr.write('beskar7: installs the npm dependencies (npm ci; usually 1 to 2 minutes, 0.8 GB of disk) ...\n');
   const npm = process.env.npm_execpath;
   const words = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
-  const done = npm
-    ? spawnSync(process.execPath, [npm, ...words], { cwd: ROOT, stdio: ['ignore', 2, 2] })
-    : spawnSync(process.platform === 'win32' ? 'npm.cmd' : 'npm', words, { cwd: ROOT, stdio: ['ignore', 2, 2] });
-  if (done.status !== 0) fail('beskar7: npm ci failed; its output above says why. Is the npm registry reachable?', 1);
+  const [file, first] = npm ? [process.execPath, [npm]] : [process.platform === 'win32' ? 'npm.cmd' : 'npm', []];
+  const status = await withProgress(spawn(file, [...first, ...words], { cwd: ROOT, stdio: ['ignore', 2, 2] }));
+  if (status !== 0) fail('beskar7: npm ci failed; its output above says why. Is the npm registry reachable?', 1);
   writeFileSync(STAMP, wanted);
   // So that the first call of the plugin does not have to; it says so itself where that is not possible.
   spawnSync(findNode(), [path.join(ROOT, 'tools', 'cli', 'bundle.mjs')], { cwd: ROOT, stdio: ['ignore', 2, 2] });
+}
+
+/** The exit code of `npm ci`, with a line that is rewritten on a terminal, else one after 1, 2, 4 ... minutes. */
+function withProgress(child) {
+  const began = Date.now();
+  const line = () => {
+    const seconds = Math.round((Date.now() - began) / 1000);
+    return `beskar7: installs the npm dependencies (npm ci; usually 1 to 2 minutes, 0.8 GB of disk${seconds > 120 ? '; longer than usual, it goes on' : ''}) ... ${seconds} s`;
+  };
+  const isTerminal = process.stderr.isTTY;
+  process.stderr.write(isTerminal ? line() : `${line()}\n`);
+  let next = 60;
+  const timer = setInterval(() => {
+    if (isTerminal) process.stderr.write(`\r${line()}\u001b[K`);
+    else if (Date.now() - began >= next * 1000) {
+      process.stderr.write(`${line()}\n`);
+      next *= 2;
+    }
+  }, 1_000);
+  return new Promise((resolve) => {
+    const end = (code) => {
+      clearInterval(timer);
+      if (isTerminal) process.stderr.write('\r\u001b[K');
+      resolve(code);
+    };
+    child.on('error', () => end(1));
+    child.on('exit', (code) => end(code ?? 1));
+  });
 }
 
 /** Whether somebody ran `npm ci` or `npm install` after package-lock.json last changed, with the development dependencies. */

@@ -1,11 +1,12 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { cacheFolder, withLock } from './cache.ts';
 import { findOnPath, isExecutable, runCommand } from './command.ts';
 import { downloadTool, platform } from './download.ts';
 import { buildWithGo } from './goBuild.ts';
 import { PINS, type Pin, type ToolName } from './pins.ts';
-import { withProgress } from './progress.ts';
+import { secondsOf, withProgress } from './progress.ts';
 import { downloadNativeTestServer, installTestServer, installTestServerWithMaven } from './testServer.ts';
 
 export type { ToolName } from './pins.ts';
@@ -36,9 +37,41 @@ export async function ensureTools<Name extends ToolName>(
   names: readonly Name[],
   say: Say = sayOnStandardError,
 ): Promise<Record<Name, string>> {
+  await sayWhatIsMissing(names, say);
   const paths: Partial<Record<Name, string>> = {};
   for (const name of names) paths[name] = await ensureTool(name, PINS[name], say);
   return paths as Record<Name, string>;
+}
+
+/** Before the first of several tools is made: which are missing, how long that may take, and how much disk. */
+async function sayWhatIsMissing(names: readonly ToolName[], say: Say): Promise<void> {
+  const missing: ToolName[] = [];
+  for (const name of names) {
+    const pin = PINS[name];
+    if (process.env[pin.environment] || (await isExecutable(targetOf(name, pin)))) continue;
+    if ((await fittingOnPath(name, pin, [])) === undefined) missing.push(name);
+  }
+  if (missing.length < 2) return;
+  const seconds = missing.reduce((sum, name) => sum + (secondsOf(PINS[name].goBuild?.usually ?? '') ?? 0), 0);
+  const free = await freeGigabytes();
+  say(
+    `${missing.length} tools are missing (${missing.join(', ')}): a minute where they can be downloaded, else Go builds them, up to ` +
+      `${Math.ceil(seconds / 60)} minutes on two cores and 7 GB of disk for Go's caches${free === undefined ? '' : ` (${free} GB are free)`}`,
+  );
+}
+
+async function freeGigabytes(): Promise<number | undefined> {
+  try {
+    const { bavail, bsize } = await statfs(homedir());
+    return Math.floor((bavail * bsize) / 1e9);
+  } catch {
+    return undefined;
+  }
+}
+
+function targetOf(name: ToolName, pin: Pin): string {
+  const { os, arch } = platform();
+  return path.join(cacheFolder(), 'tools', `${name}-${pin.version}-${os}-${arch}`);
 }
 
 /**
@@ -58,9 +91,8 @@ export async function ensureTool(
   }
   const onPath = await fittingOnPath(name, pin, tried);
   if (onPath) return onPath;
-  const { os, arch } = platform();
-  const folder = path.join(cacheFolder(), 'tools');
-  const target = path.join(folder, `${name}-${pin.version}-${os}-${arch}`);
+  const target = targetOf(name, pin);
+  const folder = path.dirname(target);
   if (await isExecutable(target)) return target;
   tried.push(`not in the cache, at ${target}`);
   await mkdir(folder, { recursive: true });
