@@ -15,6 +15,9 @@ const FIELD_MANAGER = 'beskar7-refused';
 /** Activities whose success shows that a machine's run goes on or has come to its end: nothing is refused any more that matters to it. */
 const ENDS: ReadonlySet<string> = new Set(['claimHost', 'failMachine', 'settleHandover', 'releaseHost']);
 
+/** Activities whose input is the reference of a host; that of the others is of a machine, where it names neither run nor claim. */
+const OF_HOSTS: ReadonlySet<string> = new Set(['findClaim', 'enrollHostUnserved']);
+
 /** The objects that a step is about. */
 interface Subjects {
   readonly machine?: ObjectRef | undefined;
@@ -33,7 +36,7 @@ export function tellingRefusals<A extends object>(deps: Deps, activities: A): A 
   const told = Object.entries(activities as Activities).map(([name, activity]) => [
     name,
     async (...args: never[]) => {
-      const subjects = subjectsOf(args[0]);
+      const subjects = subjectsOf(name, args[0]);
       try {
         const result = await activity(...args);
         await clear(deps, subjects, name);
@@ -154,8 +157,8 @@ function objectsOf(deps: Deps, subjects: Subjects): Identified[] {
   ];
 }
 
-/** What the input of an activity is about: each names its claim, its run, or its machine. */
-function subjectsOf(input: unknown): Subjects {
+/** What the input of an activity is about: each names its claim, its run, its machine or its host. */
+function subjectsOf(activity: string, input: unknown): Subjects {
   const { claim, run, host, ...own } = (input ?? {}) as {
     claim?: unknown;
     run?: { machine?: ObjectRef };
@@ -166,7 +169,8 @@ function subjectsOf(input: unknown): Subjects {
   if (isClaimRef(input)) return ofClaim(input);
   if (run?.machine) return { machine: run.machine };
   if (isObjectRef(host)) return { host };
-  return isObjectRef(own) ? { machine: own } : {};
+  if (!isObjectRef(own)) return {};
+  return OF_HOSTS.has(activity) ? { host: own } : { machine: own };
 }
 
 function ofClaim({ namespace, host, machine }: ClaimRef): Subjects {

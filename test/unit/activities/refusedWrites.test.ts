@@ -4,7 +4,7 @@ import { createKubernetesActivities } from '../../../activities/index.ts';
 import { planOf } from '../../../activities/plan.ts';
 import { findCondition } from '../../../crds/conditions.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
-import { claimedHost, machine, OURS } from '../controllers/builders.ts';
+import { claimedHost, freeHost, machine, OURS } from '../controllers/builders.ts';
 import { ApiServer, type ApiCall } from './apiServer.ts';
 import { asActivity, REF, RUN, workerOn } from './worker.ts';
 
@@ -96,5 +96,13 @@ describe('what the API server refuses for good', () => {
     // A report that is there counts, deadline or not.
     api.put(HOSTS, claimedHost('Armed', { ...reported, inspectionReport: {} }));
     expect(await take(true)).toMatchObject({ kind: 'reported' });
+  });
+
+  test('a step that names a host alone tells it of the host', async () => {
+    api.put(HOSTS, freeHost('h'));
+    api.refuses = ({ verb }) => verb === 'patch';
+    const host = { namespace: 'ns', name: 'h', uid: api.get(HOSTS, 'h').metadata.uid ?? '' };
+    await expect(asActivity(() => activities().enrollHostUnserved(host))).rejects.toThrow('denied by policy');
+    expect(events).toEqual(['PhysicalHost WriteRefused']);
   });
 });
