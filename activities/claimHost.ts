@@ -133,7 +133,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
 async function withoutItsHost(deps: Dependencies, run: RunContext, providerID: string): Promise<Refused> {
   const message =
     `Its providerID is ${providerID}, but there is no such PhysicalHost with this machine as its consumer (yet): nothing was claimed or touched. ` +
-    'Restore the host, or delete this machine to replace it.';
+    'Restore the host, or delete this machine to replace it. One that was made from the manifest of another machine: make it again without spec.providerID.';
   const { namespace, name, uid } = run.machine;
   const metadata = { uid, annotations: { [ANNOTATION_BLOCK_MOVE]: null } };
   try {

@@ -36,7 +36,7 @@ export async function patchMachineEnd(
           uid,
           resourceVersion,
           annotations: {
-            [ANNOTATION_HANDLED]: JSON.stringify(handled),
+            [ANNOTATION_HANDLED]: JSON.stringify({ ...handled, of: { namespace, name, uid } } satisfies Handled),
             [ANNOTATION_BLOCK_MOVE]: null,
             [ANNOTATION_PLAN]: null,
           },

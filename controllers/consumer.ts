@@ -8,6 +8,7 @@ import {
   withHostFinalizer,
   type HoldingPatch,
 } from '../crds/holding.ts';
+import { isProviderIDOurs } from '../crds/handled.ts';
 import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
 import type { ConsumerRef, PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -93,6 +94,7 @@ export async function repairHost(
 
 function givenBack(host: PhysicalHost, machine: Beskar7Machine): HoldingPatch | undefined {
   if (machine.metadata.deletionTimestamp !== undefined || !isNamedBy(host, machine)) return undefined;
+  if (!isProviderIDOurs(machine)) return undefined;
   return withHostFinalizer(host, consumerPatch(machine, handedOverAgain(host, machine)));
 }
 

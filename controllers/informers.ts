@@ -13,6 +13,7 @@ import {
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { parseProviderID, providerIDOf } from '../crds/providerID.ts';
+import { isProviderIDOurs } from '../crds/handled.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { macsOf, serverKeys } from '../crds/sameServer.ts';
 import { byAge } from '../crds/waiters.ts';
@@ -180,7 +181,10 @@ const machineIndexes = {
   byCluster,
   byUid: (machine: Beskar7Machine) => (machine.metadata.uid === undefined ? [] : [machine.metadata.uid]),
   waiting: (machine: Beskar7Machine) => (isWaiting(machine) ? byNamespace(machine) : []),
-  byProviderID: ({ metadata, spec: { providerID } }: Beskar7Machine) => {
+  byProviderID: (machine: Beskar7Machine) => {
+    const { metadata, spec } = machine;
+    const { providerID } = spec;
+    if (!isProviderIDOurs(machine)) return [];
     const isOfItsNamespace = parseProviderID(providerID)?.namespace === metadata.namespace;
     return providerID === undefined || !isOfItsNamespace || metadata.deletionTimestamp !== undefined
       ? []

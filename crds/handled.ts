@@ -14,6 +14,8 @@ export interface Handled {
   readonly reason?: MachineReason;
   /** Claims whose release was still under way when the run ended: they are not the next one's. Absent: an earlier version wrote this. */
   readonly claims?: readonly string[];
+  /** Which machine it is of: a machine that was made from this one's exported manifest has another name, and its annotations say nothing of it. */
+  readonly of?: { readonly namespace: string; readonly name: string; readonly uid: string };
   /** Those of a provisioned machine: neither its status nor the report of its host survives `clusterctl move`. */
   readonly addresses?: readonly MachineAddress[];
 }
@@ -23,13 +25,17 @@ export function askOf(machine: Beskar7Machine): Pick<Handled, 'specHash' | 'retr
   return { specHash: specHash(machine.spec), retry: machine.metadata.annotations?.[ANNOTATION_RETRY] ?? '' };
 }
 
-/** The annotation `beskar7.io/handled`; undefined when there is none that can be read. */
+/**
+ * The annotation `beskar7.io/handled`; undefined when there is none that can be read, or when it came with a copied manifest: then it is of a machine
+ * of another name or namespace. A moved or restored machine keeps both, and gets a new uid only (rule 13).
+ */
 export function handledOf(machine: Beskar7Machine): Handled | undefined {
   const text = machine.metadata.annotations?.[ANNOTATION_HANDLED];
   if (text === undefined) return undefined;
   try {
     const value = JSON.parse(text) as Partial<Handled> | null;
     if (typeof value?.specHash !== 'string' || typeof value.outcome !== 'string') return undefined;
+    if (!isOf(machine, value.of)) return undefined;
     const addresses = Array.isArray(value.addresses) ? value.addresses.filter(isAddress) : undefined;
     return {
       specHash: value.specHash,
@@ -37,11 +43,25 @@ export function handledOf(machine: Beskar7Machine): Handled | undefined {
       outcome: value.outcome,
       ...(isReason(value.reason) ? { reason: value.reason } : {}),
       ...(Array.isArray(value.claims) ? { claims: value.claims.filter((id) => typeof id === 'string') } : {}),
+      ...(value.of === undefined ? {} : { of: value.of }),
       ...(addresses === undefined ? {} : { addresses }),
     };
   } catch {
     return undefined;
   }
+}
+
+function isOf({ metadata }: Beskar7Machine, of: Handled['of']): boolean {
+  return of === undefined || (of.name === metadata.name && of.namespace === metadata.namespace);
+}
+
+/**
+ * Whether Beskar7 has written the machine's providerID: `handled` is written with it, and the status, which no copied manifest brings along, after
+ * it. One that a person wrote takes no free host out of use.
+ */
+export function isProviderIDOurs(machine: Beskar7Machine): boolean {
+  if (machine.spec.providerID === undefined) return false;
+  return machine.status?.phase === 'Provisioned' || handledOf(machine)?.outcome === 'Provisioned';
 }
 
 function isReason(value: unknown): value is MachineReason {
@@ -71,6 +91,8 @@ export function isAskUnhandled(machine: Beskar7Machine): boolean {
   const handled = handledOf(machine);
   const ask = askOf(machine);
   if (handled === undefined || handled.specHash !== ask.specHash) return true;
+  // Written together with providerID: without it, the manifest of a provisioned machine was edited and applied again.
+  if (handled.outcome === 'Provisioned' && machine.spec.providerID === undefined) return true;
   return ask.retry !== '' && ask.retry !== handled.retry;
 }
 

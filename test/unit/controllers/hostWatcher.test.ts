@@ -286,7 +286,8 @@ test('a force-release on a host that runs its machine is removed, with a word', 
 });
 
 describe('a host that has lost its consumer (decision 0017)', () => {
-  const runs = (metadata = {}) => machine({ metadata, spec: { providerID: 'b7://ns/h' } });
+  const runs = (metadata = {}) =>
+    machine({ metadata, spec: { providerID: 'b7://ns/h' }, status: { phase: 'Provisioned' } });
   const bare = host({ metadata: { finalizers: [] }, status: { state: 'Ready' } });
 
   test('is given back to the machine whose providerID names it, when that has lasted; no workflow is started', async () => {

@@ -309,3 +309,28 @@ describe('what the watcher writes', () => {
     expect(patches.map(({ type, status, reason }) => `${type}=${status} ${reason}`)).toEqual(expected);
   });
 });
+
+describe('a machine that was made from the exported manifest of another one', () => {
+  const spec = { providerID: 'b7://ns/h' };
+  const of = (name: string) => ({ of: { namespace: 'ns', name, uid: 'former-uid' } });
+  const decide = (metadata: object, other = {}) => {
+    const made = machine({ metadata: metadata as never, spec: other });
+    return decideMachine({ machine: made, hasClusterApi: false });
+  };
+
+  test.each(['Failed', 'Cancelled', 'Provisioned'] as const)('whose last run was %s: it starts', (outcome) => {
+    const annotations = handled(machine(), outcome, of('original'));
+    expect(decide({ annotations, ...OURS })).toMatchObject({ kind: 'start', run: 'provision' });
+  });
+
+  test('of a provisioned one of its own name, without the providerID: it starts', () => {
+    expect(decide({ annotations: handled(machine(), 'Provisioned', of('m')) })).toMatchObject({ kind: 'start' });
+  });
+
+  test('one that was moved or restored keeps its name, and is not provisioned again', () => {
+    const annotations = handled(machine(), 'Failed', { ...of('m'), reason: 'BootFailed' });
+    expect(decide({ annotations })).toMatchObject({ kind: 'settled', lostEnd: { reason: 'BootFailed' } });
+    const provisioned = handled(machine({ spec }), 'Provisioned', of('m'));
+    expect(decide({ annotations: provisioned }, spec)).toMatchObject({ kind: 'start', run: 'provision' });
+  });
+});

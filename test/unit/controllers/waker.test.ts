@@ -11,7 +11,7 @@ import {
 import type { Waiter } from '../../../crds/waiters.ts';
 import { matchWaiters, spareHosts } from '../crds/matching.ts';
 import { cachesOf } from '../../../workers/caches.ts';
-import { capiCluster, claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
+import { capiCluster, claimedHost, DELETED, freeHost, handled, host, machine } from './builders.ts';
 import { FakeStarter, fakeInformers, logger } from './fakes.ts';
 
 const conditions = [
@@ -195,16 +195,33 @@ describe('the waker', () => {
   });
 
   test('offers no host that a machine says by its providerID that it runs on', async () => {
-    informers.machines.put(waiter('m1', 1), machine({ metadata: { name: 'on-a' }, spec: { providerID: 'b7://ns/a' } }));
+    const onA = (metadata = {}) =>
+      machine({
+        metadata: { name: 'on-a', ...metadata },
+        spec: { providerID: 'b7://ns/a' },
+        status: { phase: 'Provisioned' },
+      });
+    informers.machines.put(waiter('m1', 1), onA());
     informers.hosts.put(freeHost('a'));
     await pass(100);
     expect(starter.calls).toEqual([]);
     const caches = cachesOf(informers);
     expect(caches.isNamed(freeHost('a'))).toBe(true);
-    informers.machines.put(machine({ metadata: { name: 'on-a', ...DELETED }, spec: { providerID: 'b7://ns/a' } }));
+    informers.machines.put(onA(DELETED));
     await pass(31_000);
     expect(starter.calls[0]).toBe('wake m1');
     expect(caches.isNamed(freeHost('a'))).toBe(false);
+  });
+
+  test('a providerID that Beskar7 did not write takes no free host out of use', () => {
+    const spec = { providerID: 'b7://ns/a' };
+    const of = machine({ metadata: { name: 'original' }, spec });
+    const copied = handled(of, 'Provisioned', { of: { namespace: 'ns', name: 'original', uid: 'x' } });
+    informers.machines.put(machine({ metadata: { name: 'by-hand' }, spec }));
+    informers.machines.put(machine({ metadata: { name: 'copy', annotations: copied }, spec }));
+    expect(cachesOf(informers).isNamed(freeHost('a'))).toBe(false);
+    informers.machines.put(machine({ metadata: { name: 'original', annotations: copied }, spec }));
+    expect(cachesOf(informers).isNamed(freeHost('a'))).toBe(true);
   });
 
   test('does not stir for a write that frees nothing', async () => {
