@@ -13,6 +13,7 @@ import type { Dependencies } from './dependencies.ts';
 import { claimLost, isRefusedWrite } from './failures.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from './hostStore.ts';
 import { patchMachineEnd } from './machineEnd.ts';
+import { machineAddresses } from './machineAddresses.ts';
 import { readMachine, writeMachineStatus, type Written } from './machineStatus.ts';
 import { tellRefusal, writeProgress } from './refusedWrites.ts';
 import { awaitsBootstrap } from './awaitsBootstrap.ts';
@@ -157,7 +158,7 @@ function saidOn(host: PhysicalHost, { claim: ref, plan }: SettleInput): SettleRe
 
 async function finish(deps: Dependencies, input: SettleInput, host: PhysicalHost): Promise<void> {
   const { run, plan } = input;
-  const addresses = addressesOf(host);
+  const addresses = machineAddresses(host);
   const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned', addresses };
   const providerID = providerIDOf(run.machine.namespace, host.metadata.name);
   const version = await patchMachineEnd(deps, run, handled, { providerID });
@@ -179,7 +180,7 @@ export async function recordProvisioned(
   host: PhysicalHost,
 ): Promise<void> {
   const { namespace = '', name, uid = '', resourceVersion = '' } = machine.metadata;
-  const addresses = addressesOf(host, handledOf(machine)?.addresses);
+  const addresses = machineAddresses(host, handledOf(machine)?.addresses);
   const before = handledOf(machine);
   // What was edited since the hand-over is still to be told as ignored.
   const now = askOf(machine);
@@ -240,25 +241,4 @@ function provisionedReport(host: PhysicalHost, addresses: MachineAddress[]) {
     addresses,
     failureDomain: host.metadata.labels?.[LABEL_ZONE],
   };
-}
-
-/** What is known of the host now, and what was `before` it lost its status. */
-function addressesOf(host: PhysicalHost, before: readonly MachineAddress[] = []): MachineAddress[] {
-  const known = host.status?.addresses ?? [];
-  const reported = (host.status?.inspectionReport?.nics ?? []).flatMap((nic) => nic.ipAddresses ?? []);
-  const all: MachineAddress[] = [
-    { type: 'Hostname', address: host.metadata.name },
-    ...before,
-    ...known,
-    ...reported
-      .map((address) => address.split('/')[0] ?? address)
-      .filter(isReachable)
-      .map((address) => ({ type: 'InternalIP' as const, address })),
-  ];
-  return [...new Map(all.map((entry) => [`${entry.type} ${entry.address}`, entry])).values()].slice(0, 128);
-}
-
-/** Loopback and link-local addresses lead nobody to the server, and would become the endpoint of a control plane. */
-function isReachable(address: string): boolean {
-  return !/^(127\.|169\.254\.|::1$|fe[89ab][0-9a-f]:)/i.test(address);
 }

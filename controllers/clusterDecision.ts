@@ -3,6 +3,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { condition, findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { canonicalJson } from '../crds/handled.ts';
 import { ANNOTATION_MANAGED_BY, ANNOTATION_PAUSED, LABEL_CONTROL_PLANE, LABEL_ZONE } from '../crds/names.ts';
+import { reachableAddress } from '../crds/networkIdentity.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
@@ -67,7 +68,8 @@ function endpointAddress({ capiMachines, machines }: ClusterView): string | unde
   const ready = [...capiMachines.filter(isReady), ...machines.filter(isProvisionedControlPlane)];
   const addresses = ready.sort(byAge).map((machine) => {
     const all = machine.status?.addresses ?? [];
-    const of = (type: string) => all.find((address) => address.type === type && address.address !== '')?.address;
+    const of = (type: string) =>
+      all.find((entry) => entry.type === type && reachableAddress(entry.address) !== undefined)?.address;
     return of('InternalIP') ?? of('ExternalIP');
   });
   return addresses.find((address) => address !== undefined);

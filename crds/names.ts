@@ -40,6 +40,7 @@ export const REQUEST_ANNOTATIONS: readonly string[] = [
   ANNOTATION_RETRY,
   ANNOTATION_FORCE_RELEASE,
   ANNOTATION_UNSCHEDULABLE,
+  ANNOTATION_ACCEPT_SERVER,
 ];
 export const ANNOTATION_PAUSED = 'cluster.x-k8s.io/paused';
 export const ANNOTATION_MANAGED_BY = 'cluster.x-k8s.io/managed-by';

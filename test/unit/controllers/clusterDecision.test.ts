@@ -49,6 +49,12 @@ describe('a cluster', () => {
     ['InternalIP first', [address('ExternalIP', '1.1.1.1'), address('InternalIP', '10.0.0.1')], '10.0.0.1'],
     ['else ExternalIP', [address('Hostname', 'x'), address('ExternalIP', '1.1.1.1')], '1.1.1.1'],
     ['no address', [address('Hostname', 'x')], undefined],
+    [
+      'never that of its own BMC',
+      [address('InternalIP', '169.254.3.1'), address('InternalIP', '10.0.0.1')],
+      '10.0.0.1',
+    ],
+    ['nor loopback', [address('InternalIP', '127.0.0.1'), address('InternalIP', 'fe80::1')], undefined],
   ])('takes the address of a ready control-plane machine: %s', (_name, addresses, expected) => {
     const { endpoint, status } = written({ capiMachines: [capiMachine({ status: { ...ready, addresses } })] });
     expect(endpoint).toEqual(expected && { host: expected, port: 6443 });
