@@ -49,7 +49,7 @@ describe('a release that does not come to its end', () => {
       details: [{ kind: 'PowerOffNotSeen' }],
     });
     expect(one.live?.status).toMatchObject({ state: 'Error', ready: false });
-    expect(told(one)).toContain('was not seen off');
+    expect(told(one)).toContain('was not confirmed off');
   });
 
   test('so slow that the override cannot be looked at: the same', async () => {
@@ -85,17 +85,17 @@ describe('the word to release by force', () => {
     expect([bmc.power, ...offered(one)]).toEqual(['Off', 'Available', undefined]);
   });
 
-  test.each<['InUse' | 'Error', number]>([
-    ['InUse', 1],
-    ['Error', 0],
-  ])('of a BMC that does not do it (%s): %d tries, and the host is free', async (state, tries) => {
+  test.each<['InUse' | 'Error', string[]]>([
+    ['InUse', ['ForceOff', 'GracefulShutdown']],
+    ['Error', []],
+  ])('of a BMC that does not do it (%s): %j is tried, and the host is free', async (state, tried) => {
     const bmc = await fakeBmc((it) => {
       it.power = 'On';
       it.on('POST', RESET, { status: 400 });
     });
     const one = scene(bmc, forced(state));
     expect(await release(one.deps)).toEqual({ kind: 'forced' });
-    expect(bmc.sent('POST', RESET)).toHaveLength(tries);
+    expect(bmc.sent('POST', RESET).map(({ body }) => (body as { ResetType: string }).ResetType)).toEqual(tried);
     expect([claimOf(one.live as PhysicalHost), ...offered(one)]).toEqual([undefined, 'Enrolling', undefined]);
   });
 
