@@ -5,6 +5,7 @@ import type { Caches, Dependencies } from '../../../activities/dependencies.ts';
 import { HostReservations } from '../../../activities/hostReservations.ts';
 import { SecretMarks } from '../../../activities/secretMarks.ts';
 import { isUnclaimed } from '../../../crds/claim.ts';
+import { connectionHash } from '../../../crds/connection.ts';
 import { ANNOTATION_SERVER, FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { bmcPlace, parseServer, serializeServer } from '../../../crds/serverIdentity.ts';
@@ -94,7 +95,15 @@ export function putBehind(api: ApiServer, bmc: FakeBmc, host: PhysicalHost): voi
     ...host.metadata.annotations,
     ...(recorded && { [ANNOTATION_SERVER]: serializeServer({ ...recorded, ...bmcPlace(spec) }) }),
   };
-  api.put(HOSTS, { ...host, metadata: { ...host.metadata, annotations }, spec });
+  const { status } = host;
+  const isEnrolled = status?.enrollment?.connectionHash === connectionHash(host.spec);
+  const enrollment = { ...status?.enrollment, attempt: 0, connectionHash: connectionHash(spec) };
+  api.put(HOSTS, {
+    ...host,
+    metadata: { ...host.metadata, annotations },
+    spec,
+    ...(isEnrolled ? { status: { ...status, enrollment } } : {}),
+  });
 }
 
 /** Runs the body of an activity in an activity's context. */

@@ -74,7 +74,8 @@ export function freeHost(
   labels: Record<string, string> = {},
   metadata: Partial<ObjectMeta> = {},
 ): PhysicalHost {
-  const made = host({ metadata: { name, uid: `${name}-uid`, labels, ...metadata } });
+  const annotations = { ...SERVER, ...metadata.annotations };
+  const made = host({ metadata: { name, uid: `${name}-uid`, labels, ...metadata, annotations } });
   return {
     ...made,
     status: { state: 'Available', enrollment: { connectionHash: connectionHash(made.spec), attempt: 0 } },

@@ -3,6 +3,7 @@ import { HostWatcher } from '../../../controllers/hostWatcher.ts';
 import { connectionHash } from '../../../crds/connection.ts';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { serializeServer } from '../../../crds/serverIdentity.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, freeHost, host, machine, OWNED } from './builders.ts';
 import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
 
@@ -337,11 +338,11 @@ describe('a host that has lost its consumer (decision 0017)', () => {
 
 test('hosts that share a MAC address say so, with an event, and no longer when one has changed (rule 25)', async () => {
   const withMac = (name: string, mac: string): PhysicalHost => {
-    const made = freeHost(name);
+    const server = serializeServer({ address: `${name}.example`, serialNumber: `SN-${name}` });
+    const made = freeHost(name, {}, { annotations: { 'beskar7.io/server': server } });
     const spec = { redfishConnection: { ...made.spec.redfishConnection, address: `https://${name}.example` } };
     const enrollment = { attempt: 0, connectionHash: connectionHash(spec) };
-    const hardware = { serialNumber: `SN-${name}` };
-    return { ...made, spec, status: { ...made.status, enrollment, hardware, macAddresses: [mac] } };
+    return { ...made, spec, status: { ...made.status, enrollment, macAddresses: [mac] } };
   };
   await put(withMac('a', '02:00:00:00:00:01'));
   expect(kube.applied).toEqual([]);
