@@ -10,6 +10,7 @@ import { failMachine, reportProgress, type FailMachineInput, type ReportProgress
 import { enrollHost, enrollHostUnserved, type EnrollInput } from './enrollHost.ts';
 import { openProvisioning, settleHandover, type HandOverInput, type SettleInput } from './handOver.ts';
 import { takeReport, type TakeReportInput } from './inspection.ts';
+import { clearNetworkBoot, type ClearNetworkBootInput } from './leftOverride.ts';
 import { markReleasing, type MarkReleasingInput } from './markReleasing.ts';
 import { releaseHost, releaseHostUnserved, type ReleaseHostInput } from './releaseHost.ts';
 import { letHostGo, retireHost, retireHostUnserved, type LetHostGoInput, type RetireInput } from './retireHost.ts';
@@ -80,6 +81,7 @@ export function createBmcActivities(deps: Dependencies) {
     enrollHost: (input: EnrollInput) => atBmc((signal) => enrollHost(deps, input, signal)),
     prepareBoot: (input: BootInput) => atBmc((signal) => prepareBoot(deps, input, signal)),
     bootInspector: (input: BootInput) => atBmc((signal) => bootInspector(deps, input, signal)),
+    clearNetworkBoot: (input: ClearNetworkBootInput) => atBmc((signal) => clearNetworkBoot(deps, input, signal)),
     releaseHost: (input: ReleaseHostInput) => atBmc((signal) => releaseHost(deps, ofThisRun(input), signal)),
     retireHost: (input: RetireInput) =>
       atBmc((signal) => retireHost(deps, input, signal, Context.current().info.taskQueue)),

@@ -29,6 +29,8 @@ export interface Profile {
   readonly clearWith: readonly string[];
   /** A target must come with every boot PATCH. */
   readonly targetRequired: boolean;
+  /** The override `Once` ends with the boot that it was for; some keep it. */
+  readonly consumesOnce: boolean;
   /** Other members of Systems beside the server itself. */
   readonly otherSystems: readonly string[];
 }
@@ -53,6 +55,7 @@ const GENERIC: Profile = {
   trailingSlash: false,
   clearWith: ['None', 'Pxe', 'Hdd'],
   targetRequired: false,
+  consumesOnce: true,
   otherSystems: [],
 };
 
@@ -121,6 +124,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   strict: { ...GENERIC, name: 'strict', clearWith: ['None'], targetRequired: true },
   'weak-etag': { ...GENERIC, name: 'weak-etag', etag: 'weak-but-strong' },
   'no-if-match': { ...GENERIC, name: 'no-if-match', etag: 'refuses-all' },
+  'keeps-once': { ...GENERIC, name: 'keeps-once', consumesOnce: false },
   'several-systems': { ...GENERIC, name: 'several-systems', otherSystems: ['HGX_Baseboard_0'] },
 };
 

@@ -33,9 +33,9 @@ export class SimulatedServer implements PoweredServer {
   readonly #faults: FaultSet;
   readonly #localAddress: string | undefined;
   readonly #random: () => number;
+  readonly #consumesOnce: boolean;
   #session = new AbortController();
   #changing: NodeJS.Timeout | undefined;
-  /** Power-ons that were accepted and are still to come. */
   readonly #late = new Set<NodeJS.Timeout>();
   #isNetworkBoot = false;
   /** When the power will be off, while it goes off. */
@@ -56,6 +56,7 @@ export class SimulatedServer implements PoweredServer {
     this.#faults = parts.faults;
     this.#localAddress = parts.localAddress;
     this.#random = parts.random;
+    this.#consumesOnce = parts.profile.consumesOnce;
     const { manufacturer, model } = parts.profile;
     this.hardware = { ...NORMAL, manufacturer, model, serial: parts.serial, mac: parts.mac };
   }
@@ -98,12 +99,8 @@ export class SimulatedServer implements PoweredServer {
   #isLate(type: string): boolean {
     const lateMs = this.#faults.take('powerOnLateMs');
     if (lateMs === undefined) return false;
-    const come = () => {
-      this.#late.delete(timer);
-      if (this.state.power === 'Off') this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type);
-    };
-    const timer = setTimeout(come, lateMs);
-    this.#late.add(timer);
+    const come = () => this.state.power === 'Off' && this.#change('PoweringOn', 'On', this.#options.powerDelayMs, type);
+    this.#late.add(setTimeout(come, lateMs));
     return true;
   }
 
@@ -171,7 +168,7 @@ export class SimulatedServer implements PoweredServer {
 
   #boot(): void {
     const isNetwork = this.override.enabled !== 'Disabled' && this.override.target === 'Pxe';
-    if (this.override.enabled === 'Once') {
+    if (this.override.enabled === 'Once' && this.#consumesOnce) {
       this.override.enabled = 'Disabled';
       this.override.target = 'None';
     }

@@ -22,8 +22,8 @@ export const STEP_NAMES: Readonly<Record<string, string>> = {
   letHostGo: 'Let the host go',
 };
 
-/** Activities that only write what others did: they make no step of their own. */
-export const HIDDEN: ReadonlySet<string> = new Set(['reportProgress']);
+/** Activities that only write what others did, or look: they make no step of their own. */
+export const HIDDEN: ReadonlySet<string> = new Set(['reportProgress', 'clearNetworkBoot']);
 
 export const WAIT_FOR_HOST = 'Wait for a free host';
 export const WAIT_FOR_WORKER = 'Wait for a worker';

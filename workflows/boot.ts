@@ -123,3 +123,35 @@ async function tellBootAgain(context: ClaimRun, tries: number, message: string, 
   ]);
   update(written);
 }
+
+/** What was sent to a BMC and given up may arrive for so long: 2 s of a fence and the deadline of a call (rule 2). */
+const IN_FLIGHT_MS = 62_000;
+/** Where each worker that takes it is stopped at once. */
+const CLEAR_TRIES = 3;
+
+/**
+ * Once the report is there: a BMC that does not consume the network boot would boot the node from the network at each restart. Best effort:
+ * the host says what was left. Nothing of it is in flight when this returns, since a handed-over server gets no request (rule 3).
+ */
+export async function clearNetworkBoot({ claim: { ref } }: ClaimRun, watch: Watch): Promise<void> {
+  const settle = async (isInFlight: boolean): Promise<void> => {
+    if (!isInFlight) return;
+    const before = watch.isUnconfirmed;
+    watch.isUnconfirmed = true;
+    await sleep(IN_FLIGHT_MS, { summary: `Until nothing can arrive at the BMC of ${ref.host} any more` });
+    watch.isUnconfirmed = before;
+  };
+  const summary = `Looks whether the network boot of ${ref.host} is used up`;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const done = await bmcOrTell(ref.pool).clearNetworkBoot.executeWithOptions({ summary }, [{ claim: ref }]);
+      return await settle(done.kind === 'left' && done.mayHaveLanded === true);
+    } catch (error) {
+      const { kind } = sortFailure(error);
+      if (mayHaveLanded(error) && kind === 'cancelled') watch.isUnconfirmed = true;
+      if (kind === 'cancelled' || kind === 'claimLost') throw error;
+      await settle(mayHaveLanded(error));
+      if (kind !== 'shutdown' || tries >= CLEAR_TRIES) return;
+    }
+  }
+}

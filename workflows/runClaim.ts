@@ -3,7 +3,7 @@ import type { ClaimState } from '../activities/claimRef.ts';
 import { mayTryAnotherHost } from '../crds/attempts.ts';
 import { MACHINE_REASONS } from '../crds/reasons.ts';
 import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
-import { boot } from './boot.ts';
+import { boot, clearNetworkBoot } from './boot.ts';
 import { failed, type ClaimEnd, type ClaimRun, type NotProvisioned, type Watch } from './claimEnd.ts';
 import { sortFailure } from './failure.ts';
 import { kubernetes } from './proxies.ts';
@@ -155,6 +155,7 @@ async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
       `Host ${host} does not meet hardwareRequirements: ${unmet.join('; ')}.`,
     );
   }
+  await clearNetworkBoot(context, watch);
   return handOver(context, inspected.seen);
 }
 

@@ -38,7 +38,13 @@ describe('a claim of an earlier run', () => {
   test('a report that came while no run was open is found', async () => {
     const fakes = adopts({ stage: 'Armed', inspectionDeadline: await inMs(stage.env, 3 * MINUTE_MS) });
     await expect((await stage.start('provision')).result()).resolves.toContain('was provisioned');
-    expect(fakes.names()).toEqual(['claimHost', 'takeReport', 'openProvisioning', 'settleHandover']);
+    expect(fakes.names()).toEqual([
+      'claimHost',
+      'takeReport',
+      'clearNetworkBoot',
+      'openProvisioning',
+      'settleHandover',
+    ]);
   });
 
   test('a deadline that has passed meanwhile is asked for once, then over', async () => {

@@ -45,6 +45,7 @@ const BMC: readonly (keyof BmcActivities)[] = [
   'enrollHost',
   'prepareBoot',
   'bootInspector',
+  'clearNetworkBoot',
   'releaseHost',
   'retireHost',
   'monitorShard',
@@ -246,6 +247,7 @@ function wellBehaved(env: TestWorkflowEnvironment, machine: ObjectRef): Activiti
     claimHost: claims(env),
     prepareBoot: () => Promise.resolve(),
     acquirePowerOnPermit: () => Promise.resolve(),
+    clearNetworkBoot: () => Promise.resolve({ kind: 'clear' }),
     bootInspector: async ({ claim }) => {
       await run().signal(inspectionReported, { claim: claim.id });
       return { inspectionDeadline: await inMs(env, 10 * MINUTE_MS), machineVersion: '3' };

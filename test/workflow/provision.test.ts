@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { handoverReported, hostAvailable, inspectionReported, osReported, progress } from '../../workflows/messages.ts';
 import { failedReason, lastedMs } from './ended.ts';
-import { claims, HARDWARE, inMs, runOf } from './fakes.ts';
+import { bmcDown, claims, HARDWARE, inMs, runOf, type Overrides } from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(60_000);
@@ -17,6 +17,7 @@ const WELL = [
   'acquirePowerOnPermit',
   'bootInspector',
   'takeReport',
+  'clearNetworkBoot',
   'openProvisioning',
   'settleHandover',
 ];
@@ -28,6 +29,23 @@ describe('a provisioning that goes well', () => {
     const run = await stage.start('provision');
     await expect(run.result()).resolves.toContain(`was provisioned on host host-${fakes.machine.name}-1`);
     expect(fakes.names()).toEqual(WELL);
+  });
+
+  test.each<[string, Overrides, number]>([
+    ['is left as it is: the hand-over goes on', { clearNetworkBoot: async () => ({ kind: 'left', message: 'no' }) }, 0],
+    ['fails: the hand-over goes on', { clearNetworkBoot: () => Promise.reject(bmcDown()) }, 0],
+    [
+      'is in flight: the hand-over waits until it has arrived',
+      { clearNetworkBoot: async () => ({ kind: 'left', message: 'slow', mayHaveLanded: true }) },
+      62_000,
+    ],
+  ])('the network boot that its BMC keeps %s', async (_what, overrides, waitMs) => {
+    const fakes = stage.prepare(overrides);
+    const run = await stage.start('provision');
+    await expect(run.result()).resolves.toContain('was provisioned');
+    expect(fakes.names()).toEqual(WELL);
+    const { startTime, closeTime } = await run.describe();
+    expect((closeTime?.getTime() ?? 0) - startTime.getTime()).toBeGreaterThanOrEqual(waitMs);
   });
 
   test('hands each activity the claim and where the machine was written last', async () => {

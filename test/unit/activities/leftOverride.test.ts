@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { clearNetworkBoot } from '../../../activities/leftOverride.ts';
 import { releaseHost } from '../../../activities/releaseHost.ts';
 import { claimOf } from '../../../crds/claim.ts';
 import { findCondition } from '../../../crds/conditions.ts';
@@ -65,5 +66,44 @@ describe('a release whose BMC does not let the boot override be cleared', () => 
     });
     expect(String(await released(3))).not.toContain('power-off confirmed');
     expect(claimOf(live())?.stage).toBe('Releasing');
+  });
+});
+
+describe('a network boot that its BMC has not consumed, though the server has booted and reported', () => {
+  async function cleared(stage: 'Armed' | 'Releasing' = 'Armed') {
+    putBehind(api, bmc, claimedHost(stage, {}, {}));
+    bmc.power = 'On';
+    const deps = workerOn(api);
+    const result: unknown = await asActivity((signal) => clearNetworkBoot(deps, { claim: REF }, signal)).catch(
+      (error: unknown) => error,
+    );
+    await deps.redfish.closeAll();
+    return result;
+  }
+
+  test.each(['Once', 'Continuous'])('%s: taken back before the hand-over', async (enabled) => {
+    bmc.boot = { ...PXE, BootSourceOverrideEnabled: enabled };
+    expect(await cleared()).toEqual({ kind: 'clear' });
+    expect(bmc.boot).toMatchObject({ BootSourceOverrideEnabled: 'Disabled' });
+    expect(bmc.changes).toHaveLength(1);
+  });
+
+  test('consumed, as by most: one read of the system, and nothing is sent', async () => {
+    bmc.boot = { ...PXE, BootSourceOverrideEnabled: 'Disabled' };
+    expect(await cleared()).toEqual({ kind: 'clear' });
+    expect(bmc.sent('GET', SYSTEM)).toHaveLength(1);
+    expect(bmc.changes).toEqual([]);
+  });
+
+  test('refused: the host says so, and the provisioning goes on', async () => {
+    bmc.on('PATCH', SYSTEM, KEPT);
+    expect(await cleared()).toMatchObject({ kind: 'left' });
+    expect(conditionOf('BootOverrideLeft')).toMatchObject({ status: 'True' });
+    expect(conditionOf('BootOverrideLeft')?.message).toMatch(/still set after it has booted.*The override stays/);
+  });
+
+  test('the claim is being released: nothing is sent', async () => {
+    expect(await cleared('Releasing')).toMatchObject({ type: 'ClaimLost' });
+    expect(bmc.changes).toEqual([]);
   });
 });
