@@ -8,6 +8,8 @@ deploy_disk() {
     PROBLEM='TargetDigestMissing: a disk is not overwritten with unchecked bytes'
     return 1
   }
+  # Where no disk will do, whatever the image, nothing is fetched.
+  choose_disk 0 || return 1
   inspect_image || return 1
   choose_disk "$IMAGE_SIZE" || return 1
   disk=$CHOSEN
