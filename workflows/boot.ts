@@ -1,4 +1,5 @@
 import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
+import { IN_FLIGHT_MS } from '../crds/deadlines.ts';
 import { failed, type ClaimEnd, type ClaimRun, type Watch } from './claimEnd.ts';
 import { mayHaveLanded, sortFailure, type Failed } from './failure.ts';
 import { bmcOrTell, kubernetes, permits } from './proxies.ts';
@@ -124,8 +125,6 @@ async function tellBootAgain(context: ClaimRun, tries: number, message: string, 
   update(written);
 }
 
-/** What was sent to a BMC and given up may arrive for so long: 2 s of a fence and the deadline of a call (rule 2). */
-const IN_FLIGHT_MS = 62_000;
 /** Where each worker that takes it is stopped at once. */
 const CLEAR_TRIES = 3;
 

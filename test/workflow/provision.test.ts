@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { IN_FLIGHT_MS } from '../../crds/deadlines.ts';
 import { handoverReported, hostAvailable, inspectionReported, osReported, progress } from '../../workflows/messages.ts';
 import { failedReason, lastedMs } from './ended.ts';
 import { bmcDown, claims, HARDWARE, inMs, runOf, type Overrides } from './fakes.ts';
@@ -37,7 +38,7 @@ describe('a provisioning that goes well', () => {
     [
       'is in flight: the hand-over waits until it has arrived',
       { clearNetworkBoot: async () => ({ kind: 'left', message: 'slow', mayHaveLanded: true }) },
-      62_000,
+      IN_FLIGHT_MS,
     ],
   ])('the network boot that its BMC keeps %s', async (_what, overrides, waitMs) => {
     const fakes = stage.prepare(overrides);
