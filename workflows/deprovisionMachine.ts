@@ -1,4 +1,3 @@
-import { patched } from '@temporalio/workflow';
 import type { ClaimRef } from '../activities/claimRef.ts';
 import { CLAIM_STAGES } from '../crds/claim.ts';
 import { CurrentDetails, hostLink, runLink } from './details.ts';
@@ -28,9 +27,7 @@ export async function deprovisionMachine(given: MachineInput): Promise<string> {
   ]);
   const claims = await kubernetes.findClaims.executeWithOptions({ summary: `Finds the hosts of ${machine}` }, [input]);
   // All at once: a BMC that does not answer must not leave the server of another claim on.
-  if (claims.length > 1 && patched('deprovision-all-at-once'))
-    await Promise.all(claims.map((claim) => releaseClaim(machine, claim, details)));
-  else for (const claim of claims) await releaseClaim(machine, claim, details);
+  await Promise.all(claims.map((claim) => releaseClaim(machine, claim, details)));
   await kubernetes.removeMachineFinalizer.executeWithOptions({ summary: `Lets ${machine} go` }, [input]);
   return `machine ${machine} was deprovisioned, ${claims.length} host${claims.length === 1 ? '' : 's'} released`;
 }

@@ -3,7 +3,6 @@ import {
   CancellationScope,
   CancelledFailure,
   continueAsNew,
-  patched,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -156,15 +155,12 @@ async function waitForHost(
     const why = withAttempts(result.message, wait.run().earlierAttempts);
     wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why });
     try {
-      // Not behind `patched`: a wait that an earlier version began without a timer ends by what cancels the timer, before any other step.
       await facts.nextWake(wakes, result.kind === 'claimRefused' ? result.retryInMs : undefined);
     } catch {
       return { kind: 'cancelled' };
     }
     // What was tried stands in the machine's status: the next history counts on from there.
-    if (facts.isFull() && (attempt === 1 || patched('later-attempts-continue'))) {
-      await continueAsNew<typeof provisionMachine>(wait.run().machine);
-    }
+    if (facts.isFull()) await continueAsNew<typeof provisionMachine>(wait.run().machine);
   }
 }
 

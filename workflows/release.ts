@@ -4,7 +4,6 @@ import {
   CancellationScope,
   getExternalWorkflowHandle,
   ParentClosePolicy,
-  patched,
   sleep,
   startChild,
   workflowInfo,
@@ -53,7 +52,7 @@ export function releaseHere(release: Release): Promise<'released' | 'continuing'
       { claim, reason: release.reason, stages: release.stages, run: workflowInfo().runId },
     ]);
     if (marked.kind === 'ended') return 'released';
-    if (isBegunElsewhere(release, marked) && patched('release-under-way')) return leaveToIt(claim);
+    if (isBegunElsewhere(release, marked)) return leaveToIt(claim);
     const until = Date.now() + HERE_MS;
     const isUnconfirmed = release.isUnconfirmed === 'unlessHandedOver' ? !marked.wasHandedOver : release.isUnconfirmed;
     const notAfter = new Date(Date.parse(marked.since) + LATEST_MS).toISOString();
@@ -133,7 +132,7 @@ export async function tryRelease(
       }
       if (failed.kind === 'shutdown') continue;
       // The activity itself had no time to tell it, or it was lost.
-      if (isNotTold(error) || (failed.kind === 'unconfirmed' && patched('release-tells-unconfirmed'))) {
+      if (isNotTold(error) || failed.kind === 'unconfirmed') {
         const told = await tell({ ...input, unconfirmed: failed.message }, 'how its release was cut short');
         if (told.kind !== 'pending') return true;
       }

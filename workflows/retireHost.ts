@@ -1,4 +1,4 @@
-import { condition, continueAsNew, patched, sleep, workflowInfo } from '@temporalio/workflow';
+import { condition, continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
 import { IN_FLIGHT_MS } from '../crds/deadlines.ts';
 import type { LetHostGoResult, RetireInput, RetireUnservedInput } from '../activities/retireHost.ts';
 import { CurrentDetails, paragraphs } from './details.ts';
@@ -57,9 +57,9 @@ export async function retireHost(given: HostInput, settlesFrom = 0): Promise<str
       const failed = sortFailure(error);
       if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
       if (failed.kind === 'claimLost') return failed.message;
-      if (mayHaveLanded(error) && patched('retire-settles')) settlesAt = Date.now() + IN_FLIGHT_MS;
+      if (mayHaveLanded(error)) settlesAt = Date.now() + IN_FLIGHT_MS;
       // The activity itself had no time to tell it, or it was lost. What it answers, the next attempt finds too.
-      if (failed.kind === 'unconfirmed' && patched('retire-tells-unconfirmed')) {
+      if (failed.kind === 'unconfirmed') {
         await tell({ ...asked, unconfirmed: failed.message }, 'how its attempt was cut short').catch(unlessClaimLost);
       }
       const seen = changes;

@@ -1,4 +1,4 @@
-import { CancellationScope, patched, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, workflowInfo } from '@temporalio/workflow';
 import type { ClaimState } from '../activities/claimRef.ts';
 import { mayTryAnotherHost } from '../crds/attempts.ts';
 import { MACHINE_REASONS } from '../crds/reasons.ts';
@@ -61,7 +61,7 @@ function recordedEnd({ claim, plan, attempt }: ClaimRun): NotProvisioned {
   if (word === MACHINE_REASONS.cancelled) return { kind: 'cancelled', reason: 'Cancelled', message };
   const known = Object.values(MACHINE_REASONS).find((reason) => reason === word);
   // As the run would have gone on that began the release.
-  const mayTryOn = attempt < plan.attempts && mayTryAnotherHost(word) && patched('adopted-release-tries-on');
+  const mayTryOn = attempt < plan.attempts && mayTryAnotherHost(word);
   return failed(known ?? 'UnexpectedError', message, mayTryOn);
 }
 

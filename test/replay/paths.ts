@@ -100,7 +100,6 @@ export const PATHS: Readonly<Record<string, Path>> = {
     'prepareBoot timed out: SCHEDULE_TO_START',
     'reportProgress: done',
     'bootInspector: done',
-    'COMPLETED',
   ),
   'a deprovisioning': path('deprovision', 'releaseHost: released', 'removeMachineFinalizer: done', 'COMPLETED'),
   'one that no worker takes': path('deprovision', 'releaseHost timed out: SCHEDULE_TO_START', 'releaseHostUnserved'),
@@ -145,17 +144,15 @@ export const PATHS: Readonly<Record<string, Path>> = {
   'a monitor whose pool is gone': path('monitor', 'monitorShard: noHosts', 'COMPLETED'),
   'a monitor whose settings change': path('monitor', 'signal monitorSettings', 'CONTINUED_AS_NEW'),
   'a monitor whose shard is gone': path('monitor', 'signal monitorSettings', 'COMPLETED'),
-};
-
-/** For each patch, the way by which a run comes to its line. */
-export const PATCHED_LINES: Readonly<Record<string, Path>> = {
-  'retire-settles': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off'),
-  'retire-tells-unconfirmed': path('retire', 'retireHost timed out: HEARTBEAT', 'retireHost: off'),
-  'release-tells-unconfirmed': path('deprovision', 'releaseHost timed out: HEARTBEAT', 'releaseHost: released'),
-  'release-under-way': path('deprovision', 'markReleasing: underWay'),
-  'adopted-release-tries-on': path('provision', 'claimHost: claimed', 'markReleasing: underWay'),
-  'deprovision-all-at-once': path('deprovision', 'findClaims: done', 'markReleasing', 'markReleasing'),
-  'later-attempts-continue': path(
+  'a deprovision whose worker is lost in its release': path(
+    'deprovision',
+    'releaseHost timed out: HEARTBEAT',
+    'releaseHost: released',
+  ),
+  'a deprovision of a host that another run releases': path('deprovision', 'markReleasing: underWay'),
+  'a provisioning that adopts a release': path('provision', 'claimHost: claimed', 'markReleasing: underWay'),
+  'a deprovision of two hosts': path('deprovision', 'findClaims: done', 'markReleasing', 'markReleasing'),
+  'a later attempt that waits for a host and goes on in a fresh history': path(
     'provision',
     'releaseHost: released',
     'reportProgress: done',
@@ -164,3 +161,6 @@ export const PATCHED_LINES: Readonly<Record<string, Path>> = {
     'fresh history suggested',
   ),
 };
+
+/** For each id of `patched` in the workflow code, the way by which a run comes to its line. None before the first release. */
+export const PATCHED_LINES: Readonly<Record<string, Path>> = {};

@@ -323,7 +323,8 @@ export const LONG: Readonly<Record<string, Scenario>> = {
     const [first, second] = [next(world), next(world)];
     await world.fleet.fault(sim(first), { smallHardware: true });
     await world.addMachine('later-wait', { ...on(first), attempts: 2, hardwareRequirements: { minCPUCores: 8 } });
-    await waits(world, 'later-wait');
+    // A run that goes on in a fresh history releases as one that does not know what its worker has sent.
+    await waits(world, 'later-wait', LONG_MS);
     await world.kubectl('label', '--overwrite', 'physicalhost', second, `only=${first}`);
     await world.machineIs('later-wait', 'Provisioned');
   },

@@ -27,8 +27,8 @@ export const patch = (world: World, host: string, spec: object) =>
   world.kubectl('patch', 'physicalhost', host, '--type=merge', '-p', JSON.stringify({ spec }));
 export const usePool = (world: World, host: string, workerPool: string | null) =>
   patch(world, host, { redfishConnection: { workerPool } });
-export const waits = (world: World, name: string) =>
-  world.untilMachine(name, 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
+export const waits = (world: World, name: string, boundMs?: number) =>
+  world.untilMachine(name, 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'), boundMs);
 export const force = (world: World, host: string) =>
   world.kubectl('annotate', 'physicalhost', host, `${ANNOTATION_FORCE_RELEASE}=recorded`);
 
