@@ -22,6 +22,8 @@ export interface Faults {
   powerOffMs?: number;
   /** The BMC says Off whatever the server does. */
   liesOff?: boolean;
+  /** Another server answers behind the address: it has this serial number, and no UUID. */
+  swappedFor?: string;
   /** A change is made, but its answer never comes. */
   hangAfterAccept?: boolean;
   /** All sessions are forgotten now. */
@@ -65,6 +67,7 @@ const TYPES: Readonly<Record<keyof Faults, 'boolean' | 'number' | 'string'>> = {
   powerOnLateMs: 'number',
   powerOffMs: 'number',
   liesOff: 'boolean',
+  swappedFor: 'string',
   hangAfterAccept: 'boolean',
   sessionLoss: 'boolean',
   password: 'string',

@@ -158,8 +158,7 @@ export class RedfishService {
       Name: 'System',
       Manufacturer: hardware.manufacturer,
       Model: hardware.model,
-      SerialNumber: hardware.serial,
-      ...(hardware.uuid === undefined ? {} : { UUID: hardware.uuid }),
+      ...this.#identity(),
       BiosVersion: '2.15.0',
       PowerState: this.#faults.take('liesOff') ? 'Off' : state.power,
       ProcessorSummary: { Count: hardware.packages, CoreCount: hardware.packages * hardware.coresPerPackage },
@@ -177,6 +176,13 @@ export class RedfishService {
         },
       },
     };
+  }
+
+  #identity(): object {
+    const { swappedFor } = this.#faults.current;
+    if (swappedFor !== undefined) return { SerialNumber: swappedFor };
+    const { serial, uuid } = this.#server.hardware;
+    return { SerialNumber: serial, ...(uuid === undefined ? {} : { UUID: uuid }) };
   }
 
   #boot(): object {
