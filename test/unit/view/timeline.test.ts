@@ -7,7 +7,7 @@ import { timelineOf, type PendingActivity } from '../../../view/timeline.ts';
 
 type Json = Record<string, unknown>;
 
-const HISTORIES = path.join(import.meta.dirname, '../../replay/histories/0.1.0-db17c01');
+const HISTORIES = path.join(import.meta.dirname, 'histories');
 const recorded = (file: string): Json[] =>
   (JSON.parse(readFileSync(path.join(HISTORIES, `${file}.json`), 'utf8')) as { events: Json[] }).events;
 const timeline = (events: Json[], pending?: PendingActivity[]) => timelineOf(historyFromJSON({ events }), pending);
