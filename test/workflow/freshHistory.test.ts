@@ -38,6 +38,7 @@ test('a machine that is woken again and again in vain goes on in a fresh history
   isFree = true;
   await current.signal(hostAvailable);
   await expect(current.result()).resolves.toContain('was provisioned');
-  expect(fakes.inputs('claimHost').at(-1)?.run.workflow.runID).toBe(followUp.runId);
+  // With so few events it continues once more while it waits for the server, and adopts its claim there.
+  expect(fakes.inputs('claimHost').map(({ run }) => run.workflow.runID)).toContain(followUp.runId);
   expect(fakes.names()).not.toContain('failMachine');
 });
