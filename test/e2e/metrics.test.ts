@@ -49,11 +49,11 @@ beforeAll(async () => {
   await world.start({ hosts: 3, profile: 'generic' });
   for (const host of ['host-1', 'host-2', 'host-3']) await world.kubectl('label', 'physicalhost', host, `only=${host}`);
   await world.fleet.fault('sim-0002', { neverReports: true });
-  await world.addMachine('good', on('host-1'));
-  await world.addMachine('silent', on('host-2'));
+  await world.addMachine('well-done', on('host-1'));
+  await world.addMachine('never-reports', on('host-2'));
   await world.addMachine('waiting', on('nowhere'));
-  await world.machineIs('good', 'Provisioned');
-  await world.machineIs('silent', 'Failed');
+  await world.machineIs('well-done', 'Provisioned');
+  await world.machineIs('never-reports', 'Failed');
   await isFreeAndOff(world, 'host-2');
   const { body } = await request(world.metricsUrl);
   scrape = await body.text();
@@ -91,7 +91,7 @@ describe('a scrape of a Beskar7 that works', () => {
   });
 
   test('has no label that names a host or machine', () => {
-    expect(ours(scrape)).not.toMatch(/host-1|sim-0001|good|silent/);
+    expect(ours(scrape)).not.toMatch(/host-1|sim-0001|well-done|never-reports/);
   });
 
   test('has every metric of docs/observability.md, and none of ours that is not there', () => {
