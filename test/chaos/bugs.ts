@@ -148,7 +148,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'failed-status-lost',
     about: 'the end of a run is not written to its machine',
     rule: 6,
-    says: /is FAILED, its machine is/,
+    says: /is (FAILED|CANCELLED), its machine is/,
     begin: (world) =>
       byProxy(world, ({ method, path, body }) => {
         const name = MACHINE_PATH.exec(path)?.[1];
@@ -204,22 +204,26 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     rule: 1,
     says: /of another uid has the claim/,
     begin: async (world) => {
-      const inherited: string[] = [];
-      const setUid = (host: string, uid?: string) =>
-        writeHost(world, host, ({ metadata }) => ({
-          spec: { consumerRef: { uid: uid ?? metadata.labels?.[LABEL_CONSUMER_UID] } },
-        }));
+      /** By host: the uid that was written, and the one before it. The product repairs the label after the reference. */
+      const inherited = new Map<string, { readonly forged: string; readonly own: string | undefined }>();
       const end = await onHosts(
         world,
         ({ stage }) => stage === 'Armed',
-        (host) => {
-          inherited.push(host);
-          return setUid(host, randomUUID());
-        },
+        (host) =>
+          writeHost(world, host, ({ metadata }) => {
+            const forged = randomUUID();
+            inherited.set(host, { forged, own: metadata.labels?.[LABEL_CONSUMER_UID] });
+            return { spec: { consumerRef: { uid: forged } } };
+          }),
       );
       return async () => {
         await end();
-        await Promise.all(inherited.map((host) => setUid(host)));
+        for (const [host, { forged, own }] of inherited)
+          await writeHost(world, host, ({ spec }) =>
+            spec.consumerRef?.uid === forged
+              ? { metadata: { labels: { [LABEL_CONSUMER_UID]: own } }, spec: { consumerRef: { uid: own } } }
+              : {},
+          );
       };
     },
   },

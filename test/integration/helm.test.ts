@@ -219,7 +219,7 @@ describe('rights', () => {
     expect(all.filter((right) => right.includes('*'))).toEqual([]);
   });
 
-  test('for one namespace: the same rights as a Role in it; beyond it the definition of one kind, one Secret, and who visitors of the page are', async () => {
+  test('for one namespace: the same rights as a Role in it; beyond it which cluster this is, the definition of one kind, one Secret, and who visitors of the page are', async () => {
     const manifests = await render({ watchNamespace: 'helm-tenant' });
     const of = (kind: string, namespace?: string) =>
       rights(
@@ -230,6 +230,7 @@ describe('rights', () => {
     const kind = 'beskar7clusters.infrastructure.cluster.x-k8s.io';
     const definitions = 'apiextensions.k8s.io/customresourcedefinitions';
     expect(cluster).toEqual([
+      '/namespaces get kube-system',
       'authentication.k8s.io/tokenreviews create',
       'authorization.k8s.io/subjectaccessreviews create',
       `${definitions} get ${kind}`,

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 
-const LIMIT_MS = 24 * 60_000;
+const LIMIT_MS = 38 * 60_000;
 
 /** A chaos run in a process, and with a control plane, of its own. */
 export function chaos(...args: string[]): Promise<{ code: number; output: string }> {
