@@ -12,6 +12,7 @@ import { call, tokenOf } from '../support/callback.ts';
 import { told } from '../support/conditions.ts';
 import { Service } from '../support/service.ts';
 import { World } from '../support/world.ts';
+import { workflowBundleOptions } from '../../workers/workflowBundle.ts';
 
 jest.setTimeout(240_000);
 
@@ -48,7 +49,8 @@ beforeAll(async () => {
   [callbacks, bootScripts] = await Promise.all([Service.listen(), Service.listen()]);
   newerBundle = path.join(world.plane.dataFolder, 'workflows-newer.js');
   const workflowsPath = path.join(ROOT, 'test/replay/fixtures/guarded.ts');
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('ERROR') });
+  const logger = new DefaultLogger('ERROR');
+  const { code } = await bundleWorkflowCode({ ...workflowBundleOptions(), workflowsPath, logger });
   writeFileSync(newerBundle, code);
   world.flags.push(`--callback-url=${callbacks.url}`);
   const bootUrl = `${bootScripts.url}/api/v1/boot?mac=\${netX/mac}`;
