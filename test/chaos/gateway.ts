@@ -34,6 +34,9 @@ interface Call {
   readonly body: Buffer;
 }
 
+/** Resolves after `ms`, and rejects once `signal` aborts. Tests hold it to decide what comes first. */
+export type Sleep = (ms: number, signal: AbortSignal) => Promise<unknown>;
+
 interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
@@ -50,14 +53,21 @@ export class Gateway {
   readonly #targets: readonly string[];
   readonly #random: Random;
   readonly #record: (record: CallbackRecord) => void;
+  readonly #sleep: Sleep;
   readonly #agent = new Agent({ headersTimeout: 20_000, bodyTimeout: 20_000, connect: { timeout: 2_000 } });
   readonly #closing = new AbortController();
   #server: Server | undefined;
 
-  constructor(targets: readonly string[], random: Random, record: (record: CallbackRecord) => void) {
+  constructor(
+    targets: readonly string[],
+    random: Random,
+    record: (record: CallbackRecord) => void,
+    sleep: Sleep = (ms, signal) => delay(ms, undefined, { signal }),
+  ) {
     this.#targets = targets;
     this.#random = random;
     this.#record = record;
+    this.#sleep = sleep;
   }
 
   async listen(port: number): Promise<void> {
@@ -114,7 +124,7 @@ export class Gateway {
     const call = { incoming, path, body };
     const first = Math.floor(this.#random.next() * this.#targets.length);
     if (route !== 'boot' && this.#isDue('duplicate')) void this.#duplicate(call, first + 1, note);
-    if (this.#strikes('delay')) await delay(this.#random.between(200, 5_000));
+    if (this.#strikes('delay')) await this.#sleep(this.#random.between(200, 5_000), this.#closing.signal);
     const forwarded = await this.#forward(call, first);
     const isLost = route !== 'boot' && this.#strikes('loseAnswer');
     // What the API answered is recorded also where the inspector does not learn of it.
@@ -128,7 +138,7 @@ export class Gateway {
     const { signal } = this.#closing;
     const lateMs = this.#random.chance(TOGETHER) ? 0 : this.#random.between(0, LATEST_MS);
     try {
-      if (lateMs > 0) await delay(lateMs, undefined, { signal });
+      if (lateMs > 0) await this.#sleep(lateMs, signal);
       const { status } = await this.#forwardTo(target, call);
       if (signal.aborted) return;
       note(status, true);

@@ -2,7 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Agent, request } from 'undici';
-import { Gateway, NO_CALLBACK_FAULTS } from '../../chaos/gateway.ts';
+import { Gateway, NO_CALLBACK_FAULTS, type Sleep } from '../../chaos/gateway.ts';
 import { Random } from '../../chaos/random.ts';
 import type { CallbackRecord } from '../../chaos/records.ts';
 
@@ -31,6 +31,17 @@ let records: CallbackRecord[];
 let gateway: Gateway;
 let agent: Agent;
 let isAnswering: boolean;
+/** Ends the sleep of the late duplicate, which would else last as long as the numbers say. */
+let wake: (() => void) | undefined;
+let sleptMs: number[];
+
+const sleep: Sleep = (ms, signal) => {
+  sleptMs.push(ms);
+  return new Promise<void>((resolve, reject) => {
+    wake = resolve;
+    signal.addEventListener('abort', () => reject(new Error('closed')));
+  });
+};
 
 const urlOf = (server: Server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 const until = async (what: () => boolean) => {
@@ -42,6 +53,8 @@ beforeEach(async () => {
   calls = [];
   records = [];
   isAnswering = true;
+  wake = undefined;
+  sleptMs = [];
   agent = new Agent();
   processes = await Promise.all(
     [0, 1].map(async (process) => {
@@ -69,7 +82,7 @@ afterEach(async () => {
 });
 
 async function send(...numbers: number[]): Promise<number> {
-  gateway = new Gateway(processes.map(urlOf), new Told(...numbers), (record) => records.push(record));
+  gateway = new Gateway(processes.map(urlOf), new Told(...numbers), (record) => records.push(record), sleep);
   gateway.faults = { ...NO_CALLBACK_FAULTS, duplicate: 1 };
   await gateway.listen(0);
   return post();
@@ -104,18 +117,22 @@ test('a duplicate goes to the other process while the first one is under way, an
 });
 
 test('a late one comes after the next call, and nobody waits for it', async () => {
-  expect(await send(FIRST_PROCESS, DUE, LATER, 0.01)).toBe(202);
+  expect(await send(FIRST_PROCESS, DUE, LATER, 0.5)).toBe(202);
   gateway.faults = NO_CALLBACK_FAULTS;
   expect(await post()).toBe(202);
   expect(calls.map(({ process }) => process)).toEqual([0, 0]);
+  expect(sleptMs).toEqual([10_000]);
+  wake?.();
   await until(() => calls.length === 3);
   expect(calls[2]?.process).toBe(1);
   await until(() => gateway.counts.get('late duplicate') === 1);
 });
 
 test('a late one is not sent any more when the gateway closes, and is not counted', async () => {
-  await send(FIRST_PROCESS, DUE, LATER, 0.005);
+  await send(FIRST_PROCESS, DUE, LATER, 0.5);
+  expect(sleptMs).toEqual([10_000]);
   await gateway.close();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  wake?.();
+  await new Promise((resolve) => setImmediate(resolve));
   expect([calls.length, records.length, gateway.counts.size]).toEqual([1, 1, 0]);
 });
