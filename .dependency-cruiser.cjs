@@ -38,15 +38,16 @@ module.exports = {
     only(
       'api',
       'api',
-      ['crds', 'kube', 'workflows/(names|messages)\\.ts'],
-      'api/ imports crds/, kube/ and message types',
+      ['crds', 'kube', 'http', 'workflows/(names|messages)\\.ts'],
+      'api/ imports crds/, kube/, http/ and message types',
     ),
     only(
-      'webhooks',
-      'webhooks',
-      ['crds', 'kube', 'api/connections\\.ts'],
-      'webhooks/ imports crds/, kube/ and the connection limits of api/',
+      'http',
+      'http',
+      ['crds/schema\\.ts'],
+      'http/ is what every HTTP server of ours stands on: of ours it imports schemas only',
     ),
+    only('webhooks', 'webhooks', ['crds', 'kube', 'http'], 'webhooks/ imports crds/, kube/ and http/'),
     only(
       'view',
       'view',
@@ -62,8 +63,8 @@ module.exports = {
     only(
       'web-server',
       'web/server',
-      ['crds', 'kube', 'api', 'view', 'web/shared', 'workflows/(names|messages)\\.ts'],
-      'web/server/ imports crds/, kube/, view/, what it says to the page, pieces of api/, workflow names and messages',
+      ['crds', 'kube', 'http', 'view', 'web/shared', 'workflows/(names|messages)\\.ts'],
+      'web/server/ imports crds/, kube/, view/, http/, what it says to the page, workflow names and messages',
     ),
     {
       name: 'web-page-imports-shared-types',
@@ -89,7 +90,7 @@ module.exports = {
       comment: 'the image and `npm ci --omit=dev` have no development dependencies',
       severity: 'error',
       from: {
-        path: '^(activities|api|controllers|crds|kube|redfish|simulator|webhooks|workers|workflows|web/server|view|cli)/',
+        path: '^(activities|api|controllers|crds|http|kube|redfish|simulator|webhooks|workers|workflows|web/server|view|cli)/',
       },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },

@@ -49,6 +49,7 @@ COPY api api
 COPY cli cli
 COPY controllers controllers
 COPY crds crds
+COPY http http
 COPY kube kube
 COPY redfish redfish
 COPY simulator simulator

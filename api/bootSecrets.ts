@@ -5,7 +5,7 @@ import { isNotFound } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';
 import { matchesHash } from './auth.ts';
 import type { ApiDependencies } from './dependencies.ts';
-import { LruMap } from './lruMap.ts';
+import { LruMap } from '../http/lruMap.ts';
 
 const MAX_REMEMBERED = 5000;
 const CALL_TIMEOUT_MS = 6_000;

@@ -1,10 +1,10 @@
-import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import type { ConnectionLimits } from './connections.ts';
-import type { Rate } from './rateLimit.ts';
+import type { ConnectionLimits } from '../http/connections.ts';
+import type { BindAddress, HttpLogger, Timeouts } from '../http/options.ts';
+import type { Rate } from '../http/rateLimit.ts';
 
 /** Names of the signals in `workflows/messages.ts` that callbacks send. */
 export type SignalKind = 'inspectionReported' | 'handoverReported' | 'osReported';
@@ -27,13 +27,7 @@ export interface ApiDependencies {
   /** Keeps the report of a host that is about to be replaced; may fail, then it is lost. */
   readonly keepReport: (host: PhysicalHost) => Promise<void>;
   readonly recorder: Pick<EventRecorder, 'event'>;
-  readonly logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
-}
-
-export interface BindAddress {
-  readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
+  readonly logger: HttpLogger;
 }
 
 /** Durations in milliseconds. */
@@ -68,22 +62,3 @@ export interface ApiOptions {
   /** Connections per listener, 4096, and of one source, 2048; more are closed at once. */
   readonly connections?: Partial<ConnectionLimits>;
 }
-
-/** Timeouts of a listener. */
-export interface Timeouts {
-  readonly headersMs: number;
-  readonly requestMs: number;
-  readonly idleMs: number;
-  /** How long requests in flight may take at shutdown. */
-  readonly stopMs: number;
-  /** How often Node looks for connections that are too slow. */
-  readonly checkMs: number;
-}
-
-export const DEFAULT_TIMEOUTS: Timeouts = {
-  headersMs: 5_000,
-  requestMs: 15_000,
-  idleMs: 60_000,
-  stopMs: 15_000,
-  checkMs: 1_000,
-};

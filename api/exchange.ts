@@ -4,9 +4,10 @@ import type { Middleware, ParameterizedContext } from 'koa';
 import type { Claim } from '../crds/claim.ts';
 import { KubeError } from '../kube/error.ts';
 import type { HostKey } from './auth.ts';
-import { ApiError, notFound, tooManyRequests, unavailable } from './errors.ts';
+import { ApiError } from '../http/errors.ts';
+import { notFound, tooManyRequests, unavailable } from './errors.ts';
 import type { ApiParts } from './parts.ts';
-import { budgetOf, sourceOf } from './source.ts';
+import { budgetOf, sourceOf } from '../http/source.ts';
 import { callbackSpan, endCallbackSpan, traceFields } from './tracing.ts';
 
 /** What a request's middlewares tell each other and the log line. */

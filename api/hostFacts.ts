@@ -4,7 +4,8 @@ import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS } from '../kube/resource.ts';
 import { matchesHash, type HostKey } from './auth.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
-import { unauthorized, unavailable, type ApiError } from './errors.ts';
+import type { ApiError } from '../http/errors.ts';
+import { unauthorized, unavailable } from './errors.ts';
 
 /** A merge patch of a status: null removes. */
 export type StatusPatch = Nullable<PhysicalHostStatus>;

@@ -1,13 +1,15 @@
 import type { RequestListener } from 'node:http';
 import { createBootApp, createCallbackApp } from './app.ts';
-import type { ApiDependencies, ApiOptions, BindAddress } from './dependencies.ts';
-import { listen } from './listener.ts';
+import type { BindAddress } from '../http/options.ts';
+import type { ApiDependencies, ApiOptions } from './dependencies.ts';
+import { listen } from '../http/listener.ts';
 import { createParts } from './parts.ts';
-import { CallbackTls } from './tls.ts';
+import { CallbackTls } from '../http/tls.ts';
 
-export type { ApiDependencies, ApiOptions, BindAddress, MachineRef, SignalKind, Timeouts } from './dependencies.ts';
-export { ListenError } from './listener.ts';
-export { TlsError } from './tls.ts';
+export type { BindAddress, Timeouts } from '../http/options.ts';
+export type { ApiDependencies, ApiOptions, MachineRef, SignalKind } from './dependencies.ts';
+export { ListenError } from '../http/listener.ts';
+export { TlsError } from '../http/tls.ts';
 export { normalizeMac } from './bootScript.ts';
 
 /** 500 servers behind one address hold at most two connections each. */

@@ -1,11 +1,12 @@
 import type { BlockList } from 'node:net';
 import { BootSecrets } from './bootSecrets.ts';
 import type { Waits } from './claimWindow.ts';
-import { DEFAULT_TIMEOUTS, type ApiDependencies, type ApiOptions, type Timeouts } from './dependencies.ts';
-import { DEFAULT_RATES, RateLimit } from './rateLimit.ts';
+import { DEFAULT_TIMEOUTS, type Timeouts } from '../http/options.ts';
+import type { ApiDependencies, ApiOptions } from './dependencies.ts';
+import { DEFAULT_RATES, RateLimit } from '../http/rateLimit.ts';
 import { RunSignals } from './runSignals.ts';
-import { blockListOf } from './source.ts';
-import type { CallbackTls } from './tls.ts';
+import { blockListOf } from '../http/source.ts';
+import type { CallbackTls } from '../http/tls.ts';
 
 /** What both listeners share. */
 export interface ApiParts {

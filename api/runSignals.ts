@@ -1,7 +1,7 @@
 import type { Span } from '@opentelemetry/api';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
-import { LruMap } from './lruMap.ts';
+import { LruMap } from '../http/lruMap.ts';
 import { traceFields, within } from './tracing.ts';
 
 /** Signals under way at once; beyond them the watcher's repeat has to do. */

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BlockList } from 'node:net';
 import type { Logger } from 'pino';
-import { limitConnections } from '../api/connections.ts';
+import { limitConnections } from '../http/connections.ts';
 import { answerReview } from './conversion.ts';
 import type { ServingCertificate } from './certificateStore.ts';
 

@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { blockListOf } from '../api/source.ts';
+import { blockListOf } from '../http/source.ts';
 import { requireSafe } from '../web/server/safety.ts';
 import { parseDurationMs } from './duration.ts';
 

@@ -1,5 +1,7 @@
 import { Type } from '@sinclair/typebox';
-import { integer, list, oneOf, text } from '../../crds/schema.ts';
+import { oneOf, text } from '../../crds/schema.ts';
+
+export { BadRequest, TooLarge, TooSlow, UnsupportedMediaType } from '../../http/answers.ts';
 
 /** What callers send and are answered, but for the hardware report. The routes check with these, and `docs/openapi.yaml` is made of them. */
 
@@ -48,26 +50,6 @@ export const Unauthorized = Type.Object(
 );
 
 export const NotFound = Type.Literal('not found', { description: 'Always the same bytes, whatever was wrong.' });
-
-export const BadRequest = Type.Object(
-  {
-    error: oneOf(['invalid report', 'invalid body', 'incomplete body']),
-    problems: list(Type.String(), 101, { description: 'Everything that is wrong, each with the path to it.' }),
-  },
-  { additionalProperties: false },
-);
-
-export const TooLarge = Type.Object(
-  { error: Type.Literal('too large'), limitBytes: integer(1, 1_048_576) },
-  { additionalProperties: false },
-);
-
-export const UnsupportedMediaType = Type.Object(
-  { error: Type.Literal('send application/json') },
-  { additionalProperties: false },
-);
-
-export const TooSlow = Type.Object({ error: Type.Literal('too slow') }, { additionalProperties: false });
 
 export const TooManyRequests = Type.Object(
   { error: Type.Literal('too many requests') },

@@ -23,7 +23,7 @@ export interface Check {
 
 /** Folders with sources of ours: of these the import rules are checked. */
 const SOURCES = [
-  ...['activities', 'api', 'bench', 'controllers', 'crds', 'docs', 'inspector', 'kube', 'redfish', 'simulator'],
+  ...['activities', 'api', 'bench', 'controllers', 'crds', 'docs', 'http', 'inspector', 'kube', 'redfish', 'simulator'],
   ...['test', 'tools', 'web', 'webhooks', 'workers', 'workflows'],
 ];
 const LIMIT_MS = 15 * 60_000;

@@ -1,4 +1,4 @@
-import { LruMap } from '../../api/lruMap.ts';
+import { LruMap } from '../../http/lruMap.ts';
 import { HOSTS, MACHINES, EVENTS } from '../../kube/resource.ts';
 import type { WebKube } from './dependencies.ts';
 import { WebError } from './errors.ts';

@@ -1,8 +1,8 @@
 import Router from '@koa/router';
 import Koa, { type Context, type ParameterizedContext } from 'koa';
-import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../../api/body.ts';
-import { ApiError } from '../../api/errors.ts';
-import { sourceOf } from '../../api/source.ts';
+import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../../http/body.ts';
+import { ApiError } from '../../http/errors.ts';
+import { sourceOf } from '../../http/source.ts';
 import { KubeError } from '../../kube/error.ts';
 import type { ObjectName, Session as SessionAnswer } from '../shared/api.ts';
 import type { Visitor } from './access.ts';

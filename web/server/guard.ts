@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { RateLimit } from '../../api/rateLimit.ts';
-import { budgetOf } from '../../api/source.ts';
+import { RateLimit } from '../../http/rateLimit.ts';
+import { budgetOf } from '../../http/source.ts';
 import type { Visitor } from './access.ts';
 import { tooMany, WebError } from './errors.ts';
 import { isSameSecret, type Session, type Sessions } from './sessions.ts';

@@ -1,6 +1,6 @@
-import { listen } from '../../api/listener.ts';
-import { DEFAULT_TIMEOUTS } from '../../api/dependencies.ts';
-import { CallbackTls } from '../../api/tls.ts';
+import { listen } from '../../http/listener.ts';
+import { DEFAULT_TIMEOUTS } from '../../http/options.ts';
+import { CallbackTls } from '../../http/tls.ts';
 import { createWebApp } from './app.ts';
 import type { WebDependencies, WebOptions } from './dependencies.ts';
 import { createWebParts } from './parts.ts';

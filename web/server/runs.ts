@@ -1,5 +1,5 @@
 import { type Client, QueryNotRegisteredError, WorkflowNotFoundError } from '@temporalio/client';
-import { LruMap } from '../../api/lruMap.ts';
+import { LruMap } from '../../http/lruMap.ts';
 import { progress, type Progress } from '../../workflows/messages.ts';
 import type { HardwareSummary } from '../../crds/requirements.ts';
 import { hardwareIn } from '../../view/hardware.ts';

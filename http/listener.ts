@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, BlockList } from 'node:net';
 import { limitConnections, type ConnectionLimits } from './connections.ts';
-import type { ApiDependencies, BindAddress, Timeouts } from './dependencies.ts';
+import type { BindAddress, HttpLogger, Timeouts } from './options.ts';
 import type { CallbackTls } from './tls.ts';
 
 /** A port that cannot be opened: one line that says which, why, and how to mend it. */
@@ -31,7 +31,7 @@ export interface ListenOptions {
   readonly connections: ConnectionLimits;
   /** Proxies that are listed: their connections are not counted by source. */
   readonly trusted: BlockList;
-  readonly logger: ApiDependencies['logger'];
+  readonly logger: HttpLogger;
   /** HTTPS with these files, and with newer ones as they come. */
   readonly tls?: CallbackTls | undefined;
 }

@@ -2,7 +2,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
-import type { ApiDependencies } from './dependencies.ts';
+import type { HttpLogger } from './options.ts';
 
 /** What a CA may take of the 2,048 bytes of kernel arguments, in base64; a P-256 one has about 900. */
 const MAX_CA_BYTES = 1200;
@@ -27,14 +27,14 @@ export interface TlsFiles {
  */
 export class CallbackTls {
   readonly #folder: string;
-  readonly #logger: ApiDependencies['logger'];
+  readonly #logger: HttpLogger;
   readonly #isCaSent: boolean;
   readonly #listeners: ((files: TlsFiles) => void)[] = [];
   #files: TlsFiles;
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(folder: string, files: TlsFiles, logger: ApiDependencies['logger'], isCaSent: boolean) {
+  private constructor(folder: string, files: TlsFiles, logger: HttpLogger, isCaSent: boolean) {
     this.#folder = folder;
     this.#files = files;
     this.#logger = logger;
@@ -42,7 +42,7 @@ export class CallbackTls {
   }
 
   /** Reads the files and watches their folder. `isCaSent`: the CA goes onto kernel command lines, and has to fit. Throws TlsError. */
-  static async open(folder: string, logger: ApiDependencies['logger'], isCaSent = true): Promise<CallbackTls> {
+  static async open(folder: string, logger: HttpLogger, isCaSent = true): Promise<CallbackTls> {
     const tls = new CallbackTls(folder, await readFiles(folder, isCaSent), logger, isCaSent);
     tls.#watcher = watch(folder, () => tls.#schedule());
     tls.#watcher.on('error', (error) => logger.error({ err: error, folder }, 'certificates are not watched any more'));

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Agent, request } from 'undici';
 import { TlsError } from '../../../api/index.ts';
 import { makeAuthority, makeServing } from '../../../webhooks/certificates.ts';
-import { NONCE, Scene } from './scene.ts';
+import { NONCE, Scene } from '../api/scene.ts';
 
 let folder: string;
 let scene: Scene;

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { budgetOf } from '../../../api/source.ts';
+import { budgetOf } from '../../../http/source.ts';
 import { makeAuthority, makeServing } from '../../../webhooks/certificates.ts';
-import { closeRaw, raw } from './raw.ts';
-import { NONCE, Scene } from './scene.ts';
+import { closeRaw, raw } from '../api/raw.ts';
+import { NONCE, Scene } from '../api/scene.ts';
 
 const FAST = { headersMs: 150, requestMs: 300, idleMs: 100, stopMs: 300, checkMs: 20 };
 const SCRIPT = `/api/v1/boot/default/server-01/${NONCE}`;

@@ -1,5 +1,5 @@
 import type { BlockList, Server, Socket } from 'node:net';
-import type { ApiDependencies } from './dependencies.ts';
+import type { HttpLogger } from './options.ts';
 import { budgetOf, isListed, sourceOf } from './source.ts';
 
 /** How often one line says that connections are turned away. */
@@ -17,7 +17,7 @@ export interface ConnectionLimits {
 export function limitConnections(
   server: Server,
   limits: ConnectionLimits,
-  { trusted, logger }: { readonly trusted: BlockList; readonly logger: ApiDependencies['logger'] },
+  { trusted, logger }: { readonly trusted: BlockList; readonly logger: HttpLogger },
 ): void {
   const open = new Map<string, number>();
   let turnedAway = 0;

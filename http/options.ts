@@ -1,0 +1,30 @@
+import type { Logger } from 'pino';
+
+/** What a listener logs to. */
+export type HttpLogger = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+
+/** Where a listener listens. */
+export interface BindAddress {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+/** Timeouts of a listener. */
+export interface Timeouts {
+  readonly headersMs: number;
+  readonly requestMs: number;
+  readonly idleMs: number;
+  /** How long requests in flight may take at shutdown. */
+  readonly stopMs: number;
+  /** How often Node looks for connections that are too slow. */
+  readonly checkMs: number;
+}
+
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  headersMs: 5_000,
+  requestMs: 15_000,
+  idleMs: 60_000,
+  stopMs: 15_000,
+  checkMs: 1_000,
+};
