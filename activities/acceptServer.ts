@@ -61,7 +61,7 @@ export async function acceptShown(
     key,
     (live) => {
       if (!isAccepted(live, shown) || claimOf(live)?.id !== claim) return undefined;
-      const record = serializeServer(recordOf(live.spec, shown));
+      const record = serializeServer(recordOf(live.spec, shown, recordedServer(live)));
       return { metadata: { annotations: { [ANNOTATION_SERVER]: record, [ANNOTATION_ACCEPT_SERVER]: null } } };
     },
     host,
@@ -98,7 +98,7 @@ export async function completeServer(
       known !== undefined &&
       (known.uuid !== undefined || shown.uuid === undefined) &&
       (known.serialNumber !== undefined || shown.serialNumber === undefined);
-    return isComplete ? undefined : serializeServer({ ...recordOf(live.spec, shown), ...recorded });
+    return isComplete ? undefined : serializeServer({ ...recordOf(live.spec, shown, recorded), ...recorded });
   };
   if (changed(host) === undefined) return;
   await patchHost(

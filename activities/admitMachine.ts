@@ -9,6 +9,7 @@ import {
   FINALIZER_MACHINE,
   LABEL_CLUSTER_NAME,
 } from '../crds/names.ts';
+import { consumerOf } from '../crds/references.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
@@ -83,7 +84,7 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
 }
 
 function isNamedByHost(deps: Dependencies, { namespace, name, uid }: ObjectRef): boolean {
-  return deps.caches.hostsNaming(namespace, name).some(({ spec }) => (spec.consumerRef?.uid ?? uid) === uid);
+  return deps.caches.hostsNaming(namespace, name).some((host) => consumerOf(host)?.uid === uid);
 }
 
 /** The Cluster is read live, like the machine: a run that waited for a host learns here that nothing new is to begin (rule 16). */

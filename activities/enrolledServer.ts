@@ -40,7 +40,7 @@ export async function recordServer(
   const { shown } = found;
   requireOwn(host, shown);
   const before = recordedServer(host);
-  const record = serializeServer(recordOf(host.spec, shown));
+  const now = new Date().toISOString();
   const recorded = await patchHost(
     deps.kube,
     { namespace: host.metadata.namespace ?? '', host: host.metadata.name },
@@ -48,6 +48,7 @@ export async function recordServer(
       if (!mayStill(live)) throw claimLost(`host ${host.metadata.name} is claimed, paused or going`);
       requireOwn(live, shown);
       const { annotations = {} } = live.metadata;
+      const record = serializeServer(recordOf(live.spec, shown, recordedServer(live), now));
       if (annotations[ANNOTATION_SERVER] === record && annotations[ANNOTATION_ACCEPT_SERVER] === undefined)
         return undefined;
       return { metadata: { annotations: { [ANNOTATION_SERVER]: record, [ANNOTATION_ACCEPT_SERVER]: null } } };

@@ -3,7 +3,7 @@ import { consumerUidPatch, isMovedConsumer, type Claim } from '../crds/claim.ts'
 import { holdingOf, repairPatch } from '../crds/holding.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { parseProviderID } from '../crds/providerID.ts';
+import { consumerOf, hostOfProviderID } from '../crds/references.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { ObjectRef } from '../workflows/names.ts';
 import type { Dependencies } from './dependencies.ts';
@@ -49,9 +49,10 @@ export async function heldHosts(
   return held;
 }
 
-function isHeldFor({ metadata, spec: { consumerRef } }: PhysicalHost, ref: ObjectRef): boolean {
-  if (consumerRef === undefined) return metadata.labels?.[LABEL_CONSUMER_UID] === ref.uid;
-  return consumerRef.name === ref.name && (consumerRef.uid ?? ref.uid) === ref.uid;
+function isHeldFor(host: PhysicalHost, ref: ObjectRef): boolean {
+  if (host.spec.consumerRef === undefined) return host.metadata.labels?.[LABEL_CONSUMER_UID] === ref.uid;
+  const consumer = consumerOf(host);
+  return consumer?.name === ref.name && consumer.uid === ref.uid;
 }
 
 /** The host with the marks of its claim whole; undefined when it is gone. */
@@ -74,15 +75,15 @@ async function repaired(
  * a call to its BMC (rule 13).
  */
 export async function adoptMoved(deps: Dependencies, machine: Beskar7Machine): Promise<PhysicalHost | undefined> {
-  const named = parseProviderID(machine.spec.providerID);
-  if (!named || named.namespace !== machine.metadata.namespace) return undefined;
-  const host = await readHost(deps.kube, named.namespace, named.host);
+  const named = hostOfProviderID(machine);
+  if (!named) return undefined;
+  const host = await readHost(deps.kube, named.namespace, named.name);
   if (!host || !isMovedConsumer(machine, host) || isBeingMoved(host)) return undefined;
   const uid = machine.metadata.uid ?? '';
   if (host.spec.consumerRef?.uid === uid && host.metadata.labels?.[LABEL_CONSUMER_UID] === uid) return host;
   return patchHost(
     deps.kube,
-    { namespace: named.namespace, host: named.host },
+    { namespace: named.namespace, host: named.name },
     (live) => (isMovedConsumer(machine, live) && !isBeingMoved(live) ? consumerUidPatch(uid) : undefined),
     host,
   );

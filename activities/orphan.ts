@@ -3,6 +3,7 @@ import { forceReasonOf } from '../crds/forceRelease.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../crds/names.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { isConsumer, namedConsumer } from '../crds/references.ts';
 import { isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ReleaseInput } from '../workflows/names.ts';
@@ -76,12 +77,11 @@ export function isReleasedByForce({ reason }: Claim): boolean {
 
 /** The machine that holds the host, read live: the one with the uid of the reference, or the same one moved or restored. */
 async function consumerOf(deps: Dependencies, host: PhysicalHost): Promise<Beskar7Machine | undefined> {
-  const consumer = host.spec.consumerRef;
-  if (!consumer) return undefined;
+  const named = namedConsumer(host);
+  if (!named) return undefined;
   try {
-    const machine = await deps.kube.get(MACHINES, consumer.namespace, consumer.name);
-    const isSame = consumer.uid === undefined || machine.metadata.uid === consumer.uid;
-    return isSame || isMovedConsumer(machine, host) ? machine : undefined;
+    const machine = await deps.kube.get(MACHINES, named.namespace, named.name);
+    return isConsumer(host, machine) || isMovedConsumer(machine, host) ? machine : undefined;
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;

@@ -3,6 +3,7 @@ import { consumerPatch } from '../crds/claim.ts';
 import { handledOf } from '../crds/handled.ts';
 import { handedOverAgain, isNamedBy, withHostFinalizer } from '../crds/holding.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { namedConsumer } from '../crds/references.ts';
 import { isNotFound } from '../kube/error.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ClaimRef } from './claimRef.ts';
@@ -22,7 +23,7 @@ export async function machineRunningOn(
 ): Promise<Beskar7Machine | undefined> {
   const { namespace = '' } = host.metadata;
   const named = deps.caches.machineOn(host)?.metadata.name;
-  for (const name of new Set([host.spec.consumerRef?.name, named])) {
+  for (const name of new Set([namedConsumer(host)?.name, named])) {
     if (name === undefined) continue;
     try {
       const machine = await deps.kube.get(MACHINES, namespace, name, signal ? { signal } : {});

@@ -86,7 +86,7 @@ function requireAlone(deps: ServerDependencies, live: PhysicalHost, shown: Serve
 export function asShown(host: PhysicalHost, shown: ServerShown): PhysicalHost {
   const annotations = {
     ...host.metadata.annotations,
-    [ANNOTATION_SERVER]: serializeServer(recordOf(host.spec, shown)),
+    [ANNOTATION_SERVER]: serializeServer(recordOf(host.spec, shown, recordedServer(host))),
   };
   return { ...host, metadata: { ...host.metadata, annotations } };
 }

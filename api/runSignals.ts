@@ -1,5 +1,6 @@
 import type { Span } from '@opentelemetry/api';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { consumerOf } from '../crds/references.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
 import { LruMap } from '../http/lruMap.ts';
 import { traceFields, within } from './tracing.ts';
@@ -46,7 +47,7 @@ export class RunSignals {
     { isNews, span }: { readonly isNews: boolean; readonly span?: Span | undefined },
   ): void {
     const { logger } = this.#deps;
-    const { consumerRef } = host.spec;
+    const machine = consumerOf(host);
     const about = {
       signal: kind,
       namespace: host.metadata.namespace,
@@ -54,8 +55,8 @@ export class RunSignals {
       claim: claimId,
       ...traceFields(span),
     };
-    if (consumerRef === undefined) {
-      logger.warn(about, 'no run is told: the host names no machine');
+    if (machine === undefined) {
+      logger.warn(about, 'no run is told: the host names no machine of its namespace with its uid');
       return;
     }
     const key = `${kind} ${claimId}`;
@@ -66,7 +67,6 @@ export class RunSignals {
       return;
     }
     this.#last.set(key, this.#now());
-    const machine = { namespace: consumerRef.namespace, name: consumerRef.name };
     const task = within(span, () => this.#deliver(kind, machine, claimId))
       .catch((error: unknown) => {
         // The next repeat may do it.

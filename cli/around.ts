@@ -1,6 +1,8 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { isUnclaimed } from '../crds/claim.ts';
 import { LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { isConsumer, namedHost } from '../crds/references.ts';
 import { KubeError } from '../kube/error.ts';
 import { CAPI_MACHINES, EVENTS, HOSTS, type CapiMachine, type Identified, type KubeEvent } from '../kube/resource.ts';
 import type { Progress } from '../workflows/messages.ts';
@@ -13,8 +15,11 @@ export async function hostOf(session: Session, machine: Beskar7Machine): Promise
   const { namespace, uid } = machine.metadata;
   const [claimed] =
     uid === undefined ? [] : await session.list(HOSTS, { namespace, labelSelector: `${LABEL_CONSUMER_UID}=${uid}` });
-  const { hostRef } = machine.status ?? {};
-  return claimed ?? (hostRef && (await find(session, HOSTS, hostRef.name, hostRef.namespace)));
+  if (claimed !== undefined) return claimed;
+  const named = namedHost(machine);
+  const host = named && (await find(session, HOSTS, named.name, named.namespace));
+  // Of a machine that has failed the host is free, or another one's by now: what stands on it then is not about this machine.
+  return host === undefined || isUnclaimed(host) || isConsumer(host, machine) ? host : undefined;
 }
 
 /** The Machine of Cluster API that owns it; undefined when there is none, or it may not be read. */

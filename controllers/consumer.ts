@@ -10,7 +10,8 @@ import {
 } from '../crds/holding.ts';
 import { isProviderIDOurs } from '../crds/handled.ts';
 import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
-import type { ConsumerRef, PhysicalHost } from '../crds/physicalHost.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { isConsumer, namedConsumer } from '../crds/references.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
@@ -28,10 +29,11 @@ export async function lookForConsumer(
   kube: Pick<KubeClient, 'get' | 'mergePatch'>,
   host: PhysicalHost,
 ): Promise<Looked> {
-  const { consumerRef } = host.spec;
-  if (!consumerRef) return { kind: 'gone' };
-  const machine = await read(kube, consumerRef.namespace, consumerRef.name);
-  if (isHeldBy(consumerRef, machine)) return { kind: 'there', ...(machine ? { machine } : {}) };
+  if (isOfAnotherKind(host)) return { kind: 'there' };
+  const named = namedConsumer(host);
+  if (!named) return { kind: 'gone' };
+  const machine = await read(kube, named.namespace, named.name);
+  if (machine && isConsumer(host, machine)) return { kind: 'there', machine };
   if (!machine) return { kind: 'gone' };
   const { uid = '', annotations = {} } = machine.metadata;
   // A machine that is about to leave this cluster is nobody's consumer here.
@@ -50,16 +52,21 @@ export async function lookForConsumer(
 
 /** The machine that a host leads to by the cache: by name, else by the uid of its label, else by that machine's own providerID. */
 export function machineLedTo(informers: Pick<Informers, 'machines'>, host: PhysicalHost): Beskar7Machine | undefined {
-  const { consumerRef } = host.spec;
-  if (consumerRef !== undefined) return informers.machines.get(consumerRef.namespace, consumerRef.name);
+  if (host.spec.consumerRef !== undefined) {
+    const named = namedConsumer(host);
+    return named && informers.machines.get(named.namespace, named.name);
+  }
   const uid = isUnclaimed(host) ? undefined : consumerUidOf(host);
-  const [marked] = uid === undefined ? [] : informers.machines.byIndex('byUid', uid);
-  return marked ?? machineOn(informers, host);
+  const marked = uid === undefined ? [] : informers.machines.byIndex('byUid', uid);
+  const { namespace } = host.metadata;
+  return marked.find(({ metadata }) => metadata.namespace === namespace) ?? machineOn(informers, host);
 }
 
 /** Whether the cache shows the consumer of a host; `machine` as `machineLedTo` gave it. */
-export function isConsumerSeen({ spec: { consumerRef } }: PhysicalHost, machine: Beskar7Machine | undefined): boolean {
-  return consumerRef === undefined ? machine !== undefined : isHeldBy(consumerRef, machine);
+export function isConsumerSeen(host: PhysicalHost, machine: Beskar7Machine | undefined): boolean {
+  if (isOfAnotherKind(host)) return true;
+  if (machine === undefined) return false;
+  return host.spec.consumerRef === undefined || isConsumer(host, machine);
 }
 
 /** What was written on a host whose claim was lost in whole or in part. */
@@ -98,11 +105,9 @@ function givenBack(host: PhysicalHost, machine: Beskar7Machine): HoldingPatch | 
   return withHostFinalizer(host, consumerPatch(machine, handedOverAgain(host, machine)));
 }
 
-/** Whether the reference means this machine. One to another kind, or without a uid, is none of ours: it is left alone. */
-function isHeldBy(consumerRef: ConsumerRef, machine: Beskar7Machine | undefined): boolean {
-  if (consumerRef.kind !== 'Beskar7Machine') return true;
-  if (!machine) return false;
-  return consumerRef.uid === undefined || consumerRef.uid === machine.metadata.uid;
+/** A reference to another kind is none of ours: it is left alone. */
+function isOfAnotherKind({ spec: { consumerRef } }: PhysicalHost): boolean {
+  return consumerRef !== undefined && consumerRef.kind !== 'Beskar7Machine';
 }
 
 async function read(

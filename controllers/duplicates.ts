@@ -6,6 +6,7 @@ import {
   macsOf,
   serverKeys,
   sharedMacs,
+  type CountMac,
   type Duplicate,
 } from '../crds/sameServer.ts';
 import type { Informers } from './informers.ts';
@@ -25,13 +26,23 @@ export function macSharedIn(
 ): { readonly other: PhysicalHost; readonly mac: string } | undefined {
   const count = counter(informers);
   for (const mac of macsOf(host)) {
-    if (isOfSeries(count(mac))) continue;
-    const others = informers.hosts.byIndex('byMac', mac).filter((other) => keyOf(other) !== keyOf(host));
+    const others = withMac(informers, host, mac);
     // In its own namespace first: that one may be named.
     const [other] = others.sort((a, b) => distance(host, a) - distance(host, b) || (keyOf(a) < keyOf(b) ? -1 : 1));
     if (other !== undefined && sharedMacs(host, other, count).includes(mac)) return { other, mac };
   }
   return undefined;
+}
+
+/** Other hosts with a MAC address that is not one of a series: of all namespaces, or where strangers tell it too, of this one. */
+function withMac({ hosts }: Hosts, host: PhysicalHost, mac: string): PhysicalHost[] {
+  const own = within(host.metadata.namespace, mac);
+  const found = isOfSeries(hosts.countByIndex('byMac', mac))
+    ? isOfSeries(hosts.countByIndex('byMacWithin', own))
+      ? []
+      : hosts.byIndex('byMacWithin', own)
+    : hosts.byIndex('byMac', mac);
+  return found.filter((other) => keyOf(other) !== keyOf(host));
 }
 
 /** More hosts than that with one UUID or serial number are a series, whose text tells nothing: to compare each with each would not end. */
@@ -40,19 +51,30 @@ const MAX_SAME_TEXT = 256;
 /** Hosts that may stand for the same server, or share a MAC address that is not one of a series. */
 export function neighbours({ hosts }: Hosts, host: PhysicalHost): PhysicalHost[] {
   const found = new Map<string, PhysicalHost>();
-  const add = (index: string, value: string, most: number) => {
-    if (hosts.countByIndex(index, value) >= most) return;
-    for (const other of hosts.byIndex(index, value)) found.set(keyOf(other), other);
+  const add = (others: readonly PhysicalHost[]) => {
+    for (const other of others) found.set(keyOf(other), other);
   };
-  for (const key of serverKeys(host)) add('byServer', key, isAddressKey(key) ? Infinity : MAX_SAME_TEXT);
-  // With this host, which may not be in the cache yet.
-  for (const mac of macsOf(host)) if (!isOfSeries(hosts.countByIndex('byMac', mac))) add('byMac', mac, Infinity);
+  for (const key of serverKeys(host)) {
+    const own = within(host.metadata.namespace, key);
+    if (isAddressKey(key) || hosts.countByIndex('byServer', key) < MAX_SAME_TEXT) add(hosts.byIndex('byServer', key));
+    // Strangers that tell it in great numbers hide no neighbour.
+    else if (hosts.countByIndex('byServerWithin', own) < MAX_SAME_TEXT) add(hosts.byIndex('byServerWithin', own));
+  }
+  for (const mac of macsOf(host)) add(withMac({ hosts }, host, mac));
   found.delete(keyOf(host));
   return [...found.values()];
 }
 
-function counter({ hosts }: Hosts): (mac: string) => number {
-  return (mac) => hosts.countByIndex('byMac', mac);
+function counter({ hosts }: Hosts): CountMac {
+  return (mac, namespace) =>
+    namespace === undefined
+      ? hosts.countByIndex('byMac', mac)
+      : hosts.countByIndex('byMacWithin', within(namespace, mac));
+}
+
+/** The value of an index that holds a namespace's hosts only (`byMacWithin`, `byServerWithin`). */
+function within(namespace: string | undefined, value: string): string {
+  return `${namespace ?? ''}/${value}`;
 }
 
 function distance(host: PhysicalHost, other: PhysicalHost): number {

@@ -4,8 +4,8 @@ import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../crds/connection.ts';
 import { forceReasonOf } from '../crds/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { parseProviderID } from '../crds/providerID.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
+import { consumerOf, hostOfProviderID } from '../crds/references.ts';
 import type { Duplicate } from '../crds/sameServer.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../workflows/names.ts';
@@ -56,8 +56,8 @@ export class HostWatcher {
       machines.onChange(({ object, previous, type }) => {
         if (type === 'updated' && isSameConsumer(previous, object)) return;
         for (const host of hosts.byIndex('byConsumer', keyOf(object))) this.#queue.add(keyOf(host));
-        const named = parseProviderID(object.spec.providerID);
-        if (named) this.#queue.add(`${named.namespace}/${named.host}`);
+        const named = hostOfProviderID(object);
+        if (named) this.#queue.add(`${named.namespace}/${named.name}`);
       }),
       hosts.onChange(({ object, previous, type }) => {
         for (const key of affected(this.#deps.informers, object, previous)) this.#queue.add(key);
@@ -237,7 +237,7 @@ export class HostWatcher {
     // No run of a machine began it: a lost claim, or a machine that is gone.
     if (claim.releasedBy === undefined) return false;
     const ageMs = Date.now() - Date.parse(claim.since);
-    const consumer = host.spec.consumerRef;
+    const consumer = consumerOf(host);
     // An age that cannot be told counts as old.
     if (!consumer || !(ageMs < RELEASED_BY_RUN_MS)) return false;
     const { starter } = this.#deps;

@@ -12,7 +12,8 @@ import {
   LABEL_WATCH_FILTER,
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { parseProviderID, providerIDOf } from '../crds/providerID.ts';
+import { providerIDOf } from '../crds/providerID.ts';
+import { hostOfProviderID, namedConsumer } from '../crds/references.ts';
 import { isProviderIDOurs } from '../crds/handled.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { macsOf, serverKeys } from '../crds/sameServer.ts';
@@ -35,7 +36,7 @@ import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine, t
 /** The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved. */
 export interface Informers {
   /** By `byNamespace`, `byState` (`<namespace>/<state>`, '' is no state), `byConsumerUid`, `byConsumer` (`<namespace>/<machine>`),
-   * `byMac` (lower case), `byServer` (see `serverKeys`). */
+   * `byMac` (lower case), `byServer` (see `serverKeys`), and the two `...Within` a namespace (`<namespace>/<value>`). */
   readonly hosts: Informer<PhysicalHost>;
   /** By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster` (`<namespace>/<Cluster>`),
    * `byProviderID` (those that are not being deleted, of hosts in their own namespace). */
@@ -170,10 +171,14 @@ const hostIndexes = {
     const uid = consumerUidOf(host);
     return uid === undefined ? [] : [uid];
   },
-  byConsumer: ({ spec: { consumerRef } }: PhysicalHost) =>
-    consumerRef === undefined ? [] : [`${consumerRef.namespace}/${consumerRef.name}`],
+  byConsumer: (host: PhysicalHost) => {
+    const named = namedConsumer(host);
+    return named === undefined ? [] : [`${named.namespace}/${named.name}`];
+  },
   byMac: macsOf,
+  byMacWithin: (host: PhysicalHost) => macsOf(host).map((mac) => `${host.metadata.namespace ?? ''}/${mac}`),
   byServer: serverKeys,
+  byServerWithin: (host: PhysicalHost) => serverKeys(host).map((key) => `${host.metadata.namespace ?? ''}/${key}`),
 };
 
 const machineIndexes = {
@@ -185,10 +190,8 @@ const machineIndexes = {
     const { metadata, spec } = machine;
     const { providerID } = spec;
     if (!isProviderIDOurs(machine)) return [];
-    const isOfItsNamespace = parseProviderID(providerID)?.namespace === metadata.namespace;
-    return providerID === undefined || !isOfItsNamespace || metadata.deletionTimestamp !== undefined
-      ? []
-      : [providerID];
+    if (providerID === undefined || metadata.deletionTimestamp !== undefined) return [];
+    return hostOfProviderID(machine) === undefined ? [] : [providerID];
   },
   byOwner: (machine: Beskar7Machine) => {
     const owner = ownerMachineOf(machine);

@@ -1,6 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS } from './attempts.ts';
-import { AddressList, conditions, integer, list, map, oneOf, text, url } from './schema.ts';
+import { AddressList, conditions, integer, list, map, namespaceName, objectName, oneOf, text, url } from './schema.ts';
 import type { KubeObject } from './object.ts';
 
 /** Every phase that a machine can be in; the contract with users (architecture text). */
@@ -109,7 +109,10 @@ export const Beskar7MachineStatus = Type.Object({
   addresses: Type.Optional(AddressList),
   failureDomain: Type.Optional(text(256)),
   hostRef: Type.Optional(
-    Type.Object({ name: text(253), namespace: text(63) }, { description: 'The host that this machine runs on.' }),
+    Type.Object(
+      { name: objectName(), namespace: namespaceName() },
+      { description: 'The host that this machine runs on.' },
+    ),
   ),
   waitingFor: Type.Optional(
     Type.Object(

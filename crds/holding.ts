@@ -7,6 +7,7 @@ import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, LABEL_CON
 import type { PhysicalHost } from './physicalHost.ts';
 import { providerIDOf } from './providerID.ts';
 import { CONDITIONS, HOST_REASONS } from './reasons.ts';
+import { isConsumer } from './references.ts';
 
 /** Why a claim is lost for good: `missing` says that the annotation is gone, `unreadable` that it is not a whole claim. */
 export type Loss = 'missing' | 'unreadable';
@@ -62,14 +63,12 @@ export function isNamedBy({ metadata: { namespace = '', name } }: PhysicalHost, 
 
 /** Whether what is left of a host's marks means this machine. One that has another uid has to be the moved or restored one (rule 13). */
 function isLedTo(host: PhysicalHost, machine: Beskar7Machine): boolean {
-  const { namespace, name, uid = '' } = machine.metadata;
+  const { namespace, uid = '' } = machine.metadata;
   const { consumerRef } = host.spec;
   const marked = host.metadata.labels?.[LABEL_CONSUMER_UID];
   if (consumerRef === undefined)
     return host.metadata.namespace === namespace && (marked === uid || isNamedBy(host, machine));
-  if (consumerRef.namespace !== namespace || consumerRef.name !== name || host.metadata.namespace !== namespace)
-    return false;
-  return (consumerRef.uid ?? uid) === uid || isMovedConsumer(machine, host);
+  return isConsumer(host, machine) || isMovedConsumer(machine, host);
 }
 
 function repairsOf(host: PhysicalHost, machine: Beskar7Machine | undefined): Repair[] {

@@ -1,5 +1,5 @@
 import { Type, type Static } from '@sinclair/typebox';
-import { AddressList, conditions, integer, list, oneOf, text, time } from './schema.ts';
+import { AddressList, conditions, integer, list, namespaceName, objectName, oneOf, text, time } from './schema.ts';
 import { InspectionReport } from './inspectionReport.ts';
 import type { KubeObject } from './object.ts';
 
@@ -10,9 +10,6 @@ export type HostState = (typeof HOST_STATES)[number];
 export const INSPECTION_PHASES = ['Pending', 'Booting', 'InProgress', 'Complete', 'Failed', 'Timeout'] as const;
 export type InspectionPhase = (typeof INSPECTION_PHASES)[number];
 
-/** The DNS subdomain form of object names. */
-const NAME = '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$';
-
 export const RedfishConnection = Type.Object(
   {
     address: text(512, {
@@ -20,17 +17,14 @@ export const RedfishConnection = Type.Object(
       pattern: '^https?://[A-Za-z0-9._~:/%\\[\\]-]+$',
       description: 'Where the BMC answers, e.g. https://10.0.0.5 or https://[fd00::5]:8443.',
     }),
-    credentialsSecretRef: text(253, {
-      minLength: 1,
-      pattern: NAME,
+    credentialsSecretRef: objectName({
       description: 'Name of a Secret in the same namespace with the keys username and password.',
     }),
     insecureSkipVerify: Type.Optional(
       Type.Boolean({ default: false, description: 'Do not check the certificate of the BMC.' }),
     ),
     caBundleSecretRef: Type.Optional(
-      text(253, {
-        pattern: NAME,
+      objectName({
         description: 'Name of a Secret in the same namespace whose key ca.crt holds the CA of the BMC, in PEM.',
       }),
     ),
@@ -102,11 +96,11 @@ export const RedfishConnection = Type.Object(
 
 export const ConsumerRef = Type.Object(
   {
-    apiVersion: text(128, { minLength: 1 }),
-    kind: text(63, { minLength: 1 }),
-    name: text(253, { minLength: 1 }),
-    namespace: text(63, { minLength: 1 }),
-    uid: Type.Optional(text(64)),
+    apiVersion: text(128, { minLength: 1, pattern: '^[a-z0-9.-]+(/[a-z0-9]+)?$' }),
+    kind: text(63, { minLength: 1, pattern: '^[A-Za-z][A-Za-z0-9]*$' }),
+    name: objectName(),
+    namespace: namespaceName({ description: "The host's own: a reference to another namespace counts for nothing." }),
+    uid: Type.Optional(text(64, { pattern: '^[A-Za-z0-9-]+$' })),
   },
   { description: 'Who claimed this host. Written by Beskar7.' },
 );
@@ -188,7 +182,7 @@ const Handover = Type.Object(
     claim: text(64, { description: 'Id of the claim that these facts belong to.' }),
     openedAt: Type.Optional(time({ description: 'When the hardware had passed and bootstrap data could be read.' })),
     bootstrapSecret: Type.Optional(
-      text(253, { description: 'Name of the bootstrap data Secret; absent: none is due.' }),
+      objectName({ description: 'Name of the bootstrap data Secret; absent: none is due.' }),
     ),
     outcome: Type.Optional(oneOf(['Provisioned', 'Failed'])),
     reason: Type.Optional(text(256, { description: 'What the inspector said when it failed.' })),
@@ -209,7 +203,9 @@ const Enrollment = Type.Object(
           'The server was on when it was enrolled, and was not seen off since: it may run. False: it has to be off while it is free.',
       }),
     ),
-    secrets: Type.Optional(list(text(253), 16, { description: 'Secrets that may carry our finalizer for this host.' })),
+    secrets: Type.Optional(
+      list(objectName(), 16, { description: 'Secrets that may carry our finalizer for this host.' }),
+    ),
   },
   { description: 'Bookkeeping of enrolment.' },
 );

@@ -15,8 +15,8 @@ export function isOfSeries(hosts: number): boolean {
   return hosts >= SERIES;
 }
 
-/** How many hosts have a MAC address, in one form. */
-export type CountMac = (mac: string) => number;
+/** How many hosts have a MAC address, in one form; those of one namespace, or all. */
+export type CountMac = (mac: string, namespace?: string) => number;
 
 /** The values of a host by which others for the same server are found: each pair that `sharedBy` finds has one in common. */
 export function serverKeys(host: PhysicalHost): string[] {
@@ -43,7 +43,7 @@ export function macsOf({ spec, status }: PhysicalHost): string[] {
 
 /**
  * By what two hosts stand for the same server; undefined: nothing says so. Different UUIDs, or different serial numbers, say that
- * they do not, whatever MAC addresses their BMCs tell: so a BMC that claims those of others shuts nobody out.
+ * they do not, whatever MAC addresses their BMCs tell. MAC addresses count within a namespace only: a BMC may tell any.
  */
 export function sharedBy(a: PhysicalHost, b: PhysicalHost, countMac: CountMac = () => 2): SharedBy | undefined {
   if (isSamePlace(a, b)) return 'BMC address';
@@ -95,22 +95,22 @@ function toldOtherMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac): bo
 }
 
 /**
- * One MAC address is enough in a namespace, where one person answers for both. Across namespaces it has to be all of them: a BMC
- * of one tenant that claims those of others would shut them out.
+ * One MAC address is enough in a namespace, where the same people answer for both hosts. Across namespaces none is: a BMC of one
+ * tenant that tells those of others would shut them out.
  */
 function sharesMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac): boolean {
-  const ofOne = (host: PhysicalHost) => macsOf(host).filter((mac) => countMac(mac) < SERIES);
-  const [one, other] = [ofOne(a), ofOne(b)];
-  const shared = one.filter((mac) => other.includes(mac));
-  if (shared.length === 0) return false;
-  if (a.metadata.namespace === b.metadata.namespace) return true;
-  return shared.length === one.length && shared.length === other.length;
+  return isSameNamespace(a, b) && sharedMacs(a, b, countMac).length > 0;
 }
 
-/** MAC addresses that two hosts share, but for those of a series. */
+/** MAC addresses that two hosts share, but for those of a series. Hosts elsewhere make no series of those of one namespace. */
 export function sharedMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac): string[] {
   const others = macsOf(b);
-  return macsOf(a).filter((mac) => others.includes(mac) && countMac(mac) < SERIES);
+  const within = isSameNamespace(a, b) ? a.metadata.namespace : undefined;
+  return macsOf(a).filter((mac) => others.includes(mac) && countMac(mac, within) < SERIES);
+}
+
+function isSameNamespace(a: PhysicalHost, b: PhysicalHost): boolean {
+  return a.metadata.namespace === b.metadata.namespace;
 }
 
 /** Another host for the same server. */
@@ -127,6 +127,8 @@ export interface Duplicate {
  * What another host for the same server means to this one; of several the one that comes first. `others` may hold any hosts.
  * Of two, the one with a consumer comes first; else one that was enrolled at its present address (whoever names an address
  * without credentials shuts nobody out); else one whose server can be told; else the older.
+ * Where only what a BMC tells says so, and the other host is in another namespace, the one comes first whose BMC told it first,
+ * claimed or not: a BMC may tell whatever it likes, and must not shut out a host that was known before (decision 0020).
  */
 export function duplicateOf(
   host: PhysicalHost,
@@ -137,11 +139,36 @@ export function duplicateOf(
   for (const other of others) {
     if (isSameObject(host, other)) continue;
     const by = sharedBy(host, other, countMac);
-    if (by === undefined || (found !== undefined && !comesBefore(other, found.other))) continue;
-    const areBothClaimed = isHeld(host) && isHeld(other);
-    found = { other, by, areBothClaimed, isFirst: comesBefore(host, other) };
+    if (by === undefined) continue;
+    const duplicate = compared(host, other, by);
+    if (found === undefined || countsMore(duplicate, found)) found = duplicate;
   }
   return found;
+}
+
+function compared(host: PhysicalHost, other: PhysicalHost, by: SharedBy): Duplicate {
+  if (by !== 'BMC address' && !isSameNamespace(host, other))
+    return { other, by, areBothClaimed: false, isFirst: wasKnownBefore(host, other, by) };
+  return { other, by, areBothClaimed: isHeld(host) && isHeld(other), isFirst: comesBefore(host, other) };
+}
+
+/** What holds a host back counts more than what does not: a stranger that comes after it hides no neighbour that comes before it. */
+function countsMore(a: Duplicate, b: Duplicate): boolean {
+  const weight = ({ areBothClaimed, isFirst }: Duplicate) => (areBothClaimed ? 2 : isFirst ? 0 : 1);
+  return weight(a) === weight(b) ? comesBefore(a.other, b.other) : weight(a) > weight(b);
+}
+
+/** Whether what the two share was recorded of `a` first. A record without a time is as old as its object. */
+function wasKnownBefore(a: PhysicalHost, b: PhysicalHost, by: Exclude<SharedBy, 'BMC address'>): boolean {
+  const since = (host: PhysicalHost) => {
+    const { uuidSince, serialNumberSince } = recordedServer(host) ?? {};
+    const known = by === 'serial number' ? serialNumberSince : uuidSince;
+    const { creationTimestamp = '9', uid = '' } = host.metadata;
+    const atMs = Date.parse(known ?? creationTimestamp);
+    return [Number.isNaN(atMs) ? Infinity : atMs, `${creationTimestamp} ${uid}`] as const;
+  };
+  const [one, other] = [since(a), since(b)];
+  return one[0] === other[0] ? one[1] < other[1] : one[0] < other[0];
 }
 
 function isSameObject(a: PhysicalHost, b: PhysicalHost): boolean {

@@ -25,6 +25,16 @@ export function text(maxLength: number, options: Options & { pattern?: string; m
   return Type.String({ ...options, maxLength });
 }
 
+/** The name of an object: a DNS subdomain (RFC 1123), as Kubernetes has it. */
+export function objectName(options: Options = {}) {
+  return text(253, { ...options, minLength: 1, pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$' });
+}
+
+/** The name of a namespace: a DNS label. */
+export function namespaceName(options: Options = {}) {
+  return text(63, { ...options, minLength: 1, pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$' });
+}
+
 /** RFC 3339 time. Kept as the ISO string that Kubernetes sends. */
 export function time(options: Options = {}) {
   return Type.String({ ...options, format: 'date-time', maxLength: 40 });

@@ -15,6 +15,9 @@ export interface ServerRecord extends ServerShown {
   readonly address: string;
   /** Which system of that BMC: the last part of its path. */
   readonly systemID?: string;
+  /** Since when its BMC has told this UUID, and this serial number: by that hosts of several namespaces are told apart (`duplicateOf`). */
+  readonly uuidSince?: string;
+  readonly serialNumberSince?: string;
 }
 
 /** What comparing a recorded server with a shown one comes to. `unconfirmed`: what was recorded is not shown (now). */
@@ -131,18 +134,31 @@ function hostIn({ hostname }: URL): string {
   return [a >> 8, a & 255, b >> 8, b & 255].join('.');
 }
 
-/** What is to be recorded of a host whose BMC shows that. */
+/**
+ * What is to be recorded of a host whose BMC shows that. What was recorded before and still is shown keeps its time; the rest is
+ * known from `now` on (ISO time).
+ */
 export function recordOf(
   spec: Pick<PhysicalHost['spec'], 'redfishConnection'>,
   shown: ServerShown & { systemID?: string },
+  before?: ServerRecord,
+  now = new Date().toISOString(),
 ) {
   const { address, systemID } = bmcPlace(spec);
   const id = shown.systemID ?? systemID;
+  const isSameUuid = usableUuid(shown.uuid) === usableUuid(before?.uuid);
+  const isSameSerial = usableSerial(shown.serialNumber) === usableSerial(before?.serialNumber);
+  const [uuidSince, serialNumberSince] = [
+    usableUuid(shown.uuid) && ((isSameUuid ? before?.uuidSince : undefined) ?? now),
+    usableSerial(shown.serialNumber) && ((isSameSerial ? before?.serialNumberSince : undefined) ?? now),
+  ];
   return {
     address,
     ...(id === undefined ? {} : { systemID: id }),
     ...(shown.uuid === undefined ? {} : { uuid: shown.uuid.slice(0, MAX_TEXT) }),
+    ...(uuidSince === undefined ? {} : { uuidSince }),
     ...(shown.serialNumber === undefined ? {} : { serialNumber: shown.serialNumber.slice(0, MAX_TEXT) }),
+    ...(serialNumberSince === undefined ? {} : { serialNumberSince }),
   } satisfies ServerRecord;
 }
 
@@ -160,7 +176,9 @@ export function parseServer(text: string | undefined): ServerRecord | undefined 
   if (typeof value !== 'object' || value === null) return undefined;
   const record = value as Record<string, unknown>;
   const isText = (field: string) => record[field] === undefined || typeof record[field] === 'string';
-  const isRecord = typeof record.address === 'string' && ['systemID', 'uuid', 'serialNumber'].every(isText);
+  const isRecord =
+    typeof record.address === 'string' &&
+    ['systemID', 'uuid', 'serialNumber', 'uuidSince', 'serialNumberSince'].every(isText);
   return isRecord ? (value as ServerRecord) : undefined;
 }
 
@@ -179,10 +197,16 @@ export function recordedServer({ metadata, spec, status }: PhysicalHost): Server
   const { hardware } = status ?? {};
   if (hardware === undefined) return undefined;
   const { uuid, serialNumber } = hardware;
-  return recordOf(spec, {
+  // Since when is lost with the annotation: at the latest since the host is there.
+  const {
+    uuidSince: _uuid,
+    serialNumberSince: _serial,
+    ...record
+  } = recordOf(spec, {
     ...(uuid === undefined ? {} : { uuid }),
     ...(serialNumber === undefined ? {} : { serialNumber }),
   });
+  return record;
 }
 
 /** Whether the host still has the BMC address (and system, where it names one) at which its server was recorded. */

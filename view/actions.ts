@@ -3,11 +3,14 @@ import { claimOf } from '../crds/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
+import { namedHost } from '../crds/references.ts';
 import type { Action } from '../web/shared/api.ts';
 
 /** What can be done with a machine; what makes no sense now says why. */
-export function machineActions({ metadata, status }: Beskar7Machine): Action[] {
+export function machineActions(machine: Beskar7Machine): Action[] {
+  const { metadata, status } = machine;
   const { deletionTimestamp } = metadata;
+  const host = namedHost(machine);
   const phase = status?.phase ?? 'Pending';
   const going = deletionTimestamp === undefined ? undefined : 'The machine is being deleted.';
   const mayRetry = phase === 'Failed';
@@ -33,9 +36,9 @@ export function machineActions({ metadata, status }: Beskar7Machine): Action[] {
     {
       kind: 'cancel',
       consequences: [
-        status?.hostRef === undefined
+        host === undefined
           ? 'The wait for a host ends.'
-          : `The server ${status.hostRef.name} is switched off, and seen off, before it is free for others.`,
+          : `The server ${host.name} is switched off, and seen off, before it is free for others.`,
         'The machine becomes Failed with the reason Cancelled. It does not begin again by itself.',
         'The same as `temporal workflow cancel`.',
       ],

@@ -4,6 +4,7 @@ import { findCondition } from '../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
+import { namedConsumer, namedHost } from '../crds/references.ts';
 import type { CapiMachine } from '../kube/resource.ts';
 import type { Progress } from '../workflows/messages.ts';
 import {
@@ -60,7 +61,7 @@ export function explainMachine(machine: Beskar7Machine, around: Around = {}): Ex
   const phase = machine.status?.phase ?? 'Pending';
   const conditions = machine.status?.conditions;
   const ready = findCondition(conditions, CONDITIONS.ready);
-  const hostName = host?.metadata.name ?? machine.status?.hostRef?.name;
+  const hostName = host?.metadata.name ?? namedHost(machine)?.name;
   const meaning = meaningOf(ready?.reason, progress);
   const fill = filled(machineLines(machine, hostName, owner, flags));
   const raised = [CONDITIONS.paused, CONDITIONS.writeRefused, 'SpecChangeIgnored'].flatMap((type) => {
@@ -187,12 +188,10 @@ export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | '
   const ready = findCondition(conditions, CONDITIONS.ready);
   const bmc = findCondition(conditions, CONDITIONS.redfishReachable);
   const isGoing = deletionTimestamp !== undefined;
-  const ofConsumer = consumerRef && wordsFor(consumerRef.namespace, flags);
+  const consumer = namedConsumer(host);
   const fill = filled({
     explainMachine:
-      consumerRef && ofConsumer
-        ? `${ofConsumer.plugin} explain machine/${consumerRef.name}`
-        : `${words.plugin} machines`,
+      consumer === undefined ? `${words.plugin} machines` : `${words.plugin} explain machine/${consumer.name}`,
     force: `${words.plugin} force-release ${name} --reason "why"`,
     edit: `${words.kubectl} edit physicalhost ${name}`,
     secret: `${words.kubectl} edit secret ${redfishConnection.credentialsSecretRef}`,
@@ -216,9 +215,14 @@ export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | '
       ...(bmc && bmc.status !== 'True' && bmc.reason !== ready?.reason ? [`${bmc.reason}: ${bmc.message}`] : []),
       ...raised.map(({ type, message }) => `${type}: ${message}`),
       ...(unschedulable === undefined ? [] : [`It is not offered to machines: ${unschedulable || 'no reason given'}.`]),
-      ...(consumerRef
+      ...(consumer
         ? [
-            `It is claimed by machine ${consumerRef.namespace}/${consumerRef.name}${claim ? `, which ${STAGE_MEANINGS[claim.stage]}` : ''}.`,
+            `It is claimed by machine ${consumer.namespace}/${consumer.name}${claim ? `, which ${STAGE_MEANINGS[claim.stage]}` : ''}.`,
+          ]
+        : []),
+      ...(consumerRef !== undefined && consumer === undefined
+        ? [
+            `Its spec.consumerRef names ${consumerRef.kind} ${consumerRef.namespace}/${consumerRef.name}, which is no Beskar7Machine of its namespace: Beskar7 does nothing for it.`,
           ]
         : []),
     ],

@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { ApiDependencies } from '../api/index.ts';
 import type { Informers } from '../controllers/index.ts';
+import { consumerOf } from '../crds/references.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';
@@ -32,8 +33,9 @@ export function callbackDependencies(parts: {
     logger: logger.child({ part: 'api' }),
     hostsByMac: (mac) => informers.hosts.byIndex('byMac', mac),
     machineOf: async (host) => {
-      const { namespace, name, uid } = host.spec.consumerRef ?? {};
-      if (namespace === undefined || name === undefined) return undefined;
+      const consumer = consumerOf(host);
+      if (consumer === undefined) return undefined;
+      const { namespace, name, uid } = consumer;
       const cached = informers.machines.get(namespace, name);
       if (cached?.metadata.uid === uid) return cached;
       return kube.get(MACHINES, namespace, name, { timeoutMs: GET_MS }).catch((error: unknown) => {

@@ -17,6 +17,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../crds/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
+import { consumerOf } from '../crds/references.ts';
 import { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { RedfishPool } from '../redfish/index.ts';
@@ -357,7 +358,9 @@ function servesRequests(roles: readonly Role[]): boolean {
 /** The trace of a machine by the claim on its host: for machines whose run another process has started. */
 function traceOfMachine(informers: Informers): (namespace: string, machine: string) => string | undefined {
   return (namespace, machine) => {
-    const [host] = informers.hosts.byIndex('byConsumer', `${namespace}/${machine}`);
+    const { uid } = informers.machines.get(namespace, machine)?.metadata ?? {};
+    const hosts = informers.hosts.byIndex('byConsumer', `${namespace}/${machine}`);
+    const host = hosts.find((one) => uid !== undefined && consumerOf(one)?.uid === uid);
     return host && claimOf(host)?.traceparent?.split('-')[1];
   };
 }

@@ -2,6 +2,7 @@ import type { RouterContext } from '@koa/router';
 import { claimOf, type Claim } from '../../crds/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { MACHINE_REASONS } from '../../crds/reasons.ts';
+import { isConsumer } from '../../crds/references.ts';
 import { hostKeyOf, matchesHash, type HostKey } from '../auth.ts';
 import { bootScript, normalizeMac } from '../bootScript.ts';
 import { bootClosed, inspectionOf } from '../claimWindow.ts';
@@ -67,8 +68,7 @@ export async function answerScript(
     throw notFound('the Secret of the claim is gone or does not match its hash');
   }
   const machine = await parts.deps.machineOf(host);
-  const uid = host.spec.consumerRef?.uid;
-  if (machine === undefined || (uid !== undefined && machine.metadata.uid !== uid)) {
+  if (machine === undefined || !isConsumer(host, machine)) {
     throw notFound('the machine that claimed the host is gone');
   }
   const { namespace = '', name } = host.metadata;

@@ -3,6 +3,7 @@ import { MACHINE_PHASES, type Beskar7Machine, type MachinePhase } from '../../cr
 import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../crds/names.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../../crds/reasons.ts';
+import { namedConsumer, namedHost } from '../../crds/references.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
 import { CliError, EXIT } from '../exit.ts';
 import type { Colour } from '../io.ts';
@@ -55,7 +56,7 @@ export function listHosts(session: Session, flags: ListFlags): Promise<void> {
       value: (host) => bmcOf(host)?.reason,
       colour: (host) => (bmcOf(host)?.status === 'False' ? 'red' : undefined),
     },
-    { header: 'MACHINE', value: ({ spec, metadata }) => nameFrom(spec.consumerRef, metadata.namespace) },
+    { header: 'MACHINE', value: (host) => namedConsumer(host)?.name },
     { header: 'REASON', value: reasonOfHost },
     {
       header: 'MODEL',
@@ -81,7 +82,7 @@ export function listHosts(session: Session, flags: ListFlags): Promise<void> {
 /** `kubectl beskar7 machines`. */
 export function listMachines(session: Session, flags: ListFlags): Promise<void> {
   const columns: Column<Beskar7Machine>[] = [
-    { header: 'HOST', value: ({ status, metadata }) => nameFrom(status?.hostRef, metadata.namespace) },
+    { header: 'HOST', value: (machine) => namedHost(machine)?.name },
     { header: 'REASON', value: (machine) => readyOf(machine)?.reason },
     { header: 'ADDRESS', value: ({ status }) => status?.addresses?.[0]?.address, isWide: true },
     { header: 'ZONE', value: ({ status }) => status?.failureDomain, isWide: true },
@@ -170,11 +171,6 @@ function chosen<T extends string>(text: string | undefined, all: readonly T[], w
     if (found === undefined) throw new CliError(EXIT.usage, `"${word}" is no ${what}; there are ${all.join(', ')}.`);
     return found;
   });
-}
-
-/** The name; with the namespace where that is another one. */
-function nameFrom(at: { namespace: string; name: string } | undefined, here: string | undefined): string | undefined {
-  return at && (at.namespace === here ? at.name : `${at.namespace}/${at.name}`);
 }
 
 function words(...parts: (string | undefined)[]): string {

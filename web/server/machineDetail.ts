@@ -1,6 +1,7 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../crds/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { isConsumer, namedHost } from '../../crds/references.ts';
 import { summarize, type HardwareSummary } from '../../crds/requirements.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { machineActions } from '../../view/actions.ts';
@@ -98,11 +99,12 @@ function waitingOf(row: MachineRow, last: LastRun | undefined): MachineDetail['w
   return { text: row.message ?? 'its provisioning to begin', since: row.since };
 }
 
-/** The host that it is on, or that is being got ready for it. */
-function hostOf({ hosts }: WebDependencies, { metadata, status }: Beskar7Machine): PhysicalHost | undefined {
-  const { namespace = '', name } = metadata;
-  const claimed = hosts.byIndex('byConsumer', `${namespace}/${name}`)[0];
-  return claimed ?? (status?.hostRef && hosts.get(status.hostRef.namespace, status.hostRef.name));
+/** The host that it is on, or that is being got ready for it: one that leads back to it. */
+function hostOf({ hosts }: WebDependencies, machine: Beskar7Machine): PhysicalHost | undefined {
+  const { namespace = '', name } = machine.metadata;
+  const named = namedHost(machine);
+  const all = [...hosts.byIndex('byConsumer', `${namespace}/${name}`), named && hosts.get(named.namespace, named.name)];
+  return all.find((host) => host !== undefined && isConsumer(host, machine));
 }
 
 /** `measured` is what the run compared: the host may have been released since. */

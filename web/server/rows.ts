@@ -3,6 +3,7 @@ import { findCondition } from '../../crds/conditions.ts';
 import { LABEL_ZONE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
+import { namedConsumer, namedHost } from '../../crds/references.ts';
 import type { HostRow, MachineRow } from '../shared/api.ts';
 
 /** Of a server with more ports the first ones are searched. */
@@ -14,7 +15,7 @@ export function hostRow(host: PhysicalHost): HostRow {
   const { manufacturer, model, serialNumber } = status?.hardware ?? {};
   const zone = metadata.labels?.[LABEL_ZONE];
   const bmc = findCondition(status?.conditions, CONDITIONS.redfishReachable)?.reason;
-  const consumer = spec.consumerRef;
+  const consumer = namedConsumer(host);
   const macs = [...(spec.bootMACAddress === undefined ? [] : [spec.bootMACAddress]), ...(status?.macAddresses ?? [])];
   return {
     namespace: metadata.namespace ?? '',
@@ -27,7 +28,7 @@ export function hostRow(host: PhysicalHost): HostRow {
     ...(zone === undefined ? {} : { zone }),
     ...(status?.powerState === undefined ? {} : { power: status.powerState }),
     ...(bmc === undefined ? {} : { bmc }),
-    ...(consumer === undefined ? {} : { consumer: { namespace: consumer.namespace, name: consumer.name } }),
+    ...(consumer === undefined ? {} : { consumer }),
     createdAt: metadata.creationTimestamp ?? '',
     revision: metadata.resourceVersion ?? '',
   };
@@ -40,12 +41,13 @@ export function hostRow(host: PhysicalHost): HostRow {
 export function machineRow(machine: Beskar7Machine, since?: string): MachineRow {
   const { metadata, status } = machine;
   const condition = findCondition(status?.conditions, CONDITIONS.machineProvisioned);
-  const { hostRef, failureDomain } = status ?? {};
+  const host = namedHost(machine);
+  const failureDomain = status?.failureDomain;
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name,
     phase: status?.phase ?? 'Pending',
-    ...(hostRef === undefined ? {} : { host: { namespace: hostRef.namespace, name: hostRef.name } }),
+    ...(host === undefined ? {} : { host }),
     ...(failureDomain === undefined ? {} : { zone: failureDomain }),
     ...(condition === undefined ? {} : { reason: condition.reason, message: condition.message }),
     since: since ?? condition?.lastTransitionTime ?? metadata.creationTimestamp ?? '',

@@ -66,6 +66,21 @@ describe('with the nonce', () => {
     expect(await scene.call('GET', PATH)).toMatchObject(isNotFound);
     expect(scene.events).toMatchObject([{ type: 'Warning', reason: 'InvalidBootConfiguration' }]);
   });
+  test.each([
+    ['another namespace', { namespace: 'victim', uid: 'm-1' }],
+    ['no uid', { uid: undefined }],
+    ['the uid of another machine', { uid: 'm-2' }],
+  ])('a tenant that makes its own host name a machine of %s gets no script of it', async (_what, of) => {
+    const consumerRef = {
+      apiVersion: 'v1',
+      kind: 'Beskar7Machine',
+      namespace: 'default',
+      name: 'worker-01',
+      uid: 'm-1',
+    };
+    scene.host({ spec: { consumerRef: { ...consumerRef, ...of } as never } });
+    for (const path of [PATH, BY_MAC]) expect(await scene.call('GET', path)).toMatchObject(isNotFound);
+  });
   test('is served also when InProgress cannot be written', async () => {
     scene.kube.before = ({ verb }) => {
       if (verb === 'patch') throw new Error('the API server is away');

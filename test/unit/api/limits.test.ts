@@ -128,9 +128,9 @@ function apply(target: unknown, patch: unknown): unknown {
 }
 
 describe('signals', () => {
-  const consumerRef = { apiVersion: 'v1', kind: 'Beskar7Machine', name: 'm', namespace: 'n' };
+  const consumerRef = { apiVersion: 'v1', kind: 'Beskar7Machine', name: 'm', namespace: 'n', uid: 'm-1' };
   const redfishConnection = { address: 'https://10.0.0.5', credentialsSecretRef: 'bmc' };
-  const host = { metadata: { name: 'h' }, spec: { consumerRef, redfishConnection } };
+  const host = { metadata: { name: 'h', namespace: 'n' }, spec: { consumerRef, redfishConnection } };
   function scene(timeoutMs: number) {
     const logged: string[] = [];
     const warn = (_fields: unknown, message?: string) => void logged.push(message ?? '');
@@ -141,6 +141,17 @@ describe('signals', () => {
     const logger = { debug: warn, info: warn, warn, error: warn };
     return { logged, sent, signals: new RunSignals({ logger, signal }, timeoutMs) };
   }
+  test.each([
+    ['of another namespace', { namespace: 'victim' }],
+    ['without a uid', { uid: undefined as never }],
+  ])('a host whose tenant has made it name a machine %s signals no run', async (_what, of) => {
+    const { logged, sent, signals } = scene(2_000);
+    const forged = { ...host, spec: { ...host.spec, consumerRef: { ...consumerRef, ...of } } };
+    signals.send('inspectionReported', forged, 'c-1', { isNews: true });
+    await signals.drain(1);
+    expect(sent).toEqual([]);
+    expect(logged).toEqual([expect.stringContaining('names no machine of its namespace')]);
+  });
   test('a bounded number is under way, and stopping does not wait for ever', async () => {
     const { logged, sent, signals } = scene(2_000);
     for (let index = 0; index < 1001; index += 1) signals.send('osReported', host, `c-${index}`, { isNews: false });

@@ -8,6 +8,7 @@ import {
   compareServer,
   isAccepted,
   recordedServer,
+  recordOf,
   serializeServer,
   usableSerial,
   usableUuid,
@@ -161,7 +162,7 @@ describe('two hosts for one server', () => {
       undefined,
     ],
     ['a BMC elsewhere that claims many', { macs: [mac] }, { macs: [mac, other], namespace: 'theirs' }, undefined],
-    ['the same BMC elsewhere', { macs: [mac] }, { macs: [mac], namespace: 'theirs' }, 'MAC addresses'],
+    ['a BMC elsewhere that tells the same ones', { macs: [mac] }, { macs: [mac], namespace: 'theirs' }, undefined],
   ])('%s', (_what, one, two, expected) => {
     expect(sharedBy(enrolled('a', one), enrolled('b', two))).toBe(expected);
     expect(sharedBy(enrolled('b', two), enrolled('a', one))).toBe(expected);
@@ -201,6 +202,60 @@ describe('two hosts for one server', () => {
     expect(duplicateOf(live, [free, second])).toMatchObject({
       areBothClaimed: true,
       other: { metadata: { name: 'd' } },
+    });
+  });
+
+  describe('a BMC of another namespace that tells the UUID, serial number and MAC addresses of a known server', () => {
+    const held = { state: 'Ready' } as const;
+    const known = (namespace: string, name: string, since: string, claimed: boolean): PhysicalHost => {
+      const made = enrolled(name, { namespace, created: early, address: `https://${name}.${namespace}` });
+      const record = {
+        ...bmcPlace(made.spec),
+        uuid: UUID,
+        uuidSince: since,
+        serialNumber: 'A-001',
+        serialNumberSince: since,
+      };
+      const annotations = { 'beskar7.io/server': serializeServer(record) };
+      const of = claimed ? claimedHost('HandedOver', held, {}) : made;
+      const metadata = {
+        ...of.metadata,
+        ...made.metadata,
+        annotations: { ...of.metadata.annotations, ...annotations },
+      };
+      return { ...of, metadata, spec: { ...of.spec, ...made.spec }, status: { ...of.status, macAddresses: [mac] } };
+    };
+    test.each([
+      ['free', false, false],
+      ['claimed by a machine of its tenant', false, true],
+      ['as the server itself is', true, true],
+    ])('shuts it out neither when it is %s', (_what, victimIsClaimed, attackerIsClaimed) => {
+      const victim = known('theirs', 'victim', early, victimIsClaimed);
+      const attacker = known('tenant', 'attacker', late, attackerIsClaimed);
+      // Its object is older: what counts is since when its BMC tells it.
+      attacker.metadata.creationTimestamp = '2020-01-01T00:00:00Z';
+      expect(duplicateOf(victim, [attacker])).toMatchObject({ isFirst: true, areBothClaimed: false });
+      expect(duplicateOf(attacker, [victim])).toMatchObject({ isFirst: false });
+    });
+    test('nor hides another host of its own namespace that comes first', () => {
+      const victim = known('theirs', 'victim', early, false);
+      const neighbour = known('theirs', 'neighbour', early, true);
+      const attackers = [0, 1, 2].map((at) => known('tenant', `attacker-${at}`, late, true));
+      expect(duplicateOf(victim, [...attackers, neighbour])).toMatchObject({
+        isFirst: false,
+        other: { metadata: { name: 'neighbour' } },
+      });
+    });
+    test('since when is kept as long as it tells the same, and begins again when it tells another', () => {
+      const spec = { redfishConnection: { address: 'https://10.0.0.5', credentialsSecretRef: 'bmc' } };
+      const first = recordOf(spec, { uuid: UUID }, undefined, early);
+      expect(first).toMatchObject({ uuidSince: early });
+      const more = recordOf(spec, { uuid: SWAPPED, serialNumber: 'A-001' }, first, late);
+      expect(more).toMatchObject({ uuidSince: early, serialNumberSince: late });
+      expect(recordOf(spec, { uuid: UUID, serialNumber: 'A-002' }, more, '2026-03-01T00:00:00Z')).toMatchObject({
+        uuidSince: early,
+        serialNumberSince: '2026-03-01T00:00:00Z',
+      });
     });
   });
 

@@ -60,7 +60,7 @@ describe('every reason has a meaning', () => {
 
   test.each(Object.values(HOST_REASONS))('of a host: %s', (reason) => {
     expect(HOST_MEANINGS).toHaveProperty(reason);
-    const consumerRef = { namespace: 'other', name: 'm' };
+    const consumerRef = { kind: 'Beskar7Machine', namespace: 'ns', name: 'm' };
     for (const spec of [{}, { consumerRef }]) {
       const { next, youCan } = explainHost(
         host(
@@ -89,10 +89,10 @@ describe('every reason has a meaning', () => {
         {},
         {
           metadata: { annotations: { 'beskar7.io/claim': JSON.stringify(claim) } },
-          spec: { consumerRef: { namespace: 'other', name: 'm' } },
+          spec: { consumerRef: { kind: 'Beskar7Machine', namespace: 'ns', name: 'm' } },
         },
       );
-      expect(explainHost(held).why).toContain(`It is claimed by machine other/m, which ${STAGE_MEANINGS[stage]}.`);
+      expect(explainHost(held).why).toContain(`It is claimed by machine ns/m, which ${STAGE_MEANINGS[stage]}.`);
     }
   });
 });

@@ -60,6 +60,43 @@ test('a force release asks for a reason, and writes it with who asked', async ()
   ]);
 });
 
+test('a machine whose status names a host of others shows nothing of that host: only one that leads back to it counts', async () => {
+  const [id, digest] = ['c-1', 'sha256:1'];
+  const held = {
+    metadata: {
+      annotations: { [ANNOTATION_CLAIM]: serializeClaim({ ...JSON.parse(releasing), stage: 'Armed', attempt: 7 }) },
+    },
+    status: { inspection: { claim: id, reportDigest: digest }, inspectionReport: { cpus: [{ cores: 64 }] } },
+  };
+  const consumerRef = {
+    apiVersion: 'v',
+    kind: 'Beskar7Machine',
+    name: 'theirs',
+    namespace: 'victim',
+    uid: 'uid-theirs',
+  };
+  for (const namespace of ['victim', 'default']) {
+    const of = { ...consumerRef, namespace };
+    const base = host('rack1-01', { namespace });
+    scene.hosts.put({
+      ...base,
+      metadata: { ...base.metadata, ...held.metadata },
+      spec: { ...base.spec, consumerRef: of },
+      status: held.status as never,
+    });
+    const mine = machine('worker-1', 'Failed');
+    scene.machines.put({
+      ...mine,
+      spec: { ...mine.spec, hardwareRequirements: { minCPUCores: 1 } },
+      status: { phase: 'Failed', hostRef: { namespace, name: 'rack1-01' } },
+    });
+    const { body } = await client.get<MachineDetail>('api/machines/default/worker-1');
+    expect(body.attempt).toBeUndefined();
+    expect(body.requirements).toEqual([{ name: 'CPU cores', unit: 'cores', asked: 1 }]);
+    if (namespace === 'victim') expect(JSON.stringify(body)).not.toContain('victim');
+  }
+});
+
 test('a machine shows its steps and what it waits for; without Temporal it says so, and shows the rest', async () => {
   scene.machines.put(machine('worker-1', 'Inspecting'));
   const step = {
