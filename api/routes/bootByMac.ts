@@ -1,6 +1,7 @@
 import type { RouterContext } from '@koa/router';
 import { claimOf, type Claim } from '../../crds/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { nameFor } from '../../crds/sameServer.ts';
 import { isConflict, isNotFound } from '../../kube/error.ts';
 import type { HostKey } from '../auth.ts';
 import { normalizeMac } from '../bootScript.ts';
@@ -8,14 +9,17 @@ import { bootClosed, inspectionOf } from '../claimWindow.ts';
 import { notFound, unavailable } from '../errors.ts';
 import { limitHost, noteClaim, type ExchangeState } from '../exchange.ts';
 import { patchStatus, readHost, replacement, type StatusPatch } from '../hostFacts.ts';
+import { ownerOfMac } from '../macOwner.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerScript } from './boot.ts';
 
 /** How often the pin is tried again when the host was changed meanwhile. */
 const CONFLICTS = 5;
+/** How many hosts an event of a contested MAC address is about, and how many it names. */
+const MAX_TOLD = 3;
 
 /**
- * `GET /boot?mac=` (rule 25): the script of the one armed host with this MAC, for DHCP servers that hand out one fixed URL. There
+ * `GET /boot?mac=` (rule 25): the script of the armed host that this MAC stands for (`ownerOfMac`), for DHCP servers that hand out one fixed URL. There
  * is no nonce: the first fetch pins the source address (and begins the inspection: `InProgress`), others get the 404. One PATCH by compare-and-swap both pins and proves that
  * the cached host is live, so that no GET is needed.
  */
@@ -24,7 +28,7 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
     ctx.state.route = '/boot?mac=';
     const mac = normalizeMac(typeof ctx.query.mac === 'string' ? ctx.query.mac : undefined);
     if (mac === undefined) throw notFound('the MAC address is missing or malformed');
-    const cached = onlyHostOf(parts, mac);
+    const cached = ownerOf(parts, mac, ctx.state.source);
     const key = { namespace: cached.metadata.namespace ?? '', host: cached.metadata.name };
     ctx.state.key = key;
     limitHost(parts, key, ctx.state.source);
@@ -34,13 +38,31 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
   };
 }
 
-function onlyHostOf(parts: ApiParts, mac: string): PhysicalHost {
-  const hosts = parts.deps.hostsByMac(mac);
-  const distinct = new Map(hosts.map((host) => [`${host.metadata.namespace}/${host.metadata.name}`, host]));
-  const [first, second] = distinct.values();
-  if (first === undefined) throw notFound('no host has this MAC address');
-  if (second !== undefined) throw notFound(`several hosts have this MAC address: ${[...distinct.keys()].join(', ')}`);
-  return first;
+/** Throws the 404. That the MAC address of a server is contested which should boot now is told on its host: it waits in vain otherwise. */
+function ownerOf(parts: ApiParts, mac: string, source: string): PhysicalHost {
+  const mayBoot = (host: PhysicalHost) => {
+    const claim = claimOf(host);
+    return claim !== undefined && bootClosed(host, claim, parts.waits, Date.now()) === undefined;
+  };
+  const owner = ownerOfMac(mac, { hostsByMac: parts.deps.hostsByMac, mayBoot });
+  if (owner.kind === 'host') return owner.host;
+  if (owner.kind === 'unknown') throw notFound('no host has this MAC address');
+  const { hosts } = owner;
+  for (const host of hosts.filter(mayBoot).slice(0, MAX_TOLD)) {
+    limitHost(parts, { namespace: host.metadata.namespace ?? '', host: host.metadata.name }, source);
+    const others = hosts.filter((other) => other !== host).map((other) => nameFor(host, other));
+    const names = [...new Set(others)].slice(0, MAX_TOLD).join(', ');
+    parts.deps.recorder.event(
+      host,
+      'Warning',
+      'BootScriptRefused',
+      `No boot script is served for MAC address ${mac}: ${names} ${others.length === 1 ? 'has' : 'have'} it as well, and nothing tells whose it is. ` +
+        'Set spec.bootMACAddress on the host whose server it is, and only there; the server asks again with its next boot.',
+    );
+  }
+  throw notFound(
+    `several hosts have this MAC address: ${hosts.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`).join(', ')}`,
+  );
 }
 
 /** The host as it is live, with its script pinned to `source`. Throws the 404. */

@@ -1,6 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { macsOf } from '../../../crds/sameServer.ts';
 import { HOSTS, SECRETS } from '../../../kube/resource.ts';
-import { base64, BOOT_SECRET, CLAIM, inMs, machine, MAC, NONCE, OLD_TOKEN, Scene, TOKEN } from './scene.ts';
+import {
+  base64,
+  BOOT_SECRET,
+  CLAIM,
+  inMs,
+  machine,
+  MAC,
+  NONCE,
+  OLD_TOKEN,
+  Scene,
+  TOKEN,
+  type HostOptions,
+} from './scene.ts';
 
 const PATH = `/api/v1/boot/default/server-01/${NONCE}`;
 const BY_MAC = `/api/v1/boot?mac=${MAC}`;
@@ -202,6 +215,68 @@ describe('by MAC', () => {
     expect(await scene.call('GET', BY_MAC)).toMatchObject(isNotFound);
     expect(scene.kube.calls).toEqual([]);
     expect(JSON.stringify(scene.logs)).toContain('several hosts have this MAC address');
+    expect(scene.events).toMatchObject([
+      { object: 'server-01', reason: 'BootScriptRefused', message: expect.stringContaining('PhysicalHost server-02') },
+      { object: 'server-02', reason: 'BootScriptRefused', message: expect.stringContaining('PhysicalHost server-01') },
+    ]);
+  });
+  describe('a BMC that tells MAC addresses of others', () => {
+    const told = (...macAddresses: string[]): HostOptions => ({
+      spec: { bootMACAddress: undefined as never },
+      status: { macAddresses },
+    });
+    const more = Array.from({ length: 127 }, (_, n) => `02:b7:00:00:01:${n.toString(16).padStart(2, '0')}`);
+    const theirs = {
+      consumerRef: { apiVersion: 'v1', kind: 'Beskar7Machine', namespace: 'default', name: 'x', uid: 'x' },
+    };
+    /** The cache finds each host by all its addresses, as the index does. */
+    const cached = (...names: string[]) => {
+      const hosts = names.map((name) => scene.live(name));
+      scene.cached = (mac) => hosts.filter((host) => macsOf(host).includes(mac));
+    };
+
+    test('of 128 hosts: one whose address stands in its spec boots, and so does one whose BMC tells it', async () => {
+      scene.host({
+        name: 'liar',
+        spec: { bootMACAddress: undefined as never, ...theirs },
+        status: { macAddresses: [MAC, ...more] },
+      });
+      scene.host({ name: 'victim', claim: { stage: 'Claimed' }, ...told(more[0] ?? '') });
+      cached('server-01', 'victim', 'liar');
+      expect((await scene.call('GET', BY_MAC)).body).toContain('beskar7.host=server-01 ');
+      scene.host(told(MAC));
+      cached('server-01', 'victim', 'liar');
+      expect((await scene.call('GET', BY_MAC)).body).toContain('beskar7.host=server-01 ');
+    });
+    test('its own script never goes to the server of another host, whose claim is not armed', async () => {
+      scene.host({ claim: { stage: 'HandedOver' }, ...told(MAC) });
+      scene.host({ name: 'victim', claim: { stage: 'HandedOver' }, ...told(more[0] ?? '') });
+      scene.host({ name: 'liar', ...told(MAC, ...more) });
+      cached('server-01', 'victim', 'liar');
+      expect(await scene.call('GET', BY_MAC)).toMatchObject(isNotFound);
+      expect(scene.kube.count('patch', 'physicalhosts')).toBe(0);
+    });
+    test('of one host: that boots while the liar is free', async () => {
+      scene.host(told(MAC));
+      const { consumerRef: _gone, ...free } = scene.host({ name: 'liar', ...told(MAC) }).spec;
+      const liar = scene.live('liar');
+      scene.kube.put(HOSTS, { ...liar, metadata: { ...liar.metadata, annotations: {} }, spec: free });
+      cached('server-01', 'liar');
+      expect((await scene.call('GET', BY_MAC)).body).toContain('beskar7.host=server-01 ');
+    });
+    test.each(['Armed', 'HandedOver'] as const)(
+      'of one host, and both have a claim (%s): neither, and it is said',
+      async (stage) => {
+        scene.host(told(MAC));
+        scene.host({ name: 'liar', claim: { stage }, ...told(MAC) });
+        cached('server-01', 'liar');
+        expect(await scene.call('GET', BY_MAC)).toMatchObject(isNotFound);
+        expect(scene.events[0]).toMatchObject({
+          object: 'server-01',
+          message: expect.stringContaining('Set spec.bootMACAddress'),
+        });
+      },
+    );
   });
   test.each(['', 'x', '02:b7:00:00:00', '02:b7:00:00:00:01:02', '02:b7:00:00:00:02'])('404: mac=%j', async (mac) => {
     expect(await scene.call('GET', `/api/v1/boot?mac=${mac}`)).toMatchObject(isNotFound);
