@@ -15,7 +15,7 @@ import type { ClaimState, RunContext } from './claimRef.ts';
 import { markInUse, stateOf } from './claimState.ts';
 import type { Dependencies } from './dependencies.ts';
 import { isRefusedWrite, retryable } from './failures.ts';
-import { candidates, isLeftToAnother, noHostMessage } from './freeHosts.ts';
+import { candidates, isLeftToAnother, isTakenByAnother, noHostMessage } from './freeHosts.ts';
 import { writeMachineStatus, type Written } from './machineStatus.ts';
 import { readOwner } from './owner.ts';
 import { writeProgress } from './refusedWrites.ts';
@@ -217,7 +217,7 @@ async function tryHosts(
     if (isLeftToAnother(deps.caches, host)) continue;
     if (!deps.reservations.tryReserve(host, claiming.machine.metadata.uid)) continue;
     try {
-      const claim = await tryClaim(deps, claiming, host);
+      const claim = (await isTakenByAnother(deps, host)) ? undefined : await tryClaim(deps, claiming, host);
       if (claim) return claim;
     } catch (error) {
       deps.reservations.release(host);

@@ -27,6 +27,10 @@ export interface Caches {
   machine(namespace: string, name: string): Beskar7Machine | undefined;
   /** Another host for the same server, in all namespaces that are watched; undefined when there is none. */
   duplicateOf(host: PhysicalHost): Duplicate | undefined;
+  /** The same among hosts as they were read live. */
+  duplicateAmong(host: PhysicalHost, others: readonly PhysicalHost[]): Duplicate | undefined;
+  /** All other hosts that may stand for the same server, in all namespaces that are watched. */
+  neighboursOf(host: PhysicalHost): PhysicalHost[];
   /** Whether a machine's providerID names a host: its server may run that machine, whatever the host says. */
   isNamed(host: PhysicalHost): boolean;
   /** The machine that does; undefined when there is none. */

@@ -8,6 +8,7 @@ import { inTurns } from '../kube/turns.ts';
 import type { Dependencies } from './dependencies.ts';
 import { retryable } from './failures.ts';
 import { byPreference, fits, unfitReason } from './hostFit.ts';
+import { readHost } from './hostStore.ts';
 
 /** What is looked at between two yields: many machines claim at once, and heartbeats and fences wait for none of them. */
 const OBJECTS_A_STEP = 100;
@@ -68,6 +69,25 @@ function waiterOf(machine: Beskar7Machine): Waiter {
 export function isLeftToAnother(caches: Pick<Dependencies['caches'], 'duplicateOf'>, host: PhysicalHost): boolean {
   const duplicate = caches.duplicateOf(host);
   return duplicate !== undefined && !duplicate.isFirst;
+}
+
+/** Of more hosts for one server than that, none is claimed before some of them are gone. */
+const MAX_READ = 16;
+
+/**
+ * The same by a live read of the hosts that the cache has for its server, right before the compare-and-swap that proves the host itself: a cache
+ * that is behind would let two hosts of one server be claimed, of which neither could be used. Throws what the API server says.
+ */
+export async function isTakenByAnother(
+  deps: Pick<Dependencies, 'caches' | 'kube'>,
+  host: PhysicalHost,
+): Promise<boolean> {
+  if (deps.caches.duplicateOf(host) === undefined) return false;
+  const others = deps.caches.neighboursOf(host);
+  if (others.length > MAX_READ) return true;
+  const read = others.map(({ metadata: { namespace = '', name } }) => readHost(deps.kube, namespace, name));
+  const live = (await Promise.all(read)).filter((other) => other !== undefined);
+  return deps.caches.duplicateAmong(host, live)?.isFirst === false;
 }
 
 /** Why no host was found, with how many hosts did not fit for which reason. */

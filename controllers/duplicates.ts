@@ -16,7 +16,16 @@ type Hosts = Pick<Informers, 'hosts'>;
 
 /** Another host for the same server, out of the cache, in all namespaces that are watched; see `duplicateOf`. */
 export function duplicateIn(informers: Hosts, host: PhysicalHost): Duplicate | undefined {
-  return duplicateOf(host, neighbours(informers, host), counter(informers));
+  return duplicateAmong(informers, host, neighbours(informers, host));
+}
+
+/** The same among hosts that were read live; how many have a MAC address is known of the cache only. */
+export function duplicateAmong(
+  informers: Hosts,
+  host: PhysicalHost,
+  others: readonly PhysicalHost[],
+): Duplicate | undefined {
+  return duplicateOf(host, others, counter(informers));
 }
 
 /** A host that has a MAC address of this one, and that address; those of a series are left out. */

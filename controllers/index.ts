@@ -11,7 +11,7 @@ import type { Starter } from './starter.ts';
 import { TemplateWatcher } from './templateWatcher.ts';
 import { Waker } from './waker.ts';
 
-export { duplicateIn } from './duplicates.ts';
+export { duplicateAmong, duplicateIn, neighbours } from './duplicates.ts';
 export { createInformers, machineOn, mayClaim, type Informers } from './informers.ts';
 export type { WatchObserver } from './informerOptions.ts';
 export { INTERRUPTIONS } from './watchHealth.ts';

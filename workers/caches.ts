@@ -1,7 +1,7 @@
 import type { Caches } from '../activities/dependencies.ts';
 import { isUnclaimed } from '../crds/claim.ts';
 import { byAge } from '../crds/waiters.ts';
-import { duplicateIn, machineOn, mayClaim, type Informers } from '../controllers/index.ts';
+import { duplicateAmong, duplicateIn, machineOn, mayClaim, neighbours, type Informers } from '../controllers/index.ts';
 
 /** The view of the watch caches that activities have. */
 export function cachesOf(informers: Informers): Caches {
@@ -19,6 +19,8 @@ export function cachesOf(informers: Informers): Caches {
     machine: (namespace, name) => machines.get(namespace, name),
     machineOn: (host) => machineOn(informers, host),
     duplicateOf: (host) => duplicateIn(informers, host),
+    duplicateAmong: (host, others) => duplicateAmong(informers, host, others),
+    neighboursOf: (host) => neighbours(informers, host),
     isNamed: (host) => machineOn(informers, host) !== undefined,
     waitingMachines: (namespace) =>
       machines

@@ -70,6 +70,8 @@ export function cachesOf(api: ApiServer, parts: Partial<Caches> = {}): Caches {
     isNamed: () => false,
     machineOn: () => undefined,
     duplicateOf: () => undefined,
+    duplicateAmong: () => undefined,
+    neighboursOf: () => [],
     waitingMachines: () => [],
     ...parts,
   };
