@@ -180,7 +180,10 @@ export class RedfishService {
 
   #identity(): object {
     const { swappedFor } = this.#faults.current;
-    if (swappedFor !== undefined) return { SerialNumber: swappedFor };
+    if (swappedFor !== undefined) {
+      this.#faults.meet('swappedFor');
+      return { SerialNumber: swappedFor };
+    }
     const { serial, uuid } = this.#server.hardware;
     return { SerialNumber: serial, ...(uuid === undefined ? {} : { UUID: uuid }) };
   }

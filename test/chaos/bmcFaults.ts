@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { claimOf } from '../../crds/claim.ts';
+import { ANNOTATION_SERVER } from '../../crds/names.ts';
+import { HOSTS } from '../../kube/resource.ts';
 import type { Bmc, Faults } from '../../simulator/index.ts';
 import type { Random } from './random.ts';
-import { hostName, type ChaosWorld } from './world.ts';
+import { hostName, NAMESPACE, type ChaosWorld } from './world.ts';
 
 const BMC_KINDS = {
   hang: 3,
@@ -14,6 +16,7 @@ const BMC_KINDS = {
   passwordChange: 1,
   slowPowerOff: 3,
   hangAfterAccept: 1,
+  swapped: 1,
   longOutage: 0.5,
 } as const;
 /** What goes wrong at the server itself, once. */
@@ -27,13 +30,19 @@ type Kind = BmcFaultKind | ServerFaultKind;
 const LONG_OUTAGE_MS: readonly [number, number] = [150_000, 200_000];
 /** So long a release is waited for, which the outage is to begin with; then any host that has a claim is taken. */
 const RELEASE_WAIT_MS = 30_000;
+/** Longer than what was sent before may be under way, by the checker's reckoning. */
+const SWAPPED_MS: readonly [number, number] = [15_000, 40_000];
 /** Of the fleet, at a time. */
 const LONG_OUTAGES = 0.1;
 /** Of the faults, those at BMCs that Beskar7 is busy with. */
 const IN_FLIGHT = 0.6;
 
 /** Under which name the simulator counts what was met, where that is not the name of the kind. */
-const MET_AS: Readonly<Record<string, string>> = { password: 'passwordChange', powerLost: 'power command lost' };
+const MET_AS: Readonly<Record<string, string>> = {
+  password: 'passwordChange',
+  swappedFor: 'swapped',
+  powerLost: 'power command lost',
+};
 
 /** How often requests have met each fault: `BMC hang`, `BMC power command lost`, `server neverReports` and so on. */
 export function metFaults(met: ReadonlyMap<string, number>): Map<string, number> {
@@ -84,10 +93,11 @@ export class BmcFaults {
     const index = this.#target(kind === 'sessionLoss' ? ({ sessions }) => sessions.open > 0 : () => true);
     const bmc = index === undefined ? undefined : this.#world.fleet.hosts[index];
     if (index === undefined || !bmc) return;
+    if (kind === 'swapped') return this.#swap(bmc, index);
     const forMs = this.#random.between(2_000, 20_000);
     this.#set(kind, index);
     if (kind === 'passwordChange') return this.#changePassword(bmc, hostName(index), forMs / 2);
-    const faults: Record<Exclude<Kind, 'passwordChange' | 'longOutage'>, Faults> = {
+    const faults: Record<Exclude<Kind, 'passwordChange' | 'swapped' | 'longOutage'>, Faults> = {
       hang: { hang: true, forMs },
       refuse: { refuse: true, forMs },
       cutConnections: { cutConnections: true, forMs },
@@ -102,6 +112,15 @@ export class BmcFaults {
       wrongReport: { wrongReport: true, times: 1, forMs: 60_000 },
     };
     await bmc.fault({ ...faults[kind], countedAs: kind });
+  }
+
+  /** Another server answers behind the address for a time (a DHCP lease, a sled). Whoever enrolled it then would be right to take it for the host's. */
+  async #swap(bmc: Bmc, index: number): Promise<void> {
+    const host = await this.#world.admin.get(HOSTS, NAMESPACE, hostName(index)).catch(() => undefined);
+    if (host?.metadata.annotations?.[ANNOTATION_SERVER] === undefined) return;
+    this.#set('swapped', index);
+    const swappedFor = `STRANGER-${Math.floor(this.#random.next() * 1e6).toString(36)}`;
+    await bmc.fault({ swappedFor, forMs: this.#random.between(...SWAPPED_MS), countedAs: 'swapped' });
   }
 
   /** The operator who changed it writes the Secret a moment later. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { claimOf, releasingClaim } from '../../crds/claim.ts';
 import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
@@ -59,6 +60,23 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         world,
         ({ stage }) => stage === 'Armed',
         (host) => sendReset(world, host, 'ForceOff', 'beskar7 (00000000-0000-4000-8000-000000000000)'),
+      ),
+  },
+  {
+    name: 'stranger-switched-off',
+    about: 'another server answers behind the address of a host, and gets the power-off of its release',
+    rule: 2,
+    says: /the server there is STRANGER/,
+    begin: (world) =>
+      onHosts(
+        world,
+        ({ stage }) => stage === 'Releasing',
+        async (host, id) => {
+          await world.fleet.hosts[indexOf(host)]?.fault({ swappedFor: 'STRANGER', forMs: 18_000 });
+          // What was sent before is not what this is about. Beskar7 itself sends nothing meanwhile, so that the claim stays.
+          await delay(15_000);
+          await sendReset(world, host, 'ForceOff', `beskar7 (${id})`);
+        },
       ),
   },
   {

@@ -15,7 +15,7 @@ const BUSY_MS = 12_000;
 const AT_REST_MS = 20_000;
 const HEALED_MS = 90_000;
 /** The release of a run that was ended from outside waits 107 s for what may be under way: right, and too long here. */
-const LIMITED = { impossible: 0.4, without: ['terminate', 'reset', 'deleteHost', 'forceRelease'] as const };
+const LIMITED = { impossible: 0.4, without: ['terminate', 'reset', 'deleteHost', 'copyHost', 'forceRelease'] as const };
 
 /** Switches each seeded bug on, one after the other, in a world without other faults. 0: each was caught, and gone afterwards. */
 export async function catchBugs(options: ChaosOptions): Promise<number> {

@@ -8,6 +8,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { TEMPORAL_NAMESPACE } from '../../tools/controlplane/index.ts';
 import { runCommand } from '../../tools/toolchain/command.ts';
+import { copyOrDelete, hasCopy, isCopy } from './copies.ts';
 import { forceRelease } from './forceRelease.ts';
 import type { Random } from './random.ts';
 import { NAMESPACE, type ChaosWorld } from './world.ts';
@@ -25,6 +26,7 @@ const OPERATIONS = {
   unschedulable: 0.7,
   replayToken: 1,
   deleteHost: 0.5,
+  copyHost: 0.5,
   forceRelease: 1,
 } as const;
 type Operation = keyof typeof OPERATIONS;
@@ -108,6 +110,7 @@ export class Driver {
     if (operation === 'unschedulable') return this.#toggleUnschedulable();
     if (operation === 'replayToken') return this.#replayToken();
     if (operation === 'deleteHost') return this.#deleteHost();
+    if (operation === 'copyHost') return copyOrDelete(this.#world, this.#random);
     if (operation === 'forceRelease') return this.#forceRelease();
     if (operation === 'terminate') return this.#terminate();
     if (machine === undefined) return false;
@@ -205,7 +208,8 @@ export class Driver {
 
   /** Claimed or not: the claim of a host that is being deleted goes on to its end. */
   async #deleteHost(): Promise<boolean> {
-    const host = this.#random.pick([...this.#world.kubernetes.hosts.values()].filter(isAlive));
+    const isOne = ({ metadata }: PhysicalHost) => !isCopy(metadata.name) && !hasCopy(this.#world, metadata.name);
+    const host = this.#random.pick([...this.#world.kubernetes.hosts.values()].filter(isAlive).filter(isOne));
     if (!host) return false;
     this.#note('deleteHost', host.metadata.name);
     await this.#world.admin.delete(HOSTS, NAMESPACE, host.metadata.name);

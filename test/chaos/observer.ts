@@ -238,9 +238,18 @@ function versionOf({ metadata }: Identified): number {
 export function observeFleet(fleet: Fleet, hostOf: (index: number) => string, record: Recorder): void {
   for (const [index, bmc] of fleet.hosts.entries()) {
     const host = hostOf(index);
+    let shown: string | undefined;
+    const tellServer = () => {
+      const serialNumber = bmc.faults.swappedFor ?? bmc.serial;
+      if (serialNumber === shown) return;
+      shown = serialNumber;
+      record({ source: 'server', at: Date.now(), host, serialNumber });
+    };
+    // Each read of the product is seen: a swap that no request has met is none.
     bmc.recorder.onRequest((entry) => {
-      if (!entry.mutating) return;
+      if (!entry.mutating) return tellServer();
       const { method, path, body, userAgent } = entry;
+      tellServer();
       record({ source: 'bmc', at: Date.now(), host, method, path, body, userAgent });
     });
     const { powerLog, override } = bmc.server;

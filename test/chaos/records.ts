@@ -36,6 +36,14 @@ export interface BmcRequestRecord {
   readonly userAgent: string;
 }
 
+/** Which server answers behind a BMC address, from now on: the serial number that its BMC shows. */
+export interface ServerRecord {
+  readonly source: 'server';
+  readonly at: Ms;
+  readonly host: string;
+  readonly serialNumber: string;
+}
+
 /** The server's true power, also where its BMC tells something else. */
 export interface PowerRecord {
   readonly source: 'power';
@@ -101,6 +109,7 @@ export type ChaosRecord =
   | KubernetesRecord
   | RelistRecord
   | BmcRequestRecord
+  | ServerRecord
   | PowerRecord
   | OverrideRecord
   | BootSecretRecord

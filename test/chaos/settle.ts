@@ -11,6 +11,7 @@ import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import { HistoryRules } from './check/historyRules.ts';
 import { leaks } from './check/leaks.ts';
+import { deleteCopies, isCopy } from './copies.ts';
 import type { Random } from './random.ts';
 import type { Violation } from './records.ts';
 import { hostName, indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
@@ -47,6 +48,7 @@ export async function clear(
 async function heal(world: ChaosWorld): Promise<void> {
   const { admin, kubernetes } = world;
   await world.heal();
+  await deleteCopies(world);
   for (const { metadata } of kubernetes.hosts.values()) {
     if (metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] === undefined) continue;
     await admin.mergePatch(HOSTS, NAMESPACE, metadata.name, {
@@ -122,6 +124,7 @@ function isFreeFor({ spec, status }: Beskar7Machine, host: PhysicalHost): boolea
   return (
     host.status?.state === 'Available' &&
     host.spec.consumerRef === undefined &&
+    !isCopy(name) &&
     deletionTimestamp === undefined &&
     asked.every(([key, value]) => labels[key] === value) &&
     status?.waitingFor?.triedHosts?.includes(name) !== true
@@ -142,6 +145,7 @@ function restlessHosts(world: ChaosWorld): Violation[] {
     const violation = (what: string): Violation[] => [
       { rule: 'end', host: name, at: Date.now(), what: `host ${name} ${what}` },
     ];
+    if (isCopy(name)) return violation('is a copy that is not gone');
     const { state, override } = fleet.hosts[indexOf(name)]?.server ?? {};
     const claim = claimOf(host);
     const consumer = host.spec.consumerRef;

@@ -45,6 +45,8 @@ export class ChaosWorld {
   checker = new Checker();
   /** Passwords that BMCs have or had. */
   readonly passwords = new Set<string>();
+  /** Names of copies of hosts that are there, or may be. */
+  readonly copied = new Set<string>();
   readonly #connection: Connection;
   readonly #isKept: boolean;
   /** Hosts whose last claim was ended by force, and that claim. */
@@ -195,6 +197,8 @@ export class ChaosWorld {
     let created = 0;
     for (const index of this.fleet.hosts.keys()) {
       if (this.kubernetes.hosts.has(hostName(index))) continue;
+      // Another server that answers meanwhile would be taken for it, and rightly.
+      if (this.fleet.hosts[index]?.faults.swappedFor !== undefined) continue;
       await this.#createHost(index).then(
         () => (created += 1),
         (error: unknown) => {
@@ -223,6 +227,7 @@ export class ChaosWorld {
 
   #observe(entry: ChaosRecord): void {
     if (entry.source === 'kubernetes' && entry.kind === 'PhysicalHost') {
+      if (entry.type === 'DELETED') this.copied.delete(entry.object.metadata.name);
       const claim = claimOf(entry.object);
       const { name } = entry.object.metadata;
       if (claim && claim.id !== this.#forced.get(name)) this.#forced.delete(name);
@@ -234,11 +239,12 @@ export class ChaosWorld {
   forget(): void {
     this.checker = new Checker();
     const at = Date.now();
-    for (const [index, { server }] of this.fleet.hosts.entries()) {
+    for (const [index, { server, faults, serial }] of this.fleet.hosts.entries()) {
       const host = hostName(index);
       const { power } = server.state;
       this.checker.add({ source: 'power', at, host, power, why: 'as it is' });
       this.checker.add({ source: 'override', at, host, enabled: server.override.enabled });
+      this.checker.add({ source: 'server', at, host, serialNumber: faults.swappedFor ?? serial });
     }
     for (const name of this.kubernetes.secrets) this.checker.add({ source: 'secret', at, type: 'ADDED', name });
     this.checker.add({ source: 'relist', at, kind: 'PhysicalHost' });

@@ -2,7 +2,7 @@ import { expect, jest, test } from '@jest/globals';
 import { SEEDED_BUGS } from '../chaos/bugs.ts';
 import { chaos } from '../support/chaos.ts';
 
-// Twenty-two rounds of about a minute, while other tests run beside them.
+// Twenty-three rounds of about a minute, while other tests run beside them.
 jest.setTimeout(40 * 60_000);
 
 test('chaos: the suite can fail: each seeded bug is caught', async () => {

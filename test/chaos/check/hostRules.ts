@@ -48,6 +48,8 @@ export class HostRecord {
   readonly power = new History<string>('Off');
   readonly powerChanges: PowerChange[] = [];
   readonly override = new History<string>('Disabled');
+  /** The serial number of the server that answers behind its address; empty: not known. */
+  readonly server = new History<string>('');
   readonly requests: BmcRequest[] = [];
   readonly secrets = new Map<string, History<boolean>>();
 
@@ -90,6 +92,20 @@ export function requestAllowed(host: HostRecord, request: BmcRequest): Violation
       ? `its claim ${sender} was not the host's`
       : `not allowed in ${[...new Set(stages)].join(', ')}`,
   );
+}
+
+/** Decision 0020: what changes goes to the server that the host stands for, never to another one behind its address. */
+export function sentToItsServer(host: HostRecord, { at, text }: BmcRequest): Violation[] {
+  const isAlive = (view: HostView, index: number) => beginOf(view) <= at && host.endOf(index) >= at - IN_FLIGHT_MS;
+  const alive = host.views.filter(isAlive);
+  // What is not recorded, or may have been in a state that is missing, is not certain.
+  if (alive.length === 0 || alive.some(({ serialNumber, isAfterGap }) => serialNumber === undefined || isAfterGap))
+    return [];
+  const own = new Set(alive.map(({ serialNumber }) => serialNumber ?? ''));
+  // A server that was swapped after the read that precedes a request is nobody's fault.
+  const isOwn = host.server.wasEver((serial) => serial === '' || own.has(serial), at - IN_FLIGHT_MS, at);
+  const what = `${text}: the server there is ${host.server.at(at).value}, and the host stands for the server ${[...own].join(' or ')}`;
+  return isOwn ? [] : [{ rule: 2, host: host.name, at, what }];
 }
 
 /** When a claim was seen cleared; undefined when it was not, or by force, or maybe earlier. */
@@ -181,6 +197,23 @@ export function oneHostPerMachine(hosts: Iterable<HostRecord>): Violation[] {
       found.push({ rule: 1, host: host.name, machine: view.consumer.name, at: view.at, what });
     }
     holders.set(view.consumer.uid, host);
+  }
+  return found;
+}
+
+/** Rule 1: one server has one machine, also where two hosts stand for it. */
+export function oneClaimPerServer(hosts: Iterable<HostRecord>): Violation[] {
+  const holders = new Map<string, HostRecord>();
+  const found: Violation[] = [];
+  for (const host of hosts) {
+    const view = host.views.at(-1);
+    if (!view?.claim || view.isGone || view.serialNumber === undefined) continue;
+    const other = holders.get(view.serialNumber);
+    if (other) {
+      const what = `${other.name} and ${host.name} stand for the server ${view.serialNumber}, and both are claimed`;
+      found.push({ rule: 1, host: host.name, at: view.at, what });
+    }
+    holders.set(view.serialNumber, host);
   }
   return found;
 }

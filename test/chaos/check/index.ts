@@ -7,9 +7,11 @@ import {
   changeAllowed,
   handedOverUntouched,
   HostRecord,
+  oneClaimPerServer,
   oneHostPerMachine,
   poweredOnOnce,
   requestAllowed,
+  sentToItsServer,
   tokenEnded,
 } from './hostRules.ts';
 import { bmcRequest } from './request.ts';
@@ -65,10 +67,13 @@ export class Checker {
         if (request.sender !== undefined) this.#addChangeBy(request.sender, record.at);
         this.#later(record.at, 'rules 2 and 4: request to a BMC', () => [
           ...requestAllowed(host, request),
+          ...sentToItsServer(host, request),
           ...handedOverUntouched(host, request),
         ]);
         return;
       }
+      case 'server':
+        return this.#host(record.host).server.set(record.at, record.serialNumber);
       case 'power': {
         const host = this.#host(record.host);
         host.power.set(record.at, record.power);
@@ -117,6 +122,7 @@ export class Checker {
       ...this.#found.splice(0),
       ...due.flatMap(({ check }) => check(until)),
       ...oneHostPerMachine(this.#present()),
+      ...oneClaimPerServer(this.#present()),
     ];
   }
 
@@ -145,7 +151,7 @@ export class Checker {
     if (before && !view.isAfterGap) this.#addChange(host, before, view);
     // A batch of a list shows mixed moments until it is complete.
     if (!isAfterGap && view.claim?.id !== host.views[index - 1]?.claim?.id)
-      this.#found.push(...oneHostPerMachine(this.#present()));
+      this.#found.push(...oneHostPerMachine(this.#present()), ...oneClaimPerServer(this.#present()));
     if (view.timeoutOf !== undefined && view.reportOf === view.timeoutOf)
       this.#found.push({
         rule: 5,

@@ -26,6 +26,8 @@ export class Timeline {
         );
       case 'power':
         return this.#line(record.host, record.at, 'server', `power ${record.power} (${record.why})`);
+      case 'server':
+        return this.#line(record.host, record.at, 'server', `is ${record.serialNumber} from now on`);
       case 'override':
         return this.#line(record.host, record.at, 'server', `boot override ${record.enabled}`);
       case 'callback':

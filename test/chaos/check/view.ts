@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
-import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
+import { ANNOTATION_FORCE_RELEASE, ANNOTATION_SERVER } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { CONDITIONS } from '../../../crds/reasons.ts';
 
@@ -20,6 +20,8 @@ export interface HostView {
     readonly reason?: string;
   };
   readonly consumer?: { readonly name: string; readonly uid: string };
+  /** The serial number of the server that the host stands for, as its annotation records it. */
+  readonly serialNumber?: string;
   readonly isDeleting: boolean;
   readonly isForced: boolean;
   readonly isGone: boolean;
@@ -72,10 +74,17 @@ export function hostView(
           },
         }
       : {}),
+    ...serialOf(host.metadata.annotations?.[ANNOTATION_SERVER]),
     ...(consumerRef ? { consumer: { name: consumerRef.name, uid: consumerRef.uid ?? '' } } : {}),
     ...(inspection?.claim !== undefined && inspection.reportDigest !== undefined ? { reportOf: inspection.claim } : {}),
     ...(inspection?.claim !== undefined && inspectionPhase === 'Timeout' ? { timeoutOf: inspection.claim } : {}),
   };
+}
+
+/** By the harness's own reading of the annotation. */
+function serialOf(recorded: string | undefined): Pick<HostView, 'serialNumber'> {
+  const serialNumber = /"serialNumber"\s*:\s*"([^"]+)"/.exec(recorded ?? '')?.[1];
+  return serialNumber === undefined ? {} : { serialNumber };
 }
 
 /** A machine as one write left it. */

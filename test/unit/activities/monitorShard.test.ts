@@ -225,6 +225,25 @@ describe('what the monitor does at a BMC and writes', () => {
     expect(scene.get('h').status).toMatchObject({ state: 'Ready', powerState: 'On' });
   });
 
+  test('a server that is swapped under a live host: said, its power is not taken for the host’s, and taken back', async () => {
+    fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, powerDelayMs: 1, profile: 'generic' });
+    scene.put(hostAt('h', fleet.hosts[0]?.address ?? '', 'HandedOver'));
+    fleet.hosts[0]?.server.press('On');
+    void monitor(20);
+    await scene.until(() => scene.get('h').status?.powerState === 'On');
+    const different = () => findCondition(scene.get('h').status?.conditions, 'DifferentServer');
+    await fleet.fault('sim-0001', { swappedFor: 'STRANGER-1' });
+    fleet.hosts[0]?.server.press('Off');
+    await scene.until(() => different()?.status === 'True');
+    expect(different()?.message).toMatch(/SN\d+.*STRANGER-1.*kubectl annotate physicalhost h /);
+    expect(scene.get('h').status?.powerState).toBe('On');
+    await fleet.heal('sim-0001');
+    await scene.until(() => different()?.status === 'False');
+    await scene.until(() => scene.get('h').status?.powerState === 'Off');
+    expect(scene.events.filter((event) => event.includes('DifferentServer'))).toHaveLength(1);
+    expect(fleet.requests('sim-0001').filter(({ mutating }) => mutating)).toEqual([]);
+  });
+
   test('a changed power state is written', async () => {
     fleet = await startFleet({ hosts: 1, basePort: 0, latencyMs: 1, profile: 'generic' });
     const host = hostAt('h', fleet.host('sim-0001').address, 'HandedOver');

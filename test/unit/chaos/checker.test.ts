@@ -9,6 +9,7 @@ import {
   OTHER,
   REPORTED,
   T,
+  answers,
   asked,
   born,
   broken,
@@ -27,6 +28,7 @@ import {
   report,
   said,
   seen,
+  standsFor,
   withConsumer,
   withForce,
 } from './timelines.ts';
@@ -42,6 +44,29 @@ describe('the checker of the chaos suite', () => {
     ['Pxe', 'Disabled'],
   ])('a release may take the override back with the target %s', (target, enabled) => {
     expect(broken(...releasing, patched(90_000, target, enabled))).toEqual([]);
+  });
+
+  describe('the server behind a host', () => {
+    const ofServer = releasing.map((record) => standsFor(record, 'SN-1'));
+
+    test('a command to the server that the host stands for', () => {
+      expect(broken(answers(0, 'SN-1'), ...ofServer, asked(21_000, 'ForceOff'))).toEqual([]);
+    });
+
+    test('a command that was sent before the server was swapped', () => {
+      expect(broken(answers(0, 'SN-1'), ...ofServer, answers(20_500, 'SN-2'), asked(21_000, 'ForceOff'))).toEqual([]);
+    });
+
+    test('a command to another server behind its address', () => {
+      expect(broken(answers(0, 'SN-1'), answers(8_000, 'SN-2'), ...ofServer, asked(21_000, 'ForceOff'))).toEqual([2]);
+    });
+
+    test('two hosts for one server are both claimed', () => {
+      const twin = seen(3_000, withConsumer(claimed(1_000, 'Claimed', { id: OTHER }), 'twin-uid'));
+      const both = [...provisioning.map((record) => standsFor(record, 'SN-1')), standsFor(twin, 'SN-1', 'twin')];
+      expect(broken(...both)).toContain(1);
+      expect(broken(...both.slice(0, -1), standsFor(twin, 'SN-2', 'twin'))).toEqual([]);
+    });
   });
 
   test.each<[string, (number | 'end')[], ChaosRecord[]]>([

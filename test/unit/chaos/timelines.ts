@@ -1,5 +1,5 @@
 import type { ClaimStage } from '../../../crds/claim.ts';
-import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
+import { ANNOTATION_FORCE_RELEASE, ANNOTATION_SERVER } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { Checker } from '../../chaos/check/index.ts';
 import type { ChaosRecord } from '../../chaos/records.ts';
@@ -92,6 +92,24 @@ export const withConsumer = (host: PhysicalHost, uid: string): PhysicalHost => (
 export const withForce = (host: PhysicalHost): PhysicalHost => ({
   ...host,
   metadata: { ...host.metadata, annotations: { ...host.metadata.annotations, [ANNOTATION_FORCE_RELEASE]: 'why' } },
+});
+
+/** The host as it stands for a server. */
+export const standsFor = (record: ChaosRecord, serialNumber: string, name = 'h'): ChaosRecord => {
+  if (record.source !== 'kubernetes' || record.kind !== 'PhysicalHost') return record;
+  const { metadata } = record.object;
+  const server = JSON.stringify({ address: '10.0.0.5', serialNumber });
+  const object = {
+    ...record.object,
+    metadata: { ...metadata, name, annotations: { ...metadata.annotations, [ANNOTATION_SERVER]: server } },
+  };
+  return { ...record, object };
+};
+export const answers = (at: number, serialNumber: string): ChaosRecord => ({
+  source: 'server',
+  at: T + at,
+  host: 'h',
+  serialNumber,
 });
 
 /** The rules that a timeline breaks. */
