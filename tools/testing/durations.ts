@@ -2,20 +2,33 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cacheFolder } from '../toolchain/cache.ts';
 
-/** What jobs took when they passed the last time, in seconds by their name: only a matter of the order in which they begin. */
-export function rememberedDurations(): Map<string, number> {
+/** What a job took when it passed the last time. */
+export interface Took {
+  readonly seconds: number;
+  /** Seconds of one core, where they are known. */
+  readonly cpuSeconds?: number;
+}
+
+/** What jobs took, by their name: only a matter of the order in which they begin, and of what runs beside them. */
+export function rememberedDurations(): Map<string, Took> {
   try {
     const read = JSON.parse(readFileSync(file(), 'utf8')) as Record<string, unknown>;
-    return new Map(Object.entries(read).filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
+    return new Map(Object.entries(read).filter((entry): entry is [string, Took] => isTook(entry[1])));
   } catch {
     return new Map();
   }
 }
 
 /** Keeps the durations of jobs beside those of others. A folder that cannot be written is no reason to fail. */
-export function rememberDurations(jobs: readonly { readonly name: string; readonly seconds: number }[]): void {
+export function rememberDurations(
+  jobs: readonly { readonly name: string; readonly seconds: number; readonly cpuSeconds: number | undefined }[],
+): void {
   const known = rememberedDurations();
-  for (const { name, seconds } of jobs) known.set(name, Math.round(seconds));
+  for (const { name, seconds, cpuSeconds } of jobs)
+    known.set(name, {
+      seconds: Math.round(seconds),
+      ...(cpuSeconds === undefined ? {} : { cpuSeconds: Math.round(cpuSeconds) }),
+    });
   try {
     mkdirSync(path.dirname(file()), { recursive: true });
     const own = `${file()}.${process.pid}`;
@@ -24,6 +37,10 @@ export function rememberDurations(jobs: readonly { readonly name: string; readon
   } catch {
     // The next run begins with the guesses of plan.ts.
   }
+}
+
+function isTook(value: unknown): value is Took {
+  return typeof (value as Took | null)?.seconds === 'number';
 }
 
 function file(): string {

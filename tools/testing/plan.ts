@@ -2,7 +2,10 @@ import type { PlaneName } from './planes.ts';
 
 /** How a test file is run by `npm test`. What is not said here has the default of its folder. */
 export interface FilePlan {
-  /** How many workers it takes: half of one where it mostly waits. `alone`: nothing runs beside it, with the reason in `because`. */
+  /**
+   * How many cores it keeps busy on average, without its share of the control plane. What the file took when it passed the last time on this
+   * machine wins. `alone`: nothing runs beside it, with the reason in `because`.
+   */
   readonly weight: number | 'alone';
   /** Files with the same lock do not run at the same time. */
   readonly locks?: readonly string[];
@@ -21,36 +24,42 @@ export const PLANE_OF: Readonly<Record<string, PlaneName>> = {
 };
 
 const DEFAULTS: Readonly<Record<string, FilePlan>> = {
-  integration: { weight: 1, seconds: 20 },
-  e2e: { weight: 1, seconds: 45 },
+  integration: { weight: 0.8, seconds: 20 },
+  e2e: { weight: 0.6, seconds: 30 },
   vm: {
-    weight: 1,
+    weight: 0.8,
     seconds: 60,
     locks: ['qemu'],
     because: 'an emulated processor keeps a core busy for minutes: two of them would leave nothing for other tests',
   },
   capi: {
-    weight: 1,
+    weight: 0.3,
     seconds: 90,
     locks: ['cluster-api'],
     because:
       'Nodes are one for the whole cluster, and so are the definitions that clusterctl init and the topology test install',
   },
-  web: { weight: 1, seconds: 30 },
+  web: { weight: 0.5, seconds: 30 },
+};
+
+/** Projects that one run of Jest goes through, with a worker for each core: how much of a core each worker keeps busy. */
+export const WHOLE: Readonly<Record<string, Pick<FilePlan, 'seconds'> & { readonly weight: number }>> = {
+  unit: { weight: 0.6, seconds: 100 },
+  'workflow and replay': { weight: 0.9, seconds: 130 },
 };
 
 const WEBHOOK = {
   locks: ['conversion webhook'],
   because: 'the definition of Beskar7Cluster, which is one for the whole cluster, names one webhook',
 };
-/** A control plane and eight processes of its own: beside it only what mostly waits, so that a bug is caught in its time. */
+/** A control plane and eight processes of its own. */
 const CHAOS = {
-  weight: 1,
+  weight: 0.7,
   locks: ['chaos'],
-  because: 'two worlds of eight processes each would be slower than the bounds in which a bug has to be caught',
+  because: 'two runs of eight processes each would be slower than the bounds by which their checkers judge',
 };
-/** Two of them cost less than one that works all the time. */
-const MOSTLY_WAITS = { weight: 0.5 };
+/** For timers of the product: what may be on its way to a BMC, a call that no worker takes, a refused password. */
+const waits = (seconds: number) => ({ weight: 0.15, seconds });
 
 /** What differs from that. */
 export const FILES: Readonly<Record<string, Partial<FilePlan>>> = {
@@ -74,18 +83,25 @@ export const FILES: Readonly<Record<string, Partial<FilePlan>>> = {
     weight: 'alone',
     because: '40 machines have to be provisioned before a call that hangs is given up after 60 s',
   },
-  'test/vm/provision.test.ts': { seconds: 330 },
-  'test/e2e/chaosBugs.test.ts': { ...CHAOS, seconds: 1200 },
-  'test/e2e/chaosSeeds.test.ts': { ...CHAOS, seconds: 300 },
-  // Until what may be on its way to a BMC has surely come: a minute, several times.
-  'test/e2e/orphans.test.ts': { ...MOSTLY_WAITS, seconds: 290 },
-  'test/e2e/terminate.test.ts': { ...MOSTLY_WAITS, seconds: 110 },
-  // Until a call that no worker takes is given up: a minute.
-  'test/e2e/noWorker.test.ts': { ...MOSTLY_WAITS, seconds: 130 },
-  // Until a password that was refused is tried again: a minute.
-  'test/e2e/enrolment.test.ts': { ...MOSTLY_WAITS, seconds: 90 },
-  'test/e2e/restart.test.ts': { seconds: 190 },
-  'test/e2e/plugin.test.ts': { seconds: 140 },
+  'test/vm/provision.test.ts': { seconds: 490 },
+  'test/vm/dhcp.test.ts': { seconds: 130 },
+  'test/e2e/chaosBugs.test.ts': { ...CHAOS, weight: 1, seconds: 300 },
+  'test/e2e/chaosSeeds.test.ts': { ...CHAOS, weight: 0.6, seconds: 400 },
+  'test/e2e/orphans.test.ts': waits(440),
+  'test/e2e/restart.test.ts': waits(270),
+  'test/e2e/terminate.test.ts': waits(150),
+  'test/e2e/interrupted.test.ts': waits(140),
+  'test/e2e/noWorker.test.ts': waits(130),
+  'test/e2e/restore.test.ts': waits(130),
+  'test/e2e/enrolment.test.ts': waits(70),
+  'test/e2e/deletion.test.ts': { weight: 0.3, seconds: 65 },
+  'test/e2e/protection.test.ts': { weight: 0.3, seconds: 65 },
+  'test/e2e/plugin.test.ts': { seconds: 65 },
+  'test/e2e/adoption.test.ts': { weight: 0.5, seconds: 50 },
+  'test/e2e/temporalWiped.test.ts': { weight: 0.5, seconds: 50 },
+  'test/e2e/pluginHelp.test.ts': { seconds: 50 },
+  'test/capi/cluster.test.ts': { weight: 0.2, seconds: 110 },
+  'test/capi/move.test.ts': { weight: 0.6, seconds: 80 },
 };
 
 /** How a test file (relative to the root, with slashes) of a project runs. */

@@ -1,9 +1,9 @@
 import os from 'node:os';
 import { ensureTools, ToolMissing, type ToolName } from '../toolchain/index.ts';
 import { checks } from './checks.ts';
-import { rememberDurations, rememberedDurations } from './durations.ts';
+import { rememberDurations, rememberedDurations, type Took } from './durations.ts';
 import { runJest, type JestResult, type JestRun } from './jest.ts';
-import { isLast, planOf, PLANE_OF } from './plan.ts';
+import { isLast, planOf, PLANE_OF, WHOLE } from './plan.ts';
 import { HeldPlane, type PlaneName } from './planes.ts';
 import type { ProcessGroups } from './process.ts';
 import type { Report } from './report.ts';
@@ -33,10 +33,12 @@ const PLANE_TOOLS: Readonly<Record<PlaneName, readonly ToolName[]>> = {
   shared: ['etcd', 'kube-apiserver', 'kubectl', 'temporal'],
   capi: ['etcd', 'kube-apiserver', 'kubectl', 'temporal', 'cluster-api-manager'],
 };
-/** Names how many test files may run at the same time, where it is not as many as there are cores. 1: one after the other. */
+/** Names how many cores the tests may keep busy, where it is not as many as there are. 1: one file after the other. */
 const WORKERS = 'BESKAR7_TEST_WORKERS';
 /** More than these at once is not what the tests were written for, whatever the machine has. */
 const MOST_WORKERS = 4;
+/** More files than that for each core are too much memory, however little they do. */
+const FILES_PER_CORE = 3;
 /** Stages: what is quick and needs no control plane; then all the rest; what has the machine for itself comes last. */
 const [EARLY, MAIN, ALONE] = [0, 1, 2];
 
@@ -45,14 +47,18 @@ export async function runWanted(wanted: Wanted): Promise<void> {
   const { report } = wanted;
   const workers = Number(process.env[WORKERS]) || Math.min(os.availableParallelism(), MOST_WORKERS);
   const remembered = rememberedDurations();
-  const ended = await runJobs([...checkJobs(wanted), ...wholeJobs(wanted, workers), ...fileJobs(wanted, remembered)], {
-    capacity: workers,
-    onBlocked: ({ name }, by) => {
-      say(`FAILED  ${name}: not run, since this failed: ${by}`);
-      report.add({ name, isGood: false, seconds: 0, cpuSeconds: undefined, ...NOTHING, failed: 1 });
+  const ended = await runJobs(
+    [...checkJobs(wanted), ...wholeJobs(wanted, workers, remembered), ...fileJobs(wanted, remembered)],
+    {
+      capacity: workers,
+      most: workers * FILES_PER_CORE,
+      onBlocked: ({ name }, by) => {
+        say(`FAILED  ${name}: not run, since this failed: ${by}`);
+        report.add({ name, isGood: false, seconds: 0, cpuSeconds: undefined, ...NOTHING, failed: 1 });
+      },
+      ...(wanted.signal ? { signal: wanted.signal } : {}),
     },
-    ...(wanted.signal ? { signal: wanted.signal } : {}),
-  });
+  );
   if (wanted.signal?.aborted !== true)
     rememberDurations(report.jobs.filter(({ name }) => ended.get(name) === 'passed'));
 }
@@ -76,20 +82,27 @@ function checkJobs({ root, groups, report, checks: files }: Wanted): Job[] {
   }));
 }
 
-function wholeJobs(wanted: Wanted, workers: number): Job[] {
-  return wanted.whole.map(({ projects, args = [] }) => ({
-    name: projects.join(' and '),
-    // Jest has workers of its own for them.
-    weight: workers,
-    stage: EARLY,
-    run: () =>
-      jestJob(wanted, projects.join(' and '), {
-        projects,
-        args: [`--maxWorkers=${os.availableParallelism() + (isWaiting(projects) ? 1 : 0)}`, ...args],
-        tools: projects.flatMap((name) => TOOLS_OF[name] ?? []),
-        isShown: wanted.isShown ?? false,
-      }),
-  }));
+function wholeJobs(wanted: Wanted, workers: number, remembered: ReadonlyMap<string, Took>): Job[] {
+  const isBeside = wanted.files.length > 0;
+  const cores = os.availableParallelism();
+  return wanted.whole.map(({ projects, args = [] }) => {
+    const name = projects.join(' and ');
+    const plan = { seconds: 0, weight: 1, ...WHOLE[name] };
+    return {
+      name,
+      // Jest has workers of its own for them. Where there is nothing else to do, what they leave is not filled.
+      weight: isBeside ? Math.min(workers, plan.weight * cores) : workers,
+      stage: EARLY,
+      seconds: remembered.get(name)?.seconds ?? plan.seconds,
+      run: () =>
+        jestJob(wanted, name, {
+          projects,
+          args: [`--maxWorkers=${cores + (isWaiting(projects) ? 1 : 0)}`, ...args],
+          tools: projects.flatMap((project) => TOOLS_OF[project] ?? []),
+          isShown: wanted.isShown ?? false,
+        }),
+    };
+  });
 }
 
 /** Many unit tests wait for a timer or a socket: one worker more than there are cores. Those of workflows keep a test server busy. */
@@ -97,7 +110,7 @@ function isWaiting(projects: readonly string[]): boolean {
   return projects.includes('unit');
 }
 
-function fileJobs(wanted: Wanted, remembered: ReadonlyMap<string, number>): Job[] {
+function fileJobs(wanted: Wanted, remembered: ReadonlyMap<string, Took>): Job[] {
   const { files } = wanted;
   const planes = new Set(files.flatMap(({ project }) => PLANE_OF[project] ?? []));
   return [...planes]
@@ -110,7 +123,7 @@ function fileJobs(wanted: Wanted, remembered: ReadonlyMap<string, number>): Job[
 }
 
 /** The start of a control plane, the files that use it, those that look at it afterwards, and its end. */
-function planeJobs(wanted: Wanted, name: PlaneName, remembered: ReadonlyMap<string, number>): Job[] {
+function planeJobs(wanted: Wanted, name: PlaneName, remembered: ReadonlyMap<string, Took>): Job[] {
   const { root, groups, report, files } = wanted;
   const plane = new HeldPlane(name, groups, root);
   const [start, stop] = [`start of the control plane (${name})`, `end of the control plane (${name})`];
@@ -125,7 +138,8 @@ function planeJobs(wanted: Wanted, name: PlaneName, remembered: ReadonlyMap<stri
     {
       name: start,
       weight: 1,
-      stage: MAIN,
+      // Most files wait for the common one. Each minute that the other one runs costs, whether a file uses it or not.
+      stage: name === 'shared' ? EARLY : MAIN,
       seconds,
       run: async () => {
         const began = performance.now();
@@ -163,16 +177,17 @@ function fileJob(
   wanted: Wanted,
   project: string,
   file: string,
-  remembered: ReadonlyMap<string, number>,
+  remembered: ReadonlyMap<string, Took>,
   plane?: HeldPlane,
 ): Job {
   const { weight, locks = [], seconds } = planOf(project, file);
+  const took = remembered.get(file);
   return {
     name: file,
-    weight,
+    weight: weight === 'alone' || took === undefined ? weight : (coresOf(took) ?? weight),
     locks,
     stage: weight === 'alone' ? ALONE : MAIN,
-    seconds: remembered.get(file) ?? seconds,
+    seconds: took?.seconds ?? seconds,
     run: () =>
       jestJob(wanted, file, {
         projects: [project],
@@ -181,6 +196,11 @@ function fileJob(
         ...(plane ? { env: plane.env } : {}),
       }),
   };
+}
+
+/** How many cores it kept busy on average. */
+function coresOf({ seconds, cpuSeconds }: Took): number | undefined {
+  return cpuSeconds === undefined || seconds < 1 ? undefined : cpuSeconds / seconds;
 }
 
 async function jestJob(

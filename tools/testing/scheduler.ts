@@ -1,7 +1,7 @@
 /** One piece of a test run. */
 export interface Job {
   readonly name: string;
-  /** How many workers it takes; the sum of what runs at once stays within the capacity. `alone`: nothing runs beside it. */
+  /** How many cores it keeps busy on average; the sum of what runs at once stays within the capacity. `alone`: nothing runs beside it. */
   readonly weight: number | 'alone';
   /** Jobs that share one of these names never run at the same time. */
   readonly locks?: readonly string[];
@@ -11,7 +11,10 @@ export interface Job {
   readonly after?: readonly string[];
   /** A lower stage is preferred; jobs of a stage do not wait for those of another one. */
   readonly stage?: number;
-  /** Expected duration. Of one stage the longest begins first, so that no long one is left over at the end. */
+  /**
+   * Expected duration. Of one stage the longest begins first, so that no long one is left over at the end; jobs with a lock count for as
+   * long as all of that lock take.
+   */
   readonly seconds?: number;
   /** Resolves with whether it went well. Must not reject: a rejection ends the whole run. */
   run(): Promise<boolean>;
@@ -21,13 +24,18 @@ export interface Job {
 export type End = 'passed' | 'failed' | 'blocked';
 
 export interface ScheduleOptions {
-  /** How many workers there are. A job that wants more runs when nothing else does. */
+  /** How many cores there are. A job that wants more runs when nothing else does. */
   readonly capacity: number;
+  /** How many jobs run at once at most, however little each does; default: as many as fit. */
+  readonly most?: number;
   /** Called when a job will never be started, because of the one that it needs. */
   readonly onBlocked?: (job: Job, by: string) => void;
   /** Once aborted, nothing more is started. */
   readonly signal?: AbortSignal;
 }
+
+/** A job that mostly waits: it is begun past one that has no room yet, which it hardly delays. */
+const LIGHT = 0.25;
 
 /**
  * Runs all jobs, as many at once as the capacity allows, and gives what became of each. Rejects when names are not unique or when jobs wait for each
@@ -36,7 +44,7 @@ export interface ScheduleOptions {
 export async function runJobs(jobs: readonly Job[], options: ScheduleOptions): Promise<Map<string, End>> {
   const names = new Set(jobs.map(({ name }) => name));
   if (names.size < jobs.length) throw new Error(`two jobs have the same name: ${duplicateOf(jobs)}`);
-  const waiting = [...jobs].sort(byPreference);
+  const waiting = byPreference(jobs);
   const running = new Map<Job, Promise<unknown>>();
   const ended = new Map<string, End>();
   const isOver = (name: string) => !names.has(name) || ended.has(name);
@@ -57,11 +65,16 @@ export async function runJobs(jobs: readonly Job[], options: ScheduleOptions): P
       ended.set(next.job.name, 'blocked');
       options.onBlocked?.(next.job, next.by);
     }
-    if (options.signal?.aborted !== true)
-      for (const job of [...waiting]) {
-        const isDue = [...(job.needs ?? []), ...(job.after ?? [])].every(isOver);
-        if (isDue && fits(job, [...running.keys()], options.capacity)) begin(job);
-      }
+    let isOneHeldBack = false;
+    for (const job of options.signal?.aborted === true ? [] : [...waiting]) {
+      const beside = [...running.keys()];
+      const isDue = [...(job.needs ?? []), ...(job.after ?? [])].every(isOver);
+      if (!isDue || sharesLock(job, beside)) continue;
+      // Else a large one would wait for as long as there are small ones that fit into its room.
+      if (isOneHeldBack && (job.weight === 'alone' || job.weight > LIGHT)) continue;
+      if (fits(job, beside, options)) begin(job);
+      else isOneHeldBack = true;
+    }
     if (running.size === 0) {
       if (options.signal?.aborted === true || waiting.length === 0) break;
       throw new Error(`these jobs wait for each other: ${waiting.map(({ name }) => name).join(', ')}`);
@@ -84,21 +97,35 @@ function blockedOf(
   return undefined;
 }
 
-function fits(job: Job, running: readonly Job[], capacity: number): boolean {
+function fits(
+  job: Job,
+  running: readonly Job[],
+  { capacity, most = Number.POSITIVE_INFINITY }: ScheduleOptions,
+): boolean {
   // One worker does one thing at a time, however light.
   if (running.length === 0 || capacity <= 1) return running.length === 0;
   if (job.weight === 'alone' || running.some(({ weight }) => weight === 'alone')) return false;
-  if (running.some(({ locks = [] }) => locks.some((lock) => job.locks?.includes(lock)))) return false;
   const used = running.reduce((sum, { weight }) => sum + (weight === 'alone' ? capacity : weight), 0);
   // Sums of decimal fractions: a little above is not above.
-  return used + job.weight <= capacity + 0.001;
+  return running.length < most && used + job.weight <= capacity + 0.001;
 }
 
-function byPreference(a: Job, b: Job): number {
-  return (
-    (a.stage ?? 0) - (b.stage ?? 0) ||
-    Number(a.weight === 'alone') - Number(b.weight === 'alone') ||
-    (b.seconds ?? 0) - (a.seconds ?? 0)
+function sharesLock(job: Job, running: readonly Job[]): boolean {
+  return running.some(({ locks = [] }) => locks.some((lock) => job.locks?.includes(lock)));
+}
+
+/** What is alone comes last; then by stage, by the time that all of a lock take, and by their own. */
+function byPreference(jobs: readonly Job[]): Job[] {
+  const ofLock = new Map<string, number>();
+  for (const { locks = [], seconds = 0 } of jobs)
+    for (const lock of locks) ofLock.set(lock, (ofLock.get(lock) ?? 0) + seconds);
+  const chain = ({ locks = [], seconds = 0 }: Job) => Math.max(seconds, ...locks.map((lock) => ofLock.get(lock) ?? 0));
+  return [...jobs].sort(
+    (a, b) =>
+      (a.stage ?? 0) - (b.stage ?? 0) ||
+      Number(a.weight === 'alone') - Number(b.weight === 'alone') ||
+      chain(b) - chain(a) ||
+      (b.seconds ?? 0) - (a.seconds ?? 0),
   );
 }
 

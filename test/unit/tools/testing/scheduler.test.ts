@@ -49,7 +49,7 @@ test('as many at once as the capacity allows, the longest first', async () => {
   expect(Object.fromEntries(await done)).toEqual({ long: 'failed', middle: 'passed', short: 'passed' });
 });
 
-test('parts of a worker add up, and a small one fills the gap that a large one leaves', async () => {
+test('parts of a core add up; what mostly waits does not wait for room that a larger one needs', async () => {
   const bench = new Bench();
   const third = { weight: 2 / 3 };
   void runJobs(
@@ -58,11 +58,38 @@ test('parts of a worker add up, and a small one fills the gap that a large one l
       bench.job('b', { ...third, seconds: 8 }),
       bench.job('large', { weight: 1, seconds: 7 }),
       bench.job('c', { ...third, seconds: 6 }),
+      bench.job('waits', { weight: 0.1, seconds: 5 }),
     ],
     { capacity: 2 },
   );
   await settled();
-  expect(bench.running).toEqual(['a', 'b', 'c']);
+  expect(bench.running).toEqual(['a', 'b', 'waits']);
+  await bench.end('a');
+  // Small ones did not take its room.
+  expect(bench.running).toEqual(['b', 'large', 'waits']);
+});
+
+test('no more at once than it is told, however light they are', async () => {
+  const bench = new Bench();
+  const jobs = ['a', 'b', 'c'].map((name) => bench.job(name, { weight: 0.1 }));
+  void runJobs(jobs, { capacity: 2, most: 2 });
+  await settled();
+  expect(bench.running).toEqual(['a', 'b']);
+});
+
+test('what all jobs with a lock take together says when the first of them begins', async () => {
+  const bench = new Bench();
+  const locked = { locks: ['x'] };
+  void runJobs(
+    [
+      bench.job('long', { seconds: 9 }),
+      bench.job('x1', { ...locked, seconds: 5 }),
+      bench.job('x2', { ...locked, seconds: 6 }),
+    ],
+    { capacity: 1 },
+  );
+  await settled();
+  expect(bench.running).toEqual(['x2']);
 });
 
 test('with one worker all is done one after the other, the light ones too', async () => {
