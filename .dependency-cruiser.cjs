@@ -1,4 +1,4 @@
-// The import table of the design, section 3: who may import what of ours. `kube/` is the Kubernetes client (docs/decisions).
+// The import table of docs/architecture.md: who may import what of ours. Imports run downward only.
 const only = (name, from, allowed, comment) => ({
   name,
   comment,
@@ -11,12 +11,28 @@ const only = (name, from, allowed, comment) => ({
   },
 });
 
+/** A room of activities/ that the others stand on: of its neighbours it imports these only. */
+const lower = (room, allowed) => ({
+  name: `activities-${room}`,
+  comment: `activities/${room}/ is below what is done with it`,
+  severity: 'error',
+  from: { path: `^activities/${room}/` },
+  to: { path: '^activities/[a-z]+/', pathNot: [room, ...allowed].map((one) => `^activities/${one}/`) },
+});
+
 module.exports = {
   forbidden: [
     only('crds-import-nothing', 'crds', [], 'crds/ imports nothing of ours'),
     only('redfish-imports-nothing', 'redfish', [], 'redfish/ imports nothing of ours'),
     only('kube-imports-crds', 'kube', ['crds'], 'kube/ imports crds/ only'),
-    only('workflows', 'workflows', ['crds', 'activities'], 'workflows/ imports types of activities/ and crds/'),
+    only('model-imports-crds', 'model', ['crds'], 'model/ imports crds/ only'),
+    only('contracts', 'contracts', ['crds', 'model'], 'contracts/ imports crds/ and model/'),
+    only(
+      'workflows',
+      'workflows',
+      ['contracts', 'crds', 'model', 'activities'],
+      'workflows/ imports contracts/, crds/, model/ and types of activities/',
+    ),
     {
       name: 'workflows-import-types-of-activities',
       severity: 'error',
@@ -26,20 +42,23 @@ module.exports = {
     only(
       'activities',
       'activities',
-      ['crds', 'redfish', 'kube', 'workflows/(names|messages)\\.ts'],
-      'activities/ imports crds/, redfish/, kube/ and names',
+      ['contracts', 'crds', 'model', 'redfish', 'kube'],
+      'activities/ imports contracts/, crds/, model/, redfish/ and kube/',
     ),
+    lower('store', []),
+    lower('bmc', ['store']),
+    lower('monitor', ['store', 'bmc']),
     only(
       'controllers',
       'controllers',
-      ['crds', 'kube', 'workflows/(names|messages)\\.ts'],
-      'controllers/ imports crds/, kube/, workflow names and messages',
+      ['contracts', 'crds', 'model', 'kube'],
+      'controllers/ imports contracts/, crds/, model/ and kube/',
     ),
     only(
       'api',
       'api',
-      ['crds', 'kube', 'http', 'workflows/(names|messages)\\.ts'],
-      'api/ imports crds/, kube/, http/ and message types',
+      ['contracts', 'crds', 'model', 'kube', 'http'],
+      'api/ imports contracts/, crds/, model/, kube/ and http/',
     ),
     only(
       'http',
@@ -51,20 +70,20 @@ module.exports = {
     only(
       'view',
       'view',
-      ['crds', 'kube', 'web/shared', 'workflows/(names|messages)\\.ts'],
+      ['contracts', 'crds', 'model', 'kube', 'web/shared'],
       'view/ explains what is there, for the page and the command line: no effects of its own',
     ),
     only(
       'cli',
       'cli',
-      ['crds', 'kube', 'view', 'web/shared', 'workflows/(names|messages)\\.ts'],
-      'cli/ is the plugin of kubectl: it imports crds/, kube/, view/, measures and diffs of web/shared/, workflow names and messages',
+      ['contracts', 'crds', 'model', 'kube', 'view', 'web/shared', 'tools/cli/bundle\\.mjs'],
+      'cli/ is the plugin of kubectl: it imports contracts/, crds/, model/, kube/, view/, measures and diffs of web/shared/, and its bundler',
     ),
     only(
       'web-server',
       'web/server',
-      ['crds', 'kube', 'http', 'view', 'web/shared', 'workflows/(names|messages)\\.ts'],
-      'web/server/ imports crds/, kube/, view/, http/, what it says to the page, workflow names and messages',
+      ['contracts', 'crds', 'model', 'kube', 'http', 'view', 'web/shared'],
+      'web/server/ imports contracts/, crds/, model/, kube/, http/, view/ and what it says to the page',
     ),
     {
       name: 'web-page-imports-shared-types',
@@ -78,19 +97,19 @@ module.exports = {
       },
     },
     only('inspector-imports-nothing', 'inspector', [], 'inspector/ imports nothing of ours'),
-    only('simulator', 'simulator', ['crds'], 'simulator/ never imports the code under test'),
+    only('simulator', 'simulator', ['crds', 'model'], 'simulator/ never imports the code under test'),
     {
       name: 'simulator-imports-types-of-crds',
       severity: 'error',
       from: { path: '^simulator/' },
-      to: { path: '^crds/', dependencyTypesNot: ['type-only'] },
+      to: { path: '^(crds|model)/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'what-is-shipped-imports-dependencies',
       comment: 'the image and `npm ci --omit=dev` have no development dependencies',
       severity: 'error',
       from: {
-        path: '^(activities|api|controllers|crds|http|kube|redfish|simulator|webhooks|workers|workflows|web/server|view|cli)/',
+        path: '^(activities|api|cli|contracts|controllers|crds|http|kube|model|redfish|simulator|view|web/server|webhooks|workers|workflows)/',
       },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },

@@ -15,7 +15,9 @@ WORKDIR /beskar7
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --include=optional --ignore-scripts
 COPY activities activities
+COPY contracts contracts
 COPY crds crds
+COPY model model
 COPY workers workers
 COPY workflows workflows
 RUN node workers/bundle.ts dist/workflow-bundle.js \
@@ -47,10 +49,12 @@ COPY package.json LICENSE ./
 COPY activities activities
 COPY api api
 COPY cli cli
+COPY contracts contracts
 COPY controllers controllers
 COPY crds crds
 COPY http http
 COPY kube kube
+COPY model model
 COPY redfish redfish
 COPY simulator simulator
 COPY view view

@@ -2,13 +2,13 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import type { Duplicate } from '../crds/sameServer.ts';
+import type { Duplicate } from '../model/sameServer.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { RedfishPool } from '../redfish/index.ts';
-import type { CredentialCache } from './credentialCache.ts';
-import type { HostReservations } from './hostReservations.ts';
-import type { SecretMarks } from './secretMarks.ts';
+import type { CredentialCache } from './bmc/credentialCache.ts';
+import type { HostReservations } from './claim/hostReservations.ts';
+import type { SecretMarks } from './store/secretMarks.ts';
 
 /** What the claim needs of the watch caches. They may be behind: every decision is confirmed by a compare-and-swap. */
 export interface Caches {

@@ -1,25 +1,37 @@
 import { Context } from '@temporalio/activity';
-import { withBmcRequests } from './bmcRequests.ts';
-import { bootInspector, prepareBoot, type BootInput } from './bootInspector.ts';
-import { claimHost, type ClaimHostInput } from './claimHost.ts';
-import type { ClaimRef } from './claimRef.ts';
+import { withBmcRequests } from './bmc/bmcRequests.ts';
+import { bootInspector, prepareBoot, type BootInput } from './provision/bootInspector.ts';
+import { claimHost, type ClaimHostInput } from './claim/claimHost.ts';
+import type { ClaimRef } from '../contracts/claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
-import { awaitClaimEnd, checkDeprovision, findClaim, findClaims, removeMachineFinalizer } from './deprovision.ts';
-import { endProvisioning } from './endProvisioning.ts';
-import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './endRun.ts';
-import { enrollHost, enrollHostUnserved, type EnrollInput } from './enrollHost.ts';
-import { openProvisioning, settleHandover, type HandOverInput, type SettleInput } from './handOver.ts';
-import { takeReport, type TakeReportInput } from './inspection.ts';
-import { clearNetworkBoot, type ClearNetworkBootInput } from './leftOverride.ts';
-import { markReleasing, type MarkReleasingInput } from './markReleasing.ts';
-import { releaseHost, releaseHostUnserved, type ReleaseHostInput } from './releaseHost.ts';
-import { letHostGo, retireHost, retireHostUnserved, type LetHostGoInput, type RetireInput } from './retireHost.ts';
-import { tellingRefusals } from './refusedWrites.ts';
+import {
+  awaitClaimEnd,
+  checkDeprovision,
+  findClaim,
+  findClaims,
+  removeMachineFinalizer,
+} from './release/deprovision.ts';
+import { endProvisioning } from './release/endProvisioning.ts';
+import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './provision/endRun.ts';
+import { enrollHost, enrollHostUnserved, type EnrollInput } from './enroll/enrollHost.ts';
+import { openProvisioning, settleHandover, type HandOverInput, type SettleInput } from './provision/handOver.ts';
+import { takeReport, type TakeReportInput } from './provision/inspection.ts';
+import { clearNetworkBoot, type ClearNetworkBootInput } from './bmc/leftOverride.ts';
+import { markReleasing, type MarkReleasingInput } from './release/markReleasing.ts';
+import { releaseHost, releaseHostUnserved, type ReleaseHostInput } from './release/releaseHost.ts';
+import {
+  letHostGo,
+  retireHost,
+  retireHostUnserved,
+  type LetHostGoInput,
+  type RetireInput,
+} from './release/retireHost.ts';
+import { tellingRefusals } from './store/refusedWrites.ts';
 import { withHeartbeat } from './activityScope.ts';
-import { FailedPolls } from './failedPolls.ts';
-import { lookForConsumer, type LookForConsumerInput } from './orphan.ts';
-import { monitorShard } from './monitorShard.ts';
-import type { HostInput, MonitorInput, ObjectRef, ReleaseInput } from '../workflows/names.ts';
+import { FailedPolls } from './monitor/failedPolls.ts';
+import { lookForConsumer, type LookForConsumerInput } from './release/orphan.ts';
+import { monitorShard } from './monitor/monitorShard.ts';
+import type { HostInput, MonitorInput, ObjectRef, ReleaseInput } from '../contracts/names.ts';
 
 /** Of what lasts for hours and changes nothing at a BMC: each is a request to Temporal, and a cancel of it is in no hurry. */
 const SLOW_HEARTBEAT_MS = 4_000;

@@ -1,5 +1,5 @@
-import type { BootSpec } from '../crds/bootSecret.ts';
-import { providerIDOf } from '../crds/providerID.ts';
+import type { BootSpec } from '../model/bootSecret.ts';
+import { providerIDOf } from '../model/providerID.ts';
 
 /** Bound of the whole script (contract, "The iPXE script"). */
 const MAX_SCRIPT_BYTES = 4096;

@@ -1,5 +1,5 @@
-import { BOOT_SECRET_TYPE, parseBootSpec, type BootSpec } from '../crds/bootSecret.ts';
-import type { Claim } from '../crds/claim.ts';
+import { BOOT_SECRET_TYPE, parseBootSpec, type BootSpec } from '../model/bootSecret.ts';
+import type { Claim } from '../model/claim.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isNotFound } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';

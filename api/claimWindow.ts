@@ -1,4 +1,4 @@
-import type { Claim } from '../crds/claim.ts';
+import type { Claim } from '../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../crds/physicalHost.ts';
 
 type Inspection = NonNullable<PhysicalHostStatus['inspection']>;

@@ -6,7 +6,7 @@ import type { ConnectionLimits } from '../http/connections.ts';
 import type { BindAddress, HttpLogger, Timeouts } from '../http/options.ts';
 import type { Rate } from '../http/rateLimit.ts';
 
-/** Names of the signals in `workflows/messages.ts` that callbacks send. */
+/** Names of the signals in `contracts/messages.ts` that callbacks send. */
 export type SignalKind = 'inspectionReported' | 'handoverReported' | 'osReported';
 
 /** A Beskar7Machine by name: its run is `provision/<namespace>/<name>`. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Span } from '@opentelemetry/api';
 import type { Middleware, ParameterizedContext } from 'koa';
-import type { Claim } from '../crds/claim.ts';
+import type { Claim } from '../model/claim.ts';
 import { KubeError } from '../kube/error.ts';
 import type { HostKey } from './auth.ts';
 import { ApiError } from '../http/errors.ts';

@@ -1,4 +1,4 @@
-import { claimOf, type Claim } from '../crds/claim.ts';
+import { claimOf, type Claim } from '../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../crds/physicalHost.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS } from '../kube/resource.ts';

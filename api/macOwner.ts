@@ -1,7 +1,7 @@
-import { isUnclaimed } from '../crds/claim.ts';
-import { usableMac } from '../crds/networkIdentity.ts';
+import { isUnclaimed } from '../model/claim.ts';
+import { usableMac } from '../model/networkIdentity.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { macsOf } from '../crds/sameServer.ts';
+import { macsOf } from '../model/sameServer.ts';
 
 /** Of more hosts with one MAC address than that, none is looked at: cards of a series that were made with the same one. */
 const MAX_COMPARED = 32;

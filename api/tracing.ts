@@ -1,5 +1,5 @@
 import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Span } from '@opentelemetry/api';
-import type { Claim } from '../crds/claim.ts';
+import type { Claim } from '../model/claim.ts';
 
 /**
  * The span of a callback, in the trace of the run that made the claim; undefined where that is not traced. What the caller sends says nothing about

@@ -1,4 +1,4 @@
-import { claimOf, consumerUidOf } from '../crds/claim.ts';
+import { claimOf, consumerUidOf } from '../model/claim.ts';
 import { ANNOTATION_CLAIM, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 

@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { workflowId } from '../workflows/names.ts';
+import { workflowId } from '../contracts/names.ts';
 import { forEachLimited, poll } from './waiting.ts';
 
 const DESCRIBES_AT_ONCE = 8;

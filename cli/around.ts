@@ -1,12 +1,12 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { isUnclaimed } from '../crds/claim.ts';
+import { isUnclaimed } from '../model/claim.ts';
 import { LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isConsumer, namedHost } from '../crds/references.ts';
 import { KubeError } from '../kube/error.ts';
 import { CAPI_MACHINES, EVENTS, HOSTS, type CapiMachine, type Identified, type KubeEvent } from '../kube/resource.ts';
-import type { Progress } from '../workflows/messages.ts';
-import { workflowId } from '../workflows/names.ts';
+import type { Progress } from '../contracts/messages.ts';
+import { workflowId } from '../contracts/names.ts';
 import { find } from './references.ts';
 import type { Session } from './session.ts';
 

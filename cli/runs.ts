@@ -1,5 +1,5 @@
 import type { HistoryEvent, PendingActivity, RunHistory } from '../view/historyParts.ts';
-import { workflowId, type WORKFLOW_TYPES } from '../workflows/names.ts';
+import { workflowId, type WORKFLOW_TYPES } from '../contracts/names.ts';
 import type { Temporal } from './session.ts';
 
 /** A run as Temporal describes it. */

@@ -1,9 +1,9 @@
 import type { Beskar7Cluster, Beskar7ClusterStatus } from '../crds/beskar7Cluster.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { condition, findCondition, type ConditionPatch } from '../crds/conditions.ts';
-import { canonicalJson } from '../crds/handled.ts';
+import { canonicalJson } from '../model/handled.ts';
 import { ANNOTATION_MANAGED_BY, ANNOTATION_PAUSED, LABEL_CONTROL_PLANE, LABEL_ZONE } from '../crds/names.ts';
-import { reachableAddress } from '../crds/networkIdentity.ts';
+import { reachableAddress } from '../model/networkIdentity.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import type { CapiCluster, CapiMachine } from '../kube/resource.ts';

@@ -6,8 +6,8 @@ import { isConflict, isNotFound } from '../kube/error.ts';
 import { CLUSTERS } from '../kube/resource.ts';
 import { decideCluster, type ClusterDecision, type ClusterView } from './clusterDecision.ts';
 import { clusterNameOf, type Informers } from './informers.ts';
-import { WorkQueue, type Outcome } from './queue.ts';
-import { keyOf, splitKey } from './store.ts';
+import { WorkQueue, type Outcome } from '../kube/queue.ts';
+import { keyOf, splitKey } from '../kube/store.ts';
 
 const FIELD_MANAGER = 'beskar7-cluster';
 /** A roll-out changes many hosts at once: they are looked at together. */

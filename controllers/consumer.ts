@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerPatch, consumerUidOf, consumerUidPatch, isMovedConsumer, isUnclaimed } from '../crds/claim.ts';
+import { consumerPatch, consumerUidOf, consumerUidPatch, isMovedConsumer, isUnclaimed } from '../model/claim.ts';
 import {
   handedOverAgain,
   holdingOf,
@@ -7,8 +7,8 @@ import {
   repairPatch,
   withHostFinalizer,
   type HoldingPatch,
-} from '../crds/holding.ts';
-import { isProviderIDOurs } from '../crds/handled.ts';
+} from '../model/holding.ts';
+import { isProviderIDOurs } from '../model/handled.ts';
 import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isConsumer, namedConsumer } from '../crds/references.ts';

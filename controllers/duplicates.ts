@@ -8,9 +8,9 @@ import {
   sharedMacs,
   type CountMac,
   type Duplicate,
-} from '../crds/sameServer.ts';
+} from '../model/sameServer.ts';
 import type { Informers } from './informers.ts';
-import { keyOf } from './store.ts';
+import { keyOf } from '../kube/store.ts';
 
 type Hosts = Pick<Informers, 'hosts'>;
 

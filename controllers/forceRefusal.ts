@@ -1,4 +1,4 @@
-import { forceRefusedText } from '../crds/forceRelease.ts';
+import { forceRefusedText } from '../model/forceRelease.ts';
 import { ANNOTATION_FORCE_RELEASE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';

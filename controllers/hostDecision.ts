@@ -1,9 +1,9 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf, type Claim } from '../crds/claim.ts';
+import { claimOf, type Claim } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
-import { connectionHash, hasUnmarkedSecrets } from '../crds/connection.ts';
-import { earlyForceOf, forceReasonOf, forceReleaseCommand } from '../crds/forceRelease.ts';
-import { holdingOf, type Holding } from '../crds/holding.ts';
+import { connectionHash, hasUnmarkedSecrets } from '../model/connection.ts';
+import { earlyForceOf, forceReasonOf, forceReleaseCommand } from '../model/forceRelease.ts';
+import { holdingOf, type Holding } from '../model/holding.ts';
 import {
   ANNOTATION_ACCEPT_SERVER,
   ANNOTATION_CLAIM,
@@ -11,7 +11,7 @@ import {
   ANNOTATION_PAUSED,
   FINALIZER_HOST,
 } from '../crds/names.ts';
-import { isEnrolledAsItIs } from '../crds/offer.ts';
+import { isEnrolledAsItIs } from '../model/offer.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import type { CapiCluster } from '../kube/resource.ts';

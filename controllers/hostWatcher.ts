@@ -1,14 +1,14 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerUidOf, type Claim } from '../crds/claim.ts';
+import { consumerUidOf, type Claim } from '../model/claim.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
-import { connectionHash } from '../crds/connection.ts';
-import { forceReasonOf } from '../crds/forceRelease.ts';
+import { connectionHash } from '../model/connection.ts';
+import { forceReasonOf } from '../model/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import { consumerOf, hostOfProviderID } from '../crds/references.ts';
-import type { Duplicate } from '../crds/sameServer.ts';
+import type { Duplicate } from '../model/sameServer.ts';
 import { HOSTS } from '../kube/resource.ts';
-import type { HostInput } from '../workflows/names.ts';
+import type { HostInput } from '../contracts/names.ts';
 import { clusterNameOf } from './informers.ts';
 import { isConsumerSeen, lookForConsumer, machineLedTo, repairHost } from './consumer.ts';
 import { repairText } from './repairText.ts';
@@ -17,8 +17,8 @@ import { changeOf, decideHost, refusedForce, type HostDecision, type Releasing }
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
 import { duplicateIn } from './duplicates.ts';
 import { Occasions } from './occasions.ts';
-import { WorkQueue, type Outcome } from './queue.ts';
-import { keyOf, splitKey } from './store.ts';
+import { WorkQueue, type Outcome } from '../kube/queue.ts';
+import { keyOf, splitKey } from '../kube/store.ts';
 import { affected, sharedConditions } from './sharedServer.ts';
 import { isTold, tell } from './watcherStatus.ts';
 

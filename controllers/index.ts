@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { EventRecorder } from '../kube/events.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { MonitorSettings } from '../workflows/names.ts';
+import type { MonitorSettings } from '../contracts/names.ts';
 import { ClusterWatcher } from './clusterWatcher.ts';
 import { HostWatcher } from './hostWatcher.ts';
 import type { Informers } from './informers.ts';
@@ -13,8 +13,8 @@ import { Waker } from './waker.ts';
 
 export { duplicateAmong, duplicateIn, neighbours } from './duplicates.ts';
 export { createInformers, machineOn, mayClaim, type Informers } from './informers.ts';
-export type { WatchObserver } from './informerOptions.ts';
-export { INTERRUPTIONS } from './watchHealth.ts';
+export type { WatchObserver } from '../kube/informerOptions.ts';
+export { INTERRUPTIONS } from '../kube/watchHealth.ts';
 export { createStarter } from './temporalStarter.ts';
 export type { Starter } from './starter.ts';
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerUidOf } from '../crds/claim.ts';
+import { consumerUidOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
 import {
@@ -12,12 +12,12 @@ import {
   LABEL_WATCH_FILTER,
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { providerIDOf } from '../crds/providerID.ts';
+import { providerIDOf } from '../model/providerID.ts';
 import { hostOfProviderID, namedConsumer } from '../crds/references.ts';
-import { isProviderIDOurs } from '../crds/handled.ts';
+import { isProviderIDOurs } from '../model/handled.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
-import { macsOf, serverKeys } from '../crds/sameServer.ts';
-import { byAge } from '../crds/waiters.ts';
+import { macsOf, serverKeys } from '../model/sameServer.ts';
+import { byAge } from '../model/waiters.ts';
 import type { KubeClient } from '../kube/client.ts';
 import {
   CAPI_CLUSTERS,
@@ -29,8 +29,8 @@ import {
   type CapiCluster,
   type CapiMachine,
 } from '../kube/resource.ts';
-import { Informer } from './informer.ts';
-import type { WatchObserver } from './informerOptions.ts';
+import { Informer } from '../kube/informer.ts';
+import type { WatchObserver } from '../kube/informerOptions.ts';
 import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine, trimTemplate } from './trim.ts';
 
 /** The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved. */

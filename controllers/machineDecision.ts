@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf } from '../crds/claim.ts';
-import { askOf, handledOf, isAskUnhandled, isProvisioned } from '../crds/handled.ts';
+import { claimOf } from '../model/claim.ts';
+import { askOf, handledOf, isAskUnhandled, isProvisioned } from '../model/handled.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';

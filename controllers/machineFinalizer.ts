@@ -1,12 +1,12 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf } from '../crds/claim.ts';
-import { missesFinalizer, ownMachinePatch } from '../crds/ownMachine.ts';
+import { claimOf } from '../model/claim.ts';
+import { missesFinalizer, ownMachinePatch } from '../model/ownMachine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { MACHINES } from '../kube/resource.ts';
-import type { Outcome } from './queue.ts';
+import type { Outcome } from '../kube/queue.ts';
 
 export interface MachineFinalizersOptions {
   readonly kube: Pick<KubeClient, 'mergePatch'>;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
-import type { MonitorInput, MonitorSettings } from '../workflows/names.ts';
+import type { MonitorInput, MonitorSettings } from '../contracts/names.ts';
 import type { Informers } from './informers.ts';
-import { WorkQueue, type Outcome } from './queue.ts';
+import { WorkQueue, type Outcome } from '../kube/queue.ts';
 import type { Starter } from './starter.ts';
 
 export interface MonitorKeeperDeps {

@@ -1,11 +1,11 @@
-import { isUnclaimed } from '../crds/claim.ts';
+import { isUnclaimed } from '../model/claim.ts';
 import type { ConditionPatch } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, DUPLICATE_REASONS } from '../crds/reasons.ts';
-import { duplicateMessage, macsOf, nameFor, serverKeys, type Duplicate } from '../crds/sameServer.ts';
+import { duplicateMessage, macsOf, nameFor, serverKeys, type Duplicate } from '../model/sameServer.ts';
 import { macSharedIn, neighbours } from './duplicates.ts';
 import type { Informers } from './informers.ts';
-import { keyOf } from './store.ts';
+import { keyOf } from '../kube/store.ts';
 
 /** How many hosts for one server are looked at again when one of them changes. */
 const MAX_NEIGHBOURS = 32;

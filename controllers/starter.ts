@@ -5,7 +5,7 @@ import type {
   ObjectRef,
   ReleaseInput,
   WORKFLOW_TYPES,
-} from '../workflows/names.ts';
+} from '../contracts/names.ts';
 
 /**
  * How a start ended. `running`: a run for this very object is open already. `otherObject`: the open run of that name is for another

@@ -1,7 +1,7 @@
 import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { summarize, unmetRequirements } from '../crds/requirements.ts';
-import { matchesSelector } from '../crds/selector.ts';
+import { summarize, unmetRequirements } from '../model/requirements.ts';
+import { matchesSelector } from '../model/selector.ts';
 
 const GIB = 2 ** 30;
 

@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
-import { canonicalJson } from '../crds/handled.ts';
+import { canonicalJson } from '../model/handled.ts';
 import { ANNOTATION_PAUSED, API_VERSION } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { MACHINE_TEMPLATES } from '../kube/resource.ts';
 import { clusterNameOf, type Informers } from './informers.ts';
-import { WorkQueue, type Outcome } from './queue.ts';
-import { keyOf, splitKey } from './store.ts';
+import { WorkQueue, type Outcome } from '../kube/queue.ts';
+import { keyOf, splitKey } from '../kube/store.ts';
 import { capacityOf } from './templateCapacity.ts';
 
 const FIELD_MANAGER = 'beskar7-template';

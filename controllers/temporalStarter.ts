@@ -14,7 +14,7 @@ import {
   inspectionReported,
   monitorSettings,
   osReported,
-} from '../workflows/messages.ts';
+} from '../contracts/messages.ts';
 import {
   monitorId,
   SEARCH_ATTRIBUTES,
@@ -24,7 +24,7 @@ import {
   type MonitorInput,
   type MonitorSettings,
   type ObjectRef,
-} from '../workflows/names.ts';
+} from '../contracts/names.ts';
 import type { ClaimSignal, Starter, StartResult, WorkflowKind } from './starter.ts';
 
 const CALL_MS = 10_000;

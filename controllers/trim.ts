@@ -3,7 +3,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
 import type { ObjectMeta } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { slimReport } from '../crds/requirements.ts';
+import { slimReport } from '../model/requirements.ts';
 import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
 
 /** Written by `kubectl apply`: a second copy of the object. */

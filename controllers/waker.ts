@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { whyNotOffered } from '../crds/offer.ts';
+import { whyNotOffered } from '../model/offer.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { Matching, type Waiter } from '../crds/waiters.ts';
+import { Matching, type Waiter } from '../model/waiters.ts';
 import { inTurns } from '../kube/turns.ts';
 import { isWaiting, machineOn, mayClaim, ownerMachineOf, type Informers } from './informers.ts';
 import type { Starter } from './starter.ts';

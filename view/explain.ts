@@ -1,12 +1,12 @@
 import type { Beskar7Machine, MachinePhase } from '../crds/beskar7Machine.ts';
-import { claimOf } from '../crds/claim.ts';
+import { claimOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
 import { namedConsumer, namedHost } from '../crds/references.ts';
 import type { CapiMachine } from '../kube/resource.ts';
-import type { Progress } from '../workflows/messages.ts';
+import type { Progress } from '../contracts/messages.ts';
 import {
   HOST_MEANINGS,
   MACHINE_MEANINGS,

@@ -1,4 +1,4 @@
-import type { HardwareSummary } from '../crds/requirements.ts';
+import type { HardwareSummary } from '../model/requirements.ts';
 import { obj, objectOf, type RunHistory } from './historyParts.ts';
 
 /** What a run last compared with the requirements of its machine; undefined before a report came. */

@@ -1,5 +1,5 @@
 import type { MachinePhase } from '../crds/beskar7Machine.ts';
-import type { ClaimStage } from '../crds/claim.ts';
+import type { ClaimStage } from '../model/claim.ts';
 import type { HostState } from '../crds/physicalHost.ts';
 import type { HostReason, MachineReason } from '../crds/reasons.ts';
 

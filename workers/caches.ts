@@ -1,6 +1,6 @@
 import type { Caches } from '../activities/dependencies.ts';
-import { isUnclaimed } from '../crds/claim.ts';
-import { byAge } from '../crds/waiters.ts';
+import { isUnclaimed } from '../model/claim.ts';
+import { byAge } from '../model/waiters.ts';
 import { duplicateAmong, duplicateIn, machineOn, mayClaim, neighbours, type Informers } from '../controllers/index.ts';
 
 /** The view of the watch caches that activities have. */

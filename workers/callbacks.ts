@@ -8,7 +8,7 @@ import { isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { keepReport } from '../kube/reportHistory.ts';
 import { MACHINES } from '../kube/resource.ts';
-import { workflowId } from '../workflows/names.ts';
+import { workflowId } from '../contracts/names.ts';
 
 /** How long a signal may take; after that the machine watcher sends it again. */
 const SIGNAL_MS = 5_000;

@@ -1,7 +1,7 @@
 import { ApplicationFailure, defaultPayloadConverter, type Headers } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { FailureType } from '../activities/failures.ts';
-import { INSTALLATION_HEADER } from '../workflows/names.ts';
+import { INSTALLATION_HEADER } from '../contracts/names.ts';
 
 /**
  * Lets an activity begin only for a run that this installation has started (docs/decisions/0019). A task of another installation is given back,

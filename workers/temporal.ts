@@ -2,7 +2,7 @@ import { Client, type WorkflowClientInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { SEARCH_ATTRIBUTES } from '../workflows/names.ts';
+import { SEARCH_ATTRIBUTES } from '../contracts/names.ts';
 import { namespaceFacts, OWNER_KEY, ownNamespace, type Installation } from './installation.ts';
 
 /** How to reach Temporal: flags first, then the environment and profile of the temporal CLI (`@temporalio/envconfig`). */

@@ -25,7 +25,7 @@ import {
   bmcTaskQueue,
   POWER_ON_TASK_QUEUE,
   TASK_QUEUE,
-} from '../workflows/names.ts';
+} from '../contracts/names.ts';
 import type { Config } from './config.ts';
 import { clockGuard } from './clockGuard.ts';
 import { installationGuard } from './installationGuard.ts';

@@ -1,5 +1,5 @@
 import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
-import { IN_FLIGHT_MS } from '../crds/deadlines.ts';
+import { IN_FLIGHT_MS } from '../model/deadlines.ts';
 import { failed, type ClaimEnd, type ClaimRun, type Watch } from './claimEnd.ts';
 import { mayHaveLanded, sortFailure, type Failed } from './failure.ts';
 import { bmcOrTell, kubernetes, permits } from './proxies.ts';

@@ -1,5 +1,5 @@
-import type { ClaimState, RunContext } from '../activities/claimRef.ts';
-import type { Plan } from '../activities/plan.ts';
+import type { ClaimState, RunContext } from '../contracts/claimRef.ts';
+import type { Plan } from '../activities/claim/plan.ts';
 import { mayTryAnotherHost } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import type { Facts } from './facts.ts';

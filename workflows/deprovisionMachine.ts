@@ -1,8 +1,8 @@
-import type { ClaimRef } from '../activities/claimRef.ts';
-import { CLAIM_STAGES } from '../crds/claim.ts';
+import type { ClaimRef } from '../contracts/claimRef.ts';
+import { CLAIM_STAGES } from '../model/claim.ts';
 import { CurrentDetails, hostLink, runLink } from './details.ts';
 import { Inbox } from './inbox.ts';
-import { workflowId, type MachineInput } from './names.ts';
+import { workflowId, type MachineInput } from '../contracts/names.ts';
 import { awaitRelease, awaitRun, kubernetes } from './proxies.ts';
 import { readMachineInput } from './readMessages.ts';
 import { releaseHere } from './release.ts';

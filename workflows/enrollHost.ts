@@ -2,8 +2,8 @@ import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import { CurrentDetails, paragraphs } from './details.ts';
 import { sortFailure } from './failure.ts';
 import { Inbox } from './inbox.ts';
-import { hostChanged } from './messages.ts';
-import { atPool, type HostInput } from './names.ts';
+import { hostChanged } from '../contracts/messages.ts';
+import { atPool, type HostInput } from '../contracts/names.ts';
 import { bmcOrTell, kubernetes } from './proxies.ts';
 import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
 

@@ -1,6 +1,6 @@
 import { condition, sleep } from '@temporalio/workflow';
 import type { Inbox } from './inbox.ts';
-import { handoverReported, hostAvailable, inspectionReported, osReported } from './messages.ts';
+import { handoverReported, hostAvailable, inspectionReported, osReported } from '../contracts/messages.ts';
 import { readClaimFact } from './readMessages.ts';
 
 /** Claims whose facts are remembered: a run has one at a time, anybody may name others. */

@@ -1,6 +1,6 @@
 import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { INSTALLATION_HEADER, type FromInstallation } from './names.ts';
+import { INSTALLATION_HEADER, type FromInstallation } from '../contracts/names.ts';
 
 /** Names that begin with it belong to Temporal: the SDK throws for such a signal where a default handler is set. */
 const RESERVED = '__temporal_';

@@ -1,8 +1,8 @@
 import { CancellationScope, condition, isCancellation, makeContinueAsNewFunc } from '@temporalio/workflow';
 import { CurrentDetails } from './details.ts';
 import { Inbox } from './inbox.ts';
-import { monitorSettings } from './messages.ts';
-import type { MonitorInput, MonitorSettings } from './names.ts';
+import { monitorSettings } from '../contracts/messages.ts';
+import type { MonitorInput, MonitorSettings } from '../contracts/names.ts';
 import { monitoring } from './proxies.ts';
 import { readMonitorInput, readMonitorSettings } from './readMessages.ts';
 

@@ -6,17 +6,17 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ClaimHostResult } from '../activities/claimHost.ts';
-import type { ClaimState, RunContext } from '../activities/claimRef.ts';
-import type { ReportProgressInput } from '../activities/endRun.ts';
-import type { Plan } from '../activities/plan.ts';
+import type { ClaimHostResult } from '../activities/claim/claimHost.ts';
+import type { ClaimState, RunContext } from '../contracts/claimRef.ts';
+import type { ReportProgressInput } from '../activities/provision/endRun.ts';
+import type { Plan } from '../activities/claim/plan.ts';
 import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS, withAttempts } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import { CurrentDetails } from './details.ts';
 import { Facts } from './facts.ts';
 import { sortFailure } from './failure.ts';
 import { Inbox } from './inbox.ts';
-import type { MachineInput } from './names.ts';
+import type { MachineInput } from '../contracts/names.ts';
 import { kubernetes } from './proxies.ts';
 import { readMachineInput } from './readMessages.ts';
 import type { NotProvisioned } from './claimEnd.ts';

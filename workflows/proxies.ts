@@ -7,7 +7,12 @@ import type {
   KubernetesActivities,
   PermitActivities,
 } from '../activities/index.ts';
-import { AWAIT_RELEASE_TASK_QUEUE, AWAIT_RUN_TASK_QUEUE, bmcTaskQueue, POWER_ON_TASK_QUEUE } from './names.ts';
+import {
+  AWAIT_RELEASE_TASK_QUEUE,
+  AWAIT_RUN_TASK_QUEUE,
+  bmcTaskQueue,
+  POWER_ON_TASK_QUEUE,
+} from '../contracts/names.ts';
 
 /** Short calls to Kubernetes. They are repeated for as long as the API server is away. */
 export const kubernetes = proxyActivities<KubernetesActivities>({

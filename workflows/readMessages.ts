@@ -1,6 +1,13 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
-import type { ClaimFact } from './messages.ts';
-import type { HostInput, MachineInput, MonitorInput, MonitorSettings, ObjectRef, ReleaseInput } from './names.ts';
+import type { ClaimFact } from '../contracts/messages.ts';
+import type {
+  HostInput,
+  MachineInput,
+  MonitorInput,
+  MonitorSettings,
+  ObjectRef,
+  ReleaseInput,
+} from '../contracts/names.ts';
 import { UnreadablePayload } from './payloadConverter.ts';
 
 /**

@@ -9,14 +9,14 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { ClaimRef } from '../activities/claimRef.ts';
-import type { MarkReleasingResult } from '../activities/markReleasing.ts';
-import type { ReleaseHostInput, UnservedInput } from '../activities/releaseHost.ts';
-import type { ClaimStage } from '../crds/claim.ts';
+import type { ClaimRef } from '../contracts/claimRef.ts';
+import type { MarkReleasingResult } from '../activities/release/markReleasing.ts';
+import type { ReleaseHostInput, UnservedInput } from '../activities/release/releaseHost.ts';
+import type { ClaimStage } from '../model/claim.ts';
 import { hasAttributes, hostKey, namespaceKey } from './attributes.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
-import { hostChanged } from './messages.ts';
-import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from './names.ts';
+import { hostChanged } from '../contracts/messages.ts';
+import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from '../contracts/names.ts';
 import { awaitRelease, bmcOrTell, kubernetes, SETTLING_RELEASE } from './proxies.ts';
 
 /** After this long a release goes on in a workflow of its own (rule 4). */

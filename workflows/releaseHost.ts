@@ -1,8 +1,8 @@
 import { condition, continueAsNew } from '@temporalio/workflow';
 import { CurrentDetails, hostLink, paragraphs } from './details.ts';
 import { Inbox } from './inbox.ts';
-import { hostChanged } from './messages.ts';
-import type { ReleaseInput } from './names.ts';
+import { hostChanged } from '../contracts/messages.ts';
+import type { ReleaseInput } from '../contracts/names.ts';
 import { kubernetes } from './proxies.ts';
 import { readHostChanged, readReleaseInput } from './readMessages.ts';
 import { tryRelease } from './release.ts';

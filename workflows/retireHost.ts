@@ -1,11 +1,11 @@
 import { condition, continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
-import { IN_FLIGHT_MS } from '../crds/deadlines.ts';
-import type { LetHostGoResult, RetireInput, RetireUnservedInput } from '../activities/retireHost.ts';
+import { IN_FLIGHT_MS } from '../model/deadlines.ts';
+import type { LetHostGoResult, RetireInput, RetireUnservedInput } from '../activities/release/retireHost.ts';
 import { CurrentDetails, paragraphs } from './details.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
 import { Inbox } from './inbox.ts';
-import { hostChanged } from './messages.ts';
-import { atPool, type HostInput } from './names.ts';
+import { hostChanged } from '../contracts/messages.ts';
+import { atPool, type HostInput } from '../contracts/names.ts';
 import { bmcOrTell, kubernetes } from './proxies.ts';
 import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
 import { retryDelayMs } from './release.ts';

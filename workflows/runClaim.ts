@@ -1,8 +1,8 @@
 import { CancellationScope, workflowInfo } from '@temporalio/workflow';
-import type { ClaimState } from '../activities/claimRef.ts';
+import type { ClaimState } from '../contracts/claimRef.ts';
 import { mayTryAnotherHost } from '../crds/attempts.ts';
 import { MACHINE_REASONS } from '../crds/reasons.ts';
-import { unmetRequirements, type HardwareSummary } from '../crds/requirements.ts';
+import { unmetRequirements, type HardwareSummary } from '../model/requirements.ts';
 import { boot, clearNetworkBoot } from './boot.ts';
 import { failed, type ClaimEnd, type ClaimRun, type NotProvisioned, type Watch } from './claimEnd.ts';
 import { sortFailure } from './failure.ts';

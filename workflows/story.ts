@@ -3,8 +3,8 @@ import type { MachinePhase } from '../crds/beskar7Machine.ts';
 import { hasAttributes, hostKey, phaseKey } from './attributes.ts';
 import { hostLink, paragraphs, runLink, temporalLine, type CurrentDetails } from './details.ts';
 import type { Inbox } from './inbox.ts';
-import { progress, type Progress } from './messages.ts';
-import { workflowId, type MachineInput } from './names.ts';
+import { progress, type Progress } from '../contracts/messages.ts';
+import { workflowId, type MachineInput } from '../contracts/names.ts';
 
 /** What a person sees of a run: the query `progress`, the current details and the search attributes of the Web UI. */
 export class Story {

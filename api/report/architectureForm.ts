@@ -1,5 +1,5 @@
 import type { InspectionReport } from '../../crds/inspectionReport.ts';
-import { memoryOf } from '../../crds/requirements.ts';
+import { memoryOf } from '../../model/requirements.ts';
 import { defined, LIMITS, readAddresses, readBootMode, readMac, readOthers, readTime, readUuid } from './parts.ts';
 import type { Fields, Reader } from './reader.ts';
 

@@ -1,5 +1,5 @@
 import type { RouterContext } from '@koa/router';
-import { claimOf, type Claim } from '../../crds/claim.ts';
+import { claimOf, type Claim } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { MACHINE_REASONS } from '../../crds/reasons.ts';
 import { isConsumer } from '../../crds/references.ts';

@@ -1,7 +1,7 @@
 import type { RouterContext } from '@koa/router';
-import { claimOf, type Claim } from '../../crds/claim.ts';
+import { claimOf, type Claim } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { nameFor } from '../../crds/sameServer.ts';
+import { nameFor } from '../../model/sameServer.ts';
 import { isConflict, isNotFound } from '../../kube/error.ts';
 import type { HostKey } from '../auth.ts';
 import { normalizeMac } from '../bootScript.ts';

@@ -1,4 +1,4 @@
-import type { Claim } from '../../crds/claim.ts';
+import type { Claim } from '../../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../crds/physicalHost.ts';
 import { handoverOf, isBearerOver } from '../claimWindow.ts';
 import { conflict, unauthorized } from '../errors.ts';

@@ -3,7 +3,7 @@ import type { RouterContext } from '@koa/router';
 import type { InspectionReport } from '../../crds/inspectionReport.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { MACHINE_REASONS } from '../../crds/reasons.ts';
-import { memoryOf } from '../../crds/requirements.ts';
+import { memoryOf } from '../../model/requirements.ts';
 import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../../http/body.ts';
 import { inspectionClosed, inspectionOf } from '../claimWindow.ts';
 import { badRequest } from '../../http/errors.ts';

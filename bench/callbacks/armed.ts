@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { BOOT_SECRET_TYPE, bootSecretName, bootSpecText } from '../../crds/bootSecret.ts';
-import { serializeClaim, type Claim } from '../../crds/claim.ts';
+import { BOOT_SECRET_TYPE, bootSecretName, bootSpecText } from '../../model/bootSecret.ts';
+import { serializeClaim, type Claim } from '../../model/claim.ts';
 import { ANNOTATION_CLAIM, API_VERSION, LABEL_CLAIM, LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { HOSTS, MACHINES, SECRETS } from '../../kube/resource.ts';

@@ -1,11 +1,11 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
 import type { Caches, Dependencies } from '../../activities/dependencies.ts';
-import { candidates, noHostMessage } from '../../activities/freeHosts.ts';
-import { HostReservations } from '../../activities/hostReservations.ts';
+import { candidates, noHostMessage } from '../../activities/claim/freeHosts.ts';
+import { HostReservations } from '../../activities/claim/hostReservations.ts';
 import type { Beskar7Machine, LabelSelector } from '../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { Matching } from '../../crds/waiters.ts';
+import { Matching } from '../../model/waiters.ts';
 import { inTurns } from '../../kube/turns.ts';
 
 /** `npm run bench:matching`: how long finding hosts for waiting machines holds the event loop. Ends with 1 above the limit. */

@@ -11,7 +11,7 @@ import {
   POWER_ON_TASK_QUEUE,
   SEARCH_ATTRIBUTES,
   TASK_QUEUE,
-} from '../../workflows/names.ts';
+} from '../../contracts/names.ts';
 import { endOf, EXIT, type ExitCode } from '../exit.ts';
 import { paintFor, type Colour } from '../io.ts';
 import { writeData, type DataFormat } from '../output.ts';

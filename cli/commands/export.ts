@@ -5,7 +5,7 @@ import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { explainMachine, type Explanation } from '../../view/explain.ts';
 import { timelineOf } from '../../view/timeline.ts';
 import type { Step } from '../../web/shared/api.ts';
-import { workflowId } from '../../workflows/names.ts';
+import { workflowId } from '../../contracts/names.ts';
 import { eventsOf, hostOf, ownerOf, progressOf } from '../around.ts';
 import { CliError, endOf, EXIT } from '../exit.ts';
 import { tidied } from '../output.ts';

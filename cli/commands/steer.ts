@@ -4,7 +4,7 @@ import { isConflict } from '../../kube/error.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
 import { hostActions, machineActions } from '../../view/actions.ts';
 import type { Action } from '../../web/shared/api.ts';
-import { workflowId } from '../../workflows/names.ts';
+import { workflowId } from '../../contracts/names.ts';
 import { CliError, EXIT } from '../exit.ts';
 import { referenceOf } from '../output.ts';
 import { nameOf, read } from '../references.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { CLUSTERS, MACHINE_TEMPLATES } from '../../kube/resource.ts';
 import { CapiWorld } from '../support/capi/capiWorld.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { ANNOTATION_BLOCK_MOVE, FINALIZER_SECRET, LABEL_CONSUMER_UID, LABEL_MOVE } from '../../crds/names.ts';
 import { HOSTS, MACHINES, SECRETS } from '../../kube/resource.ts';
 import { CapiWorld } from '../support/capi/capiWorld.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { ANNOTATION_SERVER } from '../../crds/names.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import type { Bmc, Faults } from '../../simulator/index.ts';

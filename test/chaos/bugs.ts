@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { claimOf, releasingClaim } from '../../crds/claim.ts';
+import { claimOf, releasingClaim } from '../../model/claim.ts';
 import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import type { Violation } from './records.ts';

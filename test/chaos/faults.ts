@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { IN_FLIGHT_MS } from '../../crds/deadlines.ts';
+import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { BmcFaults, metFaults } from './bmcFaults.ts';
 import { NO_CALLBACK_FAULTS } from './gateway.ts';

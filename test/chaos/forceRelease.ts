@@ -1,4 +1,4 @@
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { ANNOTATION_FORCE_RELEASE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { KubeError } from '../../kube/error.ts';

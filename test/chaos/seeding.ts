@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { claimOf, serializeClaim, type Claim } from '../../crds/claim.ts';
+import { claimOf, serializeClaim, type Claim } from '../../model/claim.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -7,7 +7,7 @@ import { HOSTS } from '../../kube/resource.ts';
 import { TEMPORAL_NAMESPACE } from '../../tools/controlplane/index.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import { OWNER_KEY } from '../../workers/installation.ts';
-import { TASK_QUEUE, WORKFLOW_TYPES, workflowId as workflowIdOf, type ReleaseInput } from '../../workflows/names.ts';
+import { TASK_QUEUE, WORKFLOW_TYPES, workflowId as workflowIdOf, type ReleaseInput } from '../../contracts/names.ts';
 import type { KubeRequest } from './kubeProxy.ts';
 import { indexOf, NAMESPACE, type ChaosWorld } from './world.ts';
 

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Client, Connection } from '@temporalio/client';
 import { parse } from 'yaml';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { isConflict } from '../../kube/error.ts';
 import { HOSTS, SECRETS } from '../../kube/resource.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import type { Component } from '../../tools/controlplane/component.ts';

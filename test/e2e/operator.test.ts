@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { request } from 'undici';
-import { bootSecretName } from '../../crds/bootSecret.ts';
-import { claimOf } from '../../crds/claim.ts';
+import { bootSecretName } from '../../model/bootSecret.ts';
+import { claimOf } from '../../model/claim.ts';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { ANNOTATION_BLOCK_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';

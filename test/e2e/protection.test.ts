@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { FINALIZER_SECRET } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { claimOf } from '../../crds/claim.ts';
-import { IN_FLIGHT_MS } from '../../crds/deadlines.ts';
+import { claimOf } from '../../model/claim.ts';
+import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { handOverByHand, reportByHand } from '../support/byHand.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { told } from '../support/conditions.ts';
 import { testControlPlane } from '../support/controlPlane.ts';

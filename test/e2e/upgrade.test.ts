@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { freePorts } from '../../tools/controlplane/ports.ts';
 import { runCommand } from '../../tools/toolchain/command.ts';

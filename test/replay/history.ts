@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { WORKFLOW_TYPES } from '../../workflows/names.ts';
+import { WORKFLOW_TYPES } from '../../contracts/names.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -12,7 +12,7 @@ import {
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { workflowBundleOptions } from '../../workers/workflowBundle.ts';
 import { VERSION } from '../../workers/version.ts';
-import { WORKFLOW_TYPES } from '../../workflows/names.ts';
+import { WORKFLOW_TYPES } from '../../contracts/names.ts';
 import { kindOf, patchesOf, readHistory, stepsOf, workflowIdOf, type RecordedHistory } from './history.ts';
 import { PATCHED_LINES, PATHS, takes, type Path } from './paths.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { World } from './world.ts';
 

@@ -1,4 +1,4 @@
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { architectureReport } from '../../simulator/hardware.ts';
 import { call, tokenOf } from './callback.ts';
 import type { World } from './world.ts';

@@ -1,6 +1,6 @@
 import { request } from 'undici';
-import { bootSecretName } from '../../crds/bootSecret.ts';
-import { claimOf } from '../../crds/claim.ts';
+import { bootSecretName } from '../../model/bootSecret.ts';
+import { claimOf } from '../../model/claim.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import type { World } from './world.ts';
 

@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import type { Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { VM_DEFAULTS } from '../../simulator/vm/options.ts';
 import { ensureVmImages, type VmImages } from '../../tools/vm/images.ts';

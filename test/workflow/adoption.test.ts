@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { ClaimState } from '../../activities/claimRef.ts';
-import type { Plan } from '../../activities/plan.ts';
-import { inspectionReported, progress } from '../../workflows/messages.ts';
+import type { ClaimState } from '../../contracts/claimRef.ts';
+import type { Plan } from '../../activities/claim/plan.ts';
+import { inspectionReported, progress } from '../../contracts/messages.ts';
 import { endStatus, failedReason, lastedMs } from './ended.ts';
 import { claims, inMs, type Activities, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';

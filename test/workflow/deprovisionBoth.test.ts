@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { hostChanged } from '../../workflows/messages.ts';
-import { workflowId } from '../../workflows/names.ts';
+import { hostChanged } from '../../contracts/messages.ts';
+import { workflowId } from '../../contracts/names.ts';
 import { bmcDown, claimRef } from './fakes.ts';
 import { Stage } from './stage.ts';
 

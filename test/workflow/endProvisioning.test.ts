@@ -6,8 +6,8 @@ import { Client, type WorkflowHandle } from '@temporalio/client';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import type { Dependencies } from '../../activities/dependencies.ts';
-import { endProvisioning } from '../../activities/endProvisioning.ts';
-import { workflowId, type ObjectRef } from '../../workflows/names.ts';
+import { endProvisioning } from '../../activities/release/endProvisioning.ts';
+import { workflowId, type ObjectRef } from '../../contracts/names.ts';
 import { realServer, Stage } from './stage.ts';
 import { goOn } from './untilCancelled.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { SettleInput } from '../../activities/handOver.ts';
+import type { SettleInput } from '../../activities/provision/handOver.ts';
 import { endStatus, failedReason, lastedMs } from './ended.ts';
 import { bmcDown, claimIsLost, claims, HARDWARE, inMs, type Activities } from './fakes.ts';
 import { Stage } from './stage.ts';

@@ -2,10 +2,10 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Context } from '@temporalio/activity';
 import type { BmcActivities, KubernetesActivities, PermitActivities } from '../../activities/index.ts';
-import type { ClaimHostResult } from '../../activities/claimHost.ts';
-import type { Plan } from '../../activities/plan.ts';
-import type { ClaimRef, ClaimState } from '../../activities/claimRef.ts';
-import { handoverReported, inspectionReported } from '../../workflows/messages.ts';
+import type { ClaimHostResult } from '../../activities/claim/claimHost.ts';
+import type { Plan } from '../../activities/claim/plan.ts';
+import type { ClaimRef, ClaimState } from '../../contracts/claimRef.ts';
+import { handoverReported, inspectionReported } from '../../contracts/messages.ts';
 import {
   AWAIT_RELEASE_TASK_QUEUE,
   AWAIT_RUN_TASK_QUEUE,
@@ -14,7 +14,7 @@ import {
   workflowId,
   type ObjectRef,
   type ReleaseInput,
-} from '../../workflows/names.ts';
+} from '../../contracts/names.ts';
 
 export type KubernetesNames = keyof KubernetesActivities;
 /** Every activity, by name; `enrollHost` and the like are on the BMC's queue. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { handoverReported, hostChanged, inspectionReported } from '../../workflows/messages.ts';
+import { handoverReported, hostChanged, inspectionReported } from '../../contracts/messages.ts';
 import { claims, HARDWARE, inMs, releaseInput, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { hostAvailable } from '../../workflows/messages.ts';
+import { hostAvailable } from '../../contracts/messages.ts';
 import { claims } from './fakes.ts';
 import { realServer, Stage } from './stage.ts';
 

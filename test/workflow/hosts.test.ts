@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
-import { IN_FLIGHT_MS } from '../../crds/deadlines.ts';
-import { hostChanged } from '../../workflows/messages.ts';
-import { TASK_QUEUE, type HostInput } from '../../workflows/names.ts';
+import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
+import { hostChanged } from '../../contracts/messages.ts';
+import { TASK_QUEUE, type HostInput } from '../../contracts/names.ts';
 import { lastedMs } from './ended.ts';
 import { bmcDown, claimIsLost, inMs, lostWorker, nobodyTookIt, type Activities, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
-import { INSTALLATION_HEADER } from '../../workflows/names.ts';
+import { INSTALLATION_HEADER } from '../../contracts/names.ts';
 import { bmcDown, claims, releaseInput } from './fakes.ts';
 import { Stage } from './stage.ts';
 

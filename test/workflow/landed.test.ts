@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { mayHaveLanded, sortFailure } from '../../workflows/failure.ts';
-import type { HostInput } from '../../workflows/names.ts';
+import type { HostInput } from '../../contracts/names.ts';
 import { failedReason } from './ended.ts';
 import { bmcDown, claimIsLost, lostWorker, told, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
-import { monitorSettings } from '../../workflows/messages.ts';
-import { monitorId, TASK_QUEUE, WORKFLOW_TYPES, type MonitorInput } from '../../workflows/names.ts';
+import { monitorSettings } from '../../contracts/messages.ts';
+import { monitorId, TASK_QUEUE, WORKFLOW_TYPES, type MonitorInput } from '../../contracts/names.ts';
 import { lostWorker, untilCancelled, type Fakes, type Overrides } from './fakes.ts';
 import { Stage } from './stage.ts';
 

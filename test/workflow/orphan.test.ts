@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { hostChanged } from '../../workflows/messages.ts';
-import type { ReleaseInput } from '../../workflows/names.ts';
+import { hostChanged } from '../../contracts/messages.ts';
+import type { ReleaseInput } from '../../contracts/names.ts';
 import { lastedMs } from './ended.ts';
 import type { Activities, Fakes, Overrides } from './fakes.ts';
 import { Stage } from './stage.ts';

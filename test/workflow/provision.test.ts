@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { IN_FLIGHT_MS } from '../../crds/deadlines.ts';
-import { handoverReported, hostAvailable, inspectionReported, osReported, progress } from '../../workflows/messages.ts';
+import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
+import { handoverReported, hostAvailable, inspectionReported, osReported, progress } from '../../contracts/messages.ts';
 import { failedReason, lastedMs } from './ended.ts';
 import { bmcDown, claims, HARDWARE, inMs, runOf, type Overrides } from './fakes.ts';
 import { Stage } from './stage.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { hostChanged } from '../../workflows/messages.ts';
-import { workflowId } from '../../workflows/names.ts';
+import { hostChanged } from '../../contracts/messages.ts';
+import { workflowId } from '../../contracts/names.ts';
 import { failedReason } from './ended.ts';
 import {
   bmcDown,

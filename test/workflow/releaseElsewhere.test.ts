@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { workflowId } from '../../workflows/names.ts';
+import { workflowId } from '../../contracts/names.ts';
 import { failedReason, lastedMs } from './ended.ts';
 import { bmcDown, claimRef } from './fakes.ts';
 import { Stage } from './stage.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { workflowId } from '../../workflows/names.ts';
+import { workflowId } from '../../contracts/names.ts';
 import { failedReason } from './ended.ts';
 import { bmcDown, claimRef, claims, DEPROVISION_STEPS, releaseInput } from './fakes.ts';
 import { Stage } from './stage.ts';

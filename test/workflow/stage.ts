@@ -21,7 +21,7 @@ import {
   WORKFLOW_TYPES,
   workflowId,
   type ObjectRef,
-} from '../../workflows/names.ts';
+} from '../../contracts/names.ts';
 import { activitiesOn, fakeActivities, type Fakes, type Overrides } from './fakes.ts';
 
 const DAY_MS = 86_400_000;

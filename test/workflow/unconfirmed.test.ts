@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { RunContext } from '../../activities/claimRef.ts';
+import type { RunContext } from '../../contracts/claimRef.ts';
 import { failedReason } from './ended.ts';
 import { bmcDown, claims, lostWorker } from './fakes.ts';
 import { Stage } from './stage.ts';

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import fc from 'fast-check';
-import { progress } from '../../workflows/messages.ts';
-import { TASK_QUEUE, WORKFLOW_TYPES, type ObjectRef } from '../../workflows/names.ts';
+import { progress } from '../../contracts/messages.ts';
+import { TASK_QUEUE, WORKFLOW_TYPES, type ObjectRef } from '../../contracts/names.ts';
 import { inMs, releaseInput, untilCancelled, type Fakes, type Overrides } from './fakes.ts';
 import { Stage } from './stage.ts';
 

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { WORKFLOW_TYPES } from '../../workflows/names.ts';
+import { WORKFLOW_TYPES } from '../../contracts/names.ts';
 
 /** What the replay tests replay: a folder for each version. */
 export const HISTORIES = path.join(import.meta.dirname, '..', '..', 'test', 'replay', 'histories');

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { Informer } from '../../controllers/informer.ts';
+import { Informer } from '../../kube/informer.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 

@@ -23,8 +23,23 @@ export interface Check {
 
 /** Folders with sources of ours: of these the import rules are checked. */
 const SOURCES = [
-  ...['activities', 'api', 'bench', 'controllers', 'crds', 'docs', 'http', 'inspector', 'kube', 'redfish', 'simulator'],
-  ...['test', 'tools', 'web', 'webhooks', 'workers', 'workflows'],
+  ...[
+    'activities',
+    'api',
+    'bench',
+    'cli',
+    'contracts',
+    'controllers',
+    'crds',
+    'docs',
+    'http',
+    'inspector',
+    'kube',
+    'model',
+    'redfish',
+    'simulator',
+  ],
+  ...['test', 'tools', 'view', 'web', 'webhooks', 'workers', 'workflows'],
 ];
 const LIMIT_MS = 15 * 60_000;
 

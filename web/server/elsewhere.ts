@@ -1,5 +1,5 @@
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_RETRY } from '../../crds/names.ts';
-import { workflowId } from '../../workflows/names.ts';
+import { workflowId } from '../../contracts/names.ts';
 import type { CommandLine, ObjectName, WorkflowLink } from '../shared/api.ts';
 import type { WebOptions } from './dependencies.ts';
 

@@ -1,4 +1,4 @@
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';

@@ -1,8 +1,8 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
-import { claimOf } from '../../crds/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { isConsumer, namedHost } from '../../crds/references.ts';
-import { summarize, type HardwareSummary } from '../../crds/requirements.ts';
+import { summarize, type HardwareSummary } from '../../model/requirements.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { machineActions } from '../../view/actions.ts';
 import type { MachineDetail, MachineRow, ObjectName, Requirement } from '../shared/api.ts';

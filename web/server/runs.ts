@@ -1,11 +1,11 @@
 import { type Client, QueryNotRegisteredError, WorkflowNotFoundError } from '@temporalio/client';
 import { LruMap } from '../../http/lruMap.ts';
-import { progress, type Progress } from '../../workflows/messages.ts';
-import type { HardwareSummary } from '../../crds/requirements.ts';
+import { progress, type Progress } from '../../contracts/messages.ts';
+import type { HardwareSummary } from '../../model/requirements.ts';
 import { hardwareIn } from '../../view/hardware.ts';
 import { obj, objectOf, str } from '../../view/historyParts.ts';
 import { timelineOf } from '../../view/timeline.ts';
-import { workflowId, WORKFLOW_TYPES } from '../../workflows/names.ts';
+import { workflowId, WORKFLOW_TYPES } from '../../contracts/names.ts';
 import type { ObjectName, Step } from '../shared/api.ts';
 
 /** The last provisioning of a machine. */

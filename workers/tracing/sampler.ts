@@ -5,7 +5,7 @@ import {
   type Sampler,
   type SamplingResult,
 } from '@opentelemetry/sdk-trace-node';
-import { WORKFLOW_TYPES } from '../../workflows/names.ts';
+import { WORKFLOW_TYPES } from '../../contracts/names.ts';
 
 /** Spans that begin a trace: the start of a run about one machine or host. Looks and signals on their own are no story. */
 const BEGINNINGS: ReadonlySet<string> = new Set(

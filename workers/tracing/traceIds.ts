@@ -1,6 +1,6 @@
 import { isSpanContextValid, trace, TraceFlags, type SpanContext } from '@opentelemetry/api';
 import type { WorkflowClientInterceptor, WorkflowStartInput } from '@temporalio/client';
-import { workflowId } from '../../workflows/names.ts';
+import { workflowId } from '../../contracts/names.ts';
 
 const MAX_KNOWN = 20_000;
 

@@ -1,5 +1,5 @@
-import type { ClaimStage } from '../../../crds/claim.ts';
-import { bootSecretName } from '../../../crds/bootSecret.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
+import { bootSecretName } from '../../../model/bootSecret.ts';
 import type { Violation } from '../records.ts';
 import { History } from './history.ts';
 import type { Asked, BmcRequest } from './request.ts';

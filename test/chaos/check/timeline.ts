@@ -1,4 +1,4 @@
-import { claimOf } from '../../../crds/claim.ts';
+import { claimOf } from '../../../model/claim.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { ChaosRecord, KubernetesRecord } from '../records.ts';

@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
+import { claimOf, type ClaimStage } from '../../../model/claim.ts';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_SERVER } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { CONDITIONS } from '../../../crds/reasons.ts';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { claimOf } from '../../../crds/claim.ts';
+import { claimOf } from '../../../model/claim.ts';
 import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
 import type { Faults } from '../../../simulator/faults.ts';
 import { told } from '../../support/conditions.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { connectBmc, type BmcDependencies } from '../../../activities/bmcConnection.ts';
+import { connectBmc, type BmcDependencies } from '../../../activities/bmc/bmcConnection.ts';
 import type { RedfishConnectionOptions } from '../../../redfish/index.ts';
 import { host } from '../controllers/builders.ts';
 

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
-import { noteBmcRequest, withBmcRequests } from '../../../activities/bmcRequests.ts';
+import { noteBmcRequest, withBmcRequests } from '../../../activities/bmc/bmcRequests.ts';
 
 const note = (path: string, outcome: number | string = 200) =>
   noteBmcRequest({ method: 'GET', path, outcome, seconds: 0.012 });

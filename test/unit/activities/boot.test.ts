@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { bootInspector, prepareBoot } from '../../../activities/bootInspector.ts';
-import { switchOff, switchOn } from '../../../activities/power.ts';
-import { bootSecretName } from '../../../crds/bootSecret.ts';
-import { claimOf, type Claim, type ClaimStage } from '../../../crds/claim.ts';
+import { bootInspector, prepareBoot } from '../../../activities/provision/bootInspector.ts';
+import { switchOff, switchOn } from '../../../activities/bmc/power.ts';
+import { bootSecretName } from '../../../model/bootSecret.ts';
+import { claimOf, type Claim, type ClaimStage } from '../../../model/claim.ts';
 import { CLAIM, claimedHost } from '../controllers/builders.ts';
 import { allow, clientOf, failureOf, fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { NEVER, OneHost, REF, RUN } from './oneHost.ts';

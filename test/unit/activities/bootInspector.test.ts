@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { bootInspector, prepareBoot } from '../../../activities/bootInspector.ts';
-import { bootSecretName } from '../../../crds/bootSecret.ts';
-import { claimOf } from '../../../crds/claim.ts';
+import { bootInspector, prepareBoot } from '../../../activities/provision/bootInspector.ts';
+import { bootSecretName } from '../../../model/bootSecret.ts';
+import { claimOf } from '../../../model/claim.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { HOSTS, MACHINES, SECRETS, type Secret } from '../../../kube/resource.ts';
 import { RedfishPool } from '../../../redfish/index.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openProvisioning } from '../../../activities/handOver.ts';
+import { openProvisioning } from '../../../activities/provision/handOver.ts';
 import { findCondition } from '../../../crds/conditions.ts';
 import { LABEL_CLUSTER_NAME } from '../../../crds/names.ts';
 import { CAPI_MACHINES, HOSTS, MACHINES, SECRETS, type CapiMachine } from '../../../kube/resource.ts';

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { claimHost } from '../../../activities/claimHost.ts';
-import { connectionHash } from '../../../crds/connection.ts';
+import { claimHost } from '../../../activities/claim/claimHost.ts';
+import { connectionHash } from '../../../model/connection.ts';
 import { ANNOTATION_SERVER, LABEL_CONSUMER_UID } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import { bmcPlace, serializeServer } from '../../../crds/serverIdentity.ts';
+import { bmcPlace, serializeServer } from '../../../model/serverIdentity.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { cachesOf } from '../../../workers/caches.ts';
 import { claimedHost, freeHost, machine, OURS } from '../controllers/builders.ts';

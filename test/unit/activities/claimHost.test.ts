@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { claimHost } from '../../../activities/claimHost.ts';
+import { claimHost } from '../../../activities/claim/claimHost.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { FINALIZER_MACHINE } from '../../../crds/names.ts';

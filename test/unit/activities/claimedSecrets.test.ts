@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { enrollHost, enrollHostUnserved } from '../../../activities/enrollHost.ts';
-import { SecretMarks } from '../../../activities/secretMarks.ts';
+import { enrollHost, enrollHostUnserved } from '../../../activities/enroll/enrollHost.ts';
+import { SecretMarks } from '../../../activities/store/secretMarks.ts';
 import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
 import type { ObjectMeta } from '../../../crds/object.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';

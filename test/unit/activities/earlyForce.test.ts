@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { markReleasing } from '../../../activities/markReleasing.ts';
+import { markReleasing } from '../../../activities/release/markReleasing.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { CLAIM_STAGES, claimOf } from '../../../crds/claim.ts';
+import { CLAIM_STAGES, claimOf } from '../../../model/claim.ts';
 import { ANNOTATION_FORCE_RELEASE } from '../../../crds/names.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { CLAIM, claimedHost, DELETED, machine, OURS } from '../controllers/builders.ts';

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { inTimeOr } from '../../../activities/activityScope.ts';
-import type { ClaimRef } from '../../../activities/claimRef.ts';
+import type { ClaimRef } from '../../../contracts/claimRef.ts';
 import { stopwatch } from '../../../activities/elapsed.ts';
-import { claimFence } from '../../../activities/fence.ts';
-import { serializeClaim } from '../../../crds/claim.ts';
-import { serializeServer } from '../../../crds/serverIdentity.ts';
+import { claimFence } from '../../../activities/bmc/fence.ts';
+import { serializeClaim } from '../../../model/claim.ts';
+import { serializeServer } from '../../../model/serverIdentity.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 
 beforeEach(() => void jest.useFakeTimers({ now: Date.parse('2026-01-01T00:00:00Z'), doNotFake: ['nextTick'] }));

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { endProvisioning, stuckText } from '../../../activities/endProvisioning.ts';
+import { endProvisioning, stuckText } from '../../../activities/release/endProvisioning.ts';
 
 const ref = { namespace: 'ns', name: 'm', uid: 'u' };
 

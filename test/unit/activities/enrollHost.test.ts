@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { enrollHost } from '../../../activities/enrollHost.ts';
+import { enrollHost } from '../../../activities/enroll/enrollHost.ts';
 import { findCondition } from '../../../crds/conditions.ts';
-import { connectionHash } from '../../../crds/connection.ts';
+import { connectionHash } from '../../../model/connection.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { host } from '../controllers/builders.ts';

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ClaimRef } from '../../../activities/claimRef.ts';
-import { claimFence, retireFence, type FenceDependencies } from '../../../activities/fence.ts';
-import { HostReservations } from '../../../activities/hostReservations.ts';
-import { byPreference, fits, unfitReason } from '../../../activities/hostFit.ts';
-import { serializeClaim, type ClaimStage } from '../../../crds/claim.ts';
-import { connectionHash } from '../../../crds/connection.ts';
+import type { ClaimRef } from '../../../contracts/claimRef.ts';
+import { claimFence, retireFence, type FenceDependencies } from '../../../activities/bmc/fence.ts';
+import { HostReservations } from '../../../activities/claim/hostReservations.ts';
+import { byPreference, fits, unfitReason } from '../../../activities/claim/hostFit.ts';
+import { serializeClaim, type ClaimStage } from '../../../model/claim.ts';
+import { connectionHash } from '../../../model/connection.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import type { Duplicate } from '../../../crds/sameServer.ts';
-import { serializeServer } from '../../../crds/serverIdentity.ts';
+import type { Duplicate } from '../../../model/sameServer.ts';
+import { serializeServer } from '../../../model/serverIdentity.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 
 const machine = { namespace: 'ns', name: 'm', uid: 'machine-uid' };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { settleHandover, type SettleInput } from '../../../activities/handOver.ts';
-import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
+import { settleHandover, type SettleInput } from '../../../activities/provision/handOver.ts';
+import { claimOf, type ClaimStage } from '../../../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
 import { CLAIM, claimedHost } from '../controllers/builders.ts';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { orAborted, withHeartbeat, withinMs } from '../../../activities/activityScope.ts';
-import { bootInspector } from '../../../activities/bootInspector.ts';
+import { bootInspector } from '../../../activities/provision/bootInspector.ts';
 import { landingOf } from '../../../activities/failures.ts';
 import { claimedHost } from '../controllers/builders.ts';
 import { failureOf, fakeBmc, stopAll, until } from '../redfish/fakeBmc.ts';

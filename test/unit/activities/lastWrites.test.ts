@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { failMachine } from '../../../activities/endRun.ts';
-import { settleHandover } from '../../../activities/handOver.ts';
-import { claimOf, parseClaim } from '../../../crds/claim.ts';
-import { handledOf, isAskUnhandled } from '../../../crds/handled.ts';
+import { failMachine } from '../../../activities/provision/endRun.ts';
+import { settleHandover } from '../../../activities/provision/handOver.ts';
+import { claimOf, parseClaim } from '../../../model/claim.ts';
+import { handledOf, isAskUnhandled } from '../../../model/handled.ts';
 import { ANNOTATION_BLOCK_MOVE, ANNOTATION_CLAIM, ANNOTATION_HANDLED } from '../../../crds/names.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { CLAIM, claimedHost, machine, OURS } from '../controllers/builders.ts';

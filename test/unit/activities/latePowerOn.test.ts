@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { ON_TAKES_MS } from '../../../activities/power.ts';
-import { releaseHost } from '../../../activities/releaseHost.ts';
+import { ON_TAKES_MS } from '../../../activities/bmc/power.ts';
+import { releaseHost } from '../../../activities/release/releaseHost.ts';
 import { startFleet, type Fleet } from '../../../simulator/index.ts';
 import { claimedHost } from '../controllers/builders.ts';
 import { NEVER, OneHost, REF } from './oneHost.ts';

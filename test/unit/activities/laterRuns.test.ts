@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { claimHost, type ClaimHostInput } from '../../../activities/claimHost.ts';
+import { claimHost, type ClaimHostInput } from '../../../activities/claim/claimHost.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { failMachine, reportProgress } from '../../../activities/endRun.ts';
-import { takeReport } from '../../../activities/inspection.ts';
-import { planOf } from '../../../activities/plan.ts';
+import { failMachine, reportProgress } from '../../../activities/provision/endRun.ts';
+import { takeReport } from '../../../activities/provision/inspection.ts';
+import { planOf } from '../../../activities/claim/plan.ts';
 import type { Beskar7MachineSpec } from '../../../crds/beskar7Machine.ts';
-import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
-import { askOf, handledOf, isAskUnhandled } from '../../../crds/handled.ts';
+import { claimOf, type ClaimStage } from '../../../model/claim.ts';
+import { askOf, handledOf, isAskUnhandled } from '../../../model/handled.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
   ANNOTATION_HANDLED,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { clearNetworkBoot } from '../../../activities/leftOverride.ts';
-import { releaseHost } from '../../../activities/releaseHost.ts';
-import { claimOf } from '../../../crds/claim.ts';
+import { clearNetworkBoot } from '../../../activities/bmc/leftOverride.ts';
+import { releaseHost } from '../../../activities/release/releaseHost.ts';
+import { claimOf } from '../../../model/claim.ts';
 import { findCondition } from '../../../crds/conditions.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { claimedHost } from '../controllers/builders.ts';

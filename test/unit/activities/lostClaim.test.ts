@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { claimHost } from '../../../activities/claimHost.ts';
-import { findClaims, removeMachineFinalizer } from '../../../activities/deprovision.ts';
-import { failMachine } from '../../../activities/endRun.ts';
-import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
-import { handledOf } from '../../../crds/handled.ts';
+import { claimHost } from '../../../activities/claim/claimHost.ts';
+import { findClaims, removeMachineFinalizer } from '../../../activities/release/deprovision.ts';
+import { failMachine } from '../../../activities/provision/endRun.ts';
+import { claimOf, type ClaimStage } from '../../../model/claim.ts';
+import { handledOf } from '../../../model/handled.ts';
 import { ANNOTATION_CLAIM, FINALIZER_MACHINE, LABEL_CONSUMER_UID } from '../../../crds/names.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { machineAddresses } from '../../../activities/machineAddresses.ts';
+import { machineAddresses } from '../../../activities/provision/machineAddresses.ts';
 import type { PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { host } from '../controllers/builders.ts';
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { awaitClaimEnd } from '../../../activities/deprovision.ts';
-import { failMachine } from '../../../activities/endRun.ts';
-import { markReleasing } from '../../../activities/markReleasing.ts';
+import { awaitClaimEnd } from '../../../activities/release/deprovision.ts';
+import { failMachine } from '../../../activities/provision/endRun.ts';
+import { markReleasing } from '../../../activities/release/markReleasing.ts';
 import type { Beskar7MachineStatus } from '../../../crds/beskar7Machine.ts';
-import { CLAIM_STAGES } from '../../../crds/claim.ts';
+import { CLAIM_STAGES } from '../../../model/claim.ts';
 import type { Condition } from '../../../crds/schema.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { claimedHost, DELETED, freeHost, machine, OURS } from '../controllers/builders.ts';

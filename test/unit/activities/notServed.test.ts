@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { enrollHost, enrollHostUnserved } from '../../../activities/enrollHost.ts';
-import { releaseHostUnserved } from '../../../activities/releaseHost.ts';
-import { retireHostUnserved } from '../../../activities/retireHost.ts';
+import { enrollHost, enrollHostUnserved } from '../../../activities/enroll/enrollHost.ts';
+import { releaseHostUnserved } from '../../../activities/release/releaseHost.ts';
+import { retireHostUnserved } from '../../../activities/release/retireHost.ts';
 import { ANNOTATION_FORCE_RELEASE, FINALIZER_HOST } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';

@@ -1,11 +1,11 @@
-import type { ClaimRef } from '../../../activities/claimRef.ts';
+import type { ClaimRef } from '../../../contracts/claimRef.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { KubeObject } from '../../../crds/object.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { ANNOTATION_SERVER } from '../../../crds/names.ts';
-import type { Duplicate } from '../../../crds/sameServer.ts';
-import { bmcPlace, parseServer, serializeServer } from '../../../crds/serverIdentity.ts';
+import type { Duplicate } from '../../../model/sameServer.ts';
+import { bmcPlace, parseServer, serializeServer } from '../../../model/serverIdentity.ts';
 import { KubeError } from '../../../kube/error.ts';
 import { RedfishPool } from '../../../redfish/index.ts';
 import { CLAIM, machine } from '../controllers/builders.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { adoptMoved } from '../../../activities/heldHosts.ts';
+import { adoptMoved } from '../../../activities/claim/heldHosts.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { claimFence } from '../../../activities/fence.ts';
-import { lookForConsumer } from '../../../activities/orphan.ts';
+import { claimFence } from '../../../activities/bmc/fence.ts';
+import { lookForConsumer } from '../../../activities/release/orphan.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
+import { claimOf, type ClaimStage } from '../../../model/claim.ts';
 import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';

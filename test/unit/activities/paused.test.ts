@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { bootInspector, prepareBoot } from '../../../activities/bootInspector.ts';
-import { claimHost } from '../../../activities/claimHost.ts';
-import { failMachine } from '../../../activities/endRun.ts';
-import { openProvisioning, settleHandover } from '../../../activities/handOver.ts';
-import { takeReport } from '../../../activities/inspection.ts';
-import { releaseHost } from '../../../activities/releaseHost.ts';
-import { claimOf, type ClaimStage } from '../../../crds/claim.ts';
+import { bootInspector, prepareBoot } from '../../../activities/provision/bootInspector.ts';
+import { claimHost } from '../../../activities/claim/claimHost.ts';
+import { failMachine } from '../../../activities/provision/endRun.ts';
+import { openProvisioning, settleHandover } from '../../../activities/provision/handOver.ts';
+import { takeReport } from '../../../activities/provision/inspection.ts';
+import { releaseHost } from '../../../activities/release/releaseHost.ts';
+import { claimOf, type ClaimStage } from '../../../model/claim.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
   ANNOTATION_PAUSED,

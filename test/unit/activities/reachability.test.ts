@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { bootInspector, prepareBoot } from '../../../activities/bootInspector.ts';
+import { bootInspector, prepareBoot } from '../../../activities/provision/bootInspector.ts';
 import type { Condition } from '../../../crds/schema.ts';
-import type { ClaimStage } from '../../../crds/claim.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import { CLAIM, claimedHost } from '../controllers/builders.ts';
 import { failureOf, fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { kubeError, NEVER, OneHost, REF, RUN } from './oneHost.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { recordEnd } from '../../../activities/recordEnd.ts';
+import { recordEnd } from '../../../activities/claim/recordEnd.ts';
 import type { Beskar7Machine, Beskar7MachineStatus } from '../../../crds/beskar7Machine.ts';
 import { ANNOTATION_RETRY } from '../../../crds/names.ts';
 import { handled, machine, OURS } from '../controllers/builders.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { createKubernetesActivities } from '../../../activities/index.ts';
-import { planOf } from '../../../activities/plan.ts';
+import { planOf } from '../../../activities/claim/plan.ts';
 import { findCondition } from '../../../crds/conditions.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { claimedHost, freeHost, machine, OURS } from '../controllers/builders.ts';

@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { markReleasing } from '../../../activities/markReleasing.ts';
-import { ON_TAKES_MS } from '../../../activities/power.ts';
-import { IN_FLIGHT_MS } from '../../../crds/deadlines.ts';
-import { releaseHost } from '../../../activities/releaseHost.ts';
-import { CLAIM_STAGES, claimOf, type ClaimStage } from '../../../crds/claim.ts';
+import { markReleasing } from '../../../activities/release/markReleasing.ts';
+import { ON_TAKES_MS } from '../../../activities/bmc/power.ts';
+import { IN_FLIGHT_MS } from '../../../model/deadlines.ts';
+import { releaseHost } from '../../../activities/release/releaseHost.ts';
+import { CLAIM_STAGES, claimOf, type ClaimStage } from '../../../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { RedfishError, type RedfishErrorKind } from '../../../redfish/index.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { failMachine } from '../../../activities/endRun.ts';
-import { releaseHost } from '../../../activities/releaseHost.ts';
-import { retireHost } from '../../../activities/retireHost.ts';
+import { failMachine } from '../../../activities/provision/endRun.ts';
+import { releaseHost } from '../../../activities/release/releaseHost.ts';
+import { retireHost } from '../../../activities/release/retireHost.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { handledOf, isAskUnhandled } from '../../../crds/handled.ts';
+import { handledOf, isAskUnhandled } from '../../../model/handled.ts';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_RETRY } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';

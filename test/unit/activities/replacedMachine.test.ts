@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { claimHost } from '../../../activities/claimHost.ts';
-import { settleHandover } from '../../../activities/handOver.ts';
+import { claimHost } from '../../../activities/claim/claimHost.ts';
+import { settleHandover } from '../../../activities/provision/handOver.ts';
 import { FINALIZER_MACHINE } from '../../../crds/names.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { CLAIM, claimedHost, DELETED, freeHost, machine } from '../controllers/builders.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { letHostGo, retireHost, retireHostUnserved } from '../../../activities/retireHost.ts';
+import { letHostGo, retireHost, retireHostUnserved } from '../../../activities/release/retireHost.ts';
 import { ANNOTATION_PAUSED, FINALIZER_HOST, FINALIZER_SECRET } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { claimedHost, DELETED, host, SERVER } from '../controllers/builders.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { disownSecrets, ownSecrets, ownSecretsAgain } from '../../../activities/hostSecrets.ts';
-import { SecretMarks } from '../../../activities/secretMarks.ts';
-import { connectionHash } from '../../../crds/connection.ts';
+import { disownSecrets, ownSecrets, ownSecretsAgain } from '../../../activities/store/hostSecrets.ts';
+import { SecretMarks } from '../../../activities/store/secretMarks.ts';
+import { connectionHash } from '../../../model/connection.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
 import type { KubeObject } from '../../../crds/object.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { judgePower } from '../../../activities/unexpectedlyOn.ts';
+import { judgePower } from '../../../activities/bmc/unexpectedlyOn.ts';
 import { withConditions } from '../../../crds/conditions.ts';
 import type { PowerState } from '../../../redfish/index.ts';
 import { claimedHost, freeHost } from '../controllers/builders.ts';

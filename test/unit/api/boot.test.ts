@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { macsOf } from '../../../crds/sameServer.ts';
+import { macsOf } from '../../../model/sameServer.ts';
 import { HOSTS, SECRETS } from '../../../kube/resource.ts';
 import {
   base64,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { claimOf } from '../../../crds/claim.ts';
+import { claimOf } from '../../../model/claim.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { failure } from './fakeKube.ts';
 import { REPORT } from './reports.ts';

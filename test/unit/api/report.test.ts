@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { parseReport } from '../../../api/report/parse.ts';
 import { parseClockRate, parseLineRate, parseMemorySize } from '../../../api/report/units.ts';
 import { InspectionReport } from '../../../crds/inspectionReport.ts';
-import { summarize } from '../../../crds/requirements.ts';
+import { summarize } from '../../../model/requirements.ts';
 import { arch, disk, flat, FLAT, nic, REPORT } from './reports.ts';
 
 FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { ClaimStage } from '../../../crds/claim.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import { SECRETS } from '../../../kube/resource.ts';
 import { base64, CLAIM, inMs, NONCE, OLD_TOKEN, Scene, sha256, TOKEN } from './scene.ts';
 

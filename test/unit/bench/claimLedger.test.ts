@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { ClaimLedger, leftovers } from '../../../bench/claimLedger.ts';
-import type { ClaimStage } from '../../../crds/claim.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import { API_VERSION } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 

@@ -1,4 +1,4 @@
-import type { ClaimStage } from '../../../crds/claim.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_SERVER } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { Checker } from '../../chaos/check/index.ts';

@@ -1,8 +1,8 @@
 import type { Beskar7Cluster } from '../../../crds/beskar7Cluster.ts';
 import type { Beskar7Machine, Beskar7MachineSpec, Beskar7MachineStatus } from '../../../crds/beskar7Machine.ts';
-import { serializeClaim, type Claim, type ClaimStage } from '../../../crds/claim.ts';
-import { connectionHash } from '../../../crds/connection.ts';
-import { askOf, type Handled } from '../../../crds/handled.ts';
+import { serializeClaim, type Claim, type ClaimStage } from '../../../model/claim.ts';
+import { connectionHash } from '../../../model/connection.ts';
+import { askOf, type Handled } from '../../../model/handled.ts';
 import {
   ANNOTATION_CLAIM,
   ANNOTATION_HANDLED,
@@ -13,7 +13,7 @@ import {
 } from '../../../crds/names.ts';
 import type { ObjectMeta } from '../../../crds/object.ts';
 import type { PhysicalHost, PhysicalHostSpec, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
-import { serializeServer } from '../../../crds/serverIdentity.ts';
+import { serializeServer } from '../../../model/serverIdentity.ts';
 import type { CapiCluster, CapiMachine } from '../../../kube/resource.ts';
 
 export const CLAIM = 'claim-1';

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { duplicateIn, macSharedIn } from '../../../controllers/duplicates.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import { serializeServer } from '../../../crds/serverIdentity.ts';
+import { serializeServer } from '../../../model/serverIdentity.ts';
 import { freeHost } from './builders.ts';
 import { fakeInformers } from './fakes.ts';
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
-import type { Change } from '../../../controllers/informer.ts';
+import type { Change } from '../../../kube/informer.ts';
 import type { Informers } from '../../../controllers/informers.ts';
-import { Store, type Indexes } from '../../../controllers/store.ts';
+import { Store, type Indexes } from '../../../kube/store.ts';
 import type { Starter, StartResult } from '../../../controllers/starter.ts';
 import { createInformers } from '../../../controllers/informers.ts';
 import type { KubeClient } from '../../../kube/client.ts';

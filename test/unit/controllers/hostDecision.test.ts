@@ -6,7 +6,7 @@ import {
   ANNOTATION_FORCE_RELEASE,
   ANNOTATION_PAUSED,
 } from '../../../crds/names.ts';
-import { connectionHash } from '../../../crds/connection.ts';
+import { connectionHash } from '../../../model/connection.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { capiCluster, claimedHost, DELETED, freeHost, host, machine } from './builders.ts';
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { HostWatcher } from '../../../controllers/hostWatcher.ts';
-import { connectionHash } from '../../../crds/connection.ts';
+import { connectionHash } from '../../../model/connection.ts';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import { serializeServer } from '../../../crds/serverIdentity.ts';
+import { serializeServer } from '../../../model/serverIdentity.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, freeHost, host, machine, OWNED } from './builders.ts';
 import { FakeKube, FakeStarter, fakeInformers, logger } from './fakes.ts';
 

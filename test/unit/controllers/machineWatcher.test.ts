@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { MachineWatcher } from '../../../controllers/machineWatcher.ts';
-import type { ClaimStage } from '../../../crds/claim.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import {
   ANNOTATION_BLOCK_MOVE,

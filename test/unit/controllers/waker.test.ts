@@ -8,7 +8,7 @@ import {
   ANNOTATION_UNSCHEDULABLE,
   LABEL_ZONE,
 } from '../../../crds/names.ts';
-import type { Waiter } from '../../../crds/waiters.ts';
+import type { Waiter } from '../../../model/waiters.ts';
 import { matchWaiters, spareHosts } from '../crds/matching.ts';
 import { cachesOf } from '../../../workers/caches.ts';
 import { capiCluster, claimedHost, DELETED, freeHost, handled, host, machine } from './builders.ts';

@@ -1,6 +1,6 @@
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
-import { Matching, type Waiter } from '../../../crds/waiters.ts';
+import { Matching, type Waiter } from '../../../model/waiters.ts';
 
 export function matching(free: readonly PhysicalHost[], waiters: readonly Waiter[]): Matching {
   return atOnce(Matching.steps(free, waiters));

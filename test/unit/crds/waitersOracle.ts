@@ -1,6 +1,6 @@
 // The matching as it was before it grouped hosts and demands: slow, and known to be right. The oracle of waiters.test.ts.
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { mismatch } from '../../../crds/demand.ts';
+import { mismatch } from '../../../model/demand.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 
 /** A machine that waits for a host, with the zone that its owner Machine asks for. */

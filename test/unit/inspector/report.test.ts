@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, jest } from '@jest/globals';
 import { parseReport } from '../../../api/report/parse.ts';
 import { InspectionReport } from '../../../crds/inspectionReport.ts';
-import { summarize, unmetRequirements } from '../../../crds/requirements.ts';
+import { summarize, unmetRequirements } from '../../../model/requirements.ts';
 import { FormatRegistry, TypeRegistry } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { FACT_FILES, reportOf, runParts, testWithShell, type Facts } from '../../support/inspector.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { MACHINE_PHASES, type Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { CLAIM_STAGES } from '../../../crds/claim.ts';
+import { CLAIM_STAGES } from '../../../model/claim.ts';
 import { HOST_STATES, type PhysicalHost } from '../../../crds/physicalHost.ts';
 import { HOST_REASONS, MACHINE_REASONS } from '../../../crds/reasons.ts';
 import type { CapiMachine } from '../../../kube/resource.ts';

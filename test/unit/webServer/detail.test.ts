@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { serializeClaim } from '../../../crds/claim.ts';
+import { serializeClaim } from '../../../model/claim.ts';
 import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
 import { FailureBoard } from '../../../web/server/failures.ts';
 import type { HostDetail, MachineDetail } from '../../../web/shared/api.ts';

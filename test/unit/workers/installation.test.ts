@@ -4,7 +4,7 @@ import type { Next, ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { KubeError } from '../../../kube/error.ts';
 import { installationGuard } from '../../../workers/installationGuard.ts';
 import { installationOf } from '../../../workers/installation.ts';
-import { INSTALLATION_HEADER } from '../../../workflows/names.ts';
+import { INSTALLATION_HEADER } from '../../../contracts/names.ts';
 
 const ALL = { clusterId: undefined, namespace: undefined, watchFilter: undefined };
 const answers = (uid: string) => ({ get: () => Promise.resolve({ metadata: { name: 'kube-system', uid } }) as never });

@@ -63,7 +63,7 @@ describe('what is run for it', () => {
 
   test.each([
     ['workflows/provision.ts'],
-    ['crds/claim.ts'],
+    ['model/claim.ts'],
     ['model/claim.ts'],
     ['activities/x.ts'],
     ['package-lock.json'],

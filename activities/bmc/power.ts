@@ -1,0 +1,135 @@
+import { log } from '@temporalio/activity';
+import type { ClaimStage } from '../../model/claim.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { RedfishError, type MutateOptions, type RedfishClient } from '../../redfish/index.ts';
+import type { ClaimRef } from '../../contracts/claimRef.ts';
+import { bmcFailure, fromRedfish, isClaimLost, isDifferentServer } from '../failures.ts';
+import { claimFence, type FenceDependencies } from './fence.ts';
+
+type Options = Omit<MutateOptions, 'urgent'>;
+
+/** After this long without the wanted state the command is taken for lost and sent again. */
+const RESEND_AFTER_MS = 20_000;
+/** So long an activity sends Off again: less than it lasts at most, so that what came of it is told in its own words. */
+const SEE_OFF_MS = 90_000;
+/**
+ * How long an accepted power-on may take until the server shows it. Until then a boot waits before it takes the command for lost, and a
+ * release does not take an Off for the last word.
+ */
+export const ON_TAKES_MS = 30_000;
+/** The least time for a look at a server that is not expected to change. */
+const LOOK_MS = 1_000;
+/** How often On is sent in one activity before it fails and the workflow decides. */
+const ON_TRIES = 3;
+
+/**
+ * Switches a server off and sees it off. In good order first when `gracefulMs` is given, then by force; a command that was
+ * accepted and not done is sent again. `options` carries the fence; each send is fenced anew. Returns false when it was off already.
+ */
+export async function switchOff(
+  bmc: RedfishClient,
+  host: string,
+  options: Options,
+  limits: { totalMs?: number; gracefulMs?: number } = {},
+): Promise<boolean> {
+  const { totalMs = SEE_OFF_MS, gracefulMs = 0 } = limits;
+  const until = performance.now() + totalMs;
+  try {
+    if ((await bmc.getPowerState(looking(options))) === 'Off') return false;
+    if (gracefulMs > 0 && (await shutDown(bmc, options, Math.min(gracefulMs, totalMs / 2)))) return true;
+    while (performance.now() < until) {
+      await bmc.setPowerState('Off', { ...options, urgent: true });
+      const timeoutMs = Math.max(1_000, Math.min(RESEND_AFTER_MS, until - performance.now()));
+      if (await bmc.waitForPowerState('Off', { timeoutMs, ...looking(options) })) return true;
+      log.warn('the server is still on, the command is sent again', { host });
+    }
+  } catch (error) {
+    throw fromRedfish(error, host);
+  }
+  throw bmcFailure(
+    `BMC of host ${host} accepted the power-off, but the server was not seen off within ${Math.round(totalMs / 1000)} s`,
+    'PowerOffNotSeen',
+  );
+}
+
+/**
+ * Sends Off to a server that shows off: a power-on that was accepted a moment ago does not show yet, and is overtaken by this where the BMC
+ * does one after the other. A BMC that refuses it, since it is off, is right.
+ */
+export async function switchOffUnseen(bmc: RedfishClient, host: string, options: Options): Promise<void> {
+  try {
+    await bmc.setPowerState('Off', { ...options, urgent: true, isSentAnyway: true });
+  } catch (error) {
+    if (!(error instanceof RedfishError) || error.kind !== 'Refused') throw fromRedfish(error, host);
+    log.info('the BMC does not switch a server off that shows off', { host, why: error.message });
+  }
+}
+
+/** Whether the server is seen on within that time. A look that fails says neither: the caller looks again. */
+export async function comesOn(bmc: RedfishClient, timeoutMs: number, options: Options): Promise<boolean> {
+  // Less is no time for a look: it would only break the connection.
+  if (timeoutMs < LOOK_MS) return false;
+  try {
+    return await bmc.waitForPowerState('On', { timeoutMs, ...looking(options) });
+  } catch (error) {
+    if (options.signal?.aborted === true || !(error instanceof RedfishError) || !error.retryable) throw error;
+    return false;
+  }
+}
+
+async function shutDown(bmc: RedfishClient, options: Options, limitMs: number): Promise<boolean> {
+  try {
+    await bmc.setPowerState('GracefulShutdown', { ...options, urgent: true });
+  } catch (error) {
+    if (options.signal?.aborted === true) throw error;
+    const failure = fromRedfish(error, '');
+    if (failure !== error && (isClaimLost(failure) || isDifferentServer(failure))) throw failure;
+    return false;
+  }
+  return bmc.waitForPowerState('Off', { timeoutMs: limitMs, ...looking(options) });
+}
+
+/**
+ * PXE once, read back; On; seen on (rule 5). A command that was accepted and not done is sent again. Nothing is sent to a server that is
+ * not off, however long ago the caller saw it off: then it is only waited for.
+ */
+export async function switchOn(
+  bmc: RedfishClient,
+  host: string,
+  options: Options,
+  seeOnMs = ON_TAKES_MS,
+): Promise<void> {
+  let sent = 0;
+  for (let tries = 1; tries <= ON_TRIES; tries += 1) {
+    const isOff = await bmc.setBootSourcePXE(options);
+    if (isOff) {
+      await bmc.setPowerState('On', options);
+      sent += 1;
+    }
+    if (await bmc.waitForPowerState('On', { timeoutMs: seeOnMs, ...looking(options) })) return;
+    if (!isOff) break;
+    log.warn('the server is still off, the command is sent again', { host, tries });
+  }
+  throw bmcFailure(
+    sent === 0
+      ? `the server of host ${host} is neither off nor on by its BMC: nothing was sent`
+      : `BMC of host ${host} accepted the power-on ${sent === 1 ? 'once' : `${sent} times`}, but the server was not seen on`,
+    'PowerOnNotSeen',
+  );
+}
+
+/** A look at the same server, ended by the same signal. */
+function looking({ signal, identify }: Options): Pick<Options, 'signal' | 'identify'> {
+  return { ...(signal ? { signal } : {}), ...(identify ? { identify } : {}) };
+}
+
+/** The options of a mutating call on behalf of a claim. */
+export function fenced(
+  deps: FenceDependencies,
+  ref: ClaimRef,
+  host: PhysicalHost,
+  stages: readonly ClaimStage[],
+  signal: AbortSignal,
+): Options {
+  return claimFence(deps, ref, host, stages, signal);
+}

@@ -1,0 +1,72 @@
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { claimOf, type Claim } from '../../model/claim.ts';
+import { withConditions } from '../../crds/conditions.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
+import type { ClaimState } from '../../contracts/claimRef.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { patchHostStatus } from '../store/hostStore.ts';
+
+/** What a claim puts right by itself. */
+const OVER_WITH_CLAIM: readonly string[] = [CONDITIONS.unexpectedlyOn, CONDITIONS.bootOverrideLeft];
+
+/** Writes the state InUse and forgets what belonged to an earlier claim. Does nothing when that is done already. */
+export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: Claim): Promise<void> {
+  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  await patchHostStatus(
+    deps.kube,
+    key,
+    (live) => {
+      const now = claimOf(live);
+      if (now?.id !== claim.id || now.stage !== 'Claimed' || live.status?.state === 'InUse') return undefined;
+      const ready = {
+        type: CONDITIONS.ready,
+        status: 'True' as const,
+        reason: HOST_REASONS.claimed,
+        message: `Claimed by Beskar7Machine ${live.spec.consumerRef?.name ?? ''}.`,
+      };
+      return {
+        state: 'InUse',
+        inspectionPhase: 'Pending',
+        inspection: null,
+        handover: null,
+        bootToken: null,
+        // Its server is switched off before anything else, and its network boot is set anew (rule 5).
+        conditions: withConditions(
+          live.status?.conditions?.filter(({ type }) => !OVER_WITH_CLAIM.includes(type)),
+          [ready],
+          new Date().toISOString(),
+          live.metadata.generation,
+        ),
+      };
+    },
+    host,
+  );
+}
+
+/** A claim with what the workflow needs of its host. */
+export function stateOf(host: PhysicalHost, claim: Claim, machine: Beskar7Machine, isAdopted: boolean): ClaimState {
+  const pool = host.spec.redfishConnection.workerPool;
+  const { inspection } = host.status ?? {};
+  return {
+    ref: {
+      namespace: host.metadata.namespace ?? '',
+      host: host.metadata.name,
+      hostUid: host.metadata.uid ?? '',
+      id: claim.id,
+      machine: {
+        namespace: machine.metadata.namespace ?? '',
+        name: machine.metadata.name,
+        uid: machine.metadata.uid ?? '',
+      },
+      ...(pool === undefined ? {} : { pool }),
+    },
+    stage: claim.stage,
+    attempt: claim.attempt,
+    ...(claim.tried === undefined ? {} : { tried: claim.tried }),
+    isAdopted,
+    bootDeadline: claim.deadline,
+    ...(inspection?.claim === claim.id && inspection.deadline ? { inspectionDeadline: inspection.deadline } : {}),
+    ...(claim.reason === undefined ? {} : { reason: claim.reason }),
+  };
+}

@@ -1,0 +1,84 @@
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { LABEL_CLUSTER_NAME } from '../../crds/names.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isKindAbsent, isNotFound } from '../../kube/error.ts';
+import { CAPI_CLUSTERS, CAPI_MACHINES, SECRETS } from '../../kube/resource.ts';
+
+/** What the owner Machine of Cluster API asks for. */
+export interface Owner {
+  readonly failureDomain?: string;
+}
+
+/** The owner Machine, read live; undefined for a machine that stands alone, or whose owner is gone. */
+export async function readOwner(kube: KubeClient, machine: Beskar7Machine): Promise<Owner | undefined> {
+  const reference = ownerReferenceOf(machine);
+  if (!reference) return undefined;
+  const owner = await find(() => kube.get(CAPI_MACHINES, machine.metadata.namespace ?? '', reference.name));
+  if (!owner) return undefined;
+  const { failureDomain } = owner.spec;
+  return failureDomain ? { failureDomain } : {};
+}
+
+/** Type of the Secrets with bootstrap data (Cluster API, bootstrap provider contract). */
+const BOOTSTRAP_SECRET_TYPE = 'cluster.x-k8s.io/secret';
+
+/** What bootstrap data the server of a machine gets. */
+export type Bootstrap =
+  /** None is due: the machine stands alone. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'ready'; readonly secret: string }
+  /** It is due and not there; `why` is a sentence for the operator. */
+  | { readonly kind: 'waits'; readonly why: string };
+
+/**
+ * The bootstrap data of a machine, its owner read live. One with an owner Machine, or with the label that Cluster API sets at creation, never stands
+ * alone: it is not handed over without. The owner has to be the Machine with the uid of the reference, its infrastructureRef has to name this
+ * machine, and the Secret has to be Cluster API's, of this cluster: a name alone would let one tenant read what is another's.
+ */
+export async function readBootstrap(kube: KubeClient, machine: Beskar7Machine): Promise<Bootstrap> {
+  const { namespace = '', name, labels = {} } = machine.metadata;
+  const cluster = labels[LABEL_CLUSTER_NAME];
+  const reference = ownerReferenceOf(machine);
+  const waits = (why: string): Bootstrap => ({ kind: 'waits', why });
+  if (!reference)
+    return cluster === undefined ? { kind: 'none' } : waits(`it has no owner Machine of Cluster ${cluster}`);
+  const what = `its owner, Machine ${namespace}/${reference.name}`;
+  const owner = await find(() => kube.get(CAPI_MACHINES, namespace, reference.name));
+  if (!owner) return waits(`${what}, does not exist, or Cluster API is not installed`);
+  if (owner.metadata.uid !== reference.uid)
+    return waits(`${what}, is another one than the owner reference means (uid)`);
+  const { infrastructureRef, bootstrap, clusterName } = owner.spec;
+  if (infrastructureRef?.kind !== 'Beskar7Machine' || infrastructureRef.name !== name)
+    return waits(`${what}, does not name this machine in spec.infrastructureRef`);
+  const secretName = bootstrap?.dataSecretName;
+  if (!secretName) return waits(`${what}, has no spec.bootstrap.dataSecretName (yet)`);
+  const secret = await find(() => kube.get(SECRETS, namespace, secretName));
+  if (!secret) return waits(`the bootstrap Secret ${namespace}/${secretName} does not exist (yet)`);
+  const wanted = cluster ?? clusterName;
+  if (secret.type !== BOOTSTRAP_SECRET_TYPE || secret.metadata.labels?.[LABEL_CLUSTER_NAME] !== wanted)
+    return waits(
+      `Secret ${namespace}/${secretName} is no bootstrap data of Cluster ${wanted ?? '?'} ` +
+        `(type ${BOOTSTRAP_SECRET_TYPE} and label ${LABEL_CLUSTER_NAME} are required)`,
+    );
+  return { kind: 'ready', secret: secretName };
+}
+
+function ownerReferenceOf({ metadata }: Beskar7Machine) {
+  return metadata.ownerReferences?.find(
+    (owner) => owner.kind === 'Machine' && owner.apiVersion.startsWith('cluster.x-k8s.io/'),
+  );
+}
+
+async function find<T>(get: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await get();
+  } catch (error) {
+    if (isNotFound(error) || isKindAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** `Cluster.spec.paused`, read live; false where there is no such Cluster, or no Cluster API. */
+export async function isClusterPaused(kube: KubeClient, namespace: string, name: string): Promise<boolean> {
+  return (await find(() => kube.get(CAPI_CLUSTERS, namespace, name)))?.spec.paused === true;
+}

@@ -1,0 +1,32 @@
+import type { ConditionPatch } from '../../crds/conditions.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { CONDITIONS } from '../../crds/reasons.ts';
+import { networkTarget, notOffered, type SystemInfo } from '../../redfish/index.ts';
+
+/** Conditions that an enrolment finds, or does not. */
+export const FOUND_ANEW: readonly string[] = [
+  CONDITIONS.unexpectedlyOn,
+  CONDITIONS.networkBootNotOffered,
+  CONDITIONS.networkInterfacesUnread,
+  CONDITIONS.differentServer,
+  CONDITIONS.bootMACUnknown,
+];
+
+/** A host is offered without them: they are needed only where its boot script is found by a MAC address that nobody has set. */
+export function interfacesUnread(problem: string): ConditionPatch {
+  const message =
+    `Network interfaces of the server could not be read from its BMC: ${problem}. The host is offered all the same; ` +
+    'set spec.bootMACAddress where the boot script is found by MAC address.';
+  return { type: CONDITIONS.networkInterfacesUnread, status: 'True', reason: 'NotReadable', message };
+}
+
+/** Said before a machine claims the host and fails with it. A BMC that lists nothing may offer it. */
+export function networkBootNotOffered(
+  host: PhysicalHost,
+  { bootTargets = [] }: SystemInfo,
+): ConditionPatch | undefined {
+  const target = networkTarget(host.spec.networkBoot ?? 'PXE');
+  if (bootTargets.length === 0 || bootTargets.includes(target)) return undefined;
+  const message = `The BMC ${notOffered(target, bootTargets)}. A machine that claims this host fails to boot it.`;
+  return { type: CONDITIONS.networkBootNotOffered, status: 'True', reason: 'TargetNotListed', message };
+}

@@ -1,0 +1,107 @@
+import { claimOf } from '../../model/claim.ts';
+import {
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  ANNOTATION_BLOCK_MOVE,
+  FINALIZER_MACHINE,
+  LABEL_CLUSTER_NAME,
+} from '../../crds/names.ts';
+import { isConflict, isNotFound } from '../../kube/error.ts';
+import { MACHINES } from '../../kube/resource.ts';
+import type { ObjectRef, ReleaseInput } from '../../contracts/names.ts';
+import type { ClaimRef } from '../../contracts/claimRef.ts';
+import { stateOf } from '../claim/claimState.ts';
+import { delay } from '../activityScope.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { retryable } from '../failures.ts';
+import { heldHosts } from '../claim/heldHosts.ts';
+import { readHost } from '../store/hostStore.ts';
+import { readMachine } from '../store/machineStatus.ts';
+import { releasingText, tellReleasing } from './releaseTold.ts';
+import { isClusterPaused } from '../claim/owner.ts';
+
+export type DeprovisionDue = { readonly kind: 'due' } | { readonly kind: 'notDue'; readonly message: string };
+
+/** The live read that decides whether a deprovision is due: deleted, ours, neither paused nor moved away. */
+export async function checkDeprovision(deps: Dependencies, ref: ObjectRef): Promise<DeprovisionDue> {
+  const what = `Beskar7Machine ${ref.namespace}/${ref.name}`;
+  const machine = await readMachine(deps.kube, ref);
+  if (!machine) return { kind: 'notDue', message: `${what} (uid ${ref.uid}) is gone` };
+  const { annotations = {}, deletionTimestamp, finalizers = [] } = machine.metadata;
+  if (deletionTimestamp === undefined) return { kind: 'notDue', message: `${what} is not being deleted` };
+  if (!finalizers.includes(FINALIZER_MACHINE)) return { kind: 'notDue', message: `${what} has no finalizer of ours` };
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
+    return { kind: 'notDue', message: `${what} is being moved` };
+  if (annotations[ANNOTATION_PAUSED] !== undefined) return { kind: 'notDue', message: `${what} is paused` };
+  const cluster = machine.metadata.labels?.[LABEL_CLUSTER_NAME];
+  if (cluster !== undefined && (await isClusterPaused(deps.kube, ref.namespace, cluster)))
+    return { kind: 'notDue', message: `${what} is paused with Cluster ${cluster}` };
+  return { kind: 'due' };
+}
+
+/** The claims of a machine. Those of a moved or restored one get its new uid first (rule 13), those that are lost are written again. */
+export async function findClaims(deps: Dependencies, ref: ObjectRef): Promise<ClaimRef[]> {
+  const held = await heldHosts(deps, ref, await readMachine(deps.kube, ref));
+  return held.map(({ host, claim }) => stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }, true).ref);
+}
+
+/** A claim by its host and id, read live; undefined when it has ended. */
+export async function findClaim(deps: Dependencies, input: ReleaseInput): Promise<ClaimRef | undefined> {
+  const host = await readHost(deps.kube, input.namespace, input.name);
+  const claim = host && claimOf(host);
+  if (!host || host.metadata.uid !== input.uid || claim?.id !== input.claim) return undefined;
+  const { name = '', uid = '' } = host.spec.consumerRef ?? {};
+  return stateOf(
+    host,
+    claim,
+    { metadata: { namespace: input.namespace, name, uid }, spec: { targetOSImage: '' } },
+    true,
+  ).ref;
+}
+
+/** Waits until a claim has ended on its host: another run is releasing it. The machine says meanwhile what the host says of it. */
+export async function awaitClaimEnd(deps: Dependencies, ref: ClaimRef, signal: AbortSignal): Promise<void> {
+  let told: string | undefined;
+  for (;;) {
+    let host = deps.caches.host(ref.namespace, ref.host);
+    if (!host || claimOf(host)?.id !== ref.id) {
+      host = await readHost(deps.kube, ref.namespace, ref.host, signal);
+      if (!host || claimOf(host)?.id !== ref.id) return;
+    }
+    const text = releasingText(host, ref);
+    if (text !== told) await tellReleasing(deps, ref, text, signal);
+    told = text;
+    await delay(1_000, signal);
+  }
+}
+
+/**
+ * Removes our finalizer and `block-move`: the machine may go. Nothing is created (rule 17). Fails, to be repeated, while a host is still held for
+ * the machine: a claim that was lost while it was released comes back as `Releasing`, and its server was not seen off yet.
+ */
+export async function removeMachineFinalizer(deps: Dependencies, ref: ObjectRef): Promise<void> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    const machine = await readMachine(deps.kube, ref);
+    const finalizers = machine?.metadata.finalizers ?? [];
+    if (!machine || !finalizers.includes(FINALIZER_MACHINE)) return;
+    const [held] = await heldHosts(deps, ref, machine);
+    if (held)
+      throw retryable(
+        `host ${ref.namespace}/${held.host.metadata.name} is still claimed for ${ref.name}: its release comes first`,
+      );
+    try {
+      await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
+        metadata: {
+          uid: ref.uid,
+          resourceVersion: machine.metadata.resourceVersion,
+          finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_MACHINE),
+          annotations: { [ANNOTATION_BLOCK_MOVE]: null },
+        },
+      });
+      return;
+    } catch (error) {
+      if (isNotFound(error)) return;
+      if (!isConflict(error) || conflicts >= 8) throw error;
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { claimOf, isMovedConsumer, releasingClaim, type Claim } from '../../model/claim.ts';
+import { forceReasonOf } from '../../model/forceRelease.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { isConsumer, namedConsumer } from '../../crds/references.ts';
+import { isNotFound } from '../../kube/error.ts';
+import { MACHINES } from '../../kube/resource.ts';
+import type { ReleaseInput } from '../../contracts/names.ts';
+import { beginReleasePatch } from './beginRelease.ts';
+import type { Dependencies } from '../dependencies.ts';
+import { retryable } from '../failures.ts';
+import { claimPatch, patchHost, readHost } from '../store/hostStore.ts';
+
+const BY_FORCE = ', released by force: ';
+
+export interface LookForConsumerInput {
+  readonly host: ReleaseInput;
+  /** The consumer was found missing `--orphan-release-after` ago, or longer. */
+  readonly isSecondLook: boolean;
+}
+
+export type ConsumerLook =
+  /** The consumer is missing; the host may be released when it still is at the second look. */
+  | { readonly kind: 'missing' }
+  /** The stage `Releasing` stands, for want of its machine: the release may go on. */
+  | { readonly kind: 'releasing' }
+  /** Nothing is to be released; `message` is for the operator. */
+  | { readonly kind: 'held'; readonly message: string };
+
+/**
+ * Looks live for the machine that holds a host, and writes `Releasing` when rule 13 allows it: the machine is gone, for the second time
+ * after a while, and its claim was never handed over; or it is gone, and a person has said `beskar7.io/force-release`. Never talks to
+ * a BMC.
+ */
+export async function lookForConsumer(deps: Dependencies, input: LookForConsumerInput): Promise<ConsumerLook> {
+  const { namespace, name, uid, claim: id } = input.host;
+  const what = `PhysicalHost ${namespace}/${name}`;
+  const held = (why: string): ConsumerLook => ({ kind: 'held', message: `${what} ${why}` });
+  const host = await readHost(deps.kube, namespace, name);
+  const claim = host && claimOf(host);
+  if (!host || host.metadata.uid !== uid || claim?.id !== id) return held(`does not have the claim ${id} any more`);
+  const { annotations = {} } = host.metadata;
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return held('is being moved');
+  if (annotations[ANNOTATION_PAUSED] !== undefined) return held('is paused');
+  const gone = `Beskar7Machine ${host.spec.consumerRef?.name ?? 'unknown'} is gone`;
+  if (claim.stage === 'Releasing') {
+    // What a run of the machine began is its own to end (docs/decisions/0015); when it is lost, the watcher starts a release for it.
+    return claim.reason?.startsWith(gone) === true ? { kind: 'releasing' } : held('is being released by another run');
+  }
+  if (host.spec.consumerRef && host.spec.consumerRef.kind !== 'Beskar7Machine') return held('is held by another kind');
+  const machine = await consumerOf(deps, host);
+  if (machine) return held(`is held by Beskar7Machine ${machine.metadata.name}, which is there`);
+  const forced = forceReasonOf(host);
+  if (forced === undefined) {
+    if (claim.stage === 'HandedOver') return held('was handed over: it is released by beskar7.io/force-release only');
+    if (!input.isSecondLook) return { kind: 'missing' };
+  }
+  const reason = forced === undefined ? gone : `${gone}${BY_FORCE}${forced.slice(0, 200)}`;
+  await patchHost(
+    deps.kube,
+    { namespace, host: name },
+    (live) => {
+      // What was found out is about this very claim and consumer: anything else is looked at anew.
+      if (live.metadata.resourceVersion !== host.metadata.resourceVersion) throw retryable(`${what} has changed`);
+      return forced === undefined ? beginReleasePatch(live, claim, reason) : claimPatch(releasingClaim(claim, reason));
+    },
+    host,
+  );
+  return { kind: 'releasing' };
+}
+
+/** Whether a person had said to release the host for want of its machine. Its server is left as it is, as they were told. */
+export function isReleasedByForce({ reason }: Claim): boolean {
+  return reason?.includes(` is gone${BY_FORCE}`) === true;
+}
+
+/** The machine that holds the host, read live: the one with the uid of the reference, or the same one moved or restored. */
+async function consumerOf(deps: Dependencies, host: PhysicalHost): Promise<Beskar7Machine | undefined> {
+  const named = namedConsumer(host);
+  if (!named) return undefined;
+  try {
+    const machine = await deps.kube.get(MACHINES, named.namespace, named.name);
+    return isConsumer(host, machine) || isMovedConsumer(machine, host) ? machine : undefined;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}

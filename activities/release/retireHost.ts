@@ -1,0 +1,243 @@
+import type { ApplicationFailure } from '@temporalio/common';
+import { isUnclaimed } from '../../model/claim.ts';
+import { withConditions, type ConditionPatch } from '../../crds/conditions.ts';
+import { forceReasonOf, forceReleaseCommand } from '../../model/forceRelease.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
+import { isRecordedPlace, recordedServer } from '../../model/serverIdentity.ts';
+import { bmcTaskQueue, type ObjectRef } from '../../contracts/names.ts';
+import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
+import { connectBmc } from '../bmc/bmcConnection.ts';
+import type { Dependencies } from '../dependencies.ts';
+import {
+  bmcFailure,
+  fromRedfish,
+  isBmcFailure,
+  differentServer,
+  isClaimLost,
+  isDifferentServer,
+  isNoWorker,
+  noWorker,
+} from '../failures.ts';
+import { retireFence } from '../bmc/fence.ts';
+import { disownSecrets, markedSecrets } from '../store/hostSecrets.ts';
+import { patchHost, patchHostStatus, readHost } from '../store/hostStore.ts';
+import { switchOff } from '../bmc/power.ts';
+import { unreachableReason } from '../bmc/reachability.ts';
+import { sharedMessage } from '../bmc/serverCheck.ts';
+
+export interface RetireInput {
+  readonly host: ObjectRef;
+  readonly attempt: number;
+  readonly nextAttemptInMs: number;
+}
+
+export type RetireResult =
+  | { readonly kind: 'off'; readonly secrets: readonly string[] }
+  | { readonly kind: 'notDue'; readonly message: string }
+  /** The next attempt is for the workers of `pool`, null: those without one. */
+  | { readonly kind: 'pending'; readonly pool: string | null };
+
+/**
+ * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call that is allowed
+ * here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. No call is made for a host that was never enrolled (its
+ * server was never switched on by us), whose address changed since, or for whose server another host comes first; nothing is sent to another
+ * server than was enrolled. Such a host goes, and an event tells why. `taskQueue`: whose worker this is.
+ * When the host's pool is another one by now, its BMC is for that one to call (`pending`).
+ */
+export async function retireHost(
+  deps: Dependencies,
+  input: RetireInput,
+  signal: AbortSignal,
+  taskQueue?: string,
+  limitMs = BMC_ACTIVITY_MS,
+): Promise<RetireResult> {
+  const { name } = input.host;
+  const until = performance.now() + limitMs;
+  const message = `the server of host ${name} was not seen off within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
+  return retire(deps, input, signal, async (host) => {
+    const pool = host.spec.redfishConnection.workerPool;
+    if (taskQueue !== undefined && taskQueue !== bmcTaskQueue(pool)) return { kind: 'pending', pool: pool ?? null };
+    await withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, async (limited) => {
+      const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
+      await switchOff(bmc, name, retireFence(deps, host, limited));
+    });
+    return undefined;
+  });
+}
+
+export interface RetireUnservedInput extends RetireInput {
+  /** What became of an attempt whose end nobody confirmed; absent: no worker took it. */
+  readonly unconfirmed?: string;
+}
+
+/**
+ * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: told on the host, where an operator
+ * may say to do without. Calls no BMC.
+ */
+export async function retireHostUnserved(deps: Dependencies, input: RetireUnservedInput): Promise<RetireResult> {
+  const { unconfirmed } = input;
+  let pool: string | undefined;
+  try {
+    return await retire(deps, input, new AbortController().signal, ({ metadata, spec }) => {
+      pool = spec.redfishConnection.workerPool;
+      return Promise.reject(
+        unconfirmed === undefined ? noWorker(metadata.name, pool) : bmcFailure(unconfirmed, 'Unconfirmed'),
+      );
+    });
+  } catch (error) {
+    if (isBmcFailure(error)) return { kind: 'pending', pool: pool ?? null };
+    throw error;
+  }
+}
+
+async function retire(
+  deps: Dependencies,
+  input: RetireInput,
+  signal: AbortSignal,
+  seeOff: (host: PhysicalHost) => Promise<RetireResult | undefined>,
+): Promise<RetireResult> {
+  const { namespace, name, uid } = input.host;
+  const host = await readHost(deps.kube, namespace, name, signal);
+  const refused = refusal(host, uid);
+  if (refused !== undefined || !host)
+    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
+  const forced = forceReasonOf(host);
+  const letGoByForce = (reason: string) =>
+    deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${reason.slice(0, 200)}"`);
+  if (forced !== undefined && host.status?.state === 'Error') letGoByForce(forced);
+  else {
+    try {
+      const why = whyNotItsServer(deps, host);
+      if (why !== undefined) throw why;
+      const other = await seeOff(host);
+      if (other !== undefined) return other;
+    } catch (error) {
+      const failure = fromRedfish(error, name);
+      if (signal.aborted || isClaimLost(failure)) throw failure;
+      if (forced !== undefined && isBmcFailure(failure)) letGoByForce(forced);
+      else if (isDifferentServer(failure))
+        deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(host, failure));
+      else {
+        await tellFailure(deps, host, input, failure);
+        throw failure;
+      }
+    }
+  }
+  return { kind: 'off', secrets: markedSecrets(host) };
+}
+
+export interface LetHostGoInput {
+  readonly host: ObjectRef;
+  /** Names of the Secrets that it used. */
+  readonly secrets: readonly string[];
+}
+
+export type LetHostGoResult =
+  | { readonly kind: 'gone' }
+  /** It was paused, say, after its server was seen off: it keeps our finalizer, and its Secrets theirs. */
+  | { readonly kind: 'notDue'; readonly message: string };
+
+/**
+ * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them. Can run twice.
+ */
+export async function letHostGo(deps: Dependencies, { host: ref, secrets }: LetHostGoInput): Promise<LetHostGoResult> {
+  const { namespace, name, uid } = ref;
+  const left = await takeFinalizer(deps, ref);
+  if (left !== undefined && isHeld(left, uid)) {
+    return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refusal(left, uid) ?? 'has changed'}` };
+  }
+  await disownSecrets(deps, ref, secrets);
+  return { kind: 'gone' };
+}
+
+/** The host as it is then; undefined when it is gone. */
+async function takeFinalizer(deps: Dependencies, { namespace, name, uid }: ObjectRef) {
+  const host = await readHost(deps.kube, namespace, name);
+  if (!host || !isHeld(host, uid)) return undefined;
+  try {
+    return await patchHost(
+      deps.kube,
+      { namespace, host: name },
+      (live) => {
+        if (refusal(live, uid) !== undefined) return undefined;
+        const finalizers = live.metadata.finalizers ?? [];
+        return { metadata: { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_HOST) } };
+      },
+      host,
+    );
+  } catch (error) {
+    // Gone between two steps: that is what was wanted.
+    if (!isClaimLost(error)) throw error;
+    return undefined;
+  }
+}
+
+function isHeld({ metadata }: PhysicalHost, uid: string): boolean {
+  return metadata.uid === uid && (metadata.finalizers ?? []).includes(FINALIZER_HOST);
+}
+
+function refusal(host: PhysicalHost | undefined, uid: string): string | undefined {
+  if (!host || host.metadata.uid !== uid) return `(uid ${uid}) is gone`;
+  const { annotations = {}, deletionTimestamp, finalizers = [] } = host.metadata;
+  if (deletionTimestamp === undefined) return 'is not being deleted';
+  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'is being moved';
+  if (annotations[ANNOTATION_PAUSED] !== undefined) return 'is paused';
+  if (!finalizers.includes(FINALIZER_HOST)) return 'has no finalizer of ours';
+  if (!isUnclaimed(host)) return 'is claimed';
+  return undefined;
+}
+
+/** Why no call is made at all: the server at that address is not (only) this host's. */
+function whyNotItsServer(deps: Dependencies, host: PhysicalHost): ApplicationFailure | undefined {
+  const recorded = recordedServer(host);
+  if (recorded === undefined)
+    return differentServer('it was never enrolled, so that no server is known to be its own', 'DifferentServer');
+  if (!isRecordedPlace(host, recorded))
+    return differentServer(
+      `it was enrolled at ${recorded.address}, and its BMC address is another one now`,
+      'DifferentServer',
+    );
+  const duplicate = deps.caches.duplicateOf(host);
+  if (duplicate === undefined || duplicate.isFirst) return undefined;
+  return differentServer(sharedMessage(host, duplicate), 'DuplicateServer');
+}
+
+function unseenMessage(host: PhysicalHost, failure: ApplicationFailure): string {
+  return `Host ${host.metadata.name} is deleted and its BMC gets no power-off: ${failure.message}.`;
+}
+
+async function tellFailure(
+  deps: Dependencies,
+  host: PhysicalHost,
+  input: RetireInput,
+  failure: unknown,
+): Promise<void> {
+  const reason = failure instanceof Error ? failure.message : String(failure);
+  const isUnserved = isNoWorker(failure);
+  const next = isUnserved
+    ? 'It goes on as soon as one takes it'
+    : `Attempt ${input.attempt}; next at ${new Date(Date.now() + input.nextAttemptInMs).toISOString()}`;
+  const message =
+    `The server cannot be switched off, so the host is not deleted yet: ${reason}. ${next}. ` +
+    `To delete it without: ${forceReleaseCommand(host.metadata)}`;
+  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  const patches: ConditionPatch[] = [
+    { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message },
+  ];
+  const unreachable = unreachableReason(failure);
+  if (unreachable !== undefined) {
+    patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason: unreachable, message: reason });
+  }
+  await patchHostStatus(
+    deps.kube,
+    key,
+    (live) => ({
+      state: 'Error',
+      ready: false,
+      conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
+    }),
+    host,
+  );
+}

@@ -1,0 +1,130 @@
+import { claimOf, serializeClaim, type Claim, type ClaimStage } from '../../model/claim.ts';
+import { ANNOTATION_CLAIM } from '../../crds/names.ts';
+import type { PhysicalHost, PhysicalHostStatus } from '../../crds/physicalHost.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isConflict, isNotFound, KubeError } from '../../kube/error.ts';
+import { HOSTS } from '../../kube/resource.ts';
+import type { ClaimRef } from '../../contracts/claimRef.ts';
+import type { Caches } from '../dependencies.ts';
+import { claimLost } from '../failures.ts';
+
+/** How often a lost compare-and-swap is tried again at once; after that the activity fails and Temporal retries it. */
+const CONFLICTS = 8;
+
+/** A merge patch: null removes. */
+type Nullable<T> = { [K in keyof T]?: Merged<T[K]> | null };
+type Merged<V> = V extends readonly unknown[] ? V : V extends object ? Nullable<V> : V;
+export type StatusPatch = Nullable<PhysicalHostStatus>;
+
+/** Reads a host live; undefined when it is gone. */
+export async function readHost(
+  kube: KubeClient,
+  namespace: string,
+  name: string,
+  signal?: AbortSignal,
+): Promise<PhysicalHost | undefined> {
+  try {
+    return await kube.get(HOSTS, namespace, name, signal ? { signal } : {});
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The host of a claim, out of the watch cache when that shows the claim already, else read live. Good for what cannot change
+ * while the claim stands (the connection) and as the start of a compare-and-swap, which proves it; never for a fence.
+ */
+export async function hostForClaim(
+  deps: { kube: KubeClient; caches: Caches },
+  ref: ClaimRef,
+  signal?: AbortSignal,
+): Promise<PhysicalHost | undefined> {
+  const cached = deps.caches.host(ref.namespace, ref.host);
+  if (cached?.metadata.uid === ref.hostUid && claimOf(cached)?.id === ref.id) return cached;
+  return readHost(deps.kube, ref.namespace, ref.host, signal);
+}
+
+/** The claim that the caller holds, out of a host that was read live; throws `ClaimLost` when it is not so. */
+export function requireClaim(host: PhysicalHost | undefined, ref: ClaimRef, stages: readonly ClaimStage[]): Claim {
+  const name = `${ref.namespace}/${ref.host}`;
+  if (host === undefined || host.metadata.uid !== ref.hostUid) throw claimLost(`host ${name} is gone`);
+  const claim = claimOf(host);
+  if (claim?.id !== ref.id) {
+    throw claimLost(
+      `host ${name} is ${claim ? 'claimed by another run' : 'no longer claimed'}: nothing was sent to its BMC`,
+    );
+  }
+  if (host.spec.consumerRef?.uid !== undefined && host.spec.consumerRef.uid !== ref.machine.uid) {
+    throw claimLost(`host ${name} is claimed for another machine (${host.spec.consumerRef.name})`);
+  }
+  if (!stages.includes(claim.stage)) {
+    throw claimLost(`the claim on host ${name} is in stage ${claim.stage}, not in ${stages.join(' or ')}`);
+  }
+  return claim;
+}
+
+/**
+ * Changes a host's metadata and spec by compare-and-swap: `change` gets the live host and gives a merge patch, or undefined
+ * when there is nothing to do. `start` saves the first read when the caller has just read or written the host. Throws `ClaimLost` when that
+ * very host is gone, also when another one has its name now.
+ */
+export async function patchHost(
+  kube: KubeClient,
+  key: { namespace: string; host: string },
+  change: (host: PhysicalHost) => { metadata?: object; spec?: object } | undefined,
+  start?: PhysicalHost,
+): Promise<PhysicalHost> {
+  return swap(kube, key, start, async (host) => {
+    const patch = change(host);
+    if (patch === undefined) return host;
+    const metadata = { ...patch.metadata, resourceVersion: host.metadata.resourceVersion, uid: host.metadata.uid };
+    return kube.mergePatch(HOSTS, key.namespace, key.host, { ...patch, metadata });
+  });
+}
+
+/** The same for the status. */
+export async function patchHostStatus(
+  kube: KubeClient,
+  key: { namespace: string; host: string },
+  change: (host: PhysicalHost) => StatusPatch | undefined,
+  start?: PhysicalHost,
+): Promise<PhysicalHost> {
+  return swap(kube, key, start, async (host) => {
+    const status = change(host);
+    if (status === undefined) return host;
+    const metadata = { resourceVersion: host.metadata.resourceVersion, uid: host.metadata.uid };
+    return kube.mergePatch(HOSTS, key.namespace, key.host, { metadata, status }, { subresource: 'status' });
+  });
+}
+
+/** Writes another stage of the claim that the host has; other fields of the claim stay. */
+export function claimPatch(claim: Claim): { metadata: object } {
+  return { metadata: { annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim) } } };
+}
+
+async function swap(
+  kube: KubeClient,
+  key: { namespace: string; host: string },
+  start: PhysicalHost | undefined,
+  write: (host: PhysicalHost) => Promise<PhysicalHost>,
+): Promise<PhysicalHost> {
+  let host = start;
+  let uid = start?.metadata.uid;
+  for (let conflicts = 0; ; conflicts += 1) {
+    host ??= await readHost(kube, key.namespace, key.host);
+    uid ??= host?.metadata.uid;
+    // Another one that has its name now is not what the caller looked at.
+    if (host === undefined || host.metadata.uid !== uid) throw claimLost(`host ${key.namespace}/${key.host} is gone`);
+    try {
+      return await write(host);
+    } catch (error) {
+      if (isNotFound(error)) throw claimLost(`host ${key.namespace}/${key.host} is gone`);
+      // What a cached start made the caller refuse may be the cache's lag: a refusal needs a live read.
+      const isFromCache = host === start && !(error instanceof KubeError);
+      if ((!isFromCache && !isConflict(error)) || conflicts >= CONFLICTS) throw error;
+      start = undefined;
+      host = undefined;
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
+import type { KubeObject, ObjectMeta } from '../../crds/object.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/error.ts';
+import { SECRETS } from '../../kube/resource.ts';
+
+const TTL_MS = 10_000;
+
+/** Whether a Secret is marked as in use (rule 17), and as one that moves along with its hosts. */
+export function isMarked({ finalizers = [], labels = {} }: ObjectMeta): boolean {
+  return finalizers.includes(FINALIZER_SECRET) && labels[LABEL_MOVE] !== undefined;
+}
+
+/** Metadata of BMC Secrets for some seconds, so that a fleet behind one Secret does not read it once per host. */
+export class SecretMarks {
+  readonly #known = new Map<string, { readAt: number; secret: Promise<Pick<KubeObject, 'metadata'> | undefined> }>();
+  readonly #kube: KubeClient;
+
+  constructor(kube: KubeClient) {
+    this.#kube = kube;
+  }
+
+  /** Metadata of a Secret; undefined when there is none. */
+  read(namespace: string, name: string): Promise<Pick<KubeObject, 'metadata'> | undefined> {
+    const key = `${namespace}/${name}`;
+    const now = performance.now();
+    const known = this.#known.get(key);
+    if (known && now - known.readAt < TTL_MS) return known.secret;
+    if (this.#known.size > 10_000) this.#known.clear();
+    const secret = this.#kube.get(SECRETS, namespace, name).then(
+      ({ metadata }) => ({ metadata }),
+      (error: unknown) => {
+        this.#known.delete(key);
+        if (isNotFound(error)) return undefined;
+        throw error;
+      },
+    );
+    this.#known.set(key, { readAt: now, secret });
+    return secret;
+  }
+}

@@ -1,0 +1,45 @@
+import type { Beskar7MachineSpec } from '../crds/beskar7Machine.ts';
+
+/** What the boot script is made of beside the claim: it stands in the Secret of the claim, so that each fetch gives the same bytes. */
+export type BootSpec = Pick<
+  Beskar7MachineSpec,
+  | 'inspectionImage'
+  | 'targetOSImage'
+  | 'targetOSImageDigest'
+  | 'configurationURL'
+  | 'deployMode'
+  | 'hardwareRequirements'
+>;
+
+/** Type of the Secrets with the token of a claim. An admission policy (deploy/manifests/claims.yaml) keeps it for Beskar7. */
+export const BOOT_SECRET_TYPE = 'beskar7.io/boot';
+
+/** Length limit of a Secret's name (a DNS subdomain). */
+const LIMIT = 253;
+
+/** First name of the Secret with token and nonce of a claim: `<host>-boot-<claim id>`, the host's part cut where needed. */
+export function bootSecretName(host: string, claimId: string): string {
+  const suffix = `-boot-${claimId}`;
+  return host.slice(0, LIMIT - suffix.length).replace(/[-.]+$/, '') + suffix;
+}
+
+/** The part of a spec that goes into the Secret, as text. */
+export function bootSpecText(spec: BootSpec): string {
+  const { inspectionImage, targetOSImage, targetOSImageDigest, configurationURL, deployMode, hardwareRequirements } =
+    spec;
+  return JSON.stringify({
+    inspectionImage,
+    targetOSImage,
+    targetOSImageDigest,
+    configurationURL,
+    deployMode,
+    hardwareRequirements,
+  } satisfies Record<keyof BootSpec, unknown>);
+}
+
+/** What `bootSpecText` made. Throws on other text. */
+export function parseBootSpec(text: string): BootSpec {
+  const value = JSON.parse(text) as Partial<BootSpec> | null;
+  if (typeof value?.targetOSImage !== 'string') throw new SyntaxError('this is not what a boot script is made of');
+  return value as BootSpec;
+}

@@ -1,0 +1,42 @@
+import { isUnclaimed } from './claim.ts';
+import { findCondition } from '../crds/conditions.ts';
+import { connectionHash } from './connection.ts';
+import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { CONDITIONS, DUPLICATE_REASONS } from '../crds/reasons.ts';
+
+/**
+ * Why a host is not offered to machines, in words that follow a count ("3 paused"); undefined when it is. What it shares with other
+ * hosts is told by its condition, which may be behind: who claims it looks for itself.
+ */
+export function whyNotOffered(host: PhysicalHost): string | undefined {
+  const { annotations = {}, deletionTimestamp } = host.metadata;
+  if (!isUnclaimed(host)) return 'claimed by other machines';
+  if (deletionTimestamp !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'being deleted';
+  const { state, conditions } = host.status ?? {};
+  if (state !== 'Available') return `in state ${state ?? 'Enrolling'}`;
+  if (!isEnrolledAsItIs(host)) return 'changed since their enrolment';
+  if (annotations[ANNOTATION_UNSCHEDULABLE] !== undefined) return 'marked unschedulable';
+  if (annotations[ANNOTATION_PAUSED] !== undefined) return 'paused';
+  if (findCondition(conditions, CONDITIONS.differentServer)?.status === 'True')
+    return 'with another server behind them';
+  const duplicate = findCondition(conditions, CONDITIONS.duplicateServer);
+  if (duplicate !== undefined && duplicate.reason !== DUPLICATE_REASONS.first) return DUPLICATE;
+  return undefined;
+}
+
+/** Why a host is not offered that is not the first of several for its server. */
+export const DUPLICATE = 'for a server that another host stands for';
+
+/** Cached objects never change, and their hash is asked for with each claim. */
+const known = new WeakMap<PhysicalHost, boolean>();
+
+/** Whether the connection of a host is the one that it was enrolled with: what is known of the server is true of that one only. */
+export function isEnrolledAsItIs(host: PhysicalHost): boolean {
+  let isSame = known.get(host);
+  if (isSame === undefined) {
+    isSame = host.status?.enrollment?.connectionHash === connectionHash(host.spec);
+    known.set(host, isSame);
+  }
+  return isSame;
+}
