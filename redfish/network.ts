@@ -62,15 +62,23 @@ export class NetworkReader {
     }
   }
 
-  /** The members of a collection, at once where the service expands them (DSP0266 §"Expand"), else one by one. */
+  /**
+   * The members of a collection, page by page, at once where the service expands them (DSP0266 §"Expand"), else one by one. `max` of them: that
+   * there are more is a `problem`, and so is one that is listed and not there.
+   */
   async *members(link: string, max = MAX_INTERFACES): AsyncGenerator<{ path: string | undefined; json: JsonObject }> {
-    const collection = (await this.#expanded(link)) ?? (await this.read(link));
-    for (const member of listOf(collection?.['Members'], max)) {
-      const path = linkOf(member);
-      const expanded = objectOf(member);
-      const isExpanded = expanded !== undefined && Object.keys(expanded).some((key) => !key.startsWith('@odata.'));
-      const json = isExpanded ? expanded : path === undefined ? undefined : await this.read(path);
-      if (json !== undefined) yield { path, json };
+    let left = max;
+    for (let page: string | undefined = link; page !== undefined;) {
+      const collection: JsonObject | undefined = (await this.#expanded(page)) ?? (await this.read(page));
+      for (const member of listOf(collection?.['Members'])) {
+        if (left <= 0) return void (this.problem ??= `it lists more than ${max}`);
+        left -= 1;
+        const path = linkOf(member);
+        const json = isExpanded(member) ? objectOf(member) : path === undefined ? undefined : await this.read(path);
+        if (json !== undefined) yield { path, json };
+        else this.problem ??= `${path ?? 'a member'} is listed by the BMC and is not there`;
+      }
+      page = linkOf(collection?.['Members@odata.nextLink']);
     }
   }
 
@@ -82,6 +90,10 @@ export class NetworkReader {
     this.problem = before;
     return read;
   }
+}
+
+function isExpanded(member: unknown): boolean {
+  return Object.keys(objectOf(member) ?? {}).some((key) => !key.startsWith('@odata.'));
 }
 
 /**

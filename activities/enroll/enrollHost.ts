@@ -215,7 +215,7 @@ async function writeEnrolled(
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
   const { info, network } = found;
   const { interfaces: nics, problem } = network;
-  const unknownMac = bootMacUnknown(host, nics);
+  const unknownMac = bootMacUnknown(host, network);
   await patchHostStatus(
     deps.kube,
     key,

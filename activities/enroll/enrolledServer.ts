@@ -123,8 +123,15 @@ function ownNics(nics: readonly NetworkAddress[]): readonly NetworkAddress[] {
   return nics.filter((nic) => !leadsToManager(nic.interface, nic.addresses));
 }
 
-/** The condition where the host's boot MAC address is none of those that its BMC tells; undefined where it is, or nothing is told. */
-export function bootMacUnknown({ spec }: PhysicalHost, nics: readonly NetworkAddress[]): ConditionPatch | undefined {
+/**
+ * The condition where the host's boot MAC address is none of those that its BMC tells; undefined where it is, where nothing is told, or where
+ * what is told is not all there is, since interfaces could not be read.
+ */
+export function bootMacUnknown(
+  { spec }: PhysicalHost,
+  { interfaces: nics, problem }: FoundServer['network'],
+): ConditionPatch | undefined {
+  if (problem !== undefined) return undefined;
   const wanted = usableMac(spec.bootMACAddress);
   const told = [...new Set(nics.map(({ macAddress }) => usableMac(macAddress)).filter((mac) => mac !== undefined))];
   if (spec.bootMACAddress === undefined || told.length === 0 || (wanted !== undefined && told.includes(wanted)))

@@ -87,3 +87,26 @@ test('interfaces that the BMC does not give away do not end an enrolment: the co
   const said = findCondition(live().status?.conditions, 'NetworkInterfacesUnread');
   expect(said?.message).toMatch(/A license is needed.*the account is not the reason.*spec.bootMACAddress/);
 });
+
+// That the collection is not there (404) says that there are none.
+test.each([
+  ...[401, 403, 500].map((status) => ({ status, path: '/nics' })),
+  ...[401, 403, 404, 500].map((status) => ({ status, path: '/nics/2' })),
+])(
+  'interfaces of which $path answers $status: enrolled, and not said that the boot MAC address is unknown',
+  async ({ status, path }) => {
+    bmc.extra = { EthernetInterfaces: { '@odata.id': '/nics' } };
+    bmc.resources.set('/nics', { Members: [{ '@odata.id': '/nics/1' }, { '@odata.id': '/nics/2' }] });
+    bmc.resources.set('/nics/1', { Id: 'NIC.1', MACAddress: '00:25:90:9a:1b:2c' });
+    bmc.resources.set('/nics/2', { Id: 'NIC.2', MACAddress: '00:25:90:9a:1b:2d' });
+    bmc.on('GET', path, { status });
+    putBehind(api, bmc, host({ spec: { ...host().spec, bootMACAddress: '00:25:90:9a:1b:2d' } }));
+    expect(await enrolledNow()).toEqual({ kind: 'enrolled' });
+    const types = live().status?.conditions?.map(({ type }) => type);
+    expect(types).toContain('NetworkInterfacesUnread');
+    expect(types).not.toContain('BootMACUnknown');
+    // Right credentials, which a 401 of one resource says nothing against.
+    expect(findCondition(live().status?.conditions, 'RedfishReachable')?.status).toBe('True');
+  },
+  15_000,
+);

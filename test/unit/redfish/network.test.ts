@@ -72,6 +72,36 @@ describe('interfaces are a nicety', () => {
     expect(await macsOf(bmc)).toEqual({ macs: [], problem: undefined });
   });
 
+  test('a member that is listed and answered 404: the others, and why', async () => {
+    const bmc = await fakeBmc((it) => {
+      withNics(it, ['02:00:00:00:00:01', '02:00:00:00:00:02']);
+      it.on('GET', `${NICS}/1`, { status: 404 });
+    });
+    const { macs, problem } = await macsOf(bmc);
+    expect(macs).toEqual(['02:00:00:00:00:01']);
+    expect(problem).toContain(`${NICS}/1 is listed by the BMC and is not there`);
+  });
+
+  test('a collection in pages is read to its end, and one without an end is left', async () => {
+    const page = (n: number, next: string) => ({
+      Members: [{ ...link(`${NICS}/x${n}`), ...nic('x', `02:00:00:00:00:0${n}`) }],
+      'Members@odata.nextLink': next,
+    });
+    const bmc = await fakeBmc((it) => {
+      it.extra = { EthernetInterfaces: link(NICS) };
+      it.resources.set(NICS, page(1, `${NICS}?$skip=1`));
+      it.resources.set(`${NICS}?$skip=1`, { Members: [nic('x', '02:00:00:00:00:02')] });
+    });
+    expect(await macsOf(bmc)).toEqual({ macs: ['02:00:00:00:00:01', '02:00:00:00:00:02'], problem: undefined });
+    const endless = await fakeBmc((it) => {
+      it.extra = { EthernetInterfaces: link(NICS) };
+      it.resources.set(NICS, page(1, NICS));
+    });
+    const { macs, problem } = await macsOf(endless);
+    expect(macs).toHaveLength(64);
+    expect(problem).toMatch(/more than 64|only 64/);
+  });
+
   test('a BMC that does not answer is left after the time for all of it', async () => {
     const bmc = await fakeBmc((it) => {
       withNics(it, ['02:00:00:00:00:01', '02:00:00:00:00:02']);
