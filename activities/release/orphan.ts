@@ -1,13 +1,15 @@
 import { claimOf, isMovedConsumer, releasingClaim, type Claim } from '../../model/claim.ts';
-import { forceReasonOf } from '../../model/forceRelease.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { findCondition } from '../../crds/conditions.ts';
+import { CONDITIONS } from '../../crds/reasons.ts';
 import { isConsumer, namedConsumer } from '../../crds/references.ts';
 import { isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import type { ReleaseInput } from '../../contracts/names.ts';
 import { beginReleasePatch } from './beginRelease.ts';
+import { countedForce } from './earlyForce.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { retryable } from '../failures.ts';
 import { claimPatch, patchHost, readHost } from '../store/hostStore.ts';
@@ -37,21 +39,23 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
   const { namespace, name, uid, claim: id } = input.host;
   const what = `PhysicalHost ${namespace}/${name}`;
   const held = (why: string): ConsumerLook => ({ kind: 'held', message: `${what} ${why}` });
-  const host = await readHost(deps.kube, namespace, name);
-  const claim = host && claimOf(host);
-  if (!host || host.metadata.uid !== uid || claim?.id !== id) return held(`does not have the claim ${id} any more`);
-  const { annotations = {} } = host.metadata;
+  const found = await readHost(deps.kube, namespace, name);
+  const claim = found && claimOf(found);
+  if (!found || found.metadata.uid !== uid || claim?.id !== id) return held(`does not have the claim ${id} any more`);
+  const { annotations = {} } = found.metadata;
   if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return held('is being moved');
   if (annotations[ANNOTATION_PAUSED] !== undefined) return held('is paused');
-  const gone = `Beskar7Machine ${host.spec.consumerRef?.name ?? 'unknown'} is gone`;
+  const gone = `Beskar7Machine ${found.spec.consumerRef?.name ?? 'unknown'} is gone`;
   if (claim.stage === 'Releasing') {
     // What a run of the machine began is its own to end (docs/decisions/0015); when it is lost, the watcher starts a release for it.
     return claim.reason?.startsWith(gone) === true ? { kind: 'releasing' } : held('is being released by another run');
   }
-  if (host.spec.consumerRef && host.spec.consumerRef.kind !== 'Beskar7Machine') return held('is held by another kind');
-  const machine = await consumerOf(deps, host);
+  if (found.spec.consumerRef && found.spec.consumerRef.kind !== 'Beskar7Machine')
+    return held('is held by another kind');
+  const machine = await consumerOf(deps, found);
   if (machine) return held(`is held by Beskar7Machine ${machine.metadata.name}, which is there`);
-  const forced = forceReasonOf(host);
+  const isMissingSaid = findCondition(found.status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
+  const { host, reason: forced } = await countedForce(deps, found, isMissingSaid);
   if (forced === undefined) {
     if (claim.stage === 'HandedOver') return held('was handed over: it is released by beskar7.io/force-release only');
     if (!input.isSecondLook) return { kind: 'missing' };

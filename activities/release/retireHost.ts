@@ -1,7 +1,7 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../../model/claim.ts';
-import { withConditions, type ConditionPatch } from '../../crds/conditions.ts';
-import { forceReasonOf, forceReleaseCommand } from '../../model/forceRelease.ts';
+import { findCondition, withConditions, type ConditionPatch } from '../../crds/conditions.ts';
+import { forceReleaseCommand } from '../../model/forceRelease.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
@@ -21,6 +21,7 @@ import {
   noWorker,
 } from '../failures.ts';
 import { retireFence } from '../bmc/fence.ts';
+import { countedForce } from './earlyForce.ts';
 import { disownSecrets, markedSecrets } from '../store/hostSecrets.ts';
 import { patchHost, patchHostStatus, readHost } from '../store/hostStore.ts';
 import { switchOff } from '../bmc/power.ts';
@@ -99,14 +100,14 @@ async function retire(
   seeOff: (host: PhysicalHost) => Promise<RetireResult | undefined>,
 ): Promise<RetireResult> {
   const { namespace, name, uid } = input.host;
-  const host = await readHost(deps.kube, namespace, name, signal);
-  const refused = refusal(host, uid);
-  if (refused !== undefined || !host)
+  const found = await readHost(deps.kube, namespace, name, signal);
+  const refused = refusal(found, uid);
+  if (refused !== undefined || !found)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
-  const forced = forceReasonOf(host);
+  const { host, reason: forced } = await countedForce(deps, found, isHeldUp(found));
   const letGoByForce = (reason: string) =>
     deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${reason.slice(0, 200)}"`);
-  if (forced !== undefined && host.status?.state === 'Error') letGoByForce(forced);
+  if (forced !== undefined) letGoByForce(forced);
   else {
     try {
       const why = whyNotItsServer(deps, host);
@@ -116,8 +117,7 @@ async function retire(
     } catch (error) {
       const failure = fromRedfish(error, name);
       if (signal.aborted || isClaimLost(failure)) throw failure;
-      if (forced !== undefined && isBmcFailure(failure)) letGoByForce(forced);
-      else if (isDifferentServer(failure))
+      if (isDifferentServer(failure))
         deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(host, failure));
       else {
         await tellFailure(deps, host, input, failure);
@@ -126,6 +126,11 @@ async function retire(
     }
   }
   return { kind: 'off', secrets: markedSecrets(host) };
+}
+
+/** Whether the host says that it cannot be switched off: what is set after that is meant for it. */
+function isHeldUp({ status }: PhysicalHost): boolean {
+  return findCondition(status?.conditions, CONDITIONS.ready)?.reason === HOST_REASONS.releasePending;
 }
 
 export interface LetHostGoInput {

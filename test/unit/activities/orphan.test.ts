@@ -30,7 +30,9 @@ function scene(host: PhysicalHost, found?: Beskar7Machine, onMachineRead: () => 
       return Promise.resolve(state.host);
     },
   };
-  return { deps: { kube } as unknown as Dependencies, patches, state };
+  const said: string[] = [];
+  const recorder = { event: (_host: object, _type: string, reason: string) => void said.push(reason) };
+  return { deps: { kube, recorder } as unknown as Dependencies, patches, state, said };
 }
 
 const input = (isSecondLook: boolean) => ({
@@ -40,6 +42,23 @@ const input = (isSecondLook: boolean) => ({
 const at = (stage: ClaimStage, annotations: Record<string, string> = {}) => claimedHost(stage, {}, { annotations });
 const releasedAs = (reason: string) => claimedHost('Releasing', {}, {}, { reason });
 const forced = { 'beskar7.io/force-release': 'scrapped' };
+const named = { 'beskar7.io/force-release': `${CLAIM}: scrapped` };
+/** The host has said that its machine is missing: what is set after that is meant for it. */
+const missing = (host: PhysicalHost): PhysicalHost => ({
+  ...host,
+  status: {
+    ...host.status,
+    conditions: [
+      {
+        type: 'ConsumerMissing',
+        status: 'True',
+        reason: 'NotFound',
+        message: 'gone',
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+      },
+    ],
+  },
+});
 const moving = { 'clusterctl.cluster.x-k8s.io/delete-for-move': '' };
 const moved = machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/h' } });
 
@@ -49,7 +68,8 @@ describe('the two looks for a missing machine (rule 13)', () => {
     ['missing, second look', at('Armed'), undefined, true, 'marked'],
     ['missing, claimed only', at('Claimed'), undefined, true, 'marked'],
     ['handed over', at('HandedOver'), undefined, true, 'held'],
-    ['handed over, by force', at('HandedOver', forced), undefined, false, 'marked'],
+    ['handed over, by force', missing(at('HandedOver', forced)), undefined, false, 'marked'],
+    ['handed over, by force for this very claim', at('HandedOver', named), undefined, false, 'marked'],
     ['there', at('Armed'), machine(), true, 'held'],
     ['there, by force', at('HandedOver', forced), machine(), true, 'held'],
     ['another one of the name', at('Armed'), machine({ metadata: { uid: 'new-uid' } }), true, 'marked'],
@@ -69,6 +89,19 @@ describe('the two looks for a missing machine (rule 13)', () => {
     const written = claimOf({ metadata: { name: 'h', annotations: { [ANNOTATION_CLAIM]: annotation ?? '' } } });
     expect(written).toMatchObject({ id: CLAIM, stage: 'Releasing', reason: expect.stringContaining('m is gone') });
   });
+
+  test.each(['HandedOver', 'Armed'] as const)(
+    'a force-release that lay in wait (%s) frees nothing, and is removed with a word',
+    async (stage) => {
+      const { deps, patches, said } = scene(at(stage, forced), undefined);
+      const look = await lookForConsumer(deps, input(false));
+      expect(look.kind).toBe(stage === 'HandedOver' ? 'held' : 'missing');
+      expect(patches).toEqual([
+        { metadata: expect.objectContaining({ annotations: { 'beskar7.io/force-release': null } }) },
+      ]);
+      expect(said).toEqual(['ForceReleaseRefused']);
+    },
+  );
 
   test('a host that changes between the look and the write is looked at anew', async () => {
     const { deps, patches, state } = scene(at('Armed'), undefined, () => {

@@ -62,28 +62,45 @@ test.each([
 });
 
 describe('the word to let it go without being seen off', () => {
-  const forced = (state: 'Available' | 'Error') =>
+  const HELD = {
+    type: 'Ready',
+    status: 'False' as const,
+    reason: 'ReleasePending',
+    message: 'held',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  };
+  const forced = (isHeld: boolean) =>
     host({
       metadata: { ...DELETED, annotations: { ...SERVER, 'beskar7.io/force-release': 'burnt down' } },
-      status: { state },
+      status: isHeld ? { state: 'Error', conditions: [HELD] } : { state: 'Available' },
     });
 
-  test('is for a BMC that does not do it: a server that can be switched off is', async () => {
+  test('set after the host has said that it is held up: it goes, and no BMC is called', async () => {
     const bmc = await fakeBmc((it) => (it.power = 'On'));
-    expect(await retire(scene(bmc, undefined, forced('Available')), 'bmc')).toMatchObject({ kind: 'off' });
-    expect(bmc.power).toBe('Off');
+    expect(await retire(scene(bmc, undefined, forced(true)), 'bmc')).toMatchObject({ kind: 'off' });
+    expect(bmc.changes).toEqual([]);
   });
 
-  test.each<['Available' | 'Error', string[]]>([
-    ['Available', ['ForceOff', 'GracefulShutdown']],
-    ['Error', []],
-  ])('in state %s: %j is tried, and it goes', async (state, tried) => {
+  test('set long before: removed with a word, and the server is switched off', async () => {
+    const bmc = await fakeBmc((it) => (it.power = 'On'));
+    const one = scene(bmc, undefined, forced(false));
+    expect(await retire(one, 'bmc')).toMatchObject({ kind: 'off' });
+    expect(bmc.power).toBe('Off');
+    expect(one.live?.metadata.annotations?.['beskar7.io/force-release']).toBeUndefined();
+    expect(one.said.join()).toContain('ForceReleaseRefused');
+  });
+
+  test('set long before, and the BMC does not do it: the host stays, and says how to force it', async () => {
     const bmc = await fakeBmc((it) => {
       it.power = 'On';
       it.on('POST', RESET, { status: 400 });
     });
-    expect(await retire(scene(bmc, undefined, forced(state)), 'bmc')).toMatchObject({ kind: 'off' });
-    expect(bmc.sent('POST', RESET).map(({ body }) => (body as { ResetType: string }).ResetType)).toEqual(tried);
+    const one = scene(bmc, undefined, forced(false));
+    expect(await failureOf(retire(one, 'bmc'))).toMatchObject({ type: 'BmcFailure' });
+    expect(one.conditions()).toContain('Ready=False ReleasePending');
+    expect(one.said.join()).toContain('ForceReleaseRefused');
+    one.change({ metadata: { annotations: { 'beskar7.io/force-release': 'burnt down' } } });
+    expect(await retire(one, 'bmc')).toMatchObject({ kind: 'off' });
   });
 });
 
