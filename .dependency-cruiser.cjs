@@ -1,4 +1,4 @@
-// The import table of docs/architecture.md: who may import what of ours. Imports run downward only.
+// The import table of docs/architecture.md: who may import what of ours. Imports run downward only; every room may import `untrusted/`.
 const only = (name, from, allowed, comment) => ({
   name,
   comment,
@@ -7,7 +7,7 @@ const only = (name, from, allowed, comment) => ({
   to: {
     path: '^[a-z]+/',
     dependencyTypesNot: ['core', 'npm', 'npm-dev'],
-    pathNot: [`^(${[from, ...allowed].join('|')})(/|$)`, '^node_modules/'],
+    pathNot: [`^(${[from, 'untrusted', ...allowed].join('|')})(/|$)`, '^node_modules/'],
   },
 });
 
@@ -22,6 +22,7 @@ const lower = (room, allowed) => ({
 
 module.exports = {
   forbidden: [
+    only('untrusted-imports-nothing', 'untrusted', [], 'untrusted/ is below all others: it imports nothing of ours'),
     only('crds-import-nothing', 'crds', [], 'crds/ imports nothing of ours'),
     only('redfish-imports-nothing', 'redfish', [], 'redfish/ imports nothing of ours'),
     only('kube-imports-crds', 'kube', ['crds'], 'kube/ imports crds/ only'),
@@ -109,7 +110,7 @@ module.exports = {
       comment: 'the image and `npm ci --omit=dev` have no development dependencies',
       severity: 'error',
       from: {
-        path: '^(activities|api|cli|contracts|controllers|crds|http|kube|model|redfish|simulator|view|web/server|webhooks|workers|workflows)/',
+        path: '^(activities|api|cli|contracts|controllers|crds|http|kube|model|redfish|simulator|untrusted|view|web/server|webhooks|workers|workflows)/',
       },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
     },

@@ -18,6 +18,7 @@ COPY activities activities
 COPY contracts contracts
 COPY crds crds
 COPY model model
+COPY untrusted untrusted
 COPY workers workers
 COPY workflows workflows
 RUN node workers/bundle.ts dist/workflow-bundle.js \
@@ -29,6 +30,7 @@ WORKDIR /beskar7
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=optional
 COPY crds crds
+COPY untrusted untrusted
 COPY tools/commands/webBuild.ts tools/commands/webBuild.ts
 COPY tools/web/build.ts tools/web/build.ts
 COPY web/page web/page
@@ -57,6 +59,7 @@ COPY kube kube
 COPY model model
 COPY redfish redfish
 COPY simulator simulator
+COPY untrusted untrusted
 COPY view view
 COPY web/server web/server
 COPY web/shared web/shared

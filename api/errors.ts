@@ -22,6 +22,18 @@ export function tooManyRequests(waitMs: number, whose: string): ApiError {
   );
 }
 
+/** 429: so many reports of one claim were refused that the next one is not read before `waitMs` have passed. */
+export function tooManyRefused(waitMs: number): ApiError {
+  const reason =
+    'Too many reports of this claim were refused, each with what was wrong with it: correct that first. One more is read a minute.';
+  const answer = jsonAnswer<typeof TooManyRequests>(
+    429,
+    { error: 'too many requests', reason },
+    { 'Retry-After': retryAfter(waitMs) },
+  );
+  return new ApiError(answer, 'too many reports of this claim were refused');
+}
+
 /** 409: the claim is in a stage that can no longer get there. */
 export function conflict(why: string): ApiError {
   return new ApiError(jsonAnswer<typeof Conflict>(409, { error: 'conflict', reason: why }), why);

@@ -3,7 +3,7 @@ import { BootSecrets } from './bootSecrets.ts';
 import type { Waits } from './claimWindow.ts';
 import { DEFAULT_TIMEOUTS, type Timeouts } from '../http/options.ts';
 import type { ApiDependencies, ApiOptions } from './dependencies.ts';
-import { DEFAULT_RATES, RateLimit } from '../http/rateLimit.ts';
+import { DEFAULT_RATES, RateLimit, REFUSED_REPORTS } from '../http/rateLimit.ts';
 import { RunSignals } from './runSignals.ts';
 import { blockListOf } from '../http/source.ts';
 import type { CallbackTls } from '../http/tls.ts';
@@ -21,6 +21,8 @@ export interface ApiParts {
   readonly signals: RunSignals;
   readonly perSource: RateLimit;
   readonly perHost: RateLimit;
+  /** By claim id. */
+  readonly refusedReports: RateLimit;
   /** The ports really listened on. */
   readonly ports: { callback: number; boot: number };
   /** From the beginning of a shutdown: connections are not kept alive any more. */
@@ -43,6 +45,7 @@ export function createParts(deps: ApiDependencies, options: ApiOptions, tls?: Ca
     signals: new RunSignals(deps),
     perSource: new RateLimit(options.rates?.perSource ?? DEFAULT_RATES.perSource),
     perHost: new RateLimit(options.rates?.perHost ?? DEFAULT_RATES.perHost),
+    refusedReports: new RateLimit(REFUSED_REPORTS),
     ports: { callback: options.callbackBindAddress.port, boot: options.bootBindAddress.port },
     isStopping: false,
   };

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { JSON_BOUNDS, parseJson as parseBounded, type JsonBounds } from '../untrusted/json.ts';
 import { badRequest, tooLarge, tooSlow, unsupportedMediaType } from './errors.ts';
 
 /** Most bytes of a report (contract). */
@@ -49,8 +50,8 @@ export function readBody(
 
 export type ParsedJson = { readonly kind: 'json'; readonly value: unknown } | { readonly kind: 'bad'; why: string };
 
-/** Parses UTF-8 JSON. Says what is wrong without echoing the text. */
-export function parseJson(bytes: Buffer): ParsedJson {
+/** Parses UTF-8 JSON within bounds. Says what is wrong without echoing the text. */
+export function parseJson(bytes: Buffer, bounds: JsonBounds = JSON_BOUNDS.document): ParsedJson {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -58,10 +59,8 @@ export function parseJson(bytes: Buffer): ParsedJson {
     return { kind: 'bad', why: 'the body is not UTF-8' };
   }
   try {
-    return { kind: 'json', value: JSON.parse(text) as unknown };
+    return { kind: 'json', value: parseBounded(text, bounds) };
   } catch (error) {
-    const position = /position (\d+)/.exec((error as Error).message)?.[1];
-    const where = position === undefined ? '' : ` at character ${position}`;
-    return { kind: 'bad', why: `the body is not JSON: it breaks off or is malformed${where}` };
+    return { kind: 'bad', why: `the body: ${(error as Error).message}` };
   }
 }

@@ -15,6 +15,9 @@ export const DEFAULT_RATES = {
   perHost: { burst: 100, perSecond: 10 },
 } as const satisfies Record<string, Rate>;
 
+/** Reports of one claim that are read and refused: a server that sends bad ones for ever costs that much work. */
+export const REFUSED_REPORTS: Rate = { burst: 20, perSecond: 1 / 60 };
+
 interface Bucket {
   tokens: number;
   /** Monotonic, in ms. */
@@ -35,13 +38,23 @@ export class RateLimit {
 
   /** Takes one request of `key`. 0: go on; else the milliseconds until the next one is taken. */
   take(key: string): number {
+    const { tokens, now } = this.#filled(key);
+    const isTaken = tokens >= 1;
+    this.#buckets.set(key, { tokens: isTaken ? tokens - 1 : tokens, filledAt: now });
+    return isTaken ? 0 : ((1 - tokens) / this.#rate.perSecond) * 1000;
+  }
+
+  /** Gives one back that was taken for what turned out not to count. */
+  giveBack(key: string): void {
+    const { tokens, now } = this.#filled(key);
+    this.#buckets.set(key, { tokens: Math.min(this.#rate.burst, tokens + 1), filledAt: now });
+  }
+
+  #filled(key: string): { readonly tokens: number; readonly now: number } {
     const { burst, perSecond } = this.#rate;
     const now = this.#now();
     const bucket = this.#buckets.get(key) ?? { tokens: burst, filledAt: now };
     const gained = ((now - bucket.filledAt) / 1000) * perSecond;
-    const tokens = Math.min(burst, bucket.tokens + Math.max(0, gained));
-    const isTaken = tokens >= 1;
-    this.#buckets.set(key, { tokens: isTaken ? tokens - 1 : tokens, filledAt: now });
-    return isTaken ? 0 : ((1 - tokens) / perSecond) * 1000;
+    return { tokens: Math.min(burst, bucket.tokens + Math.max(0, gained)), now };
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { InspectionReport } from '../crds/inspectionReport.ts';
 import { API_VERSION } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import type { CallOptions, KubeClient } from './client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './error.ts';
 import { CONFIG_MAPS, type ConfigMap } from './resource.ts';
@@ -142,12 +143,8 @@ function parse(data: Readonly<Record<string, string>> | undefined): KeptReport[]
 }
 
 function reportOf(text: string): InspectionReport | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = tryParseJson(text, JSON_BOUNDS.document);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
 }
 
 function isSame(one: InspectionReport, other: InspectionReport): boolean {

@@ -1,3 +1,4 @@
+import { JSON_BOUNDS, parseJson } from '../untrusted/json.ts';
 import type { Beskar7MachineSpec } from '../crds/beskar7Machine.ts';
 
 /** What the boot script is made of beside the claim: it stands in the Secret of the claim, so that each fetch gives the same bytes. */
@@ -39,7 +40,7 @@ export function bootSpecText(spec: BootSpec): string {
 
 /** What `bootSpecText` made. Throws on other text. */
 export function parseBootSpec(text: string): BootSpec {
-  const value = JSON.parse(text) as Partial<BootSpec> | null;
+  const value = parseJson(text, JSON_BOUNDS.annotation) as Partial<BootSpec> | null;
   if (typeof value?.targetOSImage !== 'string') throw new SyntaxError('this is not what a boot script is made of');
   return value as BootSpec;
 }

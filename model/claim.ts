@@ -1,3 +1,4 @@
+import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_FORCE_RELEASE, API_VERSION, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from './providerID.ts';
@@ -47,12 +48,7 @@ export function claimOf(host: Pick<PhysicalHost, 'metadata'>): Claim | undefined
 /** Parses a claim annotation. Anything else than a whole claim gives undefined. */
 export function parseClaim(text: string | undefined): Claim | undefined {
   if (text === undefined) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = tryParseJson(text, JSON_BOUNDS.annotation);
   return isClaim(value) ? value : undefined;
 }
 

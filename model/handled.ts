@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { JSON_BOUNDS, parseJson } from '../untrusted/json.ts';
 import type { Beskar7Machine, Beskar7MachineSpec } from '../crds/beskar7Machine.ts';
 import { ANNOTATION_HANDLED, ANNOTATION_RETRY } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
@@ -33,7 +34,7 @@ export function handledOf(machine: Beskar7Machine): Handled | undefined {
   const text = machine.metadata.annotations?.[ANNOTATION_HANDLED];
   if (text === undefined) return undefined;
   try {
-    const value = JSON.parse(text) as Partial<Handled> | null;
+    const value = parseJson(text, JSON_BOUNDS.annotation) as Partial<Handled> | null;
     if (typeof value?.specHash !== 'string' || typeof value.outcome !== 'string') return undefined;
     if (!isOf(machine, value.of)) return undefined;
     const addresses = Array.isArray(value.addresses) ? value.addresses.filter(isAddress) : undefined;

@@ -1,3 +1,4 @@
+import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import type { Beskar7Machine, Beskar7MachineSpec } from '../crds/beskar7Machine.ts';
 import { specHash } from './handled.ts';
 import { ANNOTATION_PLAN } from '../crds/names.ts';
@@ -9,12 +10,8 @@ import { ANNOTATION_PLAN } from '../crds/names.ts';
 export function plannedSpec(machine: Pick<Beskar7Machine, 'metadata'>): Beskar7MachineSpec | undefined {
   const text = machine.metadata.annotations?.[ANNOTATION_PLAN];
   if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isSpec(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = tryParseJson(text, JSON_BOUNDS.annotation);
+  return isSpec(value) ? value : undefined;
 }
 
 /** The API server does not check what stands in an annotation: what a run decides by has to have its type. */

@@ -1,3 +1,4 @@
+import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import { ANNOTATION_ACCEPT_SERVER, ANNOTATION_SERVER } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
@@ -167,12 +168,7 @@ const MAX_TEXT = 256;
 /** Parses the annotation; anything else than a record gives undefined. */
 export function parseServer(text: string | undefined): ServerRecord | undefined {
   if (text === undefined) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = tryParseJson(text, JSON_BOUNDS.annotation);
   if (typeof value !== 'object' || value === null) return undefined;
   const record = value as Record<string, unknown>;
   const isText = (field: string) => record[field] === undefined || typeof record[field] === 'string';

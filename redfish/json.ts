@@ -1,3 +1,5 @@
+import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
+
 /** A JSON object of a BMC. Any field may be missing, null or of another type than the schema says. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -54,9 +56,5 @@ export function linkOf(value: unknown): string | undefined {
 
 /** Parses the body of a reply; undefined when it is not a JSON object (DSP0266 §"JSON": UTF-8, a BOM is tolerated). */
 export function parseObject(body: string): JsonObject | undefined {
-  try {
-    return objectOf(JSON.parse(body.replace(/^\ufeff/, '')));
-  } catch {
-    return undefined;
-  }
+  return objectOf(tryParseJson(body.replace(/^\ufeff/, ''), JSON_BOUNDS.document));
 }

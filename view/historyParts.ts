@@ -1,3 +1,4 @@
+import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 
 /** Pieces of a Temporal history, read without trust in what is there. */
@@ -65,9 +66,5 @@ export function obj(value: unknown): Readonly<Record<string, unknown>> {
 
 function valueOf(data: Uint8Array | null | undefined): unknown {
   if (!data || data.length === 0) return undefined;
-  try {
-    return JSON.parse(Buffer.from(data).toString('utf8')) as unknown;
-  } catch {
-    return undefined;
-  }
+  return tryParseJson(Buffer.from(data).toString('utf8'), JSON_BOUNDS.payload);
 }

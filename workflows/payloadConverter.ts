@@ -1,9 +1,12 @@
+import { decode } from '@temporalio/common/lib/encoding.js';
 import {
   defaultPayloadConverter,
   type Payload,
   type PayloadConverter,
   type SerializationContext,
 } from '@temporalio/common';
+
+import { checkJson, JSON_BOUNDS, JsonRefused } from '../untrusted/json.ts';
 
 /** Stands where a payload cannot be decoded: of an encoding that is not known here, encrypted, or broken. */
 export class UnreadablePayload {
@@ -24,11 +27,15 @@ export const payloadConverter: PayloadConverter = {
   toPayload: (value, context, hint) => defaultPayloadConverter.toPayload(value, context, hint),
   fromPayload<T>(payload: Payload, context?: SerializationContext): T {
     if (context?.type === 'activity') return defaultPayloadConverter.fromPayload<T>(payload, context);
+    const encoding = encodingOf(payload);
     try {
+      // Whoever may write to the Temporal namespace sends up to 2 MiB: a deep one would hold the worker's thread for seconds.
+      if (encoding === 'json/plain' && payload.data) checkJson(decode(payload.data), JSON_BOUNDS.payload);
       return defaultPayloadConverter.fromPayload<T>(payload, context);
-    } catch {
+    } catch (error) {
+      const why = error instanceof JsonRefused && error.kind === 'too large' ? error.message : `encoding ${encoding}`;
       // Whoever asked for a T parses it: what a run is sent is `unknown` to it.
-      return new UnreadablePayload(`its payload cannot be decoded (encoding ${encodingOf(payload)})`) as T;
+      return new UnreadablePayload(`its payload cannot be decoded (${why})`) as T;
     }
   },
 };

@@ -52,7 +52,10 @@ export const Unauthorized = Type.Object(
 export const NotFound = Type.Literal('not found', { description: 'Always the same bytes, whatever was wrong.' });
 
 export const TooManyRequests = Type.Object(
-  { error: Type.Literal('too many requests') },
+  {
+    error: Type.Literal('too many requests'),
+    reason: Type.Optional(Type.String({ description: 'Why, where it is not the number of requests alone.' })),
+  },
   { additionalProperties: false },
 );
 

@@ -7,7 +7,7 @@ import { memoryOf } from '../../model/requirements.ts';
 import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../../http/body.ts';
 import { inspectionClosed, inspectionOf } from '../claimWindow.ts';
 import { badRequest } from '../../http/errors.ts';
-import { unauthorized } from '../errors.ts';
+import { tooManyRefused, unauthorized } from '../errors.ts';
 import { accept, noteClaim, type ExchangeState } from '../exchange.ts';
 import { readAuthorized, replacement, storeFact, type Claimed, type Decision, type StatusPatch } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
@@ -95,10 +95,20 @@ function warnOfMemory(parts: ApiParts, host: PhysicalHost): void {
 }
 
 /** Throws 400 with everything that is wrong; the inspection goes on waiting. */
-function readReport(parts: ApiParts, { host }: Claimed, bytes: Buffer, bearer: string | undefined): InspectionReport {
+function readReport(
+  parts: ApiParts,
+  { host, claim }: Claimed,
+  bytes: Buffer,
+  bearer: string | undefined,
+): InspectionReport {
+  const waitMs = parts.refusedReports.take(claim.id);
+  if (waitMs > 0) throw tooManyRefused(waitMs);
   const json = parseJson(withoutBearer(bytes, bearer));
   const result = json.kind === 'bad' ? { kind: 'bad' as const, problems: [json.why] } : parseReport(json.value);
-  if (result.kind === 'report') return result.report;
+  if (result.kind === 'report') {
+    parts.refusedReports.giveBack(claim.id);
+    return result.report;
+  }
   parts.deps.recorder.event(
     host,
     'Warning',

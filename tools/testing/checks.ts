@@ -39,7 +39,7 @@ const SOURCES = [
     'redfish',
     'simulator',
   ],
-  ...['test', 'tools', 'view', 'web', 'webhooks', 'workers', 'workflows'],
+  ...['test', 'tools', 'untrusted', 'view', 'web', 'webhooks', 'workers', 'workflows'],
 ];
 const LIMIT_MS = 15 * 60_000;
 

@@ -4,6 +4,7 @@ import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../../http/bod
 import { ApiError } from '../../http/errors.ts';
 import { sourceOf } from '../../http/source.ts';
 import { KubeError } from '../../kube/error.ts';
+import { JSON_BOUNDS } from '../../untrusted/json.ts';
 import type { ObjectName, Session as SessionAnswer } from '../shared/api.ts';
 import type { Visitor } from './access.ts';
 import { WebError } from './errors.ts';
@@ -215,7 +216,7 @@ async function bodyOf(ctx: Exchange): Promise<Readonly<Record<string, unknown>>>
   requireJson(ctx.req);
   const bytes = await readBody(ctx.req, { limitBytes: MAX_BODY, timeoutMs: BODY_MS });
   if (bytes.length === 0) return {};
-  const json = parseJson(bytes);
+  const json = parseJson(bytes, JSON_BOUNDS.request);
   if (json.kind === 'bad' || typeof json.value !== 'object' || json.value === null)
     throw new WebError(400, 'The body is not a JSON object.');
   return json.value as Record<string, unknown>;

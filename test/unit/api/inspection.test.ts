@@ -4,6 +4,7 @@ import { HOSTS } from '../../../kube/resource.ts';
 import { failure } from './fakeKube.ts';
 import { REPORT } from './reports.ts';
 import { CLAIM, inMs, OLD_TOKEN, Scene, sha256 } from './scene.ts';
+import { held } from '../../support/heldLoop.ts';
 
 const PATH = '/api/v1/inspection/default/server-01';
 const TEXT = JSON.stringify(REPORT);
@@ -214,6 +215,28 @@ describe('what is no report', () => {
     ['a list', '[]'],
   ])('400: %s', async (_name, body) => {
     expect((await send(body)).status).toBe(400);
+  });
+  test('a claim whose reports are refused for ever costs 20 of them, then one a minute; it is told why', async () => {
+    const statuses: number[] = [];
+    for (let at = 0; at < 30; at += 1) statuses.push((await send('[]')).status);
+    expect(statuses).toEqual([...Array<number>(20).fill(400), ...Array<number>(10).fill(429)]);
+    const answer = await send('[]');
+    expect(JSON.parse(answer.body)).toMatchObject({ reason: expect.stringContaining('were refused') });
+    expect(answer.headers['retry-after']).toBe('30');
+    expect(scene.events.length).toBeLessThanOrEqual(20);
+    // It can still say that it has failed.
+    const failed = { bearer: 'tok-'.padEnd(43, 'A'), body: '{"reason":"no disk"}' };
+    expect((await scene.call('POST', PATH.replace('/inspection/', '/provision-failed/'), failed)).status).toBe(202);
+  });
+  test.each([
+    ['1 MiB of lists in lists', '['.repeat(2 ** 20 - 1)],
+    ['1 MiB of objects in objects', '{"a":'.repeat(200_000)],
+    ['a list of 300,000 objects', `[${'{},'.repeat(300_000)}{}]`],
+  ])('%s holds the process for less than 100 ms', async (_what, body) => {
+    const { answer, heldMs } = await held(() => send(body));
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.body)).toMatchObject({ problems: [expect.stringContaining('it has more than')] });
+    expect(heldMs).toBeLessThan(100);
   });
   test.each(['text/plain', 'application/x-www-form-urlencoded', '', 'application/jsonx'])('415: %j', async (type) => {
     expect((await send(TEXT, { 'Content-Type': type })).status).toBe(415);

@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import type { KubeClient } from '../../../kube/client.ts';
 import { freePorts } from '../../../tools/controlplane/ports.ts';
+import { held } from '../../support/heldLoop.ts';
 import { makeAuthority, makeServing } from '../../../webhooks/certificates.ts';
 import { Webhook, WebhookListenError } from '../../../webhooks/index.ts';
 import { listenWebhook } from '../../../webhooks/server.ts';
@@ -53,6 +54,14 @@ describe('what anybody may send', () => {
     expect({ status, text }).toEqual({ status: 200, text: expect.stringContaining('"uid":"u"') });
   });
 
+  test.each([
+    ['4 MB of lists in lists', '['.repeat(4e6)],
+    ['1 MiB of objects in objects', '{"a":'.repeat(200_000)],
+  ])('%s: refused, and nobody waits for it', async (_what, body) => {
+    const { answer, heldMs } = await held(() => post(body));
+    expect(answer).toMatchObject({ status: 413 });
+    expect(heldMs).toBeLessThan(100);
+  });
   test('many long bodies that do not end: the ones above the bound are refused, and the place they took is given back', async () => {
     const over = new AbortController();
     const part = Buffer.alloc(15 * 2 ** 20, ' ');
