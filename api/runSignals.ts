@@ -1,6 +1,6 @@
 import type { Span } from '@opentelemetry/api';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { consumerOf } from '../crds/references.ts';
+import { consumerOf } from '../model/references.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
 import { LruMap } from '../http/lruMap.ts';
 import { traceFields, within } from './tracing.ts';

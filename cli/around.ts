@@ -2,7 +2,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { isUnclaimed } from '../model/claim.ts';
 import { LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { isConsumer, namedHost } from '../crds/references.ts';
+import { isConsumer, namedHost } from '../model/references.ts';
 import { KubeError } from '../kube/error.ts';
 import { CAPI_MACHINES, EVENTS, HOSTS, type CapiMachine, type Identified, type KubeEvent } from '../kube/resource.ts';
 import type { Progress } from '../contracts/messages.ts';

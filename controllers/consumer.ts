@@ -11,7 +11,7 @@ import {
 import { isProviderIDOurs } from '../model/handled.ts';
 import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { isConsumer, namedConsumer } from '../crds/references.ts';
+import { isConsumer, namedConsumer } from '../model/references.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';

@@ -5,7 +5,7 @@ import { connectionHash } from '../model/connection.ts';
 import { forceReasonOf } from '../model/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
-import { consumerOf, hostOfProviderID } from '../crds/references.ts';
+import { consumerOf, hostOfProviderID } from '../model/references.ts';
 import type { Duplicate } from '../model/sameServer.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../contracts/names.ts';

@@ -13,7 +13,7 @@ import {
 } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from '../model/providerID.ts';
-import { hostOfProviderID, namedConsumer } from '../crds/references.ts';
+import { hostOfProviderID, namedConsumer } from '../model/references.ts';
 import { isProviderIDOurs } from '../model/handled.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { macsOf, serverKeys } from '../model/sameServer.ts';

@@ -7,7 +7,7 @@ import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, LABEL_CON
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from './providerID.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
-import { isConsumer } from '../crds/references.ts';
+import { isConsumer } from './references.ts';
 
 /** Why a claim is lost for good: `missing` says that the annotation is gone, `unreadable` that it is not a whole claim. */
 export type Loss = 'missing' | 'unreadable';

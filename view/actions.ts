@@ -3,7 +3,7 @@ import { claimOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
-import { namedHost } from '../crds/references.ts';
+import { namedHost } from '../model/references.ts';
 import type { Action } from '../web/shared/api.ts';
 
 /** What can be done with a machine; what makes no sense now says why. */

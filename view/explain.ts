@@ -4,7 +4,7 @@ import { findCondition } from '../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
-import { namedConsumer, namedHost } from '../crds/references.ts';
+import { namedConsumer, namedHost } from '../model/references.ts';
 import type { CapiMachine } from '../kube/resource.ts';
 import type { Progress } from '../contracts/messages.ts';
 import {

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { ApiDependencies } from '../api/index.ts';
 import type { Informers } from '../controllers/index.ts';
-import { consumerOf } from '../crds/references.ts';
+import { consumerOf } from '../model/references.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';

@@ -17,7 +17,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
-import { consumerOf } from '../crds/references.ts';
+import { consumerOf } from '../model/references.ts';
 import { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { RedfishPool } from '../redfish/index.ts';

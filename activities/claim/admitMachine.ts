@@ -9,7 +9,7 @@ import {
   FINALIZER_MACHINE,
   LABEL_CLUSTER_NAME,
 } from '../../crds/names.ts';
-import { consumerOf } from '../../crds/references.ts';
+import { consumerOf } from '../../model/references.ts';
 import { isConflict, isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import type { ObjectRef } from '../../contracts/names.ts';

@@ -3,7 +3,7 @@ import { consumerUidPatch, isMovedConsumer, type Claim } from '../../model/claim
 import { holdingOf, repairPatch } from '../../model/holding.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { consumerOf, hostOfProviderID } from '../../crds/references.ts';
+import { consumerOf, hostOfProviderID } from '../../model/references.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import type { ObjectRef } from '../../contracts/names.ts';
 import type { Dependencies } from '../dependencies.ts';

@@ -4,7 +4,7 @@ import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
-import { isConsumer, namedConsumer } from '../../crds/references.ts';
+import { isConsumer, namedConsumer } from '../../model/references.ts';
 import { isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import type { ReleaseInput } from '../../contracts/names.ts';

@@ -3,7 +3,7 @@ import { consumerPatch } from '../../model/claim.ts';
 import { handledOf } from '../../model/handled.ts';
 import { handedOverAgain, isNamedBy, withHostFinalizer } from '../../model/holding.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { namedConsumer } from '../../crds/references.ts';
+import { namedConsumer } from '../../model/references.ts';
 import { isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';

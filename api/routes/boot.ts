@@ -2,7 +2,7 @@ import type { RouterContext } from '@koa/router';
 import { claimOf, type Claim } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { MACHINE_REASONS } from '../../crds/reasons.ts';
-import { isConsumer } from '../../crds/references.ts';
+import { isConsumer } from '../../model/references.ts';
 import { hostKeyOf, matchesHash, type HostKey } from '../auth.ts';
 import { bootScript, normalizeMac } from '../bootScript.ts';
 import { bootClosed, inspectionOf } from '../claimWindow.ts';

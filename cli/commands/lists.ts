@@ -3,7 +3,7 @@ import { MACHINE_PHASES, type Beskar7Machine, type MachinePhase } from '../../cr
 import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../crds/names.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../../crds/reasons.ts';
-import { namedConsumer, namedHost } from '../../crds/references.ts';
+import { namedConsumer, namedHost } from '../../model/references.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
 import { CliError, EXIT } from '../exit.ts';
 import type { Colour } from '../io.ts';

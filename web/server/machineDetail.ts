@@ -1,7 +1,7 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { isConsumer, namedHost } from '../../crds/references.ts';
+import { isConsumer, namedHost } from '../../model/references.ts';
 import { summarize, type HardwareSummary } from '../../model/requirements.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { machineActions } from '../../view/actions.ts';

@@ -3,7 +3,7 @@ import { findCondition } from '../../crds/conditions.ts';
 import { LABEL_ZONE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
-import { namedConsumer, namedHost } from '../../crds/references.ts';
+import { namedConsumer, namedHost } from '../../model/references.ts';
 import type { HostRow, MachineRow } from '../shared/api.ts';
 
 /** Of a server with more ports the first ones are searched. */

@@ -100,12 +100,25 @@ test('nothing else of ours parses a text of strangers', () => {
     'cli/commands/export.ts',
   ];
   const root = path.join(__dirname, '..', '..', '..');
-  const rooms = ['activities', 'api', 'cli', 'controllers', 'crds', 'http', 'kube', 'model', 'redfish', 'untrusted', 'view'];
-  const found = [...rooms, 'web/server', 'web/shared', 'webhooks', 'workers', 'workflows', 'contracts'].flatMap((room) =>
-    readdirSync(path.join(root, room), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts'))
-      .map((file) => `${room}/${file}`)
-      .filter((file) => /JSON\.parse\(|\.json\(\)/.test(readFileSync(path.join(root, file), 'utf8'))),
+  const rooms = [
+    'activities',
+    'api',
+    'cli',
+    'controllers',
+    'crds',
+    'http',
+    'kube',
+    'model',
+    'redfish',
+    'untrusted',
+    'view',
+  ];
+  const found = [...rooms, 'web/server', 'web/shared', 'webhooks', 'workers', 'workflows', 'contracts'].flatMap(
+    (room) =>
+      readdirSync(path.join(root, room), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts'))
+        .map((file) => `${room}/${file}`)
+        .filter((file) => /JSON\.parse\(|\.json\(\)/.test(readFileSync(path.join(root, file), 'utf8'))),
   );
   expect(found.filter((file) => !known.includes(file))).toEqual(['cli/redact.ts']);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import type { ConsumerRef, PhysicalHost } from '../../../crds/physicalHost.ts';
-import { consumerOf, hostOfProviderID, isConsumer, namedConsumer, namedHost } from '../../../crds/references.ts';
+import { consumerOf, hostOfProviderID, isConsumer, namedConsumer, namedHost } from '../../../model/references.ts';
 import { fakeInformers } from '../controllers/fakes.ts';
 import { host, machine } from '../controllers/builders.ts';
 import { isConsumerSeen, lookForConsumer, machineLedTo } from '../../../controllers/consumer.ts';

@@ -1,7 +1,7 @@
-import type { Beskar7Machine } from './beskar7Machine.ts';
-import { LABEL_CONSUMER_UID } from './names.ts';
-import type { PhysicalHost } from './physicalHost.ts';
-import { parseProviderID } from '../model/providerID.ts';
+import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { LABEL_CONSUMER_UID } from '../crds/names.ts';
+import type { PhysicalHost } from '../crds/physicalHost.ts';
+import { parseProviderID } from './providerID.ts';
 
 /** An object of a namespace by its name. */
 export interface NamedObject {
