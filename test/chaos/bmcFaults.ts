@@ -4,7 +4,7 @@ import { ANNOTATION_SERVER } from '../../crds/names.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import type { Bmc, Faults } from '../../simulator/index.ts';
 import type { Random } from './random.ts';
-import { hostName, NAMESPACE, type ChaosWorld } from './world.ts';
+import { hostName, type ChaosWorld } from './world.ts';
 
 const BMC_KINDS = {
   hang: 3,
@@ -116,7 +116,7 @@ export class BmcFaults {
 
   /** Another server answers behind the address for a time (a DHCP lease, a sled). Whoever enrolled it then would be right to take it for the host's. */
   async #swap(bmc: Bmc, index: number): Promise<void> {
-    const host = await this.#world.admin.get(HOSTS, NAMESPACE, hostName(index)).catch(() => undefined);
+    const host = await this.#world.admin.get(HOSTS, this.#world.namespace, hostName(index)).catch(() => undefined);
     if (host?.metadata.annotations?.[ANNOTATION_SERVER] === undefined) return;
     this.#set('swapped', index);
     const swappedFor = `STRANGER-${Math.floor(this.#random.next() * 1e6).toString(36)}`;

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { claimOf, releasingClaim } from '../../model/claim.ts';
-import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
-import { SECRETS } from '../../kube/resource.ts';
+import { releasingClaim } from '../../model/claim.ts';
 import type { Violation } from './records.ts';
 import {
   allowReplacedConsumers,
+  byGateway,
   byProxy,
   claimAnnotation,
   losingSignals,
@@ -16,7 +15,7 @@ import {
   startRelease,
   writeHost,
 } from './seeding.ts';
-import { indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
+import { indexOf, until, type ChaosWorld } from './world.ts';
 
 /**
  * A bug that Beskar7 does not have, made by the harness: by the proxy in front of the API server, the gateway of the callbacks or
@@ -30,7 +29,9 @@ export interface SeededBug {
   readonly says: RegExp;
   /** Only Temporal's histories show it, which are read once it has worked for a while. */
   readonly isInHistories?: true;
-  /** Switches it on; the result switches it off. */
+  /** It changes what all worlds of a plant share: no other bug beside it. */
+  readonly isAlone?: true;
+  /** Switches it on, in a world that is thrown away afterwards; the result ends what would go on. */
   begin(world: ChaosWorld): Promise<() => Promise<void>>;
 }
 
@@ -84,55 +85,31 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     about: 'a server is released while it runs',
     rule: 3,
     says: /was not off/,
-    begin: async (world) => {
-      const left = new Set<string>();
-      const end = await onHosts(
+    begin: (world) =>
+      onHosts(
         world,
         ({ stage }) => stage === 'Releasing',
-        async (host) => {
-          left.add(host);
-          await world.fleet.hosts[indexOf(host)]?.fault({ liesOff: true, powerStuck: true, forMs: 8_000 });
-        },
-      );
-      return async () => {
-        await end();
-        await world.fleet.heal();
-        // A free server that runs is left alone by Beskar7 until it is claimed: what the bug has left on is for the harness to switch off.
-        for (const host of left) {
-          const object = world.kubernetes.hosts.get(host);
-          if (object && !claimOf(object)) world.fleet.hosts[indexOf(host)]?.server.press('Off');
-        }
-      };
-    },
+        async (host) => world.fleet.hosts[indexOf(host)]?.fault({ liesOff: true, powerStuck: true, forMs: 8_000 }),
+      ),
   },
   {
     name: 'report-acknowledged-and-dropped',
     about: 'a report is answered 202 and kept nowhere',
     rule: 5,
     says: /^inspection of claim .* is not on the host/,
-    begin: (world) => {
-      world.callbacks.hook = (route) => (route === 'inspection' ? 202 : undefined);
-      return Promise.resolve(async () => void (world.callbacks.hook = undefined));
-    },
+    begin: (world) => byGateway(world, 'inspection'),
   },
   {
     name: 'token-outlives-its-claim',
     about: 'the Secret with the token is not deleted',
     rule: 7,
     says: /has outlived its claim/,
-    begin: async (world) => {
-      const kept = new Set<string>();
-      const end = await byProxy(world, ({ method, path }) => {
-        const name = /\/secrets\/([^/?]+-boot-[^/?]+)/.exec(path)?.[1];
-        if (method !== 'DELETE' || name === undefined) return undefined;
-        kept.add(name);
-        return { kind: 'Status', status: 'Success' };
-      });
-      return async () => {
-        await end();
-        for (const name of kept) await world.admin.delete(SECRETS, NAMESPACE, name);
-      };
-    },
+    begin: (world) =>
+      byProxy(world, ({ method, path }) =>
+        method === 'DELETE' && /\/secrets\/[^/?]+-boot-[^/?]+/.test(path)
+          ? { kind: 'Status', status: 'Success' }
+          : undefined,
+      ),
   },
   {
     name: 'failure-without-a-reason',
@@ -221,29 +198,12 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     about: 'a machine of another uid gets the claim of the one before',
     rule: 1,
     says: /of another uid has the claim/,
-    begin: async (world) => {
-      /** By host: the uid that was written, and the one before it. The product repairs the label after the reference. */
-      const inherited = new Map<string, { readonly forged: string; readonly own: string | undefined }>();
-      const end = await onHosts(
+    begin: (world) =>
+      onHosts(
         world,
         ({ stage }) => stage === 'Armed',
-        (host) =>
-          writeHost(world, host, ({ metadata }) => {
-            const forged = randomUUID();
-            inherited.set(host, { forged, own: metadata.labels?.[LABEL_CONSUMER_UID] });
-            return { spec: { consumerRef: { uid: forged } } };
-          }),
-      );
-      return async () => {
-        await end();
-        for (const [host, { forged, own }] of inherited)
-          await writeHost(world, host, ({ spec }) =>
-            spec.consumerRef?.uid === forged
-              ? { metadata: { labels: { [LABEL_CONSUMER_UID]: own } }, spec: { consumerRef: { uid: own } } }
-              : {},
-          );
-      };
-    },
+        (host) => writeHost(world, host, () => ({ spec: { consumerRef: { uid: randomUUID() } } })),
+      ),
   },
   {
     name: 'stale-power-command',
@@ -294,31 +254,21 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     about: 'the boot override is set when the claim is cleared',
     rule: 3,
     says: /with its boot override still set/,
-    begin: async (world) => {
-      const end = await byProxy(world, ({ method, path, body }) => {
+    begin: (world) =>
+      byProxy(world, ({ method, path, body }) => {
         const name = HOST_PATH.exec(path)?.[1];
         const { server } = world.fleet.hosts[indexOf(name ?? '')] ?? {};
         if (server && method === 'PATCH' && body.includes('"consumerRef":null'))
           Object.assign(server.override, { target: 'Pxe', enabled: 'Once' });
         return undefined;
-      });
-      return async () => {
-        await end();
-        // Nobody looks at the override of a free host until it is claimed.
-        for (const { server } of world.fleet.hosts)
-          if (server.state.power === 'Off') Object.assign(server.override, { target: 'None', enabled: 'Disabled' });
-      };
-    },
+      }),
   },
   {
     name: 'hand-over-acknowledged-and-dropped',
     about: 'a hand-over is answered 202 and kept nowhere',
     rule: 5,
     says: /^provisioned of claim .* is not on the host/,
-    begin: (world) => {
-      world.callbacks.hook = (route) => (route === 'provisioned' ? 202 : undefined);
-      return Promise.resolve(async () => void (world.callbacks.hook = undefined));
-    },
+    begin: (world) => byGateway(world, 'provisioned'),
   },
   {
     name: 'dropped-signal',
@@ -370,6 +320,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     about: 'a host is claimed by a write that does not ask whether it is free still',
     rule: 1,
     says: /was replaced by/,
+    isAlone: true,
     begin: async (world) => {
       await allowReplacedConsumers(world);
       world.proxy.delayWatchesMs = 4_000;

@@ -2,49 +2,76 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { SEEDED_BUGS, type SeededBug } from './bugs.ts';
 import { Driver } from './driver.ts';
 import type { ChaosOptions } from './options.ts';
+import { ChaosPlant } from './plant.ts';
 import { Random } from './random.ts';
 import type { Violation } from './records.ts';
 import { clear, scanRecords, settle } from './settle.ts';
 import { stopOnSignal } from './signals.ts';
 import { ChaosWorld } from './world.ts';
 
-const CAUGHT_MS = 90_000;
+/** Longest time for a bug: a round ends as soon as it is caught. */
+const CAUGHT_MS = 300_000;
 const CHECK_EVERY_MS = 1_000;
 /** How long machines come and go before it is asked what remains of that. */
 const BUSY_MS = 12_000;
 const AT_REST_MS = 20_000;
-const HEALED_MS = 90_000;
-/** The release of a run that was ended from outside waits 107 s for what may be under way: right, and too long here. */
-const LIMITED = { impossible: 0.4, without: ['terminate', 'reset', 'deleteHost', 'copyHost', 'forceRelease'] as const };
+const HEALED_MS = 180_000;
+/** The release of a run that was ended from outside waits until nothing can be in flight: right, and too long here. */
+const LIMITED = {
+  impossible: 0.4,
+  everyMs: 1_300,
+  without: ['terminate', 'reset', 'deleteHost', 'copyHost', 'forceRelease'] as const,
+};
+/** The round without a bug. */
+const CONTROL = 'control';
 
-/** Switches each seeded bug on, one after the other, in a world without other faults. 0: each was caught, and gone afterwards. */
+/** A world of its own for a bug, or for none. Gives whether it went as it should. */
+interface Round {
+  readonly namespace: string;
+  readonly isAlone: boolean;
+  run(world: ChaosWorld, random: Random): Promise<boolean>;
+}
+
+/**
+ * Switches each seeded bug on, several at once, each in a world of its own without other faults; beside them a world without any bug, in
+ * which nothing may be found. 0: each was caught, and nothing was found without one.
+ */
 export async function catchBugs(options: ChaosOptions): Promise<number> {
   const random = new Random(options.seeds[0] ?? 1);
-  const { hosts, keep } = options;
-  const world = await ChaosWorld.start({ hosts, keep, random, isTemporalProxied: true });
-  const forgetSignals = stopOnSignal(world);
+  const { hosts, keep, worlds } = options;
+  const rounds: Round[] = [
+    { namespace: CONTROL, isAlone: false, run: isClean },
+    ...SEEDED_BUGS.map((bug) => ({
+      namespace: bug.name,
+      isAlone: bug.isAlone === true,
+      run: (world: ChaosWorld, own: Random) => isCaught(bug, world, own),
+    })),
+  ];
+  const servers = hosts * rounds.length;
+  const plant = await ChaosPlant.start({ servers, keep, random, namespace: undefined, isTemporalProxied: true });
+  const forgetSignals = stopOnSignal(plant);
   let missed = 0;
+  const play = async ({ namespace, run }: Round): Promise<void> => {
+    const world = await ChaosWorld.startIn(plant, namespace, hosts);
+    try {
+      if (!(await run(world, random.fork()))) missed += 1;
+    } finally {
+      await world.stop();
+    }
+  };
   try {
-    const unfounded = await controlRound(world, random);
-    if (unfounded.length > 0) {
-      for (const { rule, what } of unfounded) say(`UNFOUNDED, without a bug: rule ${rule}: ${what}`);
-      return 1;
-    }
-    say('nothing found without a bug');
-    for (const bug of SEEDED_BUGS) {
-      const found = await catchBug(world, bug, random);
-      const caught = found.find((violation) => isOf(bug, violation));
-      if (!caught) missed += 1;
-      const others = [...new Set(found.map(({ rule, what }) => `rule ${rule}: ${what}`))].join('; ');
-      say(
-        `${caught ? 'caught' : 'MISSED'} ${bug.name} (${bug.about}): ${caught ? `rule ${caught.rule}: ${caught.what}` : others}`,
-      );
-    }
+    const beside = rounds.filter(({ isAlone }) => !isAlone);
+    await Promise.all(
+      Array.from({ length: worlds }, async () => {
+        for (let next = beside.shift(); next !== undefined; next = beside.shift()) await play(next);
+      }),
+    );
+    for (const alone of rounds.filter(({ isAlone }) => isAlone)) await play(alone);
   } finally {
     forgetSignals();
-    await world.stop();
+    await plant.stop();
   }
-  say(`${SEEDED_BUGS.length - missed} of ${SEEDED_BUGS.length} seeded bugs caught`);
+  say(`${rounds.length - missed} of ${rounds.length} rounds as they should be`);
   return missed === 0 ? 0 : 1;
 }
 
@@ -54,55 +81,61 @@ function isOf(bug: SeededBug, { rule, what }: Violation): boolean {
 }
 
 /** The same without any bug: what the checker finds then is its own mistake. */
-async function controlRound(world: ChaosWorld, random: Random): Promise<Violation[]> {
-  world.forget();
-  const driver = new Driver(world, random.fork(), { prefix: 'control', ...LIMITED });
+async function isClean(world: ChaosWorld, random: Random): Promise<boolean> {
+  const driver = new Driver(world, random.fork(), { prefix: CONTROL, ...LIMITED });
   driver.start();
   await delay(2 * BUSY_MS);
   await driver.stop();
   const found = await settle(world, random.fork(), HEALED_MS);
   found.push(...world.checker.violations(world.kubernetes.horizon), ...(await scanRecords(world)));
-  return [...found, ...(await clear(world, HEALED_MS))];
+  found.push(...(await clear(world, HEALED_MS)));
+  for (const { rule, what } of found) say(`UNFOUNDED, without a bug: rule ${rule}: ${what}`);
+  if (found.length === 0) say('nothing found without a bug');
+  return found.length === 0;
 }
 
-async function catchBug(world: ChaosWorld, bug: SeededBug, random: Random): Promise<Violation[]> {
-  world.forget();
-  let round = 0;
-  const newDriver = (): Driver => {
-    round += 1;
-    return new Driver(world, random.fork(), { prefix: `${bug.name.slice(0, 20)}-${round}`, ...LIMITED });
-  };
-  let driver = newDriver();
+async function isCaught(bug: SeededBug, world: ChaosWorld, random: Random): Promise<boolean> {
+  const began = Date.now();
   const end = await bug.begin(world);
-  driver.start();
   const found: Violation[] = [];
-  const until = Date.now() + CAUGHT_MS;
-  const isInRecords = bug.rule === 8 || bug.isInHistories === true;
-  const isCaught = (): boolean => found.some((violation) => isOf(bug, violation));
   try {
-    while (Date.now() < until && !isCaught()) {
-      if (bug.rule !== 'end' && !isInRecords) {
-        await delay(CHECK_EVERY_MS);
-        found.push(...world.checker.violations(world.kubernetes.horizon));
-        continue;
-      }
-      await delay(BUSY_MS);
-      await driver.stop();
-      // On a slow machine, or a fleet that is busy, a round can pass in which nothing came so far that the bug could act on it, or
-      // all of that was deleted: then another one.
-      found.push(...(isInRecords ? await scanRecords(world) : await settle(world, random.fork(), AT_REST_MS)));
-      if (isCaught()) break;
-      driver = newDriver();
-      driver.start();
-    }
+    await look(bug, world, random, found);
   } finally {
-    await driver.stop();
     await end();
   }
-  // What the bug has left behind goes with every machine, now that it is gone: a server that it switched off would never come to rest.
-  const left = await clear(world, HEALED_MS);
-  if (left.length > 0) say(`${bug.name} has left behind: ${left.map(({ what }) => what).join('; ')}`);
-  return found;
+  const caught = found.find((violation) => isOf(bug, violation));
+  const others = [...new Set(found.map(({ rule, what }) => `rule ${rule}: ${what}`))].join('; ');
+  const seconds = Math.round((Date.now() - began) / 1000);
+  say(
+    `${caught ? 'caught' : 'MISSED'} ${bug.name} (${bug.about}; ${seconds} s): ` +
+      (caught ? `rule ${caught.rule}: ${caught.what}` : others),
+  );
+  return caught !== undefined;
+}
+
+/** Has machines come and go until the bug is among what is found. */
+async function look(bug: SeededBug, world: ChaosWorld, random: Random, found: Violation[]): Promise<void> {
+  const until = Date.now() + CAUGHT_MS;
+  const isInRecords = bug.rule === 8 || bug.isInHistories === true;
+  const isDone = () => Date.now() > until || found.some((violation) => isOf(bug, violation));
+  for (let round = 1; !isDone(); round += 1) {
+    const driver = new Driver(world, random.fork(), { prefix: `m-${round}`, ...LIMITED });
+    driver.start();
+    try {
+      if (bug.rule === 'end' || isInRecords) await delay(BUSY_MS);
+      else
+        while (!isDone()) {
+          await delay(CHECK_EVERY_MS);
+          found.push(...world.checker.violations(world.kubernetes.horizon));
+        }
+    } finally {
+      await driver.stop();
+    }
+    // On a slow machine, or with a fleet that is busy, a round can pass in which nothing came so far that the bug could act on it, or all
+    // of that was deleted: then another one.
+    if (isInRecords) found.push(...(await scanRecords(world)));
+    else if (bug.rule === 'end') found.push(...(await settle(world, random.fork(), AT_REST_MS)));
+  }
 }
 
 function say(text: string): void {

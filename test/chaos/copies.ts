@@ -3,12 +3,12 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { isNotFound } from '../../kube/error.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import type { Random } from './random.ts';
-import { indexOf, NAMESPACE, type ChaosWorld } from './world.ts';
+import { indexOf, type ChaosWorld } from './world.ts';
 
 /** The name of a copy ends with the number of its server, as that of the host itself does. */
 const PREFIX = 'copy-';
 
-type World = Pick<ChaosWorld, 'admin' | 'kubernetes' | 'copied'>;
+type World = Pick<ChaosWorld, 'admin' | 'kubernetes' | 'copied' | 'namespace'>;
 
 /** A second PhysicalHost for the server of another one. */
 export function isCopy(name: string): boolean {
@@ -26,12 +26,12 @@ export function hasCopy({ copied }: World, host: string): boolean {
 
 /** Makes a copy of an enrolled host, with its BMC address in another spelling, or deletes one. False: there was none to copy. */
 export async function copyOrDelete(world: World, random: Random): Promise<false | string> {
-  const { admin, kubernetes, copied } = world;
+  const { admin, kubernetes, copied, namespace } = world;
   const hosts = [...kubernetes.hosts.values()];
   const copies = hosts.filter(({ metadata }) => isCopy(metadata.name) && metadata.deletionTimestamp === undefined);
   const old = random.chance(0.5) ? random.pick(copies) : undefined;
   if (old !== undefined) {
-    await admin.delete(HOSTS, NAMESPACE, old.metadata.name);
+    await admin.delete(HOSTS, namespace, old.metadata.name);
     return 'deleteCopy';
   }
   const host = random.pick(hosts.filter((candidate) => isCopied(world, candidate)));
@@ -41,16 +41,16 @@ export async function copyOrDelete(world: World, random: Random): Promise<false 
   // Before, since it may be there although the answer is lost.
   copied.add(copyOf(name));
   await admin.create(HOSTS, {
-    metadata: { name: copyOf(name), namespace: NAMESPACE, labels },
+    metadata: { name: copyOf(name), namespace, labels },
     spec: { redfishConnection: { address: `${address}//redfish/v1/`, credentialsSecretRef } },
   });
   return 'copyHost';
 }
 
 /** Deletes all copies. */
-export async function deleteCopies({ admin, copied }: World): Promise<void> {
+export async function deleteCopies({ admin, copied, namespace }: World): Promise<void> {
   for (const name of copied) {
-    await admin.delete(HOSTS, NAMESPACE, name).catch((error: unknown) => {
+    await admin.delete(HOSTS, namespace, name).catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
     });
   }

@@ -11,7 +11,7 @@ import { runCommand } from '../../tools/toolchain/command.ts';
 import { copyOrDelete, hasCopy, isCopy } from './copies.ts';
 import { forceRelease } from './forceRelease.ts';
 import type { Random } from './random.ts';
-import { NAMESPACE, type ChaosWorld } from './world.ts';
+import type { ChaosWorld } from './world.ts';
 
 /** What people do, and how often. */
 const OPERATIONS = {
@@ -47,6 +47,7 @@ export class Driver {
   readonly #random: Random;
   readonly #prefix: string;
   readonly #impossible: number;
+  readonly #everyMs: number;
   readonly #weights: Readonly<Record<Operation, number>>;
   readonly #stop = new AbortController();
   /** Claims whose release was stuck, and whether the operator is one who ends them by force. */
@@ -56,17 +57,23 @@ export class Driver {
 
   /**
    * `prefix` begins the names of its machines, of which `impossible` (a share) ask for hardware that no server has; the operations in
-   * `without` are not done.
+   * `without` are not done. `everyMs`: how often something is done, on average.
    */
   constructor(
     world: ChaosWorld,
     random: Random,
-    { prefix = 'm', impossible = 0.1, without = [] as readonly Operation[] } = {},
+    {
+      prefix = 'm',
+      impossible = 0.1,
+      without = [] as readonly Operation[],
+      everyMs = Math.max(150, 8_000 / world.fleet.hosts.length),
+    } = {},
   ) {
     this.#world = world;
     this.#random = random;
     this.#prefix = prefix;
     this.#impossible = impossible;
+    this.#everyMs = everyMs;
     this.#weights = { ...OPERATIONS, ...Object.fromEntries(without.map((operation) => [operation, 0])) };
   }
 
@@ -80,9 +87,8 @@ export class Driver {
   }
 
   async #loop(): Promise<void> {
-    const everyMs = Math.max(150, 8_000 / this.#world.fleet.hosts.length);
     while (!this.#stop.signal.aborted) {
-      await delay(this.#random.between(0.3, 1.7) * everyMs, undefined, { signal: this.#stop.signal }).catch(
+      await delay(this.#random.between(0.3, 1.7) * this.#everyMs, undefined, { signal: this.#stop.signal }).catch(
         () => undefined,
       );
       if (this.#stop.signal.aborted) return;
@@ -115,14 +121,14 @@ export class Driver {
     if (operation === 'terminate') return this.#terminate();
     if (machine === undefined) return false;
     this.#note(operation, name);
-    const run = temporal.workflow.getHandle(`provision/${NAMESPACE}/${name}`);
-    const patch = (change: object) => admin.mergePatch(MACHINES, NAMESPACE, name, change);
+    const run = temporal.workflow.getHandle(`provision/${this.#world.namespace}/${name}`);
+    const patch = (change: object) => admin.mergePatch(MACHINES, this.#world.namespace, name, change);
     switch (operation) {
       case 'delete':
-        await admin.delete(MACHINES, NAMESPACE, name);
+        await admin.delete(MACHINES, this.#world.namespace, name);
         return true;
       case 'recreate':
-        await admin.delete(MACHINES, NAMESPACE, name);
+        await admin.delete(MACHINES, this.#world.namespace, name);
         for (let tries = 0; kubernetes.machines.has(name) && tries < 100 && !this.#stop.signal.aborted; tries += 1)
           await delay(100);
         return this.#create(name);
@@ -170,7 +176,7 @@ export class Driver {
       ...(random.chance(0.3) ? { hostSelector: { matchLabels: { zone: random.chance(0.5) ? 'a' : 'b' } } } : {}),
     };
     this.#note('create', name);
-    await this.#world.admin.create(MACHINES, { metadata: { name, namespace: NAMESPACE }, spec });
+    await this.#world.admin.create(MACHINES, { metadata: { name, namespace: this.#world.namespace }, spec });
     return true;
   }
 
@@ -202,7 +208,7 @@ export class Driver {
     if (!host) return false;
     const isSet = host.metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] !== undefined;
     const annotations = { [ANNOTATION_UNSCHEDULABLE]: isSet ? null : 'true' };
-    await this.#world.admin.mergePatch(HOSTS, NAMESPACE, host.metadata.name, { metadata: { annotations } });
+    await this.#world.admin.mergePatch(HOSTS, this.#world.namespace, host.metadata.name, { metadata: { annotations } });
     return true;
   }
 
@@ -212,7 +218,7 @@ export class Driver {
     const host = this.#random.pick([...this.#world.kubernetes.hosts.values()].filter(isAlive).filter(isOne));
     if (!host) return false;
     this.#note('deleteHost', host.metadata.name);
-    await this.#world.admin.delete(HOSTS, NAMESPACE, host.metadata.name);
+    await this.#world.admin.delete(HOSTS, this.#world.namespace, host.metadata.name);
     return true;
   }
 
@@ -242,16 +248,17 @@ export class Driver {
 
   /** Somebody uses the token of a claim that has ended, on the host that has another claim by now. */
   async #replayToken(): Promise<boolean> {
-    const { callbacks, kubernetes, processes, checker } = this.#world;
+    const { callbacks, kubernetes, processes, checker, namespace } = this.#world;
     const api = this.#random.pick(processes.filter(({ role, state }) => role === 'api' && state === 'runs'));
     const hosts = [...kubernetes.hosts.values()];
     const live = new Set(hosts.map((host) => claimOf(host)?.tokenHash));
-    const used = this.#random.pick([...callbacks.seen.values()].filter(({ token }) => !live.has(hashOf(token))));
+    const known = [...callbacks.seen.values()].filter((used) => used.namespace === namespace);
+    const used = this.#random.pick(known.filter(({ token }) => !live.has(hashOf(token))));
     if (!api || !used) return false;
     const route = this.#random.pick(['inspection', 'provisioned', 'bootstrap']) ?? 'inspection';
     const isPost = route !== 'bootstrap';
     const { statusCode, body } = await request(
-      `http://127.0.0.1:${api.callbackPort}/api/v1/${route}/${NAMESPACE}/${used.host}`,
+      `http://127.0.0.1:${api.callbackPort}/api/v1/${route}/${namespace}/${used.host}`,
       {
         method: isPost ? 'POST' : 'GET',
         headers: { authorization: `Bearer ${used.token}`, 'content-type': 'application/json' },

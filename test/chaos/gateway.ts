@@ -23,6 +23,9 @@ export const NO_CALLBACK_FAULTS: CallbackFaults = { drop: 0, loseAnswer: 0, dupl
 /** What a seeded bug answers in place of the API processes. */
 export type CallbackHook = (route: string, host: string) => number | undefined;
 
+/** `namespace`: of the host; empty for a boot script, which is asked for by MAC address. */
+export type CallbackRecorder = (record: CallbackRecord, namespace: string) => void;
+
 /** Of the duplicates, those that are sent with the first one; the others come late. */
 const TOGETHER = 0.4;
 const LATEST_MS = 20_000;
@@ -47,12 +50,13 @@ interface Answer {
 export class Gateway {
   readonly counts = new Map<string, number>();
   /** Bearer tokens that were seen, by their SHA-256, and for which host. */
-  readonly seen = new Map<string, { readonly token: string; readonly host: string }>();
+  readonly seen = new Map<string, { readonly token: string; readonly namespace: string; readonly host: string }>();
   faults: CallbackFaults = NO_CALLBACK_FAULTS;
-  hook: CallbackHook | undefined;
+  /** By the namespace of the host. */
+  readonly hooks = new Map<string, CallbackHook>();
   readonly #targets: readonly string[];
   readonly #random: Random;
-  readonly #record: (record: CallbackRecord) => void;
+  readonly #record: CallbackRecorder;
   readonly #sleep: Sleep;
   readonly #agent = new Agent({ headersTimeout: 20_000, bodyTimeout: 20_000, connect: { timeout: 2_000 } });
   readonly #closing = new AbortController();
@@ -61,7 +65,7 @@ export class Gateway {
   constructor(
     targets: readonly string[],
     random: Random,
-    record: (record: CallbackRecord) => void,
+    record: CallbackRecorder,
     sleep: Sleep = (ms, signal) => delay(ms, undefined, { signal }),
   ) {
     this.#targets = targets;
@@ -95,28 +99,31 @@ export class Gateway {
 
   async #serve(incoming: IncomingMessage, answer: ServerResponse): Promise<void> {
     const path = incoming.url ?? '/';
-    const [, route = 'boot', host = ''] = /^\/api\/v1\/([a-z-]+)\/[^/]+\/([^/?]+)/.exec(path) ?? [];
+    const [, route = 'boot', namespace = '', host = ''] = /^\/api\/v1\/([a-z-]+)\/([^/]+)\/([^/?]+)/.exec(path) ?? [];
     const token = /^Bearer (.+)$/.exec(incoming.headers.authorization ?? '')?.[1];
     const tokenHash = token === undefined ? undefined : createHash('sha256').update(token).digest('hex');
-    if (token !== undefined && tokenHash !== undefined) this.seen.set(tokenHash, { token, host });
+    if (token !== undefined && tokenHash !== undefined) this.seen.set(tokenHash, { token, namespace, host });
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
     const note = (status: number, isForwarded: boolean) =>
-      this.#record({
-        source: 'callback',
-        at: Date.now(),
-        host,
-        route,
-        status,
-        isForwarded,
-        ...(tokenHash ? { tokenHash } : {}),
-      });
+      this.#record(
+        {
+          source: 'callback',
+          at: Date.now(),
+          host,
+          route,
+          status,
+          isForwarded,
+          ...(tokenHash ? { tokenHash } : {}),
+        },
+        namespace,
+      );
     if (route !== 'boot' && this.#strikes('drop')) {
       note(0, false);
       return void answer.destroy();
     }
-    const hooked = this.hook?.(route, host);
+    const hooked = this.hooks.get(namespace)?.(route, host);
     if (hooked !== undefined) {
       note(hooked, false);
       return void answer.writeHead(hooked).end();

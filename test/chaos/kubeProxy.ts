@@ -48,7 +48,8 @@ const STATUS_REASONS: Readonly<Record<number, string>> = {
 export class KubeProxy {
   readonly counts = new Map<string, number>();
   faults: KubeFaults = NO_KUBE_FAULTS;
-  hook: KubeHook | undefined;
+  /** By the namespace of what a request is about. */
+  readonly hooks = new Map<string, KubeHook>();
   /** What a watch tells comes so late. */
   delayWatchesMs = 0;
   readonly #target: string;
@@ -107,7 +108,7 @@ export class KubeProxy {
     const isChange = asked.method !== 'GET';
     const fault = this.#faultFor(asked.method, isWatch);
     if (fault !== undefined) return this.#refuse(answer, fault);
-    const hooked = this.hook?.(asked);
+    const hooked = this.hooks.get(/\/namespaces\/([^/?]+)/.exec(path)?.[1] ?? '')?.(asked);
     if (hooked) return void answer.writeHead(hooked.status, { 'content-type': 'application/json' }).end(hooked.body);
     const { host: _host, connection: _connection, 'content-length': _length, ...headers } = incoming.headers;
     const gone = new AbortController();

@@ -323,3 +323,9 @@ export class TemporalObserver {
     return ids;
   }
 }
+
+/** Of the object that a run is about; undefined for a run that watches over a pool of BMCs. */
+export function namespaceOf(workflowId: string): string | undefined {
+  const [kind, namespace] = workflowId.split('/');
+  return kind === 'monitor' ? undefined : namespace;
+}

@@ -13,6 +13,8 @@ export interface ChaosOptions {
   readonly json: string | undefined;
   /** In place of the seeds: whether each seeded bug is caught. */
   readonly bugs: boolean;
+  /** How many seeded bugs are looked for at once, each in a world of its own. */
+  readonly worlds: number;
   /** Logs and data are kept there. */
   readonly keep: string | undefined;
 }
@@ -36,6 +38,11 @@ export function parseOptions(args: readonly string[]): ChaosOptions | undefined 
       new Option('--bugs', 'instead: whether the checker catches each bug that the harness can make (bugs.ts)').default(
         false,
       ),
+    )
+    .addOption(
+      new Option('--worlds <number>', 'with --bugs: how many at once, each in a namespace with --hosts servers')
+        .default(4)
+        .argParser(positive),
     )
     .addOption(new Option('--keep <folder>', 'keeps logs and data there'))
     .allowExcessArguments(false)

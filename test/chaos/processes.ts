@@ -44,7 +44,8 @@ export interface RoleProcess {
 }
 
 export interface ProcessSetting {
-  readonly namespace: string;
+  /** Absent: all of them. */
+  readonly namespace: string | undefined;
   readonly temporalAddress: string;
   readonly workflowBundle: string;
   readonly folder: string;
@@ -86,7 +87,7 @@ async function makeProcess(role: ProcessRole, name: string, setting: ProcessSett
     logFolder: path.join(folder, 'logs'),
     args: [
       `--roles=${role}`,
-      `--namespace=${namespace}`,
+      ...(namespace === undefined ? [] : [`--namespace=${namespace}`]),
       `--kubeconfig=${file}`,
       `--temporal-address=${temporalAddress}`,
       '--temporal-namespace=beskar7',

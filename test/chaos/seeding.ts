@@ -9,36 +9,44 @@ import { kubectl } from '../../tools/controlplane/install.ts';
 import { OWNER_KEY } from '../../workers/installation.ts';
 import { TASK_QUEUE, WORKFLOW_TYPES, workflowId as workflowIdOf, type ReleaseInput } from '../../contracts/names.ts';
 import type { KubeRequest } from './kubeProxy.ts';
-import { indexOf, NAMESPACE, type ChaosWorld } from './world.ts';
+import { indexOf, type ChaosWorld } from './world.ts';
 
 /** Answers 200 with an object in place of the API server; or changes the request and lets it through (undefined). */
 export function byProxy(
   world: ChaosWorld,
   answer: (asked: KubeRequest) => object | undefined,
 ): Promise<() => Promise<void>> {
-  world.proxy.hook = (asked) => {
+  const { hooks } = world.proxy;
+  hooks.set(world.namespace, (asked) => {
     const body = answer(asked);
     return body && { status: 200, body: JSON.stringify(body) };
-  };
-  return Promise.resolve(async () => void (world.proxy.hook = undefined));
+  });
+  return Promise.resolve(async () => void hooks.delete(world.namespace));
 }
 
-/** Answers as Temporal would, and hands such signals on to nobody. */
-export function losingSignals({ temporalProxy }: ChaosWorld, name: string): Promise<() => Promise<void>> {
-  temporalProxy.lost.add(name);
-  return Promise.resolve(async () => void temporalProxy.lost.delete(name));
+/** The gateway answers callbacks of a route by itself, with 202. */
+export function byGateway({ callbacks, namespace }: ChaosWorld, dropped: string): Promise<() => Promise<void>> {
+  callbacks.hooks.set(namespace, (route) => (route === dropped ? 202 : undefined));
+  return Promise.resolve(async () => void callbacks.hooks.delete(namespace));
+}
+
+/** Answers as Temporal would, and forwards such signals to no run of this world. */
+export function losingSignals({ temporalProxy, namespace }: ChaosWorld, name: string): Promise<() => Promise<void>> {
+  const signal = { name, namespace };
+  temporalProxy.lost.add(signal);
+  return Promise.resolve(async () => void temporalProxy.lost.delete(signal));
 }
 
 /** Has machines wait for a host, also where there are more hosts than machines: none may be claimed until one waits, then all may. */
 export function makeWaits(world: ChaosWorld): () => Promise<void> {
-  const { admin, kubernetes } = world;
+  const { admin, kubernetes, namespace } = world;
   let isOpen = true;
   const open = async (wanted: boolean): Promise<void> => {
     isOpen = wanted;
     const metadata = { annotations: { [ANNOTATION_UNSCHEDULABLE]: wanted ? null : 'until somebody waits' } };
     const names = [...kubernetes.hosts.keys()];
     await Promise.all(
-      names.map((name) => admin.mergePatch(HOSTS, NAMESPACE, name, { metadata }).catch(() => undefined)),
+      names.map((name) => admin.mergePatch(HOSTS, namespace, name, { metadata }).catch(() => undefined)),
     );
   };
   const isAwaited = () =>
@@ -61,9 +69,9 @@ export async function writeHost(
   name: string,
   change: (host: PhysicalHost, claim: Claim) => object,
 ): Promise<void> {
-  const host = await world.admin.get(HOSTS, NAMESPACE, name);
+  const host = await world.admin.get(HOSTS, world.namespace, name);
   const claim = claimOf(host);
-  if (claim) await world.admin.mergePatch(HOSTS, NAMESPACE, name, change(host, claim));
+  if (claim) await world.admin.mergePatch(HOSTS, world.namespace, name, change(host, claim));
 }
 
 export function claimAnnotation(claim: Claim): object {
@@ -129,9 +137,13 @@ export async function sendReset(world: ChaosWorld, host: string, type: string, u
 }
 
 /** As the host watcher starts it for a release that was left, and here for one that was not. */
-export async function startRelease({ kubernetes, temporal }: ChaosWorld, name: string, claim: string): Promise<void> {
+export async function startRelease(
+  { kubernetes, temporal, namespace }: ChaosWorld,
+  name: string,
+  claim: string,
+): Promise<void> {
   const uid = kubernetes.hosts.get(name)?.metadata.uid ?? '';
-  const input: ReleaseInput = { namespace: NAMESPACE, name, uid, claim };
+  const input: ReleaseInput = { namespace, name, uid, claim };
   const workflowId = workflowIdOf('release', input);
   const { namespaceInfo } = await temporal.workflowService.describeNamespace({ namespace: TEMPORAL_NAMESPACE });
   const installation = namespaceInfo?.data?.[OWNER_KEY];

@@ -14,7 +14,8 @@ import { leaks } from './check/leaks.ts';
 import { deleteCopies, isCopy } from './copies.ts';
 import type { Random } from './random.ts';
 import type { Violation } from './records.ts';
-import { hostName, indexOf, NAMESPACE, until, type ChaosWorld } from './world.ts';
+import { namespaceOf } from './observer.ts';
+import { hostName, indexOf, until, type ChaosWorld } from './world.ts';
 
 /** A watch that is later than this tells nothing of now. */
 const BEHIND_MS = 10_000;
@@ -41,7 +42,7 @@ export async function clear(
 ): Promise<Violation[]> {
   await heal(world);
   for (const machine of world.kubernetes.machines.values())
-    if (isDeleted(machine)) await world.admin.delete(MACHINES, NAMESPACE, machine.metadata.name);
+    if (isDeleted(machine)) await world.admin.delete(MACHINES, world.namespace, machine.metadata.name);
   return comeToRest(world, boundMs);
 }
 
@@ -51,7 +52,7 @@ async function heal(world: ChaosWorld): Promise<void> {
   await deleteCopies(world);
   for (const { metadata } of kubernetes.hosts.values()) {
     if (metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] === undefined) continue;
-    await admin.mergePatch(HOSTS, NAMESPACE, metadata.name, {
+    await admin.mergePatch(HOSTS, world.namespace, metadata.name, {
       metadata: { annotations: { [ANNOTATION_UNSCHEDULABLE]: null } },
     });
   }
@@ -171,13 +172,13 @@ function restlessHosts(world: ChaosWorld): Violation[] {
 }
 
 /** Open is what watches over BMCs, and what waits for a host. */
-async function openRuns({ runs, kubernetes }: ChaosWorld): Promise<Violation[]> {
+async function openRuns({ runs, kubernetes, namespace }: ChaosWorld): Promise<Violation[]> {
   const waiting = new Set(
     [...kubernetes.machines.values()]
       .filter(({ status }) => status?.phase === 'Claiming')
-      .map(({ metadata }) => `provision/${NAMESPACE}/${metadata.name}`),
+      .map(({ metadata }) => `provision/${namespace}/${metadata.name}`),
   );
-  const open = (await runs.open()).filter((id) => !id.startsWith('monitor/') && !waiting.has(id));
+  const open = (await runs.open()).filter((id) => namespaceOf(id) === namespace && !waiting.has(id));
   return open.map((id) => ({ rule: 'end', at: Date.now(), what: `${id} is still open` }));
 }
 
@@ -200,9 +201,10 @@ export async function scanRecords(world: ChaosWorld): Promise<Violation[]> {
     found.push(...leaks(`the log ${file}`, await readFile(path.join(folder, file), 'utf8'), secrets));
   }
   for (const kind of ['events', 'physicalhosts', 'beskar7machines'])
-    found.push(...leaks(kind, await kubectl(world.plane, 'get', kind, '-n', NAMESPACE, '-o', 'json'), secrets));
+    found.push(...leaks(kind, await kubectl(world.plane, 'get', kind, '-n', world.namespace, '-o', 'json'), secrets));
   const rules = new HistoryRules();
   for await (const { workflowId, runId } of world.temporal.workflow.list()) {
+    if (![world.namespace, undefined].includes(namespaceOf(workflowId))) continue;
     const history = await world.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
     found.push(...leaks(`the history of ${workflowId}`, textOf(history), secrets));
     violations.push(...rules.add(`${workflowId} ${runId}`, JSON.parse(historyToJSON(history)) as object));

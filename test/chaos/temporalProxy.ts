@@ -15,10 +15,16 @@ const SIGNAL = '/temporal.api.workflowservice.v1.WorkflowService/SignalWorkflowE
 /** A gRPC message of no fields: not compressed, of length 0. */
 const EMPTY_MESSAGE = Buffer.alloc(5);
 
+/** A kind of signal that is lost, to runs about objects of one namespace. */
+export interface LostSignal {
+  readonly name: string;
+  readonly namespace: string;
+}
+
 /** Stands between Beskar7 and Temporal (gRPC without TLS), and can lose signals: they are answered as if they had been taken. */
 export class TemporalProxy {
-  /** Names of the signals that are lost. */
-  readonly lost = new Set<string>();
+  /** Which signals are lost. */
+  readonly lost = new Set<LostSignal>();
   /** How many were lost. */
   count = 0;
   readonly #target: string;
@@ -55,7 +61,8 @@ export class TemporalProxy {
     const body = Buffer.concat(chunks);
     // One byte says whether the message is compressed, four how long it is; names stand in it as text.
     const message = body[0] === 1 ? gunzipSync(body.subarray(5)) : body.subarray(5);
-    if (![...this.lost].some((name) => message.includes(name))) return this.#forward(stream, headers, body);
+    const isLost = ({ name, namespace }: LostSignal) => message.includes(name) && message.includes(`/${namespace}/`);
+    if (![...this.lost].some(isLost)) return this.#forward(stream, headers, body);
     this.count += 1;
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));

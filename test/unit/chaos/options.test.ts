@@ -9,6 +9,7 @@ describe('options of a chaos run', () => {
       hosts: 12,
       settleMinutes: 5,
       bugs: false,
+      worlds: 4,
       resume: undefined,
       json: undefined,
       keep: undefined,
