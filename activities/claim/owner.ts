@@ -2,6 +2,7 @@ import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { LABEL_CLUSTER_NAME } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isKindAbsent, isNotFound } from '../../kube/error.ts';
+import { isBootstrapSecret, notBootstrapText, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
 import { CAPI_CLUSTERS, CAPI_MACHINES, SECRETS } from '../../kube/resource.ts';
 
 /** What the owner Machine of Cluster API asks for. */
@@ -18,9 +19,6 @@ export async function readOwner(kube: KubeClient, machine: Beskar7Machine): Prom
   const { failureDomain } = owner.spec;
   return failureDomain ? { failureDomain } : {};
 }
-
-/** Type of the Secrets with bootstrap data (Cluster API, bootstrap provider contract). */
-const BOOTSTRAP_SECRET_TYPE = 'cluster.x-k8s.io/secret';
 
 /** What bootstrap data the server of a machine gets. */
 export type Bootstrap =
@@ -55,18 +53,8 @@ export async function readBootstrap(kube: KubeClient, machine: Beskar7Machine): 
   const secret = await find(() => kube.get(SECRETS, namespace, secretName));
   if (!secret) return waits(`the bootstrap Secret ${namespace}/${secretName} does not exist (yet)`);
   const wanted = cluster ?? clusterName;
-  if (secret.type !== BOOTSTRAP_SECRET_TYPE || secret.metadata.labels?.[LABEL_CLUSTER_NAME] !== wanted)
-    return waits(
-      `Secret ${namespace}/${secretName} is no bootstrap data of Cluster ${wanted ?? '?'} ` +
-        `(type ${BOOTSTRAP_SECRET_TYPE} and label ${LABEL_CLUSTER_NAME} are required)`,
-    );
+  if (!isBootstrapSecret(secret, wanted)) return waits(`Secret ${namespace}/${secretName} ${notBootstrapText(wanted)}`);
   return { kind: 'ready', secret: secretName };
-}
-
-function ownerReferenceOf({ metadata }: Beskar7Machine) {
-  return metadata.ownerReferences?.find(
-    (owner) => owner.kind === 'Machine' && owner.apiVersion.startsWith('cluster.x-k8s.io/'),
-  );
 }
 
 async function find<T>(get: () => Promise<T>): Promise<T | undefined> {

@@ -1,6 +1,10 @@
 import type { RouterContext } from '@koa/router';
+import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { LABEL_CLUSTER_NAME } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { isNotFound } from '../../kube/error.ts';
-import { SECRETS } from '../../kube/resource.ts';
+import { CAPI_MACHINES, SECRETS } from '../../kube/resource.ts';
+import { isBootstrapSecret, notBootstrapText, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
 import { handoverOf, isBearerOver } from '../claimWindow.ts';
 import { notFound, unauthorized } from '../errors.ts';
 import { noteClaim, type ExchangeState } from '../exchange.ts';
@@ -24,8 +28,7 @@ export function serveBootstrap(parts: ApiParts): (ctx: RouterContext<ExchangeSta
     const handover = handoverOf(host, claim);
     if (handover?.openedAt === undefined) throw notFound('the hardware has not passed yet', { isRoutine: true });
     if (handover.outcome === 'Failed') throw notFound('the provisioning has failed');
-    const { bootstrapSecret } = handover;
-    const data = bootstrapSecret === undefined ? Buffer.alloc(0) : await read(parts, key.namespace, bootstrapSecret);
+    const data = await bootstrapData(parts, host, handover.bootstrapSecret);
     ctx.state.outcome = `${data.length} bytes of bootstrap data served`;
     ctx.status = 200;
     ctx.set({ 'Content-Type': 'application/octet-stream', 'Cache-Control': 'no-store' });
@@ -33,15 +36,53 @@ export function serveBootstrap(parts: ApiParts): (ctx: RouterContext<ExchangeSta
   };
 }
 
-async function read(parts: ApiParts, namespace: string, name: string): Promise<Buffer> {
+/** Empty for a machine that stands alone; one of a Cluster never gets an empty answer (rule 23). */
+async function bootstrapData(parts: ApiParts, host: PhysicalHost, secret: string | undefined): Promise<Buffer> {
+  const machine = await parts.deps.machineOf(host);
+  if (machine === undefined) throw notFound('the machine that claimed the host is gone');
+  if (secret !== undefined) return read(parts, host, machine, secret);
+  const isAlone =
+    ownerReferenceOf(machine) === undefined && machine.metadata.labels?.[LABEL_CLUSTER_NAME] === undefined;
+  if (!isAlone) throw notFound('the machine is of a Cluster, and which Secret has its bootstrap data is not known');
+  return Buffer.alloc(0);
+}
+
+/**
+ * The data of a Secret that is bootstrap data of the machine's Cluster. The run has checked that before it wrote its name; between then and now the
+ * Secret may have been replaced, and who may write a host's status may name any.
+ */
+async function read(parts: ApiParts, host: PhysicalHost, machine: Beskar7Machine, name: string): Promise<Buffer> {
+  const { namespace = '' } = host.metadata;
+  const what = `bootstrap Secret ${namespace}/${name}`;
+  const cluster = await clusterOf(parts, machine);
   try {
     const secret = await parts.deps.kube.get(SECRETS, namespace, name, { timeoutMs: CALL_TIMEOUT_MS });
+    if (!isBootstrapSecret(secret, cluster)) {
+      const message = `${what} is not served: it ${notBootstrapText(cluster)}. The server asks again until its provisioning times out.`;
+      parts.deps.recorder.event(host, 'Warning', 'BootstrapRefused', message);
+      throw notFound(message);
+    }
     const value = secret.data?.value;
-    if (value === undefined) throw notFound(`bootstrap Secret ${namespace}/${name} has no key "value"`);
+    if (value === undefined) throw notFound(`${what} has no key "value"`);
     return Buffer.from(value, 'base64');
   } catch (error) {
     // It may come (back): the inspector asks again.
-    if (isNotFound(error)) throw notFound(`bootstrap Secret ${namespace}/${name} is not there`);
+    if (isNotFound(error)) throw notFound(`${what} is not there`);
+    throw error;
+  }
+}
+
+/** The Cluster of a machine: by its label, else by that of its owner Machine. Undefined for one that stands alone. */
+async function clusterOf(parts: ApiParts, machine: Beskar7Machine): Promise<string | undefined> {
+  const label = machine.metadata.labels?.[LABEL_CLUSTER_NAME];
+  const reference = ownerReferenceOf(machine);
+  if (label !== undefined || reference === undefined) return label;
+  const { namespace = '' } = machine.metadata;
+  try {
+    return (await parts.deps.kube.get(CAPI_MACHINES, namespace, reference.name, { timeoutMs: CALL_TIMEOUT_MS })).spec
+      .clusterName;
+  } catch (error) {
+    if (isNotFound(error)) throw notFound(`the owner Machine ${namespace}/${reference.name} is not there`);
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ClaimStage } from '../../../model/claim.ts';
-import { SECRETS } from '../../../kube/resource.ts';
-import { base64, CLAIM, inMs, NONCE, OLD_TOKEN, Scene, sha256, TOKEN } from './scene.ts';
+import { CAPI_MACHINES, SECRETS } from '../../../kube/resource.ts';
+import { base64, CLAIM, inMs, machine, NONCE, OLD_TOKEN, Scene, sha256, TOKEN } from './scene.ts';
 
 const NOT_FOUND = { status: 404, body: 'not found', type: 'text/plain; charset=utf-8' };
 const UNAUTHORIZED = { status: 401, body: '{"error":"unauthorized"}', type: 'application/json' };
@@ -221,13 +221,23 @@ describe('what is stored', () => {
 
 describe('bootstrap data', () => {
   const status = { handover: { claim: CLAIM, openedAt: inMs(-1000), bootstrapSecret: 'worker-01-data' } };
-  test('byte for byte, not to be stored', async () => {
-    const value = Buffer.from([0, 255, 10, 13, 0xc3, 0x28, 9]);
+  const value = Buffer.from([0, 255, 10, 13, 0xc3, 0x28, 9]);
+  const OF_CAPI = { type: 'cluster.x-k8s.io/secret', labels: { 'cluster.x-k8s.io/cluster-name': 'c' } };
+  const secret = ({ type, labels }: { type: string; labels: Record<string, string> }, data: Record<string, string>) =>
+    scene.kube.put(SECRETS, { metadata: { namespace: 'default', name: 'worker-01-data', labels }, type, data });
+  const owned = (metadata: object) => {
+    const alone = machine();
+    scene.machine = { ...alone, metadata: { ...alone.metadata, ...metadata } };
+  };
+  const OWNER = { apiVersion: 'cluster.x-k8s.io/v1beta1', kind: 'Machine', name: 'owner', uid: 'o' };
+  const BYTES = { value: base64(value), format: base64('cloud-config') };
+  beforeEach(() => {
     scene.host({ status });
-    scene.kube.put(SECRETS, {
-      metadata: { namespace: 'default', name: 'worker-01-data' },
-      data: { value: base64(value), format: base64('cloud-config') },
-    });
+    owned({ labels: OF_CAPI.labels, ownerReferences: [OWNER] });
+  });
+
+  test('byte for byte, not to be stored', async () => {
+    secret(OF_CAPI, BYTES);
     const answer = await scene.call('GET', '/api/v1/bootstrap/default/server-01', { bearer: TOKEN });
     expect(answer.bytes).toEqual(value);
     expect(answer.headers).toMatchObject({
@@ -236,13 +246,39 @@ describe('bootstrap data', () => {
       'content-length': '7',
     });
   });
+  test('a machine without the label: the Cluster is that of its owner', async () => {
+    owned({ ownerReferences: [OWNER] });
+    secret(OF_CAPI, BYTES);
+    expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
+    scene.kube.put(CAPI_MACHINES, { metadata: { namespace: 'default', name: 'owner' }, spec: { clusterName: 'c' } });
+    expect(await scene.call('GET', '/api/v1/bootstrap/default/server-01', { bearer: TOKEN })).toMatchObject({
+      status: 200,
+    });
+  });
+  test.each<[string, () => void]>([
+    ['of another type', () => secret({ ...OF_CAPI, type: 'Opaque' }, BYTES)],
+    ['of another Cluster', () => secret({ ...OF_CAPI, labels: { 'cluster.x-k8s.io/cluster-name': 'other' } }, BYTES)],
+    ['of no Cluster', () => secret({ ...OF_CAPI, labels: {} }, BYTES)],
+    ['for a machine that stands alone', () => (owned({}), secret(OF_CAPI, BYTES))],
+  ])('a Secret %s is the opaque 404, whoever named it, and the host says why', async (_what, put) => {
+    put();
+    expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
+    expect(scene.events).toMatchObject([{ object: 'server-01', type: 'Warning', reason: 'BootstrapRefused' }]);
+  });
+  test('a machine of a Cluster never gets an empty answer', async () => {
+    scene.host({ status: OPENED });
+    expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
+  });
   test('a Secret that is gone, or has no value, is the opaque 404', async () => {
-    scene.host({ status });
-    scene.kube.put(SECRETS, { metadata: { namespace: 'default', name: 'worker-01-data' }, data: {} });
+    secret(OF_CAPI, {});
     expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
     scene.kube.remove(SECRETS, 'default', 'worker-01-data');
     expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
+    scene.machine = undefined;
+    expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
+    scene.machine = machine();
   });
+  afterAll(() => void (scene.machine = machine()));
 });
 
 test('nothing secret is logged, and each callback makes one line', async () => {
