@@ -4,7 +4,7 @@ import { CONDITIONS } from '../crds/reasons.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../contracts/names.ts';
 import type { WaitReason } from './machineDecision.ts';
-import type { WatcherDeps, WatcherTiming } from './machineWatcher.ts';
+import type { WatcherDeps, WatcherTiming } from './watcherDeps.ts';
 import { isTold, tell } from './watcherStatus.ts';
 
 /** A run that finds its machine gone ends within moments; after this somebody has to hear of it. */

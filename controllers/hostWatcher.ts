@@ -14,7 +14,7 @@ import { isConsumerSeen, lookForConsumer, machineLedTo, repairHost } from './con
 import { repairText } from './repairText.ts';
 import { refuseForce } from './forceRefusal.ts';
 import { changeOf, decideHost, refusedForce, type HostDecision, type Releasing } from './hostDecision.ts';
-import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './machineWatcher.ts';
+import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './watcherDeps.ts';
 import { duplicateIn } from './duplicates.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';

@@ -1,53 +1,20 @@
-import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf, consumerUidOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { ANNOTATION_BLOCK_MOVE } from '../crds/names.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
-import type { KubeClient } from '../kube/client.ts';
-import type { EventRecorder } from '../kube/events.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../contracts/names.ts';
-import { clusterNameOf, isWaiting, ownerMachineOf, type Informers } from './informers.ts';
+import { clusterNameOf, isWaiting, ownerMachineOf } from './informers.ts';
 import { MachineFinalizers } from './machineFinalizer.ts';
 import { decideMachine, type MachineDecision, type MachineView } from './machineDecision.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';
-import type { Starter } from './starter.ts';
 import { keyOf, splitKey } from '../kube/store.ts';
 import { EarlierRuns } from './earlierRuns.ts';
 import { wantedConditions } from './machineConditions.ts';
+import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './watcherDeps.ts';
 import { isTold, SPEC_CHANGE_IGNORED, tell } from './watcherStatus.ts';
-
-export interface WatcherDeps {
-  readonly kube: KubeClient;
-  readonly informers: Informers;
-  readonly starter: Starter;
-  readonly logger: Logger;
-  readonly recorder: Pick<EventRecorder, 'event'>;
-  readonly timing?: Partial<WatcherTiming>;
-}
-
-export interface WatcherTiming {
-  /** How often an object with unfinished work is looked at again. */
-  readonly resyncMs: number;
-  /** How long a fact may stand before the run is told of it: whoever wrote it has told already. */
-  readonly signalAfterMs: number;
-  /** When the run is told again; doubled each time. */
-  readonly signalEveryMs: number;
-  /** How long a host may look as if nobody looked after it: a release writes claim and status one after the other. */
-  readonly graceMs: number;
-  /** How long a machine has to be gone before its host, never handed over, is released (rule 13). */
-  readonly orphanReleaseMs: number;
-}
-
-export const WATCHER_TIMING: WatcherTiming = {
-  resyncMs: 60_000,
-  signalAfterMs: 3_000,
-  signalEveryMs: 10_000,
-  graceMs: 5_000,
-  orphanReleaseMs: 600_000,
-};
 
 /** While the API server shows an older object than the one that was written. */
 const BEHIND_MS = 1_000;

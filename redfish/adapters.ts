@@ -1,5 +1,5 @@
 import { field, linkOf, listOf, textOf, type JsonObject } from './json.ts';
-import type { NetworkReader } from './network.ts';
+import type { NetworkReader } from './networkReader.ts';
 
 /** A port of a network adapter; `mac` as its BMC writes it. */
 interface Port {

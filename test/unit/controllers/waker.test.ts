@@ -9,7 +9,7 @@ import {
   LABEL_ZONE,
 } from '../../../crds/names.ts';
 import type { Waiter } from '../../../model/waiters.ts';
-import { matchWaiters, spareHosts } from '../crds/matching.ts';
+import { matchWaiters, spareHosts } from '../model/matching.ts';
 import { cachesOf } from '../../../workers/caches.ts';
 import { capiCluster, claimedHost, DELETED, freeHost, handled, host, machine } from './builders.ts';
 import { FakeStarter, fakeInformers, logger } from './fakes.ts';

@@ -4,8 +4,8 @@ import type { Beskar7Machine, LabelSelector } from '../../../crds/beskar7Machine
 import { LABEL_ZONE } from '../../../crds/names.ts';
 import { Matching, type Waiter } from '../../../model/waiters.ts';
 import { freeHost, machine } from '../controllers/builders.ts';
-import { matching, matchWaiters, spareHosts } from '../crds/matching.ts';
-import { oracleMatch, oracleSpare } from '../crds/waitersOracle.ts';
+import { matching, matchWaiters, spareHosts } from './matching.ts';
+import { oracleMatch, oracleSpare } from './waitersOracle.ts';
 
 function waiter(n: number, hostSelector?: LabelSelector, more: { zone?: string; tried?: string[] } = {}): Waiter {
   const creationTimestamp = new Date(1e12 + n * 1000).toISOString();

@@ -94,6 +94,8 @@ describe('the stream', () => {
     const client = await scene.start({ auth: 'none', timing: { gatherMs: 1, heartbeatMs: 50 } });
     const seen: { event: string; id: string | undefined; data: unknown }[] = [];
     for await (const one of client.events()) {
+      // A beat may come before the change where the machine is busy: what counts is that one comes after it.
+      if (one.event === 'beat' && seen.length < 2) continue;
       seen.push(one);
       if (one.event === 'snapshot') scene.hosts.put(host('rack1-02'));
       if (one.event === 'beat') break;
