@@ -5,6 +5,7 @@ import type { EventRecorder } from '../kube/events.ts';
 import type { ConnectionLimits } from '../http/connections.ts';
 import type { BindAddress, HttpLogger, Timeouts } from '../http/options.ts';
 import type { Rate } from '../http/rateLimit.ts';
+import type { TlsSource } from '../http/tls.ts';
 
 /** Names of the signals in `contracts/messages.ts` that callbacks send. */
 export type SignalKind = 'inspectionReported' | 'handoverReported' | 'osReported';
@@ -48,6 +49,8 @@ export interface ApiOptions {
    * has to be small (P-256).
    */
   readonly tlsCertDir?: string;
+  /** The same from elsewhere, where there is no such folder. Stopped with the listener. */
+  readonly tls?: TlsSource;
   /** Proxies whose X-Forwarded-For is believed; addresses or CIDR blocks. */
   readonly trustedProxies?: readonly string[];
   /** Folder served under `/images/`. */

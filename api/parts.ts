@@ -6,7 +6,7 @@ import type { ApiDependencies, ApiOptions } from './dependencies.ts';
 import { DEFAULT_RATES, RateLimit, REFUSED_REPORTS } from '../http/rateLimit.ts';
 import { RunSignals } from './runSignals.ts';
 import { blockListOf } from '../http/source.ts';
-import type { CallbackTls } from '../http/tls.ts';
+import type { TlsSource } from '../http/tls.ts';
 
 /** What both listeners share. */
 export interface ApiParts {
@@ -15,7 +15,7 @@ export interface ApiParts {
   readonly waits: Waits;
   readonly timeouts: Timeouts;
   /** Of the callback listener; undefined: plain HTTP. */
-  readonly tls: CallbackTls | undefined;
+  readonly tls: TlsSource | undefined;
   readonly trustedProxies: BlockList;
   readonly bootSecrets: BootSecrets;
   readonly signals: RunSignals;
@@ -30,7 +30,7 @@ export interface ApiParts {
 }
 
 /** Makes them, with the contract's figures where the options have none. */
-export function createParts(deps: ApiDependencies, options: ApiOptions, tls?: CallbackTls): ApiParts {
+export function createParts(deps: ApiDependencies, options: ApiOptions, tls?: TlsSource): ApiParts {
   return {
     deps,
     options,

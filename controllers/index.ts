@@ -13,7 +13,7 @@ import { TemplateWatcher } from './templateWatcher.ts';
 import { Waker } from './waker.ts';
 
 export { duplicateAmong, duplicateIn, neighbours } from './duplicates.ts';
-export { createInformers, machineOn, mayClaim, type Informers } from './informers.ts';
+export { createInformers, kindKey, machineOn, mayClaim, type Informers } from './informers.ts';
 export type { WatchObserver } from '../kube/informerOptions.ts';
 export { INTERRUPTIONS } from '../kube/watchHealth.ts';
 export { createStarter } from './temporalStarter.ts';

@@ -28,6 +28,7 @@ import {
   MACHINE_TEMPLATES,
   type CapiCluster,
   type CapiMachine,
+  type Resource,
 } from '../kube/resource.ts';
 import { Informer } from '../kube/informer.ts';
 import type { WatchObserver } from '../kube/informerOptions.ts';
@@ -65,6 +66,8 @@ export interface InformersOptions {
   readonly namespace?: string;
   /** Own kinds only with this value of the label `cluster.x-k8s.io/watch-filter`. Cluster API's own objects need not carry it. */
   readonly watchFilter?: string;
+  /** Kinds that are watched, by plural; absent: all. The caches of the others stay empty, and nobody waits for them. */
+  readonly kinds?: ReadonlySet<string>;
   /** Gives who is told of the interruptions of a kind's watch. */
   readonly observerOf?: (kind: string) => WatchObserver;
 }
@@ -89,7 +92,9 @@ export function createInformers(kube: KubeClient, options: InformersOptions): In
     indexes: { byControlPlane },
   });
   const capiClusters = new Informer(kube, CAPI_CLUSTERS, { ...common, optional: true, trim: trimCapiCluster });
-  const all = [hosts, machines, clusters, templates, capiMachines, capiClusters];
+  const all = [hosts, machines, clusters, templates, capiMachines, capiClusters].filter(
+    ({ resource }) => options.kinds?.has(kindKey(resource)) ?? true,
+  );
   return {
     hosts,
     machines,
@@ -110,6 +115,11 @@ export function createInformers(kube: KubeClient, options: InformersOptions): In
       }),
     watches: () => all.map((informer) => ({ kind: informer.resource.kind, works: informer.problem() === undefined })),
   };
+}
+
+/** A kind in `InformersOptions.kinds`: `physicalhosts`, `machines.cluster.x-k8s.io`. */
+export function kindKey({ plural, group }: Pick<Resource, 'plural' | 'group'>): string {
+  return group === HOSTS.group ? plural : `${plural}.${group}`;
 }
 
 /** The Cluster that an object names by the label that Cluster API sets. */

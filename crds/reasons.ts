@@ -49,6 +49,10 @@ export const HOST_REASONS = {
   systemAmbiguous: 'SystemAmbiguous',
   systemNotFound: 'SystemNotFound',
   tls: 'CertificateNotTrusted',
+  /** Its address is not in a network where BMCs may be (--bmc-networks): nothing was sent. */
+  addressRefused: 'AddressNotAllowed',
+  /** Its address begins with http://, and --require-bmc-https is set: nothing was sent. */
+  plainHttp: 'PlainHTTPForbidden',
   redfishError: 'RedfishError',
   // Ready, DifferentServer
   differentServer: 'DifferentServer',
@@ -100,6 +104,8 @@ export const CONDITIONS = {
   bootOverrideLeft: 'BootOverrideLeft',
   /** Its BMC does not list the network boot that spec.networkBoot asks for. */
   networkBootNotOffered: 'NetworkBootNotOffered',
+  /** Credentials and commands cross the network to its BMC in clear text: the address begins with http://. */
+  plainHTTP: 'PlainHTTP',
   /** Its BMC did not give (all of) the network interfaces at enrolment. */
   networkInterfacesUnread: 'NetworkInterfacesUnread',
   paused: 'Paused',

@@ -3,7 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { AddressInfo, BlockList } from 'node:net';
 import { limitConnections, type ConnectionLimits } from './connections.ts';
 import type { BindAddress, HttpLogger, Timeouts } from './options.ts';
-import type { CallbackTls } from './tls.ts';
+import type { TlsSource } from './tls.ts';
 
 /** A port that cannot be opened: one line that says which, why, and how to mend it. */
 export class ListenError extends Error {
@@ -33,7 +33,7 @@ export interface ListenOptions {
   readonly trusted: BlockList;
   readonly logger: HttpLogger;
   /** HTTPS with these files, and with newer ones as they come. */
-  readonly tls?: CallbackTls | undefined;
+  readonly tls?: TlsSource | undefined;
 }
 
 /** Opens an HTTP or HTTPS listener with the contract's timeouts: slow senders and slow readers are cut off. Throws ListenError. */

@@ -21,11 +21,19 @@ export interface TlsFiles {
   readonly ca: string | undefined;
 }
 
+/** Where a listener has its certificate from. */
+export interface TlsSource {
+  readonly files: TlsFiles;
+  /** Called with each new set of files. */
+  onChange(listener: (files: TlsFiles) => void): void;
+  stop(): void;
+}
+
 /**
  * Certificate, key and CA of the callback listener, from a folder as cert-manager and Kubernetes lay it out (`tls.crt`, `tls.key`, `ca.crt`).
  * They are read again when the folder changes; what cannot be used is told in the log, and the last good ones stay.
  */
-export class CallbackTls {
+export class CallbackTls implements TlsSource {
   readonly #folder: string;
   readonly #logger: HttpLogger;
   readonly #isCaSent: boolean;

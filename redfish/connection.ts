@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
 import type { ConnectionConfig, TlsConfig } from './connectionOptions.ts';
+import { AddressRefused, type BmcNetworks } from './bmcNetworks.ts';
 import { connectionError } from './connectionError.ts';
 import { abortedError, RedfishError } from './error.ts';
 
@@ -122,12 +123,15 @@ function resetSocket(tcp: Socket, stream: Socket): void {
  * does not do, else `Unreachable`, or `Aborted`. Nothing of HTTP was sent then. `onSession` is given each TLS session that can be resumed.
  */
 export function openConnection(
-  config: Pick<ConnectionConfig, 'hostname' | 'port' | 'tls'>,
+  config: Pick<ConnectionConfig, 'hostname' | 'port' | 'tls' | 'networks'>,
   { timeoutMs, signal, what, session }: OpenOptions,
   onSession: (session: Buffer) => void,
 ): Promise<Connection> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(abortedError(what, signal.reason));
+    const { networks } = config;
+    const refused = isIP(config.hostname) === 0 ? undefined : networks?.refusal(config.hostname);
+    if (refused !== undefined) return reject(addressRefused(what, refused));
     const tcp = connectTcp({
       host: config.hostname,
       port: config.port,
@@ -137,6 +141,7 @@ export function openConnection(
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
       autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+      ...(networks === undefined ? {} : { lookup: networks.lookup }),
     });
     let stream: Socket | TLSSocket = tcp;
     let stage = 'TCP connection';
@@ -150,7 +155,8 @@ export function openConnection(
       resetSocket(tcp, stream);
     };
     const onAbort = (): void => fail(abortedError(what, signal?.reason));
-    const onError = (error: Error): void => fail(connectionError(what, error, false));
+    const onError = (error: Error): void =>
+      fail(error instanceof AddressRefused ? addressRefused(what, error.message) : connectionError(what, error, false));
     const onEnd = (): void => onError(Object.assign(new Error('closed during the handshake'), { code: 'ECONNRESET' }));
     const timer = setTimeout(() => fail(connectTimeout(what, stage, timeoutMs)), Math.max(0, timeoutMs));
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -163,6 +169,9 @@ export function openConnection(
     };
     tcp.on('error', onError);
     tcp.once('connect', () => {
+      // Whatever has led there: nothing is sent to an address that is not allowed.
+      const elsewhere = refusalOfPeer(networks, tcp);
+      if (elsewhere !== undefined) return fail(addressRefused(what, elsewhere));
       if (config.tls === undefined) return open();
       stage = 'TLS handshake';
       const secure = connectTls({
@@ -181,6 +190,14 @@ export function openConnection(
       });
     });
   });
+}
+
+function refusalOfPeer(networks: BmcNetworks | undefined, { remoteAddress }: Socket): string | undefined {
+  return remoteAddress === undefined ? undefined : networks?.refusal(remoteAddress);
+}
+
+function addressRefused(what: string, why: string): RedfishError {
+  return new RedfishError('AddressRefused', `${what} was not sent: ${why}`);
 }
 
 function connectTimeout(what: string, stage: string, timeoutMs: number): RedfishError {

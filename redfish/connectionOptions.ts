@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { BmcNetworks } from './bmcNetworks.ts';
 import { RedfishError } from './error.ts';
 import type { ObserveRequest } from './observe.ts';
 import { checkTls, type TlsConfig, type TlsOptions } from './tls.ts';
@@ -34,6 +35,10 @@ export interface RedfishConnectionOptions extends TlsOptions {
   networkBoot?: 'PXE' | 'HTTP';
   /** Told of each request, for metrics. */
   observe?: ObserveRequest;
+  /** Where BMCs may be; absent: anywhere. */
+  networks?: BmcNetworks;
+  /** Refuses addresses that begin with http://. */
+  requiresHttps?: boolean;
 }
 
 /** The checked form of `RedfishConnectionOptions`. */
@@ -57,6 +62,7 @@ export interface ConnectionConfig {
   readonly bootMode: 'UEFI' | 'Legacy' | undefined;
   readonly networkBoot: 'PXE' | 'HTTP';
   readonly observe: ObserveRequest | undefined;
+  readonly networks: BmcNetworks | undefined;
   /** Undefined for plain HTTP. */
   readonly tls: TlsConfig | undefined;
 }
@@ -83,6 +89,10 @@ export function checkConnection(options: RedfishConnectionOptions): ConnectionCo
     MAX_CONNECT_TIMEOUT_MS,
   );
   const isTls = url.protocol === 'https:';
+  if (!isTls && options.requiresHttps === true) {
+    const message = `the BMC address ${url.origin} begins with http://, which --require-bmc-https forbids: credentials would cross the network in clear text; give it as https://`;
+    throw new RedfishError('PlainHttp', message);
+  }
   // Also of a plain address what contradicts itself is told.
   const tls = checkTls(options);
   return {
@@ -101,6 +111,7 @@ export function checkConnection(options: RedfishConnectionOptions): ConnectionCo
     bootMode: options.bootMode,
     networkBoot: options.networkBoot ?? 'PXE',
     observe: options.observe,
+    networks: options.networks,
     tls: isTls ? tls : undefined,
   };
 }

@@ -10,6 +10,8 @@
  * - `Refused`: the BMC answered and will not do it, or did not do what it accepted.
  * - `Protocol`: the answer is not Redfish, or the address is not usable.
  * - `Tls`: no trusted TLS connection.
+ * - `AddressRefused`: the BMC's address is not in a network where BMCs may be; nothing was sent.
+ * - `PlainHttp`: its address begins with http://, and that is forbidden; nothing was sent.
  * - `FenceRefused`: the caller's fence refused the request; nothing was sent. The fence's error is the `cause`.
  * - `Aborted`: the caller's signal fired, or the client was closed.
  */
@@ -24,6 +26,8 @@ export type RedfishErrorKind =
   | 'Refused'
   | 'Protocol'
   | 'Tls'
+  | 'AddressRefused'
+  | 'PlainHttp'
   | 'FenceRefused'
   | 'Aborted';
 

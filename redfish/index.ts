@@ -3,6 +3,7 @@
  * fence that the caller hands in with each changing call.
  */
 export { networkTarget, notOffered } from './bootPlaces.ts';
+export { BmcNetworks, blocksOf, type BmcNetworksOptions } from './bmcNetworks.ts';
 export { RedfishClient, type CallOptions } from './client.ts';
 export type { RedfishConnectionOptions } from './connectionOptions.ts';
 export { RedfishError, type RedfishErrorDetails, type RedfishErrorKind } from './error.ts';

@@ -1,3 +1,4 @@
+import type { BmcNetworks } from './bmcNetworks.ts';
 import { RedfishClient } from './client.ts';
 import { connectionIdentity, type RedfishConnectionOptions } from './connectionOptions.ts';
 import type { ObserveRequest } from './observe.ts';
@@ -10,6 +11,10 @@ export interface RedfishPoolOptions {
   idleCloseMs?: number;
   /** Told of each request to any BMC, for metrics. */
   observe?: ObserveRequest;
+  /** Where BMCs may be; absent: anywhere. */
+  networks?: BmcNetworks;
+  /** Refuses BMC addresses that begin with http://. Default false. */
+  requiresHttps?: boolean;
 }
 
 interface Entry {
@@ -27,7 +32,7 @@ const DEFAULT_IDLE_CLOSE_MS = 10 * 60_000;
 export class RedfishPool {
   readonly #maxClients: number;
   readonly #idleCloseMs: number;
-  readonly #observe: ObserveRequest | undefined;
+  readonly #common: Pick<RedfishConnectionOptions, 'observe' | 'networks' | 'requiresHttps'>;
   /** In the order of last use. */
   readonly #entries = new Map<string, Entry>();
   readonly #closing = new Set<Promise<void>>();
@@ -36,7 +41,12 @@ export class RedfishPool {
   constructor(options: RedfishPoolOptions = {}) {
     this.#maxClients = options.maxClients ?? DEFAULT_MAX_CLIENTS;
     this.#idleCloseMs = options.idleCloseMs ?? DEFAULT_IDLE_CLOSE_MS;
-    this.#observe = options.observe;
+    const { observe, networks, requiresHttps } = options;
+    this.#common = {
+      ...(observe && { observe }),
+      ...(networks && { networks }),
+      ...(requiresHttps !== undefined && { requiresHttps }),
+    };
   }
 
   /** How many clients are kept. */
@@ -54,7 +64,7 @@ export class RedfishPool {
       known.client.credentialsVersion = options.credentialsVersion ?? '';
       return known.client;
     }
-    const client = new RedfishClient(this.#observe === undefined ? options : { ...options, observe: this.#observe });
+    const client = new RedfishClient({ ...options, ...this.#common });
     this.#drop(who);
     this.#makeRoom();
     this.#entries.set(who, { client, secretHash });

@@ -177,6 +177,14 @@ export const HOST_MEANINGS: Readonly<Record<HostReason, Meaning>> = {
     next: 'It is tried again.',
     youCan: ['Give its CA by caBundleSecretRef, or as a last resort insecureSkipVerify: {edit}'],
   },
+  AddressNotAllowed: {
+    next: 'It is tried again at growing intervals, at most 10 minutes; nothing is sent.',
+    youCan: ['Correct the address of the BMC: {edit}', 'Or have the network added to --bmc-networks.'],
+  },
+  PlainHTTPForbidden: {
+    next: 'It is tried again at growing intervals, at most 10 minutes; nothing is sent.',
+    youCan: ['Give the address of the BMC as https:// and its CA by caBundleSecretRef: {edit}'],
+  },
   RedfishError: { next: 'It is tried again.', youCan: ["The BMC's own words are in the message."] },
   DifferentServer: {
     next: 'It is looked at again; nothing is sent to the other server.',

@@ -11,6 +11,8 @@ export interface ServingCertificate {
   readonly key: string;
   /** Absent: an authority that the API server's machine trusts anyhow. */
   readonly authorities?: string;
+  /** The one of them that has signed the certificate, where that is known. */
+  readonly authority?: string;
 }
 
 export interface CertificateStore {
@@ -39,6 +41,12 @@ export function fileCertificates(folder: string): CertificateStore {
   };
 }
 
+export interface OwnCertificateOptions {
+  /** The name of the authority that is made. */
+  readonly authority?: string;
+  readonly now?: () => Date;
+}
+
 /**
  * A certificate that Beskar7 makes by itself and keeps, with its authority, in a Secret that all replicas share: who is first makes it, the
  * others take it. A new authority is trusted beside the old one.
@@ -47,13 +55,13 @@ export function ownCertificates(
   kube: KubeClient,
   secret: { readonly namespace: string; readonly name: string },
   names: readonly string[],
-  now: () => Date = () => new Date(),
+  { authority = 'beskar7-webhook-ca', now = () => new Date() }: OwnCertificateOptions = {},
 ): CertificateStore {
   const { namespace, name } = secret;
   const tryOnce = async (): Promise<ServingCertificate> => {
     const found = await readSecret(kube, namespace, name);
     const kept = found && keptIn(found);
-    const due = renewed(kept, names, now());
+    const due = renewed(kept, names, authority, now());
     if (due === kept && kept !== undefined) return servingOf(kept);
     const data = dataOf(due);
     if (found === undefined) {
@@ -86,9 +94,9 @@ interface Kept {
 }
 
 /** The same object when nothing is due. */
-function renewed(kept: Kept | undefined, names: readonly string[], now: Date): Kept {
+function renewed(kept: Kept | undefined, names: readonly string[], commonName: string, now: Date): Kept {
   if (kept === undefined || lifeLeft(kept.authority.certificate, now.getTime()) < RENEW_AT) {
-    const authority = makeAuthority('beskar7-webhook-ca', AUTHORITY_DAYS, now);
+    const authority = makeAuthority(commonName, AUTHORITY_DAYS, now);
     const serving = makeServing(authority, names, SERVING_DAYS, now);
     return { authority, serving, ...(kept === undefined ? {} : { previousAuthority: kept.authority.certificate }) };
   }
@@ -99,7 +107,7 @@ function renewed(kept: Kept | undefined, names: readonly string[], now: Date): K
 }
 
 function servingOf({ authority, previousAuthority = '', serving }: Kept): ServingCertificate {
-  return { ...serving, authorities: authority.certificate + previousAuthority };
+  return { ...serving, authorities: authority.certificate + previousAuthority, authority: authority.certificate };
 }
 
 async function readSecret(kube: KubeClient, namespace: string, name: string): Promise<Secret | undefined> {

@@ -1,22 +1,27 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { blockListOf } from '../http/source.ts';
+import { Command, CommanderError, Option } from 'commander';
 import { requireSafe } from '../web/server/safety.ts';
 import { parseDurationMs } from './duration.ts';
+import {
+  bind,
+  parseBoolean,
+  parseClusterId,
+  parseHttpsUrl,
+  parseLabelValue,
+  parseNetworks,
+  parsePositive,
+  parseProxies,
+  parseRoles,
+  parseSecret,
+  parseService,
+  parseShards,
+  parseUrl,
+  ROLES,
+  type BindAddress,
+  type NamespacedName,
+  type Role,
+} from './flagValues.ts';
 
-/** What a process does. `all` is every role in one process. */
-export const ROLES = ['controllers', 'worker', 'bmc-worker', 'api', 'webhook', 'web'] as const;
-export type Role = (typeof ROLES)[number];
-
-/** A Service in the cluster. */
-export interface ServiceName {
-  readonly namespace: string;
-  readonly name: string;
-}
-
-export interface BindAddress {
-  readonly host: string;
-  readonly port: number;
-}
+export { ROLES, type BindAddress, type Role } from './flagValues.ts';
 
 /** The configuration of a process, checked. Durations in milliseconds. */
 export interface Config {
@@ -31,10 +36,11 @@ export interface Config {
   readonly callbackBindAddress: BindAddress;
   readonly callbackUrl: string | undefined;
   readonly tlsCertDir: string | undefined;
+  readonly callbackCertificateSecret: NamespacedName | undefined;
   readonly trustedProxies: readonly string[];
   readonly bootBindAddress: BindAddress;
   readonly webhookBindAddress: BindAddress;
-  readonly webhookService: ServiceName;
+  readonly webhookService: NamespacedName;
   readonly webhookUrl: string | undefined;
   readonly webhookCertDir: string | undefined;
   readonly webBindAddress: BindAddress | undefined;
@@ -54,6 +60,8 @@ export interface Config {
   readonly resync: number;
   readonly powerOnRate: number;
   readonly workerPool: string | undefined;
+  readonly bmcNetworks: readonly string[];
+  readonly requireBmcHttps: boolean;
   readonly orphanReleaseAfter: number;
   readonly monitorShards: number;
   readonly monitorInterval: number;
@@ -122,6 +130,12 @@ export function command(): Command {
         '--tls-cert-dir <folder>',
         'callbacks by HTTPS with its tls.crt and tls.key; ca.crt (P-256, one certificate) goes to the servers; read again when they change',
       ),
+    )
+    .addOption(
+      flag(
+        '--callback-certificate-secret <namespace/name>',
+        'callbacks by HTTPS with a certificate for the host of --callback-url that is made, renewed and kept in this Secret',
+      ).argParser(parseSecret),
     )
     .addOption(
       flag('--trusted-proxies <list>', 'addresses or CIDR blocks, comma separated, whose X-Forwarded-For is believed')
@@ -242,6 +256,20 @@ export function command(): Command {
     )
     .addOption(
       flag(
+        '--bmc-networks <list>',
+        'bmc-worker: addresses or CIDR blocks, comma separated, where BMCs may be; default: anywhere but link-local, multicast and, in a cluster, loopback, this Pod and the API server',
+      )
+        .default([], '')
+        .argParser(parseNetworks),
+    )
+    .addOption(
+      flag('--require-bmc-https [boolean]', 'bmc-worker: refuse BMC addresses that begin with http://')
+        .preset('true')
+        .default(false)
+        .argParser(parseBoolean),
+    )
+    .addOption(
+      flag(
         '--orphan-release-after <duration>',
         'controllers: how long a machine is missing before its host, never handed over, is released',
       )
@@ -297,8 +325,19 @@ export function parseConfig(args: readonly string[]): Config {
       'beskar7: --callback-url begins with http://, but with --tls-cert-dir the callbacks speak HTTPS (see --help)',
     );
   }
+  requireOwnCertificate(config);
   requireServable(config);
   return config;
+}
+
+function requireOwnCertificate({ callbackCertificateSecret, tlsCertDir, callbackUrl }: Config): void {
+  if (callbackCertificateSecret === undefined) return;
+  if (tlsCertDir !== undefined)
+    throw new UsageError('beskar7: give --tls-cert-dir or --callback-certificate-secret, not both (see --help)');
+  if (callbackUrl?.startsWith('https://') !== true)
+    throw new UsageError(
+      'beskar7: --callback-certificate-secret needs a --callback-url that begins with https://, whose host the certificate is for (see --help)',
+    );
 }
 
 function requireServable({ roles, webBindAddress, webAuth }: Config): void {
@@ -316,81 +355,4 @@ function requireServable({ roles, webBindAddress, webAuth }: Config): void {
 function envOf(flags: string): string {
   const name = /--([a-z-]+)/.exec(flags)?.[1] ?? '';
   return `BESKAR7_${name.replaceAll('-', '_').toUpperCase()}`;
-}
-
-function parseRoles(text: string): Role[] {
-  const words = text.split(',').map((word) => word.trim());
-  if (words.includes('all')) return [...ROLES];
-  const unknown = words.find((word) => !ROLES.includes(word as Role));
-  if (unknown !== undefined)
-    throw new InvalidArgumentError(`"${unknown}" is no role; roles are ${ROLES.join(', ')}, all.`);
-  return words as Role[];
-}
-
-function bind(text: string): BindAddress {
-  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (!match || port > 65_535) throw new InvalidArgumentError('give host:port, for example 0.0.0.0:8082.');
-  return { host: match[1] ?? (match[2] === '' ? '0.0.0.0' : (match[2] ?? '')), port };
-}
-
-function parseLabelValue(text: string): string {
-  if (!/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(text))
-    throw new InvalidArgumentError('give the value of a label: at most 63 letters, digits, "-", "_", ".".');
-  return text;
-}
-
-function parseClusterId(text: string): string {
-  if (!/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(text))
-    throw new InvalidArgumentError('give at most 63 letters, digits, "-", "_", ".".');
-  return text;
-}
-
-function parseUrl(text: string): string {
-  if (!/^https?:\/\/[^\s/]+\/?$/.test(text))
-    throw new InvalidArgumentError('give a URL without a path, for example http://10.0.0.1:8082.');
-  return text.replace(/\/$/, '');
-}
-
-function parseProxies(text: string): string[] {
-  const entries = text.split(',').map((entry) => entry.trim());
-  const given = entries.filter((entry) => entry !== '');
-  try {
-    blockListOf(given);
-  } catch (error) {
-    throw new InvalidArgumentError(`${(error as Error).message}.`);
-  }
-  return given;
-}
-
-function parseHttpsUrl(text: string): string {
-  if (!text.startsWith('https://'))
-    throw new InvalidArgumentError('give an https:// URL: the API server calls no other.');
-  return parseUrl(text);
-}
-
-function parseService(text: string): ServiceName {
-  const name = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
-  const [namespace, service] = text.split('/');
-  if (!new RegExp(`^${name}/${name}$`).test(text) || namespace === undefined || service === undefined)
-    throw new InvalidArgumentError('give <namespace>/<name>, for example beskar7-system/beskar7-webhook.');
-  return { namespace, name: service };
-}
-
-function parsePositive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError('give a number above 0.');
-  return value;
-}
-
-function parseShards(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 256)
-    throw new InvalidArgumentError('give a number from 1 to 256.');
-  return value;
-}
-
-function parseBoolean(text: string): boolean {
-  if (!['true', 'false', '1', '0', ''].includes(text)) throw new InvalidArgumentError('give true or false.');
-  return text !== 'false' && text !== '0';
 }

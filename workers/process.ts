@@ -21,6 +21,8 @@ import { consumerOf } from '../model/references.ts';
 import { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { RedfishPool } from '../redfish/index.ts';
+import { bmcNetworks } from './bmcNetworks.ts';
+import { ownCallbackTls } from './callbackCertificate.ts';
 import { callbackDependencies } from './callbacks.ts';
 import { cachesOf } from './caches.ts';
 import { warnOfClock } from './clockGuard.ts';
@@ -34,6 +36,7 @@ import { temporalTarget, type TemporalTarget } from './temporal.ts';
 import { TemporalConnection } from './temporalConnection.ts';
 import { installTemporalRuntime } from './temporalRuntime.ts';
 import { TemporalWorkers } from './temporalWorkers.ts';
+import { servesRequests, usesTemporal, watchedKinds } from './roles.ts';
 import type { Tracing } from './tracing/index.ts';
 import { traceSettings } from './tracing/settings.ts';
 import { VERSION } from './version.ts';
@@ -106,7 +109,7 @@ export class Beskar7 {
    */
   #setChecks(): void {
     const decides = !servesRequests(this.#config.roles);
-    this.#health.set('temporal', () => this.#temporal.problem(), { decides });
+    if (usesTemporal(this.#config.roles)) this.#health.set('temporal', () => this.#temporal.problem(), { decides });
     this.#health.set('clock', () => this.#kube.clock.problem(), { decides });
     if (this.#has('api')) this.#health.set('api', () => this.#api);
     else if (this.#has('web') && this.#config.webBindAddress !== undefined && !this.#has('webhook'))
@@ -134,6 +137,7 @@ export class Beskar7 {
     });
     const informers: Informers = createInformers(this.#kube, {
       logger,
+      kinds: watchedKinds(config.roles),
       observerOf: metrics.watchObserverOf,
       ...(config.namespace === undefined ? {} : { namespace: config.namespace }),
       ...(config.watchFilter === undefined ? {} : { watchFilter: config.watchFilter }),
@@ -153,6 +157,10 @@ export class Beskar7 {
     const recorder = new EventRecorder(this.#kube, { component: 'beskar7', logger });
     this.#parts.push({ name: 'events', stop: () => recorder.flush() });
     await informers.waitForSync(this.#stopping.signal);
+    if (!usesTemporal(config.roles)) {
+      logger.info('runs');
+      return;
+    }
     // Its end comes after that of the callbacks, which tell their runs until the last one.
     this.#parts.push({ name: 'temporal', stop: () => this.#temporal.stop() });
     // Reports of booting servers are stored on their hosts, whether Temporal can be told or not.
@@ -246,6 +254,15 @@ export class Beskar7 {
   async #startApi(informers: Informers, recorder: EventRecorder): Promise<void> {
     const config = this.#config;
     const client = () => this.#temporal.client;
+    const { callbackCertificateSecret, callbackUrl } = config;
+    const tls =
+      callbackCertificateSecret === undefined || callbackUrl === undefined
+        ? undefined
+        : await ownCallbackTls(
+            { kube: this.#kube, logger: this.logger, signal: this.#stopping.signal },
+            callbackCertificateSecret,
+            callbackUrl,
+          );
     const api = await startApi(
       callbackDependencies({ kube: this.#kube, informers, client, recorder, logger: this.logger }),
       {
@@ -253,6 +270,7 @@ export class Beskar7 {
         bootBindAddress: config.bootBindAddress,
         ...(config.callbackUrl === undefined ? {} : { callbackUrl: config.callbackUrl }),
         ...(config.tlsCertDir === undefined ? {} : { tlsCertDir: config.tlsCertDir }),
+        ...(tls === undefined ? {} : { tls }),
         trustedProxies: config.trustedProxies,
         bootByMac: config.bootByMac,
         inspectionTimeoutMs: config.inspectionTimeout,
@@ -326,6 +344,8 @@ export class Beskar7 {
     return {
       kube: this.#kube,
       redfish: new RedfishPool({
+        networks: bmcNetworks(config, process.env),
+        requiresHttps: config.requireBmcHttps,
         observe: (request) => {
           redfishRequest(request);
           noteBmcRequest(request);
@@ -348,11 +368,6 @@ export class Beskar7 {
       stopping: this.#stopping.signal,
     };
   }
-}
-
-/** Whether a Service of the cluster sends requests to processes of these roles. */
-function servesRequests(roles: readonly Role[]): boolean {
-  return (['api', 'webhook', 'web'] as const).some((role) => roles.includes(role));
 }
 
 /** The trace of a machine by the claim on its host: for machines whose run another process has started. */

@@ -64,6 +64,10 @@ export function reachabilityReason(failure: ApplicationFailure): HostReason {
       return HOST_REASONS.duplicateServer;
     case 'APIServerRefused':
       return HOST_REASONS.apiServerRefused;
+    case 'AddressRefused':
+      return HOST_REASONS.addressRefused;
+    case 'PlainHttp':
+      return HOST_REASONS.plainHttp;
     case 'Tls':
       return HOST_REASONS.tls;
     case 'Unreachable':

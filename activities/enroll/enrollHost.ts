@@ -8,7 +8,7 @@ import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import { isRecordedPlace, recordedServer, type ServerShown } from '../../model/serverIdentity.ts';
 import type { HostInput, ObjectRef } from '../../contracts/names.ts';
 import { withinMs } from '../activityScope.ts';
-import { FOUND_ANEW, interfacesUnread, networkBootNotOffered } from './enrolledConditions.ts';
+import { FOUND_ANEW, interfacesUnread, networkBootNotOffered, plainHttp } from './enrolledConditions.ts';
 import { ownClaimedSecrets } from './claimedSecrets.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -226,6 +226,8 @@ async function writeEnrolled(
         REACHABLE,
         ...(unknownMac === undefined ? [] : [unknownMac]),
       ];
+      const clear = plainHttp(live);
+      if (clear) patches.push(clear);
       // A server that runs when it is enrolled is left running (rule 7); one that was released here before had to be off.
       const { enrollment: before, conditions } = live.status ?? {};
       const hasToBeOff = before?.foundOn === false && before.connectionHash === enrollment.connectionHash;

@@ -10,7 +10,18 @@ export const FOUND_ANEW: readonly string[] = [
   CONDITIONS.networkInterfacesUnread,
   CONDITIONS.differentServer,
   CONDITIONS.bootMACUnknown,
+  CONDITIONS.plainHTTP,
 ];
+
+/** A BMC at this machine, as simulated ones are, is reached over no network. */
+export function plainHttp({ spec }: Pick<PhysicalHost, 'spec'>): ConditionPatch | undefined {
+  const { address } = spec.redfishConnection;
+  if (!/^http:/i.test(address) || /^http:\/\/(127\.|\[::1\]|localhost(:|\/|$))/i.test(address)) return undefined;
+  const message =
+    'The address of the BMC begins with http://: whoever can read that network has its credentials. ' +
+    'Give it as https:// where the BMC can; --require-bmc-https forbids the other.';
+  return { type: CONDITIONS.plainHTTP, status: 'True', reason: 'NoTLS', message };
+}
 
 /** A host is offered without them: they are needed only where its boot script is found by a MAC address that nobody has set. */
 export function interfacesUnread(problem: string): ConditionPatch {

@@ -9,7 +9,7 @@ sed "s#https://127.0.0.1:6443#$SERVER#" /kubeconfig/admin.yaml > "$KUBECONFIG"
 
 kubectl apply --server-side -f /crds
 kubectl wait --for=condition=Established --timeout=60s -f /crds
-kubectl apply --server-side -f /manifests
+kubectl apply --server-side -f /manifests -f /manifests/all-in-one/account.yaml
 
 CA=$(kubectl config view --raw -o jsonpath='{.clusters[0].cluster.certificate-authority-data}')
 TOKEN=$(kubectl create token beskar7 -n beskar7-system --duration=8760h)

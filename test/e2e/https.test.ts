@@ -11,6 +11,31 @@ const world = new World('e2e-https');
 beforeAll(() => world.start({ hosts: 1, profile: 'generic' }));
 afterAll(() => world.stop());
 
+test('with a certificate that Beskar7 makes: kept in its Secret, trusted by the boot script, the same after a restart', async () => {
+  const callbackUrl = world.callbackUrl.replace('http:', 'https:');
+  const secret = 'beskar7-system/beskar7-callbacks-certificate';
+  const flags = [`--callback-certificate-secret=${secret}`, `--callback-url=${callbackUrl}`];
+  const shown = () =>
+    world.kubectl('get', 'secret', 'beskar7-callbacks-certificate', '-n', 'beskar7-system', '-o', 'jsonpath={.data}');
+  await world.beskar7.stop();
+  await world.startBeskar7(flags);
+  await world.addMachine('made');
+  await world.machineIs('made', 'Provisioned');
+  const before = await shown();
+  expect(Object.keys(JSON.parse(before) as object).sort()).toEqual([
+    'ca.crt',
+    'ca.key',
+    'previous-ca.crt',
+    'tls.crt',
+    'tls.key',
+  ]);
+  await world.beskar7.stop();
+  await world.startBeskar7(flags);
+  expect(await shown()).toBe(before);
+  await world.kubectl('delete', 'beskar7machine', 'made');
+  await world.hostIs('host-1', 'Available');
+});
+
 test('callbacks by HTTPS: the server trusts the CA of its boot script, and is provisioned', async () => {
   const folder = path.join(world.plane.dataFolder, 'callback-tls');
   mkdirSync(folder);

@@ -32,6 +32,8 @@ beforeAll(async () => {
     'temporal.address': plane.temporalAddress,
     'callback.url': world.callbackUrl,
     watchNamespace: world.namespace,
+    separateRoles: 'false',
+    'callback.tls.enabled': 'false',
   };
   const objects = await renderChart(helm, { release: RELEASE, namespace: SYSTEM, set });
   const granting = objects.filter((text) => GRANTS.includes(kindOf(text)));

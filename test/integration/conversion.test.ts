@@ -8,12 +8,13 @@ import { KubeClient } from '../../kube/client.ts';
 import { freePorts } from '../../tools/controlplane/ports.ts';
 import { kubectl as run } from '../../tools/controlplane/install.ts';
 import { Webhook } from '../../webhooks/index.ts';
+import { accountKubeconfig } from '../support/accounts.ts';
 import { testControlPlane } from '../support/controlPlane.ts';
 
 jest.setTimeout(120_000);
 
 const NAMESPACE = 'conversion';
-const SERVICE = { namespace: 'beskar7-system', name: 'conversion-test' };
+const SERVICE = { namespace: 'beskar7-system', name: 'beskar7-webhook' };
 const PLURAL = 'beskar7clusters';
 const GROUP = 'infrastructure.cluster.x-k8s.io';
 const DEFINITION = `crd/${PLURAL}.${GROUP}`;
@@ -34,10 +35,10 @@ const get = async (version: string) =>
 let webhook: Webhook;
 let start: () => Promise<void>;
 
-/** As the shipped ServiceAccount: a right that is missing keeps the webhook from being registered. */
+/** As the shipped account of the role: a right that is missing keeps the webhook from being registered. */
 beforeAll(async () => {
   const config = new KubeConfig();
-  config.loadFromFile(testControlPlane().serviceAccountKubeconfig);
+  config.loadFromFile(await accountKubeconfig(testControlPlane(), 'webhook', folder));
   const kube = KubeClient.fromConfig(config, { userAgent: 'beskar7-test' });
   const [port = 0] = await freePorts(1);
   const options = { bindAddress: { host: '127.0.0.1', port }, service: SERVICE, url: `https://127.0.0.1:${port}` };

@@ -6,9 +6,10 @@ import { parse, parseAllDocuments } from 'yaml';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import { CHART, renderChart, type RenderOptions } from '../../tools/release/chart.ts';
 import { staleChartFiles } from '../../tools/release/chartFiles.ts';
-import { stalePlainManifests } from '../../tools/release/manifests.ts';
+import { ALL_ROLES_ACCOUNT, stalePlainManifests } from '../../tools/release/manifests.ts';
 import { runCommand } from '../../tools/toolchain/command.ts';
 import { ensureTools } from '../../tools/toolchain/index.ts';
+import { ROLES } from '../../workers/config.ts';
 import { testControlPlane } from '../support/controlPlane.ts';
 
 jest.setTimeout(300_000);
@@ -34,14 +35,17 @@ interface Manifest {
   kind: string;
   metadata: { name: string; namespace?: string; labels?: Record<string, string> };
   rules?: Rule[];
+  roleRef?: { name: string };
+  subjects?: { name: string }[];
   spec?: { template: { metadata: { labels: Record<string, string> }; spec: PodSpec } };
 }
 interface PodSpec {
+  serviceAccountName: string;
   securityContext: object;
   containers: Container[];
 }
 
-const PLACES = { 'temporal.address': 'temporal:7233', 'callback.url': 'http://10.0.0.1:8082' };
+const PLACES = { 'temporal.address': 'temporal:7233', 'callback.url': 'https://10.0.0.1:8082' };
 /** Namespaces in which a server's dry run may put something. */
 const NAMESPACES = ['beskar7-system', 'helm-tenant'];
 /** Kinds of others, which the embedded API server has not: taken with any content. */
@@ -53,8 +57,8 @@ const FOREIGN = [
 ];
 /** Sets of values: each has to be one that a real API server takes. */
 const SETS: Record<string, Record<string, string>> = {
-  'all in one': {},
-  'separate roles': { separateRoles: 'true' },
+  'separate roles': {},
+  'all in one': { separateRoles: 'false' },
   'one namespace': { watchNamespace: 'helm-tenant' },
   'one namespace, its own': { watchNamespace: 'beskar7-system' },
   'own certificate': { 'webhook.certificateSecret': 'given' },
@@ -63,6 +67,16 @@ const SETS: Record<string, Record<string, string>> = {
     'webhook.certManager.enabled': 'true',
     'webhook.certManager.issuer.kind': 'ClusterIssuer',
     'webhook.certManager.issuer.name': 'company',
+  },
+  'callbacks in clear text': { 'callback.tls.enabled': 'false', 'callback.url': 'http://10.0.0.1:8082' },
+  'callbacks with a certificate of their own': { 'callback.tls.certificateSecret': 'given' },
+  'callbacks with cert-manager': {
+    'callback.tls.certManager.enabled': 'true',
+    'callback.url': 'https://boot.example:8082',
+  },
+  'callbacks with an issuer': {
+    'callback.tls.certManager.enabled': 'true',
+    'callback.tls.certManager.issuer.name': 'company',
   },
   monitoring: { 'serviceMonitor.enabled': 'true', 'prometheusRule.enabled': 'true', 'dashboards.enabled': 'true' },
   'Temporal with TLS': {
@@ -162,6 +176,7 @@ test('what is copied into the chart, and the plain manifests made from it, are n
 
 test.each([
   [{ 'callback.url': '' }, /callback\.url is required/],
+  [{ 'callback.url': 'http://10.0.0.1:8082' }, /begin it with https:\/\/, or set callback\.tls\.enabled=false/],
   [{ 'temporal.address': '' }, /temporal\.address is required/],
   [{ 'webhok.certificateSecret': 'x' }, /additional properties 'webhok' not allowed/],
 ])('%j is refused in words', async (set, words) => {
@@ -181,13 +196,11 @@ test.each(Object.entries(SETS))('a real API server takes: %s', async (name, set)
 });
 
 describe('rights', () => {
-  const plain = parseAllDocuments(readFileSync('deploy/manifests/rbac.yaml', 'utf8')).map(
-    (document) => document.toJS() as Manifest,
-  );
+  const documents = (file: string) =>
+    parseAllDocuments(readFileSync(file, 'utf8')).map((document) => document.toJS() as Manifest);
+  const plain = documents('deploy/manifests/rbac.yaml');
 
   const AGGREGATED = 'cluster.x-k8s.io/aggregate-to-manager';
-  const own = (manifests: Manifest[]) =>
-    manifests.filter(({ metadata }) => metadata.labels?.[AGGREGATED] === undefined);
 
   test('the core of Cluster API is given its rights by aggregation, also where Beskar7 watches one namespace', async () => {
     for (const manifests of [plain, await render(), await render({ watchNamespace: 'helm-tenant' })]) {
@@ -209,7 +222,9 @@ describe('rights', () => {
   test('chart and plain manifests grant the same', async () => {
     expect(grants(plain).length).toBeGreaterThan(1);
     expect(grants(await render())).toEqual(grants(plain));
-    expect(grants(await render({ separateRoles: 'true' }))).toEqual(grants(plain));
+    const together = documents(ALL_ROLES_ACCOUNT);
+    const roles = plain.filter(({ kind }) => !kind.endsWith('Binding'));
+    expect(grants(await render({ separateRoles: 'false' }))).toEqual(grants([...roles, ...together]));
   });
 
   test('no Secret is listed or watched, and nothing is granted by a star', () => {
@@ -219,49 +234,87 @@ describe('rights', () => {
     expect(all.filter((right) => right.includes('*'))).toEqual([]);
   });
 
-  test('for one namespace: the same rights as a Role in it; beyond it which cluster this is, the definition of one kind, one Secret, and who visitors of the page are', async () => {
-    const manifests = await render({ watchNamespace: 'helm-tenant' });
-    const of = (kind: string, namespace?: string) =>
-      rights(
-        rulesOf(manifests.filter(({ kind: found, metadata }) => found === kind && metadata.namespace === namespace)),
-      );
-    const cluster = rights(rulesOf(own(manifests.filter(({ kind }) => kind === 'ClusterRole'))));
-    expect([...of('Role', 'helm-tenant'), ...cluster].sort()).toEqual(rights(rulesOf(own(plain))).sort());
-    const kind = 'beskar7clusters.infrastructure.cluster.x-k8s.io';
-    const definitions = 'apiextensions.k8s.io/customresourcedefinitions';
-    expect(cluster).toEqual([
-      '/namespaces get kube-system',
-      'authentication.k8s.io/tokenreviews create',
-      'authorization.k8s.io/subjectaccessreviews create',
-      `${definitions} get ${kind}`,
-      `${definitions} patch ${kind}`,
-    ]);
-    const secret = 'beskar7-webhook-certificate';
-    expect(of('Role', 'beskar7-system')).toEqual([
-      `/secrets get ${secret}`,
-      `/secrets patch ${secret}`,
-      '/secrets create',
-    ]);
+  test.each(['controllers', 'web'])('%s has nothing to do with Secrets', (role) => {
+    const found = plain.filter(({ metadata, rules }) => metadata.name === `beskar7-${role}` && rules !== undefined);
+    expect(found).toHaveLength(1);
+    expect(rights(rulesOf(found)).filter((right) => right.startsWith('/secrets'))).toEqual([]);
   });
+
+  test.each(ROLES)('%s: its Deployment has its account, which is bound to its rights and no others', async (role) => {
+    const manifests = await render();
+    const account = deployments(manifests).find(({ metadata }) => metadata.name === `beskar7-${role}`);
+    expect(account?.spec?.template.spec.serviceAccountName).toBe(`beskar7-${role}`);
+    const bound = manifests.filter(({ subjects = [] }) => subjects.some(({ name }) => name === `beskar7-${role}`));
+    expect(bound.length).toBeGreaterThan(0);
+    for (const { roleRef, subjects } of bound) {
+      expect(roleRef?.name).toBe(`beskar7-${role}`);
+      expect(subjects).toHaveLength(1);
+    }
+  });
+
+  test.each(ROLES)(
+    '%s, for one namespace: the same rights in it, and beyond it what is not namespaced',
+    async (role) => {
+      const manifests = await render({ watchNamespace: 'helm-tenant' });
+      const of = (kind: string, namespace?: string) =>
+        rights(
+          rulesOf(
+            manifests.filter(
+              ({ kind: found, metadata }) =>
+                found === kind &&
+                metadata.namespace === namespace &&
+                metadata.name.replace('-watched', '') === `beskar7-${role}`,
+            ),
+          ),
+        );
+      const wanted = plain.filter(
+        ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === `beskar7-${role}`,
+      );
+      const cluster = of('ClusterRole');
+      expect([...of('Role', 'helm-tenant'), ...cluster].sort()).toEqual(rights(rulesOf(wanted)).sort());
+      const beyond =
+        /^(\/namespaces get kube-system|authentication\.|authorization\.|apiextensions\.k8s\.io\/customresourcedefinitions \w+ beskar7clusters\.)/;
+      expect(cluster.filter((right) => !beyond.test(right))).toEqual([]);
+      const own = { webhook: 'beskar7-webhook-certificate', api: 'beskar7-callbacks-certificate' }[role as string];
+      const kept = own === undefined ? [] : [`/secrets get ${own}`, `/secrets patch ${own}`, '/secrets create'];
+      expect(of('Role', 'beskar7-system')).toEqual(kept);
+    },
+  );
 });
 
-describe('processes', () => {
-  const deployments = (manifests: Manifest[]) =>
-    manifests.filter(({ kind, metadata }) => kind === 'Deployment' && metadata.name.startsWith('beskar7'));
+const deployments = (manifests: Manifest[]) =>
+  manifests.filter(({ kind, metadata }) => kind === 'Deployment' && metadata.name.startsWith('beskar7'));
 
+describe('processes', () => {
   test('the roles that separate processes have are together those of one', async () => {
-    const one = deployments(await render());
-    const apart = deployments(await render({ separateRoles: 'true' }));
+    const one = deployments(await render({ separateRoles: 'false' }));
+    const apart = deployments(await render());
     const roles = (manifests: Manifest[]) =>
       manifests.map(({ spec }) => spec?.template.spec.containers[0]?.args.find((arg) => arg.startsWith('--roles=')));
     expect(roles(one)).toEqual(['--roles=all']);
     expect(roles(apart)).toEqual([
-      '--roles=controllers,webhook',
+      '--roles=controllers',
       '--roles=worker',
       '--roles=bmc-worker',
       '--roles=api',
+      '--roles=webhook',
       '--roles=web',
     ]);
+  });
+
+  test('callbacks are served by HTTPS unless somebody says otherwise', async () => {
+    const args = async (set: Record<string, string> = {}) =>
+      deployments(await render(set))
+        .filter(({ spec }) => spec?.template.metadata.labels['beskar7.io/callbacks'] === 'served')
+        .flatMap(({ spec }) => spec?.template.spec.containers[0]?.args ?? []);
+    const own = '--callback-certificate-secret=beskar7-system/beskar7-callbacks-certificate';
+    expect(await args()).toEqual(expect.arrayContaining(['--callback-url=https://10.0.0.1:8082', own]));
+    expect(await args({ separateRoles: 'false' })).toContain(own);
+    const given = await args({ 'callback.tls.certificateSecret': 'given' });
+    expect(given).toContain('--tls-cert-dir=/callbacks');
+    expect(given).not.toContain(own);
+    const clear = await args({ 'callback.tls.enabled': 'false', 'callback.url': 'http://10.0.0.1:8082' });
+    expect(clear.filter((arg) => /tls|certificate/.test(arg))).toEqual([]);
   });
 
   test('not root, nothing writable, with probes, requests, limits and a budget for disruptions', async () => {

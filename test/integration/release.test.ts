@@ -10,6 +10,7 @@ import { HISTORIES } from '../../tools/release/histories.ts';
 import { currentVersion, writeRelease } from '../../tools/release/index.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import { ensureTools } from '../../tools/toolchain/index.ts';
+import { ROLES } from '../../workers/config.ts';
 import { testControlPlane } from '../support/controlPlane.ts';
 
 jest.setTimeout(600_000);
@@ -100,20 +101,23 @@ describe('infrastructure-components.yaml', () => {
     }
   });
 
-  test('the process with its account, its rights, its webhook and the rule for templates', () => {
+  test('a process for each role with its account, its rights, its webhook and the rule for templates', () => {
     const all = manifests('infrastructure-components.yaml').map(({ kind, metadata }) => `${kind}/${metadata.name}`);
     expect(all).toEqual(
       expect.arrayContaining([
-        'ServiceAccount/beskar7',
-        'ClusterRole/beskar7',
-        'ClusterRoleBinding/beskar7',
-        'Deployment/beskar7',
+        ...ROLES.flatMap((role) =>
+          ['ServiceAccount', 'ClusterRole', 'ClusterRoleBinding', 'Deployment'].map(
+            (kind) => `${kind}/beskar7-${role}`,
+          ),
+        ),
         'Service/beskar7-callbacks',
         'Service/beskar7-webhook',
         'ValidatingAdmissionPolicy/beskar7-templates',
         'ValidatingAdmissionPolicyBinding/beskar7-templates',
         'ValidatingAdmissionPolicy/beskar7-claims',
         'ValidatingAdmissionPolicyBinding/beskar7-claims',
+        'ValidatingAdmissionPolicy/beskar7-accounts',
+        'ValidatingAdmissionPolicyBinding/beskar7-accounts',
       ]),
     );
     const deployment = manifests('infrastructure-components.yaml').find(({ kind }) => kind === 'Deployment');
@@ -177,7 +181,7 @@ test('the real clusterctl lists its variables and images, puts an image of oneâ€
   const env = {
     ...process.env,
     CLUSTERCTL_DISABLE_VERSIONCHECK: 'true',
-    BESKAR7_CALLBACK_URL: 'http://10.0.0.1:8082',
+    BESKAR7_CALLBACK_URL: 'https://10.0.0.1:8082',
     TEMPORAL_ADDRESS: 'temporal:7233',
     CONTROL_PLANE_ENDPOINT_HOST: '10.0.0.50',
     TARGET_OS_IMAGE: 'http://10.0.0.1:8083/images/os.tar.gz',
@@ -214,7 +218,7 @@ test('the real clusterctl lists its variables and images, puts an image of oneâ€
 test('a real API server takes infrastructure-components.yaml as clusterctl fills it in', async () => {
   const file = path.join(folder, 'filled.yaml');
   const values: Record<string, string> = {
-    BESKAR7_CALLBACK_URL: 'http://10.0.0.1:8082',
+    BESKAR7_CALLBACK_URL: 'https://10.0.0.1:8082',
     TEMPORAL_ADDRESS: 'temporal:7233',
   };
   const text = read('infrastructure-components.yaml').replace(

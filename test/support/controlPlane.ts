@@ -1,10 +1,17 @@
 import { readFileSync } from 'node:fs';
+import { ROLES, type Role } from '../../workers/config.ts';
 
 /** Environment variable with the name of the file in which the global set-up left the addresses. */
 export const HANDOFF = 'BESKAR7_TEST_CONTROL_PLANE';
 
-/** Beskar7, as the API server knows it. */
+/** Beskar7 with every role in one process, as the API server knows it. */
 export const SERVICE_ACCOUNT = 'system:serviceaccount:beskar7-system:beskar7';
+
+/** The account of one role. */
+export const accountOf = (role: Role): string => `${SERVICE_ACCOUNT}-${role}`;
+
+/** All accounts that are shipped. */
+export const ACCOUNTS: readonly string[] = [SERVICE_ACCOUNT, ...ROLES.map(accountOf)];
 
 /** The control plane of the run, as tests see it. */
 export interface TestControlPlane {
@@ -18,7 +25,7 @@ export interface TestControlPlane {
   readonly dataFolder: string;
   /** Made once for all processes of the run. */
   readonly workflowBundle: string;
-  /** Every request of Beskar7's account to the API server, one JSON event a line. */
+  /** Every request of Beskar7's accounts to the API server, one JSON event a line. */
   readonly auditLog: string;
 }
 

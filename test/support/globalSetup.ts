@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { Component } from '../../tools/controlplane/component.ts';
 import { startControlPlane, type ControlPlane } from '../../tools/controlplane/index.ts';
 import { installBeskar7 } from '../../tools/controlplane/install.ts';
-import { HANDOFF, SERVICE_ACCOUNT, type TestControlPlane } from './controlPlane.ts';
+import { ACCOUNTS, HANDOFF, type TestControlPlane } from './controlPlane.ts';
 
 declare global {
   var beskar7ControlPlane: ControlPlane | undefined;
@@ -19,14 +19,14 @@ export default async function globalSetup(): Promise<void> {
 }
 
 /**
- * Starts a control plane with Beskar7's manifests, and whatever `more` adds; leaves the addresses for the tests. What Beskar7's account asks for
+ * Starts a control plane with Beskar7's manifests, and whatever `more` adds; leaves the addresses for the tests. What Beskar7's accounts ask for
  * is in its audit log.
  */
 export async function startTestControlPlane(
   more: (plane: ControlPlane) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const auditLog = path.join(os.tmpdir(), `beskar7-audit-${process.pid}.log`);
-  const plane = await startControlPlane({ auditLogPath: auditLog, auditUsers: [SERVICE_ACCOUNT] });
+  const plane = await startControlPlane({ auditLogPath: auditLog, auditUsers: ACCOUNTS });
   globalThis.beskar7ControlPlane = plane;
   const workflowBundle = path.join(plane.dataFolder, 'workflows.js');
   const [serviceAccountKubeconfig] = await Promise.all([installBeskar7(plane), bundle(workflowBundle), more(plane)]);

@@ -47,13 +47,13 @@ export const USED_END_TO_END: readonly Privilege[] = [
   'create subjectaccessreviews.authorization.k8s.io',
 ];
 
-/** All that a (Cluster)Role of a manifest grants. Throws when there is no such role. */
-export function grantsOf(manifest: string, role: string): Set<Privilege> {
+/** All that the (Cluster)Roles of some names in a manifest grant. Throws when there is no such role. */
+export function grantsOf(manifest: string, ...roles: string[]): Set<Privilege> {
   const objects = parseAllDocuments(manifest).map((document) => document.toJS() as Role | null);
   const found = objects.filter(
-    (object) => object !== null && /^(Cluster)?Role$/.test(object.kind) && object.metadata.name === role,
+    (object) => object !== null && /^(Cluster)?Role$/.test(object.kind) && roles.includes(object.metadata.name),
   );
-  if (found.length === 0) throw new Error(`the manifest has no role ${role}`);
+  if (found.length === 0) throw new Error(`the manifest has no role ${roles.join(', ')}`);
   const grants = found
     .flatMap((object) => object?.rules ?? [])
     .flatMap(({ apiGroups, resources, verbs }) =>
@@ -67,7 +67,7 @@ export function grantsOf(manifest: string, role: string): Set<Privilege> {
   return new Set(grants);
 }
 
-/** What Beskar7's account has done, by an audit log (JSON lines of `audit.k8s.io/v1`), and what it was refused. */
+/** What an account of Beskar7 has done, by an audit log (JSON lines of `audit.k8s.io/v1`), and what it was refused. */
 export class Uses {
   readonly used = new Set<Privilege>();
   /** Each refused request, with the API server's words. */
@@ -76,8 +76,15 @@ export class Uses {
   readonly namespaces = new Set<string>();
   count = 0;
 
-  static read(file: string): Uses {
-    const uses = new Uses();
+  readonly #account: string;
+
+  constructor(account = SERVICE_ACCOUNT) {
+    this.#account = account;
+  }
+
+  /** Of the account with every role, unless another is named. */
+  static read(file: string, account = SERVICE_ACCOUNT): Uses {
+    const uses = new Uses(account);
     for (const line of readFileSync(file, 'utf8').split('\n')) {
       // The last line may be being written.
       if (line.endsWith('}')) uses.take(JSON.parse(line) as AuditEvent);
@@ -86,7 +93,7 @@ export class Uses {
   }
 
   take({ verb, requestURI, user, objectRef, responseStatus }: AuditEvent): void {
-    if (user.username !== SERVICE_ACCOUNT) return;
+    if (user.username !== this.#account) return;
     this.count += 1;
     const { code = 0, message = '' } = responseStatus ?? {};
     if (code === 403 && !isGoing(message)) this.refused.push(`${verb} ${requestURI}: ${message}`);

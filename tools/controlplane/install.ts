@@ -24,12 +24,14 @@ export async function kubectl(
 }
 
 /**
- * Installs the CustomResourceDefinitions and what else is shipped (ServiceAccount, ClusterRole, admission policies), waits until
- * the kinds are served, and makes a kubeconfig of that ServiceAccount. Returns its path: Beskar7 runs with it, never as admin (rule 20).
+ * Installs the CustomResourceDefinitions and what else is shipped (accounts, their rights, admission policies), waits until
+ * the kinds are served, and makes a kubeconfig of the account with every role. Returns its path: Beskar7 runs with it, never as admin (rule 20).
  */
 export async function installBeskar7(plane: ControlPlane): Promise<string> {
   await kubectl(plane, 'apply', '--server-side', '--force-conflicts', '-f', path.join(ROOT, 'crds', 'generated'));
-  await kubectl(plane, 'apply', '--server-side', '--force-conflicts', '-f', path.join(ROOT, 'deploy', 'manifests'));
+  const manifests = path.join(ROOT, 'deploy', 'manifests');
+  const account = path.join(manifests, 'all-in-one', 'account.yaml');
+  await kubectl(plane, 'apply', '--server-side', '--force-conflicts', '-f', manifests, '-f', account);
   await kubectl(
     plane,
     'wait',
@@ -41,11 +43,14 @@ export async function installBeskar7(plane: ControlPlane): Promise<string> {
   return beskar7Kubeconfig(plane);
 }
 
-/** Makes a kubeconfig of the shipped ServiceAccount, which has to be there, and gives its path. */
-export async function beskar7Kubeconfig(plane: ControlPlane): Promise<string> {
-  const token = (await kubectl(plane, 'create', 'token', ACCOUNT, '-n', NAMESPACE, '--duration=8760h')).trim();
-  const file = path.join(plane.dataFolder, 'beskar7.kubeconfig');
-  const text = kubeconfig({ server: plane.apiServerUrl, ca: await readFile(plane.caFile), token, user: ACCOUNT });
+/** Makes a kubeconfig of a shipped ServiceAccount, which has to be there, and gives its path. Default: the one with every role. */
+export async function beskar7Kubeconfig(
+  plane: Pick<ControlPlane, 'kubectl' | 'adminKubeconfig' | 'dataFolder' | 'apiServerUrl' | 'caFile'>,
+  account = ACCOUNT,
+): Promise<string> {
+  const token = (await kubectl(plane, 'create', 'token', account, '-n', NAMESPACE, '--duration=8760h')).trim();
+  const file = path.join(plane.dataFolder, `${account}.kubeconfig`);
+  const text = kubeconfig({ server: plane.apiServerUrl, ca: await readFile(plane.caFile), token, user: account });
   await writeFile(file, text, { mode: 0o600 });
   return file;
 }

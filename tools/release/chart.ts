@@ -9,7 +9,7 @@ export const CHART = path.join(ROOT, 'deploy', 'helm');
 export interface RenderOptions {
   readonly release?: string;
   readonly namespace?: string;
-  /** As `--set`: `callback.url` → `http://10.0.0.1:8082`. */
+  /** As `--set`: `callback.url` → `https://10.0.0.1:8082`. */
   readonly set?: Readonly<Record<string, string>>;
   /** Values files. */
   readonly values?: readonly string[];

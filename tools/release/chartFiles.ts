@@ -6,7 +6,7 @@ import { generatedFiles } from '../../crds/generate.ts';
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const CHART = 'deploy/helm';
 /** Admission policies, in deploy/manifests; the chart's admission.yaml includes each. */
-const POLICIES = ['templates.yaml', 'claims.yaml'] as const;
+const POLICIES = ['templates.yaml', 'claims.yaml', 'accounts.yaml'] as const;
 const HEADER = '# Copied by `npm run generate`. Do not edit: edit';
 
 interface GeneratedFile {

@@ -32,11 +32,10 @@ interface Manifest {
 export async function components(helm: string, version: string): Promise<string> {
   const set = {
     'crds.install': 'false',
-    // Neither image nor replicas is a variable: `--describe` and `--list-images` read both before anything is filled in. clusterctl.yaml
+    // The image is no variable: `--describe` and `--list-images` read it before anything is filled in. clusterctl.yaml
     // replaces images by `images:`. In full: clusterctl does not take a short name. It is what `docker build --tag beskar7` makes.
     'image.repository': 'docker.io/library/beskar7',
     'image.tag': version,
-    'roles.all.replicas': '2',
     'callback.url': '${BESKAR7_CALLBACK_URL}',
     'temporal.address': '${TEMPORAL_ADDRESS}',
     'temporal.namespace': '${TEMPORAL_NAMESPACE:=beskar7}',

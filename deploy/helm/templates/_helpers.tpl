@@ -31,7 +31,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* The Deployments, as a YAML list of {name, role, spec, pool?}. */}}
 {{- define "beskar7.deployments" -}}
 {{- if .Values.separateRoles }}
-{{- range $role := list "controllers" "worker" "bmc-worker" "api" }}
+{{- range $role := list "controllers" "worker" "bmc-worker" "api" "webhook" }}
 - name: {{ include "beskar7.name" $ }}-{{ $role }}
   role: {{ $role }}
   spec: {{- toYaml (index $.Values.roles $role) | nindent 4 }}
@@ -55,11 +55,35 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
+{{/* The account of a role. Arguments: dict "root" $ "role" "api" */}}
+{{- define "beskar7.account" -}}
+{{- include "beskar7.name" .root }}{{ if ne .role "all" }}-{{ .role }}{{ end }}
+{{- end }}
+
 {{/* The Secret with the webhook's certificate, where the process does not make it. */}}
 {{- define "beskar7.webhookCertificate" -}}
 {{- if .Values.webhook.certificateSecret }}{{ .Values.webhook.certificateSecret }}
 {{- else if .Values.webhook.certManager.enabled }}{{ include "beskar7.name" . }}-webhook-cert-manager
 {{- end }}
+{{- end }}
+
+{{/* The Secret with the certificate of the callbacks, where the process does not make it. */}}
+{{- define "beskar7.callbackCertificate" -}}
+{{- with .Values.callback.tls }}
+{{- if not .enabled }}
+{{- else if .certificateSecret }}{{ .certificateSecret }}
+{{- else if .certManager.enabled }}{{ include "beskar7.name" $ }}-callbacks-cert-manager
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* How servers reach the callbacks. A variable of clusterctl is taken as it is: the process looks at what it stands for. */}}
+{{- define "beskar7.callbackUrl" -}}
+{{- $url := required "callback.url is required: how booting servers reach port 8082, for example https://10.0.0.1:8082" .Values.callback.url }}
+{{- if and .Values.callback.tls.enabled (not (hasPrefix "https://" $url)) (not (hasPrefix "${" $url)) }}
+{{- fail (printf "callback.url is %s, and callbacks are served by HTTPS: begin it with https://, or set callback.tls.enabled=false" $url) }}
+{{- end }}
+{{- $url }}
 {{- end }}
 
 {{/* `from` or `to` of CIDRs; nothing for an empty list, which is anywhere. Arguments: dict "key" "from" "cidrs" list */}}

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { ROLES } from '../../../workers/config.ts';
 import { testControlPlane } from '../../support/controlPlane.ts';
 import { grantsOf, USED_END_TO_END, Uses } from '../../support/privileges.ts';
 
@@ -14,8 +15,9 @@ describe('in all tests of this run', () => {
     expect([...new Set(uses.refused)]).toEqual([]);
   });
 
-  test('each verb that the shipped role grants was used, here or in the end-to-end tests', () => {
-    const grants = grantsOf(readFileSync(MANIFEST, 'utf8'), 'beskar7');
+  test('each verb that the shipped roles grant was used, here or in the end-to-end tests', () => {
+    const roles = ROLES.map((role) => `beskar7-${role}`);
+    const grants = grantsOf(readFileSync(MANIFEST, 'utf8'), ...roles);
     expect(grants.size).toBeGreaterThan(20);
     const unused = Uses.read(testControlPlane().auditLog).unused(grants);
     // test/e2e/last/privileges.test.ts sees to these.

@@ -3,8 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { startClusterApi } from '../../../tools/clusterapi/index.ts';
 import { startControlPlane } from '../../../tools/controlplane/index.ts';
-import { beskar7Kubeconfig } from '../../../tools/controlplane/install.ts';
-import { SERVICE_ACCOUNT, type TestControlPlane } from '../controlPlane.ts';
+import { beskar7Kubeconfig, kubectl } from '../../../tools/controlplane/install.ts';
+import { ACCOUNTS, type TestControlPlane } from '../controlPlane.ts';
 import { Clusterctl } from './clusterctl.ts';
 
 /** What `clusterctl init` is told. */
@@ -16,7 +16,7 @@ export const INIT = [
   '--infrastructure=beskar7',
 ];
 export const INIT_VARIABLES = {
-  BESKAR7_CALLBACK_URL: 'http://10.0.0.1:8082',
+  BESKAR7_CALLBACK_URL: 'https://10.0.0.1:8082',
   TEMPORAL_ADDRESS: 'temporal.example:7233',
 };
 
@@ -28,7 +28,7 @@ export interface SecondPlane {
 /** Another management cluster: API server, Temporal and core manager of its own, Beskar7's part installed by `clusterctl init` and nothing else. */
 export async function startSecondPlane(first: TestControlPlane): Promise<SecondPlane> {
   const auditLog = path.join(os.tmpdir(), `beskar7-audit-second-${process.pid}.log`);
-  const plane = await startControlPlane({ auditLogPath: auditLog, auditUsers: [SERVICE_ACCOUNT] });
+  const plane = await startControlPlane({ auditLogPath: auditLog, auditUsers: ACCOUNTS });
   try {
     const manager = await startClusterApi(plane);
     const stop = async () => {
@@ -40,13 +40,21 @@ export async function startSecondPlane(first: TestControlPlane): Promise<SecondP
       const clusterctl = await Clusterctl.make(plane);
       await clusterctl.run([...INIT, `--kubeconfig=${plane.adminKubeconfig}`], INIT_VARIABLES);
       clusterctl.remove();
-      const { adminKubeconfig, temporalAddress, kubectl, temporalCli, apiServerUrl, dataFolder } = plane;
+      // The tests run every role in one process; clusterctl installs an account for each.
+      await kubectl(
+        plane,
+        'apply',
+        '--server-side',
+        '-f',
+        path.join('deploy', 'manifests', 'all-in-one', 'account.yaml'),
+      );
+      const { adminKubeconfig, temporalAddress, temporalCli, apiServerUrl, dataFolder } = plane;
       return {
         plane: {
           adminKubeconfig,
           serviceAccountKubeconfig: await beskar7Kubeconfig(plane),
           temporalAddress,
-          kubectl,
+          kubectl: plane.kubectl,
           temporalCli,
           apiServerUrl,
           dataFolder,

@@ -46,7 +46,7 @@ async function interrupted(): Promise<void> {
   await work?.();
 }
 
-const replica = () => ownCertificates(kube, KEY, NAMES, () => now);
+const replica = () => ownCertificates(kube, KEY, NAMES, { now: () => now });
 const after = (days: number) => (now = new Date(now.getTime() + days * DAY_MS));
 
 /** Whether a client that trusts what one replica told the API server takes what another one shows. */
@@ -105,7 +105,7 @@ describe('a certificate that Beskar7 makes', () => {
 
   test('that does not name the address is made anew; a broken Secret too', async () => {
     await replica().current();
-    const moved = await ownCertificates(kube, KEY, ['10.0.0.7'], () => now).current();
+    const moved = await ownCertificates(kube, KEY, ['10.0.0.7'], { now: () => now }).current();
     expect(new X509Certificate(moved.certificate).checkIP('10.0.0.7')).toBe('10.0.0.7');
     if (secret) secret.data = { ...secret.data, 'tls.key': '' };
     const mended = await replica().current();

@@ -30,6 +30,17 @@ describe('flags', () => {
     [['--power-on-rate=0'], /--power-on-rate.*above 0/],
     [['--log-level=loud'], /--log-level.*(trace|debug)/],
     [['--callback-url=10.0.0.1'], /--callback-url.*give a URL/],
+    [['--bmc-networks=10.0.0.0/8,rack'], /--bmc-networks.*"rack" is no IP address and no CIDR block/],
+    [['--callback-certificate-secret=x'], /--callback-certificate-secret.*give <namespace>\/<name>/],
+    [
+      ['--callback-certificate-secret=a/b', '--callback-url=http://h:1'],
+      /needs a --callback-url that begins with https/,
+    ],
+    [['--callback-certificate-secret=a/b'], /needs a --callback-url that begins with https/],
+    [
+      ['--callback-certificate-secret=a/b', '--tls-cert-dir=/x', '--callback-url=https://h:1'],
+      /--tls-cert-dir or --callback-certificate-secret, not both/,
+    ],
     [['stray'], /too many arguments/],
   ])('%j is refused in one line that names it', (args, message) => {
     const failure = (() => {

@@ -1,0 +1,105 @@
+import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+
+/** Never a BMC's, whoever says so: this network, link-local with the metadata of clouds, multicast, broadcast. */
+const NEVER: readonly string[] = [
+  '0.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  '::/128',
+  'fe80::/10',
+  'ff00::/8',
+  // The metadata service of AWS and of Google by IPv6.
+  'fd00:ec2::254/128',
+  'fd20:ce::254/128',
+];
+const LOOPBACK: readonly string[] = ['127.0.0.0/8', '::1/128'];
+
+/** An address that nothing may be sent to: no connection is made. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+  readonly code = 'EBMCADDRESS';
+}
+
+/** Where BMCs may be, as CIDR blocks or addresses. Throws an Error that names what is neither. */
+export interface BmcNetworksOptions {
+  /** Only these; absent or empty: anywhere but where no BMC is (`NEVER`, and what `refused` says). */
+  readonly allowed?: readonly string[];
+  /** Further ones that are refused where `allowed` is empty, such as the address of the API server. */
+  readonly refused?: readonly string[];
+  /** Whether a BMC may be at this machine itself where `allowed` is empty: simulated ones are. */
+  readonly allowsLoopback?: boolean;
+  /** Resolves names; default: as the system does. */
+  readonly resolve?: (
+    hostname: string,
+    options: LookupAllOptions,
+    done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+  ) => void;
+}
+
+/**
+ * Which addresses BMCs may have. Whoever may create a PhysicalHost makes this process open connections, with credentials of that namespace:
+ * each connection is checked by the address that is connected to, so that a name which resolves to another one later is of no use.
+ */
+export class BmcNetworks {
+  readonly #allowed: BlockList | undefined;
+  readonly #refused: BlockList;
+  readonly #allowedText: string;
+  readonly #resolve: NonNullable<BmcNetworksOptions['resolve']>;
+
+  constructor({ allowed = [], refused = [], allowsLoopback = true, resolve = lookup }: BmcNetworksOptions = {}) {
+    this.#resolve = resolve;
+    this.#allowed = allowed.length === 0 ? undefined : blocksOf(allowed);
+    this.#refused = blocksOf([...NEVER, ...refused, ...(allowsLoopback ? [] : LOOPBACK)]);
+    this.#allowedText = allowed.join(', ');
+  }
+
+  /** Why no connection to an IP address is made; undefined: it is. */
+  refusal(address: string): string | undefined {
+    const plain = address.split('%')[0] ?? address;
+    const family = isIP(plain) === 6 ? 'ipv6' : 'ipv4';
+    if (this.#allowed !== undefined) {
+      if (this.#allowed.check(plain, family)) return undefined;
+      return `${plain} is not in --bmc-networks (${this.#allowedText})`;
+    }
+    if (!this.#refused.check(plain, family)) return undefined;
+    return `${plain} is no address of a BMC (this machine, link-local, metadata, multicast, or the API server); name the networks of BMCs by --bmc-networks`;
+  }
+
+  /** Throws AddressRefused. */
+  require(address: string): void {
+    const refusal = this.refusal(address);
+    if (refusal !== undefined) throw new AddressRefused(refusal);
+  }
+
+  /** `dns.lookup` for `net.connect`, which leaves out the addresses that are refused. */
+  readonly lookup: LookupFunction = (hostname, options, callback) => {
+    this.#resolve(hostname, { ...options, all: true }, (error, found) => {
+      if (error) return callback(error, '');
+      const allowed = found.filter(({ address }) => this.refusal(address) === undefined);
+      const [first] = allowed;
+      if (first === undefined) {
+        const why = found.map(({ address }) => this.refusal(address))[0] ?? 'it has no address';
+        return callback(new AddressRefused(`${hostname} resolves to ${why}`), '');
+      }
+      if (options.all === true) return callback(null, allowed);
+      callback(null, first.address, first.family);
+    });
+  };
+}
+
+/** Throws an Error that names what is neither an IP address nor a CIDR block. */
+export function blocksOf(entries: readonly string[]): BlockList {
+  const blocks = new BlockList();
+  for (const entry of entries) {
+    const [address = '', prefix, ...rest] = entry.split('/');
+    const version = isIP(address);
+    const bits = version === 6 ? 128 : 32;
+    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Infinity;
+    if (version === 0 || length > bits || rest.length > 0)
+      throw new Error(`"${entry}" is no IP address and no CIDR block`);
+    blocks.addSubnet(address, length, version === 6 ? 'ipv6' : 'ipv4');
+  }
+  return blocks;
+}
