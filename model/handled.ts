@@ -16,7 +16,7 @@ export interface Handled {
   /** Claims whose release was still under way when the run ended: they are not the next one's. Absent: an earlier version wrote this. */
   readonly claims?: readonly string[];
   /** Which machine it is of: a machine that was made from this one's exported manifest has another name, and its annotations say nothing of it. */
-  readonly of?: { readonly namespace: string; readonly name: string; readonly uid: string };
+  readonly of?: ObjectIdentity;
   /** Those of a provisioned machine: neither its status nor the report of its host survives `clusterctl move`. */
   readonly addresses?: readonly MachineAddress[];
 }
@@ -36,7 +36,7 @@ export function handledOf(machine: Beskar7Machine): Handled | undefined {
   try {
     const value = parseJson(text, JSON_BOUNDS.annotation) as Partial<Handled> | null;
     if (typeof value?.specHash !== 'string' || typeof value.outcome !== 'string') return undefined;
-    if (!isOf(machine, value.of)) return undefined;
+    if (value.of !== undefined && !isOf(machine, value.of)) return undefined;
     const addresses = Array.isArray(value.addresses) ? value.addresses.filter(isAddress) : undefined;
     return {
       specHash: value.specHash,
@@ -52,8 +52,26 @@ export function handledOf(machine: Beskar7Machine): Handled | undefined {
   }
 }
 
-function isOf({ metadata }: Beskar7Machine, of: Handled['of']): boolean {
-  return of === undefined || (of.name === metadata.name && of.namespace === metadata.namespace);
+/** Whose what Beskar7 has written into an object's metadata is. */
+export interface ObjectIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** As it is written into metadata of the object. */
+export function identityOf({
+  metadata: { namespace = '', name, uid = '' },
+}: Pick<Beskar7Machine, 'metadata'>): ObjectIdentity {
+  return { namespace, name, uid };
+}
+
+/** Whether what was written is of this object: a moved or restored one keeps name and namespace, and gets another uid (rule 13). */
+export function isOf(
+  { metadata }: Pick<Beskar7Machine, 'metadata'>,
+  of: Partial<ObjectIdentity> | null | undefined,
+): boolean {
+  return of?.name === metadata.name && of.namespace === metadata.namespace;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
-import { handledOf, isAskUnhandled, isProvisioned, specText, superseded, type Handled } from '../../model/handled.ts';
+import { plannedSpec, planText } from '../../model/plan.ts';
+import { handledOf, isAskUnhandled, isProvisioned, superseded, type Handled } from '../../model/handled.ts';
 import {
   ANNOTATION_BLOCK_MOVE,
   ANNOTATION_DELETE_FOR_MOVE,
@@ -63,9 +64,9 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
     }
     const over = isOver ? { [ANNOTATION_HANDLED]: JSON.stringify(superseded(lastEnd)) } : {};
     // Where a claim may stand, what it was made for stands too.
-    const isPlanned = mayHaveClaim && machine.metadata.annotations?.[ANNOTATION_PLAN] !== undefined;
+    const isPlanned = mayHaveClaim && plannedSpec(machine) !== undefined;
     const plan =
-      isPlanned || machine.spec.providerID !== undefined ? {} : { [ANNOTATION_PLAN]: specText(machine.spec) };
+      isPlanned || machine.spec.providerID !== undefined ? {} : { [ANNOTATION_PLAN]: planText(machine, machine.spec) };
     try {
       const patched = await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
         metadata: {

@@ -1,9 +1,9 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Beskar7Machine, Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
 import type { Claim } from '../../model/claim.ts';
-import { askOf, specHash, specText } from '../../model/handled.ts';
+import { askOf, specHash } from '../../model/handled.ts';
 import { ANNOTATION_PLAN } from '../../crds/names.ts';
-import { plannedSpec, specWithHash } from '../../model/plan.ts';
+import { plannedSpec, planText, specWithHash } from '../../model/plan.ts';
 import { isConflict, isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
@@ -51,7 +51,7 @@ export async function recordPlan(
   spec: Beskar7MachineSpec,
 ): Promise<Beskar7Machine> {
   const { namespace = '', name, uid, resourceVersion, annotations = {} } = machine.metadata;
-  const text = specText(spec);
+  const text = planText(machine, spec);
   if (annotations[ANNOTATION_PLAN] === text) return machine;
   const metadata = { uid, resourceVersion, annotations: { [ANNOTATION_PLAN]: text } };
   try {

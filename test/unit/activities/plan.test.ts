@@ -18,7 +18,9 @@ import { asActivity, putBehind, REF, RUN, workerOn } from './worker.ts';
 
 const FIRST = { targetOSImage: 'http://user:word@images/first.tar.gz', hardwareRequirements: { minCPUCores: 8 } };
 const EDITED = { targetOSImage: 'http://images/second.tar.gz', hardwareRequirements: { minCPUCores: 99 } };
-const PLANNED = { [ANNOTATION_PLAN]: JSON.stringify(FIRST) };
+const OF = { namespace: 'ns', name: 'm', uid: 'm-uid' };
+const planned = (spec: unknown, of: unknown = OF) => ({ [ANNOTATION_PLAN]: JSON.stringify({ of, spec }) });
+const PLANNED = planned(FIRST);
 const ADMITTED = { finalizers: [FINALIZER_MACHINE] };
 
 let api: ApiServer;
@@ -118,7 +120,7 @@ describe('a run goes by the spec that it claimed its host for (rule 9)', () => {
     ['an earlier version made the first attempt', ''],
     ['the first attempt was for something else', specHash(EDITED)],
   ])('what another run has left there is not taken for its plan: %s', async (_why, imageHash) => {
-    const annotations = { [ANNOTATION_PLAN]: JSON.stringify({ targetOSImage: 'http://images/of-before.tar.gz' }) };
+    const annotations = planned({ targetOSImage: 'http://images/of-before.tar.gz' });
     api.put(MACHINES, machine({ metadata: { ...ADMITTED, annotations }, spec: { ...EDITED, attempts: 2 } }));
     putBehind(api, bmc, freeHost('b'));
     await claim({ attempt: 2, tried: ['a'], imageHash });
@@ -171,7 +173,8 @@ describe('what was planned is not known', () => {
 
   test.each([
     ['gone', {}],
-    ['another one', { [ANNOTATION_PLAN]: '{"targetOSImage":"http://images/other"}' }],
+    ['another one', planned({ targetOSImage: 'http://images/other' })],
+    ['that of another machine', planned(FIRST, { ...OF, name: 'copied-from' })],
     ['no plan', { [ANNOTATION_PLAN]: '{"targetOSImage":' }],
   ])(
     'the annotation is %s and the spec was edited: nothing is minted, armed or sent, and the run says why',
@@ -196,12 +199,35 @@ describe('what was planned is not known', () => {
   });
 
   test.each([
-    ['5'],
-    ['{}'],
-    [JSON.stringify({ ...FIRST, attempts: 'many' })],
-    [JSON.stringify({ ...FIRST, hardwareRequirements: { minCPUCores: null } })],
-    [JSON.stringify({ ...FIRST, hardwareRequirements: null })],
-  ])('what no run can go by is not read: %s', (text) => {
-    expect(plannedSpec(machine({ metadata: { annotations: { [ANNOTATION_PLAN]: text } } }))).toBeUndefined();
+    5,
+    {},
+    { ...FIRST, attempts: 'many' },
+    { ...FIRST, hardwareRequirements: { minCPUCores: null } },
+    { ...FIRST, hardwareRequirements: null },
+  ])('what no run can go by is not read: %j', (spec) => {
+    expect(plannedSpec(machine({ metadata: { annotations: planned(spec) } }))).toBeUndefined();
+  });
+
+  test.each([
+    ['of this machine', OF, FIRST],
+    ['of this machine before it was moved or restored', { ...OF, uid: 'before' }, FIRST],
+    ['of the machine whose manifest was copied', { ...OF, name: 'other' }, undefined],
+    ['of one of the same name elsewhere', { ...OF, namespace: 'other' }, undefined],
+    ['of nobody', undefined, undefined],
+    ['of what is no object', null, undefined],
+    ['of what is a word', 'm', undefined],
+  ])('a plan %s', (_whose, of, expected) => {
+    const annotations = { [ANNOTATION_PLAN]: JSON.stringify({ of, spec: FIRST }) };
+    expect(plannedSpec(machine({ metadata: { annotations } }))).toEqual(expected);
+  });
+
+  test('a machine made from the exported manifest of one that was under way goes by its own spec', async () => {
+    const annotations = planned(FIRST, { ...OF, name: 'exported', uid: 'e-uid' });
+    api.put(MACHINES, machine({ metadata: { ...ADMITTED, annotations }, spec: EDITED }));
+    putBehind(api, bmc, freeHost('a'));
+    await claim();
+    expect(plannedSpec(live())).toEqual(EDITED);
+    expect(JSON.parse(live().metadata.annotations?.[ANNOTATION_PLAN] ?? '')).toMatchObject({ of: OF });
+    expect(await bootedWith('a')).toEqual(EDITED);
   });
 });
