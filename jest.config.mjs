@@ -25,7 +25,10 @@ export default {
   testSequencer: '<rootDir>/test/support/sequencer.cjs',
   projects: [
     project('unit'),
-    project('workflow'),
+    project('workflow', {
+      globalSetup: '<rootDir>/test/workflow/setup/globalSetup.ts',
+      globalTeardown: '<rootDir>/test/workflow/setup/globalTeardown.ts',
+    }),
     project('replay'),
     // The web page in a real browser, against a small server in the test.
     project('web'),
