@@ -19,6 +19,7 @@ import { duplicateIn } from './duplicates.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';
 import { keyOf, splitKey } from '../kube/store.ts';
+import { isSameConsumer, namedByMachine } from './namedByMachine.ts';
 import { affected, sharedConditions } from './sharedServer.ts';
 import { isTold, tell } from './watcherStatus.ts';
 
@@ -56,8 +57,10 @@ export class HostWatcher {
       machines.onChange(({ object, previous, type }) => {
         if (type === 'updated' && isSameConsumer(previous, object)) return;
         for (const host of hosts.byIndex('byConsumer', keyOf(object))) this.#queue.add(keyOf(host));
-        const named = hostOfProviderID(object);
-        if (named) this.#queue.add(`${named.namespace}/${named.name}`);
+        for (const machine of type === 'updated' ? [object, previous] : [object]) {
+          const named = hostOfProviderID(machine);
+          if (named) this.#queue.add(`${named.namespace}/${named.name}`);
+        }
       }),
       hosts.onChange(({ object, previous, type }) => {
         for (const key of affected(this.#deps.informers, object, previous)) this.#queue.add(key);
@@ -255,13 +258,17 @@ export class HostWatcher {
   }
 
   async #tell(host: PhysicalHost, decision: HostDecision, duplicate: Duplicate | undefined): Promise<boolean> {
-    const shared = sharedConditions(this.#deps.informers, host, duplicate);
+    const { informers } = this.#deps;
+    // One that is given back to its machine says so when it does not come to that.
+    const named = decision.kind === 'repair' ? [] : namedByMachine(informers, host);
+    const shared = [...sharedConditions(informers, host, duplicate), ...named];
     const wanted = [...wantedConditions(decision), ...shared];
     const types = [
       CONDITIONS.paused,
       CONDITIONS.deletionBlocked,
       CONDITIONS.consumerMissing,
       CONDITIONS.claimLost,
+      CONDITIONS.namedByMachine,
       CONDITIONS.duplicateMAC,
       CONDITIONS.duplicateServer,
     ];
@@ -344,14 +351,4 @@ export function wantedConditions(decision: HostDecision): ConditionPatch[] {
     case 'lookForConsumer':
       return [];
   }
-}
-
-/** Nothing changed by which a host knows its machine. */
-function isSameConsumer(before: Beskar7Machine, after: Beskar7Machine): boolean {
-  const isGoing = (machine: Beskar7Machine) => machine.metadata.deletionTimestamp !== undefined;
-  return (
-    before.metadata.uid === after.metadata.uid &&
-    before.spec.providerID === after.spec.providerID &&
-    isGoing(before) === isGoing(after)
-  );
 }

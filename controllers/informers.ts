@@ -191,18 +191,21 @@ const hostIndexes = {
   byServerWithin: (host: PhysicalHost) => serverKeys(host).map((key) => `${host.metadata.namespace ?? ''}/${key}`),
 };
 
+/** The providerID of a machine that names a host of its namespace. */
+function naming(machine: Beskar7Machine): string[] {
+  const { metadata, spec } = machine;
+  if (spec.providerID === undefined || metadata.deletionTimestamp !== undefined) return [];
+  return hostOfProviderID(machine) === undefined ? [] : [spec.providerID];
+}
+
 const machineIndexes = {
   byNamespace,
   byCluster,
   byUid: (machine: Beskar7Machine) => (machine.metadata.uid === undefined ? [] : [machine.metadata.uid]),
   waiting: (machine: Beskar7Machine) => (isWaiting(machine) ? byNamespace(machine) : []),
-  byProviderID: (machine: Beskar7Machine) => {
-    const { metadata, spec } = machine;
-    const { providerID } = spec;
-    if (!isProviderIDOurs(machine)) return [];
-    if (providerID === undefined || metadata.deletionTimestamp !== undefined) return [];
-    return hostOfProviderID(machine) === undefined ? [] : [providerID];
-  },
+  byProviderID: (machine: Beskar7Machine) => (isProviderIDOurs(machine) ? naming(machine) : []),
+  /** Whether Beskar7 has written it or not. */
+  naming,
   byOwner: (machine: Beskar7Machine) => {
     const owner = ownerMachineOf(machine);
     return owner === undefined ? [] : [`${machine.metadata.namespace ?? ''}/${owner}`];

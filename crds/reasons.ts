@@ -84,7 +84,9 @@ export const CONDITIONS = {
   consumerMissing: 'ConsumerMissing',
   /** The claim of a host is lost, and Beskar7 cannot know what its server runs: a person has to say. */
   claimLost: 'ClaimLost',
-  /** Another host has the same MAC address: boot by MAC serves neither (rule 25). */
+  /** A machine names the host in its providerID, and the host is not claimed by it. */
+  namedByMachine: 'NamedByMachine',
+  /** Another host has the same MAC address: boot by MAC may serve neither (rule 25). */
   duplicateMAC: 'DuplicateMAC',
   /** Another server answers behind the host's BMC address than the one that was enrolled. */
   differentServer: 'DifferentServer',
@@ -111,6 +113,14 @@ export const CONDITIONS = {
   paused: 'Paused',
 } as const;
 
+/** Reasons of `NamedByMachine`. */
+export const NAMED_REASONS = {
+  /** Beskar7 has written the providerID: the server may run that machine. */
+  notOffered: 'NotOffered',
+  /** Nothing shows that Beskar7 has provisioned that machine there: it counts for nothing. */
+  unproven: 'Unproven',
+} as const;
+
 /** Conditions of a host that are True when something about it needs a person, the most urgent first. */
 export const RAISED_CONDITIONS = [
   CONDITIONS.consumerMissing,
@@ -121,6 +131,7 @@ export const RAISED_CONDITIONS = [
   CONDITIONS.differentServer,
   CONDITIONS.duplicateServer,
   CONDITIONS.unexpectedlyOn,
+  CONDITIONS.namedByMachine,
   CONDITIONS.duplicateMAC,
   CONDITIONS.networkBootNotOffered,
   CONDITIONS.networkInterfacesUnread,

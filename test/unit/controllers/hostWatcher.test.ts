@@ -336,6 +336,64 @@ describe('a host that has lost its consumer (decision 0017)', () => {
   });
 });
 
+describe('a free host that a machine names in its providerID', () => {
+  const naming = (parts: Parameters<typeof machine>[0] = {}) =>
+    machine({ ...parts, spec: { providerID: 'b7://ns/h', ...parts.spec } });
+  const provisioned = { status: { phase: 'Provisioned' as const } };
+  const told = () => kube.applied.at(-1)?.status.conditions.find(({ type }) => type === 'NamedByMachine');
+  const off = { ...freeHost('h'), status: { ...freeHost('h').status, powerState: 'Off' as const, hardware: {} } };
+
+  test.each([
+    [
+      'as Beskar7 has written it: not offered',
+      provisioned,
+      'NotOffered',
+      /Beskar7Machine m names .* offered to no other machine.*delete beskar7machine m/,
+    ],
+    [
+      'written by hand: it counts for nothing',
+      {},
+      'Unproven',
+      /by hand, or copied.*offered as any other.*delete beskar7machine m/,
+    ],
+  ])('%s, with an event, and no longer when the machine is gone', async (_what, parts, reason, message) => {
+    await put(off);
+    kube.applied.length = 0;
+    informers.machines.put(naming(parts));
+    await pass();
+    expect(told()).toMatchObject({ reason, message: expect.stringMatching(message) });
+    expect(events).toEqual(['NamedByMachine']);
+    const conditions = kube.applied.at(-1)?.status.conditions as never;
+    await put({ ...off, status: { ...off.status, conditions } });
+    informers.machines.remove('ns/m');
+    await pass();
+    expect(told()).toBeUndefined();
+  });
+
+  test('of another providerID now, or one that is being deleted: nothing', async () => {
+    await put(off);
+    informers.machines.put(naming(provisioned));
+    await pass();
+    const conditions = kube.applied.at(-1)?.status.conditions as never;
+    await put({ ...off, status: { ...off.status, conditions } });
+    informers.machines.put(naming({ ...provisioned, spec: { providerID: 'b7://ns/other' } }));
+    await pass();
+    expect(told()).toBeUndefined();
+    kube.applied.length = 0;
+    await put(off);
+    informers.machines.put(naming({ ...provisioned, metadata: DELETED }));
+    await pass();
+    expect(kube.applied).toEqual([]);
+  });
+
+  test('one in another namespace names none of this one', async () => {
+    await put(off);
+    informers.machines.put(naming({ ...provisioned, metadata: { namespace: 'theirs' } }));
+    await pass();
+    expect(kube.applied).toEqual([]);
+  });
+});
+
 test('hosts that share a MAC address say so, with an event, and no longer when one has changed (rule 25)', async () => {
   const withMac = (name: string, mac: string): PhysicalHost => {
     const server = serializeServer({ address: `${name}.example`, serialNumber: `SN-${name}` });
