@@ -21,8 +21,8 @@ const ROOT = path.join(__dirname, '../..');
 const PATCH = 'upgrade-test';
 const TEMPORAL_NAMESPACE = 'e2e-upgrade';
 const HOSTS = 9;
-/** What is to be under way still when the newer version has started. */
-const SLOW_MS = 20_000;
+/** What is to be under way still when the newer version has started: four times as long as that takes on two cores. */
+const SLOW_MS = 40_000;
 const world = new World(TEMPORAL_NAMESPACE, ['--resync=2s']);
 const { namespace } = world;
 

@@ -66,10 +66,10 @@ export const FILES: Readonly<Record<string, Partial<FilePlan>>> = {
   'test/integration/conversion.test.ts': WEBHOOK,
   'test/e2e/oneNamespace.test.ts': WEBHOOK,
   'test/e2e/upgrade.test.ts': {
-    weight: 'alone',
-    seconds: 60,
-    because:
-      'three processes of the newer version have to start while servers take 20 s to switch off; and it applies the definitions',
+    ...WEBHOOK,
+    weight: 0.4,
+    seconds: 145,
+    because: `it applies the definitions, and starts webhooks: ${WEBHOOK.because}`,
   },
   'test/web/tenThousand.test.ts': {
     weight: 'alone',

@@ -1,10 +1,12 @@
 import { connect, createServer, type Server } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { checkConnection } from '../../../redfish/connectionOptions.ts';
 import type { MutateOptions } from '../../../redfish/index.ts';
 import { allow, clientOf, failureOf, fakeBmc, stopAll } from './fakeBmc.ts';
+
+jest.setTimeout(30_000);
 
 const proxies: Server[] = [];
 afterEach(async () => {
@@ -52,9 +54,9 @@ describe('a BMC whose handshake takes longer than a fence is good for', () => {
       it.power = 'On';
       it.habits.push((seen) => ({ headers, ...it.builtIn(seen) }));
     }, tls);
-    const address = await slowly(bmc.address, 400);
+    const address = await slowly(bmc.address, 800);
     const client = clientOf(bmc, { address, insecureSkipVerify: true, callTimeoutMs: 10_000 });
-    await client.setPowerState('ForceOff', goodFor(200));
+    await client.setPowerState('ForceOff', goodFor(600));
     expect(bmc.power).toBe('Off');
     expect(bmc.sent('POST')).toHaveLength(1);
   });
@@ -73,10 +75,10 @@ describe('a BMC whose handshake takes longer than a fence is good for', () => {
         return { status: 401, headers: { connection: 'close' } };
       });
     }, tls);
-    const address = await slowly(bmc.address, 300);
+    const address = await slowly(bmc.address, 800);
     const options = { address, insecureSkipVerify: true, authentication: 'Session', callTimeoutMs: 10_000 } as const;
     const client = clientOf(bmc, options);
-    await client.setPowerState('ForceOff', goodFor(150));
+    await client.setPowerState('ForceOff', goodFor(600));
     expect(bmc.power).toBe('Off');
     await client.close();
     expect(bmc.sent('DELETE', '/s/1')).toHaveLength(1);
