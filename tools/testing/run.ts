@@ -39,6 +39,8 @@ const WORKERS = 'BESKAR7_TEST_WORKERS';
 const MOST_WORKERS = 4;
 /** More files than that for each core are too much memory, however little they do. */
 const FILES_PER_CORE = 3;
+/** Load above this for each core is not that of a test run. */
+const BUSY_PER_CORE = 3;
 /** Stages: what is quick and needs no control plane; then all the rest; what has the machine for itself comes last. */
 const [EARLY, MAIN, ALONE] = [0, 1, 2];
 
@@ -59,8 +61,14 @@ export async function runWanted(wanted: Wanted): Promise<void> {
       ...(wanted.signal ? { signal: wanted.signal } : {}),
     },
   );
-  if (wanted.signal?.aborted !== true)
+  if (wanted.signal?.aborted !== true && !isBusyWithOthers())
     rememberDurations(report.jobs.filter(({ name }) => ended.get(name) === 'passed'));
+}
+
+/** A machine that has much else to do says nothing of how long a test takes, and how busy it keeps a core. */
+function isBusyWithOthers(): boolean {
+  const [, ofFiveMinutes = 0] = os.loadavg();
+  return ofFiveMinutes > BUSY_PER_CORE * os.availableParallelism();
 }
 
 const NOTHING = { passed: 0, failed: 0, skipped: 0, files: [] } as const;
