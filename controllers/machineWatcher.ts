@@ -12,6 +12,7 @@ import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';
 import { keyOf, splitKey } from '../kube/store.ts';
 import { EarlierRuns } from './earlierRuns.ts';
+import { hangsInMs, MACHINE_ALARMS, machineAlarms } from './machineAlarms.ts';
 import { wantedConditions } from './machineConditions.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './watcherDeps.ts';
 import { isTold, SPEC_CHANGE_IGNORED, tell } from './watcherStatus.ts';
@@ -89,7 +90,9 @@ export class MachineWatcher {
     const { namespace, name } = splitKey(key);
     const machine = this.#deps.informers.machines.get(namespace, name);
     if (!machine?.metadata.uid) return { kind: 'done' };
-    const outcome = await this.#work(machine, { namespace, name, uid: machine.metadata.uid });
+    const worked = await this.#work(machine, { namespace, name, uid: machine.metadata.uid });
+    const hangs = hangsInMs(machine, Date.now()) ?? 0;
+    const outcome = hangs > 0 ? soonest(worked, { kind: 'after', ms: hangs }) : worked;
     const held = this.#deps.informers.hosts.byIndex('byConsumerUid', machine.metadata.uid);
     const next = await this.#finalizers.keep(machine, held);
     return next === undefined ? outcome : soonest(outcome, next);
@@ -245,8 +248,9 @@ export class MachineWatcher {
   async #tell(machine: Beskar7Machine, decision: MachineDecision): Promise<boolean> {
     // What the machine was last told is the run's as soon as there is one.
     const isOurs = machine.status?.workflow === undefined;
-    const wanted = wantedConditions(decision, isOurs);
-    const types: string[] = [CONDITIONS.paused, SPEC_CHANGE_IGNORED];
+    const alarms = machineAlarms(this.#deps.informers, machine, Date.now());
+    const wanted = [...wantedConditions(decision, isOurs), ...alarms];
+    const types: string[] = [CONDITIONS.paused, SPEC_CHANGE_IGNORED, ...MACHINE_ALARMS];
     const current = machine.status?.conditions;
     if (wanted.some(({ type }) => type === CONDITIONS.ready)) types.push(CONDITIONS.ready);
     if (decision.kind === 'nothing' || isTold(current, wanted, types)) return true;
@@ -255,8 +259,11 @@ export class MachineWatcher {
     const phase = decision.kind === 'settled' ? 'Failed' : 'Pending';
     const more = isOurs && (wanted.some(({ type }) => type === CONDITIONS.ready) || ready) ? { phase } : {};
     const isWritten = await tell(this.#deps.kube, MACHINES, machine, ready ? [...wanted, ready] : wanted, more);
-    const ignored = wanted.find(({ type }) => type === SPEC_CHANGE_IGNORED);
-    if (isWritten && ignored) this.#deps.recorder.event(machine, 'Warning', SPEC_CHANGE_IGNORED, ignored.message);
+    for (const { type, message } of isWritten ? wanted : []) {
+      const isNews = type === SPEC_CHANGE_IGNORED || findCondition(current, type)?.status !== 'True';
+      if (isNews && (type === SPEC_CHANGE_IGNORED || MACHINE_ALARMS.includes(type)))
+        this.#deps.recorder.event(machine, 'Warning', type, message);
+    }
     return isWritten;
   }
 

@@ -79,6 +79,7 @@ export const KINDS: readonly KindDefinition[] = [
       { name: 'Host', type: 'string', jsonPath: '.status.hostRef.name' },
       { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status') },
       { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason') },
+      { name: 'Server', type: 'string', jsonPath: condition('UnexpectedlyOff', 'reason') },
       { name: 'ProviderID', type: 'string', jsonPath: '.spec.providerID' },
       age,
       { name: 'Workflow', type: 'string', jsonPath: '.status.workflow.id', priority: 1 },

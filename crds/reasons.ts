@@ -102,6 +102,8 @@ export const CONDITIONS = {
   unexpectedlyOn: 'UnexpectedlyOn',
   /** The server of a handed-over host is off. */
   unexpectedlyOff: 'UnexpectedlyOff',
+  /** The deletion of a machine takes too long. */
+  deletionHangs: 'DeletionHangs',
   /** Its BMC keeps a network boot that could not be taken back. */
   bootOverrideLeft: 'BootOverrideLeft',
   /** Its BMC does not list the network boot that spec.networkBoot asks for. */

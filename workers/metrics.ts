@@ -4,9 +4,10 @@ import { MACHINE_PHASES, type Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { INTERRUPTIONS, type WatchObserver } from '../controllers/index.ts';
 import { HOST_STATES, type PhysicalHost } from '../crds/physicalHost.ts';
-import { CONDITIONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
+import { CONDITIONS, HOST_REASONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
 import type { ObserveRequest } from '../redfish/index.ts';
 
+const KNOWN_REASONS: ReadonlySet<string> = new Set(Object.values(HOST_REASONS));
 /** From a quick answer to the deadline of a call. */
 const CALL_SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const MINUTES = [5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800];
@@ -118,13 +119,13 @@ function registerGauges(registry: Registry, { hosts, machines, waiting }: Counte
   gauge('beskar7_physicalhost_error', 'Hosts in Error by namespace and the reason of Ready.', 'reason', (made) => {
     for (const host of hosts()) {
       const { reason = 'Unknown' } = findCondition(host.status?.conditions, CONDITIONS.ready) ?? {};
-      if (host.status?.state === 'Error') made.inc({ namespace: namespaceOf(host), reason });
+      if (host.status?.state === 'Error') made.inc({ namespace: namespaceOf(host), reason: bounded(reason) });
     }
   });
   gauge('beskar7_physicalhost_bmc', 'Hosts by namespace and the reason of RedfishReachable.', 'reason', (made) => {
     for (const host of hosts()) {
       const { reason = 'Unknown' } = findCondition(host.status?.conditions, CONDITIONS.redfishReachable) ?? {};
-      made.inc({ namespace: namespaceOf(host), reason });
+      made.inc({ namespace: namespaceOf(host), reason: bounded(reason) });
     }
   });
   gauge('beskar7_physicalhost_condition', 'Hosts by namespace and raised condition.', 'condition', (made) => {
@@ -212,6 +213,11 @@ function registerProcess(registry: Registry, { isTemporalWell, watches, clockSke
     registers: [registry],
     collect: () => up.set(isTemporalWell() ? 1 : 0),
   });
+}
+
+/** A status can be written by others: what is no reason of ours makes no series of its own. */
+function bounded(reason: string): string {
+  return KNOWN_REASONS.has(reason) ? reason : 'Unknown';
 }
 
 function namespaceOf({ metadata }: { readonly metadata: { readonly namespace?: string } }): string {

@@ -46,6 +46,35 @@ async function put(of: Beskar7Machine, ms = 0): Promise<void> {
 const running = (phase: 'Claiming' | 'Inspecting' | 'Provisioning', spec = {}) =>
   machine({ metadata: OURS, spec, status: { phase, workflow: { id: 'w', runID: 'r' } } });
 
+test('an alarm of the host is told on the machine, with one event, and taken back', async () => {
+  const off = {
+    type: 'UnexpectedlyOff',
+    status: 'True' as const,
+    reason: 'OffInUse',
+    message: 'off',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  };
+  const provisioned = (conditions: (typeof off)[]) =>
+    machine({
+      metadata: { ...OURS, annotations: handled(machine(), 'Provisioned') },
+      spec: { providerID: 'b7://ns/h' },
+      status: { phase: 'Provisioned', conditions },
+    });
+  await put(provisioned([]));
+  informers.hosts.put(claimedHost('HandedOver', { state: 'Ready', conditions: [off] }));
+  await pass();
+  expect(kube.applied.at(-1)?.status.conditions).toMatchObject([{ type: 'UnexpectedlyOff', reason: 'OffInUse' }]);
+  expect(events).toEqual(['UnexpectedlyOff']);
+  await put(provisioned([off]));
+  expect(kube.applied).toHaveLength(1);
+  informers.hosts.put(
+    claimedHost('HandedOver', { state: 'Ready', conditions: [{ ...off, status: 'False' as never }] }),
+  );
+  await pass();
+  expect(kube.applied.at(-1)?.status.conditions).toEqual([]);
+  expect(events).toHaveLength(1);
+});
+
 describe('starts', () => {
   test('once, whatever the run writes, and again at the resync: the run may have been terminated', async () => {
     await put(machine());
@@ -166,9 +195,10 @@ describe('starts', () => {
   });
 
   test('a machine whose status is a run’s has an event only; a deletion wakes nobody', async () => {
+    const JUST_DELETED = { deletionTimestamp: new Date().toISOString() };
     starter.result = 'otherObject';
     await put(
-      machine({ metadata: { ...OURS, ...DELETED }, status: { phase: 'Inspecting', workflow: WORKFLOW } }),
+      machine({ metadata: { ...OURS, ...JUST_DELETED }, status: { phase: 'Inspecting', workflow: WORKFLOW } }),
       30_000,
     );
     expect(starter.calls).not.toContain('wake m');

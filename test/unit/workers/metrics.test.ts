@@ -120,6 +120,7 @@ test('why hosts are in Error, and how long the oldest deletion of a machine last
     hosts: () => [
       host('a', 'one', { state: 'Error', ...ready('ReleasePending') }),
       host('a', 'two', { state: 'Available', ...ready('Enrolled') }),
+      host('a', 'three', { state: 'Error', ...ready('written-by-hand') }),
     ],
     machines: () => [going, machine('a', 'stays'), machine('b', 'stays')],
     waiting: () => [],
@@ -130,6 +131,8 @@ test('why hosts are in Error, and how long the oldest deletion of a machine last
   const text = await registry.metrics();
   expect(text).toContain('beskar7_physicalhost_error{namespace="a",reason="ReleasePending"} 1\n');
   expect(text).not.toContain('reason="Enrolled"');
+  // A status that others have written makes no series of its own.
+  expect(text).not.toContain('written-by-hand');
   expect(text).toMatch(/beskar7_machine_deletion_seconds\{namespace="a"\} 3[56]\d\d/);
   expect(text).toContain('beskar7_machine_deletion_seconds{namespace="b"} 0\n');
 });
