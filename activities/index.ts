@@ -13,6 +13,7 @@ import {
 } from './release/deprovision.ts';
 import { endProvisioning } from './release/endProvisioning.ts';
 import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './provision/endRun.ts';
+import { EnrollSlots } from './enroll/enrollSlots.ts';
 import { enrollHost, enrollHostUnserved, type EnrollInput } from './enroll/enrollHost.ts';
 import { openProvisioning, settleHandover, type HandOverInput, type SettleInput } from './provision/handOver.ts';
 import { takeReport, type TakeReportInput } from './provision/inspection.ts';
@@ -86,11 +87,13 @@ function atBmc<T extends object | void>(body: (signal: AbortSignal) => Promise<T
   return withBmcRequests(() => withHeartbeat(body));
 }
 
-/** Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. */
-export function createBmcActivities(deps: Dependencies) {
+/** Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. `slots`: how many of them the worker runs at once. */
+export function createBmcActivities(deps: Dependencies, slots = 500) {
   const failedPolls = new FailedPolls();
+  const enrollSlots = new EnrollSlots(slots);
   return tellingRefusals(deps, {
-    enrollHost: (input: EnrollInput) => atBmc((signal) => enrollHost(deps, input, signal)),
+    enrollHost: (input: EnrollInput) =>
+      enrollSlots.use(input.host.namespace, () => atBmc((signal) => enrollHost(deps, input, signal))),
     prepareBoot: (input: BootInput) => atBmc((signal) => prepareBoot(deps, input, signal)),
     bootInspector: (input: BootInput) => atBmc((signal) => bootInspector(deps, input, signal)),
     clearNetworkBoot: (input: ClearNetworkBootInput) => atBmc((signal) => clearNetworkBoot(deps, input, signal)),

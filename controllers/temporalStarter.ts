@@ -25,6 +25,7 @@ import {
   type MonitorSettings,
   type ObjectRef,
 } from '../contracts/names.ts';
+import { priorityOf } from '../contracts/priority.ts';
 import type { ClaimSignal, Starter, StartResult, WorkflowKind } from './starter.ts';
 
 const CALL_MS = 10_000;
@@ -197,6 +198,7 @@ class StarterCalls {
       memo: { uid: input.uid, installation: this.#options.installation },
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowIdConflictPolicy: 'FAIL',
+      priority: priorityOf(kind, input.namespace),
       staticSummary: `${SUMMARY[kind]} ${input.namespace}/${input.name}`.slice(0, 200),
       staticDetails: staticDetailsOf(kind, input),
       ...(this.#options.searchAttributes() ? { typedSearchAttributes: attributesOf(kind, input) } : {}),
@@ -223,6 +225,7 @@ function monitorOptions(id: string, input: MonitorInput, installation: string): 
     taskQueue: TASK_QUEUE,
     args: [{ ...input, installation }],
     memo: { ...settingsOf(input), installation },
+    priority: priorityOf('monitor'),
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     workflowIdConflictPolicy: 'FAIL',
     staticSummary: `Monitor shard ${input.shard} of ${input.shards}${input.pool === undefined ? '' : ` of pool ${input.pool}`}`,

@@ -107,7 +107,7 @@ export class TemporalWorkers {
       await this.#keep('bmc-worker', {
         ...base,
         taskQueue: bmcTaskQueue(config.workerPool),
-        activities: createBmcActivities(deps),
+        activities: createBmcActivities(deps, config.concurrentBmcActivities),
         maxConcurrentActivityTaskExecutions: config.concurrentBmcActivities,
       });
     }

@@ -1,4 +1,4 @@
-import type { Duration } from '@temporalio/common';
+import type { Duration, Priority } from '@temporalio/common';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type {
   AwaitReleaseActivities,
@@ -50,10 +50,15 @@ const BMC_OPTIONS = {
  * end (rule 4) and tells the operator why and when it tries again. None waits without a word: a call that nobody takes comes back after a
  * minute as `noWorker`, and the workflow has an activity of the queue `beskar7` tell it, and look for the word to force it.
  */
-export function bmcOrTell(pool: string | undefined, startToCloseTimeout: Duration = BMC_OPTIONS.startToCloseTimeout) {
+export function bmcOrTell(
+  pool: string | undefined,
+  startToCloseTimeout: Duration = BMC_OPTIONS.startToCloseTimeout,
+  priority?: Priority,
+) {
   return proxyActivities<BmcActivities>({
     ...BMC_OPTIONS,
     startToCloseTimeout,
+    ...(priority === undefined ? {} : { priority }),
     taskQueue: bmcTaskQueue(pool),
     scheduleToStartTimeout: '1 minute',
   });

@@ -17,6 +17,7 @@ import { hasAttributes, hostKey, namespaceKey } from './attributes.ts';
 import { mayHaveLanded, sortFailure } from './failure.ts';
 import { hostChanged } from '../contracts/messages.ts';
 import { workflowId, WORKFLOW_TYPES, type ReleaseInput } from '../contracts/names.ts';
+import { RELEASE_PRIORITY } from '../contracts/priority.ts';
 import { awaitRelease, bmcOrTell, kubernetes, SETTLING_RELEASE } from './proxies.ts';
 
 /** After this long a release goes on in a workflow of its own (rule 4). */
@@ -117,10 +118,11 @@ export async function tryRelease(
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
     const input = { ...release, ...marked, releasingSince, isUnconfirmed, attempt, nextAttemptInMs };
     try {
-      await bmcOrTell(claim.pool, isUnconfirmed ? SETTLING_RELEASE : undefined).releaseHost.executeWithOptions(
-        { summary },
-        [input],
-      );
+      await bmcOrTell(
+        claim.pool,
+        isUnconfirmed ? SETTLING_RELEASE : undefined,
+        RELEASE_PRIORITY,
+      ).releaseHost.executeWithOptions({ summary }, [input]);
       return true;
     } catch (error) {
       const failed = sortFailure(error);

@@ -181,6 +181,9 @@ function temporalArguments(folder: string, ports: Ports, isKept: boolean): strin
     `--ui-port=${ports.temporalUi}`,
     `--namespace=${TEMPORAL_NAMESPACE}`,
     '--log-level=warn',
+    // Priority and fairness of tasks (docs/temporal.md).
+    '--dynamic-config-value=matching.useNewMatcher=true',
+    '--dynamic-config-value=matching.enableFairness=true',
     '--search-attribute=Beskar7Namespace=Keyword',
     '--search-attribute=Beskar7Machine=Keyword',
     '--search-attribute=Beskar7Host=Keyword',
