@@ -1,3 +1,6 @@
+import { maskSecrets, maskText } from '../untrusted/secrets.ts';
+import { visibleLine } from '../untrusted/text.ts';
+
 /** Bound of a reason (contract). */
 const MAX_BYTES = 256;
 
@@ -9,10 +12,14 @@ export const CUT = '[secret]';
  * between characters. The bearer with which it came is cut out: tools put their whole command line into what they say.
  */
 export function cleanReason(text: string, bearer = ''): string {
-  const printable = (bearer === '' ? text : text.replaceAll(bearer, CUT))
-    .toWellFormed()
+  const known = bearer === '' ? [] : [bearer];
+  // Before it is cut, and again once it is seen as a reader sees it: half a bearer is one too much.
+  const printable = maskText(
+    maskSecrets(visibleLine(maskSecrets(text.slice(0, MAX_BYTES * 64), known, CUT)), known, CUT),
+    CUT,
+  )
     .slice(0, MAX_BYTES * 4)
-    // Control, format (direction marks, too), private and unassigned characters; every kind of space becomes one.
+    .toWellFormed()
     .replace(/[\p{C}\p{Z}]+/gu, ' ')
     .trim();
   let cut = '';

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { inspect } from 'node:util';
+import { visibleText } from '../untrusted/text.ts';
 
 /** Where a command reads and writes. Standard output is for data alone. */
 export interface Io {
@@ -24,7 +25,7 @@ export function ioOf(owner: Process): Io {
     isTerminal: owner.stdout.isTTY === true,
     nowMs: () => Date.now(),
     out: (text) => void owner.stdout.write(text),
-    tell: (line) => void owner.stderr.write(`${line}\n`),
+    tell: (line) => void owner.stderr.write(`${visibleText(line)}\n`),
     confirm: async (question) => {
       if (owner.stdin.isTTY !== true || owner.stderr.isTTY !== true) return undefined;
       const reader = createInterface({ input: owner.stdin, output: owner.stderr });
@@ -56,7 +57,7 @@ export function paintFor({ isTerminal, env }: Pick<Io, 'isTerminal' | 'env'>): P
   };
 }
 
-/** Text of others (BMCs, images, people) for a terminal: no control characters, which could steer it. */
+/** Text of others (BMCs, images, people) for a terminal: nothing that could steer it, hide in it or turn it around. */
 export function plain(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+  return visibleText(text);
 }

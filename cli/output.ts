@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { visibleJson, visibleText } from '../untrusted/text.ts';
 import { apiVersionOf, type Identified, type Resource } from '../kube/resource.ts';
 import { paintFor, type Io } from './io.ts';
 import { growingTable, type Column } from './table.ts';
@@ -40,9 +41,9 @@ export function listWriter<T extends Identified>(
 
 /** Writes a value as JSON or YAML. */
 export function writeData(io: Io, format: 'json' | 'yaml', value: unknown): void {
-  io.out(
-    format === 'json' ? `${JSON.stringify(value, undefined, 2)}\n` : stringify(value, { aliasDuplicateObjects: false }),
-  );
+  if (format === 'json') return io.out(visibleJson(`${JSON.stringify(value, undefined, 2)}\n`));
+  const yaml = stringify(value, { aliasDuplicateObjects: false });
+  io.out(io.isTerminal ? visibleText(yaml) : yaml);
 }
 
 /** As kubectl names it: `beskar7machine.infrastructure.cluster.x-k8s.io/worker-01`. */

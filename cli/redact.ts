@@ -1,33 +1,166 @@
-/** What stands in the place of a secret. */
+import { Beskar7MachineSpec, Beskar7MachineStatus } from '../crds/beskar7Machine.ts';
+import {
+  ANNOTATION_ACCEPT_SERVER,
+  ANNOTATION_BLOCK_MOVE,
+  ANNOTATION_CLAIM,
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_HANDLED,
+  ANNOTATION_MANAGED_BY,
+  ANNOTATION_PAUSED,
+  ANNOTATION_PLAN,
+  ANNOTATION_RETRY,
+  ANNOTATION_SERVER,
+} from '../crds/names.ts';
+import { PhysicalHostSpec, PhysicalHostStatus } from '../crds/physicalHost.ts';
+import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
+import { maskText } from '../untrusted/secrets.ts';
+import { visibleLine } from '../untrusted/text.ts';
+
+/** What stands in the place of what is not known to be harmless. */
 export const REDACTED = 'redacted';
 
-/** Fields that hold secrets, whatever stands in them. Names of Secrets (`credentialsSecretRef`) are none. */
-const SECRET_FIELDS =
-  /^(password|passwd|token|bearer|nonce|authorization|api-?key|private-?key|client-?secret|secret|tokenHash|nonceHash)$/i;
-/** Annotations and fields that say again what stands elsewhere, or who wrote what. */
-const LEFT_OUT = new Set(['managedFields', 'kubectl.kubernetes.io/last-applied-configuration', 'bootToken']);
+/*
+ * What an export shows is listed: fields of our kinds, of an object's metadata, of events, and of what our runs are given and give back.
+ * All else is masked, whatever it is called: nobody can list the places where a secret may stand.
+ */
 
-/** A copy without secrets: fields by their names; in texts what a URL carries beside its place, bearers, boot nonces, private keys. */
+/** Of our kinds and left out: hashes of tokens, by which nobody is helped. */
+const NEVER = new Set(['bootToken', 'tokenHash', 'nonceHash', 'hash', 'nonce', 'token', 'managedFields']);
+
+const METADATA =
+  'apiVersion kind metadata spec status name namespace uid resourceVersion generation generateName creationTimestamp deletionTimestamp ' +
+  'deletionGracePeriodSeconds finalizers ownerReferences controller blockOwnerDeletion labels annotations items';
+
+const EVENT =
+  'involvedObject fieldPath reason message source component type count firstTimestamp lastTimestamp eventTime reportingComponent ' +
+  'reportingInstance action series';
+
+/** Of Cluster API's Machine. */
+const OWNER =
+  'clusterName infrastructureRef apiGroup failureDomain phase conditions observedGeneration initialization ' +
+  'infrastructureProvisioned bootstrapDataSecretCreated providerID version bootstrap configRef dataSecretName nodeRef';
+
+/** Of the annotations claim, server and handled, and of what activities and signals of ours carry. */
+const RUNS =
+  'id stage attempt deadline since specHash claims outcome retry of reason releasedFrom releasedBy bootSecret addresses address systemID uuid ' +
+  'serialNumber uuidSince serialNumberSince attempts bmcRequests bootDeadline claim claimedBy connectionHash cpuCores earlierAttempts failed ' +
+  'failures hardware host hostUid imageHash inspectionDeadline installation intervalMs isAdopted isCancelled isOfAnother isReset isSecondLook ' +
+  'isUnconfirmed largestDiskBytes machine machineVersion memoryBytes minCPUCores minDiskGB minMemoryGB nextAttemptAt nextAttemptInMs notAfter ' +
+  'notReadySince orphanAfterMs plan pool readyWhen ref releasingSince requirements retryInMs run runID secrets shard shards stages startedAt ' +
+  'timedOut tried unconfirmed wasHandedOver wasScriptFetched workflow message mayHaveLanded isForced forced conditions triedHosts';
+
+interface SchemaLike {
+  readonly properties?: Readonly<Record<string, SchemaLike>>;
+  readonly items?: SchemaLike;
+  readonly additionalProperties?: SchemaLike | boolean;
+}
+
+function namesIn({ properties = {}, items, additionalProperties }: SchemaLike): string[] {
+  const inner = [...Object.values(properties), ...(items === undefined ? [] : [items])];
+  const more = typeof additionalProperties === 'object' ? [additionalProperties] : [];
+  return [...Object.keys(properties), ...[...inner, ...more].flatMap(namesIn)];
+}
+
+const SHOWN = new Set(
+  [
+    ...[PhysicalHostSpec, PhysicalHostStatus, Beskar7MachineSpec, Beskar7MachineStatus].flatMap((schema) =>
+      namesIn(schema as SchemaLike),
+    ),
+    ...[METADATA, EVENT, OWNER, RUNS].flatMap((names) => names.split(' ')),
+  ].filter((name) => !NEVER.has(name)),
+);
+
+/** Labels whose values are shown: what decides which host fits, and who owns what. */
+const LABEL = /^([a-z0-9-]+\.)*(kubernetes\.io|k8s\.io|beskar7\.io)\/[\w.-]+$/;
+/** A label's value that is a word and not a secret: short enough to be neither. */
+const WORD = /^[A-Za-z0-9._-]{0,63}$/;
+/** Annotations that hold JSON of ours. */
+const JSON_ANNOTATIONS = new Set([ANNOTATION_CLAIM, ANNOTATION_SERVER, ANNOTATION_HANDLED, ANNOTATION_PLAN]);
+const WORD_ANNOTATIONS = new Set([
+  ...[ANNOTATION_RETRY, ANNOTATION_ACCEPT_SERVER, ANNOTATION_PAUSED, ANNOTATION_MANAGED_BY],
+  ...[ANNOTATION_BLOCK_MOVE, ANNOTATION_DELETE_FOR_MOVE],
+]);
+
+/** A copy of an object, an event, or what a run carries, with what is known to be harmless and no more. */
 export function withoutSecrets(value: unknown): unknown {
+  return shown(value, isOurs(value));
+}
+
+/** `isOurs`: its messages are written by Beskar7, which cuts secrets out of what it quotes. */
+function shown(value: unknown, areMessagesOurs: boolean): unknown {
   if (typeof value === 'string') return cleanText(value);
-  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (Array.isArray(value)) return value.map((inner) => shown(inner, areMessagesOurs));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([field]) => !LEFT_OUT.has(field))
-      .map(([field, inner]) => [
-        field,
-        SECRET_FIELDS.test(field) && typeof inner === 'string' && inner !== '' ? REDACTED : withoutSecrets(inner),
-      ]),
+      .filter(([name]) => !NEVER.has(name))
+      .map(([name, inner]) => [knownName(name), fieldOf(name, inner, areMessagesOurs)]),
   );
 }
 
-/** The same for a history in the JSON form of protobuf: what payloads carry is cleaned too. The order of commands stays, so that it can be replayed. */
+function fieldOf(name: string, value: unknown, areMessagesOurs: boolean): unknown {
+  if (!SHOWN.has(name)) return isEmpty(value) ? value : REDACTED;
+  if (name === 'annotations') return mapOf(value, annotation);
+  if (name === 'labels' || name === 'matchLabels') return mapOf(value, label);
+  if (name === 'message' && !areMessagesOurs) return isEmpty(value) ? value : REDACTED;
+  if (name === 'configurationURL' && typeof value === 'string') return withoutPath(value);
+  return shown(value, areMessagesOurs);
+}
+
+/** A name that is not known may be a secret itself. */
+function knownName(name: string): string {
+  return SHOWN.has(name) || /^[A-Za-z][A-Za-z]{0,29}$/.test(name) ? name : REDACTED;
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === '' || typeof value === 'boolean';
+}
+
+function mapOf(value: unknown, clean: (name: string, text: string) => string): unknown {
+  if (typeof value !== 'object' || value === null) return REDACTED;
+  const entries = Object.entries(value).map(([name, text]) => [
+    cleanText(name),
+    typeof text === 'string' ? clean(name, text) : REDACTED,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function label(name: string, text: string): string {
+  return LABEL.test(name) && WORD.test(text) ? text : REDACTED;
+}
+
+function annotation(name: string, text: string): string {
+  if (WORD_ANNOTATIONS.has(name)) return /^[\w .:-]{0,128}$/.test(text) ? text : REDACTED;
+  if (!JSON_ANNOTATIONS.has(name)) return REDACTED;
+  const value = tryParseJson(text, JSON_BOUNDS.annotation);
+  return typeof value === 'object' && value !== null ? JSON.stringify(shown(value, true)) : REDACTED;
+}
+
+/** Objects of our kinds, and events of our reporter; what a run carries has no kind. */
+function isOurs(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  const { kind, involvedObject, source, reportingComponent } = value as Readonly<Record<string, unknown>>;
+  if (involvedObject !== undefined) {
+    const { component } = (source ?? {}) as { component?: unknown };
+    return [component, reportingComponent].includes('beskar7');
+  }
+  return kind === undefined || kind === 'PhysicalHost' || kind === 'Beskar7Machine';
+}
+
+/** Sentences of ours about an object, in any form: of texts what opens something is cut out. */
+export function cleanSentences(value: unknown): unknown {
+  if (typeof value === 'string') return cleanText(value);
+  if (Array.isArray(value)) return value.map(cleanSentences);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, cleanSentences(inner)]));
+}
+
+/** The same for a history in the JSON form of protobuf: of payloads the known fields are shown. The order of commands stays, so that it can be replayed. */
 export function historyWithoutSecrets(value: unknown): unknown {
   if (typeof value === 'string') return cleanText(value);
   if (Array.isArray(value)) return value.map(historyWithoutSecrets);
   if (typeof value !== 'object' || value === null) return value;
-  if (isPayload(value)) return { ...value, data: cleanPayload(value.data) };
+  if (isPayload(value)) return { ...value, data: cleanPayload(value) };
   return Object.fromEntries(Object.entries(value).map(([field, inner]) => [field, historyWithoutSecrets(inner)]));
 }
 
@@ -41,42 +174,22 @@ const JSON_PLAIN = Buffer.from('json/plain').toString('base64');
 
 function isPayload(value: object): value is Payload {
   const { metadata, data } = value as { metadata?: { encoding?: unknown }; data?: unknown };
-  return typeof data === 'string' && metadata?.encoding === JSON_PLAIN;
+  return typeof data === 'string' && typeof metadata?.encoding === 'string';
 }
 
-function cleanPayload(data: string): string {
-  try {
-    const cleaned = withoutSecrets(JSON.parse(Buffer.from(data, 'base64').toString('utf8')));
-    return Buffer.from(JSON.stringify(cleaned)).toString('base64');
-  } catch {
-    return data;
-  }
+function cleanPayload({ metadata, data }: Payload): string {
+  if (metadata.encoding !== JSON_PLAIN) return '';
+  const value = tryParseJson(Buffer.from(data, 'base64').toString('utf8'), JSON_BOUNDS.payload);
+  const clean = value === undefined ? REDACTED : withoutSecrets(value);
+  return Buffer.from(JSON.stringify(clean)).toString('base64');
 }
 
 function cleanText(text: string): string {
-  const json = cleanJson(text);
-  if (json !== undefined) return json;
-  return text
-    .replace(/https?:\/\/[^\s"'<>]+/gi, cleanUrl)
-    .replace(/\b(Bearer|Basic) [\w+/=.~-]{8,}/g, `$1 ${REDACTED}`)
-    .replace(/\b(beskar7\.(?:token|bearer|nonce)=)\S+/g, `$1${REDACTED}`)
-    .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, REDACTED);
+  return maskText(text.split('\n').map(visibleLine).join('\n'), REDACTED);
 }
 
-/** Annotations hold JSON. */
-function cleanJson(text: string): string | undefined {
-  if (!text.startsWith('{') && !text.startsWith('[')) return undefined;
-  try {
-    return JSON.stringify(withoutSecrets(JSON.parse(text)));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Who asks, the values of the query, and a boot nonce in the path. */
-function cleanUrl(url: string): string {
-  return url
-    .replace(/^(https?:\/\/)[^/?#]*@/i, `$1${REDACTED}@`)
-    .replace(/([?&;][^=&;#]*=)[^&;#]*/g, `$1${REDACTED}`)
-    .replace(/(\/api\/v1\/boot\/[^/?#]+\/[^/?#]+\/)[^/?#]+/, `$1${REDACTED}`);
+/** Where a configuration is fetched from; its path often holds what opens it. */
+function withoutPath(url: string): string {
+  const [, origin] = /^(https?:\/\/[^/?#@]+)(?:[/?#]|$)/.exec(url) ?? [];
+  return origin === undefined ? REDACTED : `${origin}/${REDACTED}`;
 }

@@ -1,3 +1,4 @@
+import { storedText } from '../untrusted/stored.ts';
 import type { Condition } from './schema.ts';
 
 /** What a writer says of one condition; times are added by `withCondition`. */
@@ -17,7 +18,7 @@ export function findCondition(conditions: readonly Condition[] | undefined, type
 
 /** Whether the condition says that already. */
 export function isSaid(current: Condition | undefined, { status, reason, message }: ConditionPatch): boolean {
-  return current?.status === status && current.reason === reason && current.message === message;
+  return current?.status === status && current.reason === reason && current.message === storedText(message);
 }
 
 /**
@@ -34,7 +35,7 @@ export function condition(
     type: patch.type,
     status: patch.status,
     reason: patch.reason,
-    message: patch.message.slice(0, 32768),
+    message: storedText(patch.message).slice(0, 32768),
     lastTransitionTime: current?.status === patch.status ? current.lastTransitionTime : seconds(now),
     ...(generation === undefined ? {} : { observedGeneration: generation }),
   };

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, BlockList } from 'node:net';
 import { limitConnections, type ConnectionLimits } from './connections.ts';
@@ -41,6 +41,7 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
   const { timeouts, address } = options;
   const server = createServerOf((request, response) => {
     request.url = pathOf(request.url);
+    cutSlowReader(response, timeouts.requestMs);
     handler(request, response);
   }, options);
   limitConnections(server, options.connections, options);
@@ -49,6 +50,15 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
   await open(server, options);
   const { port } = server.address() as AddressInfo;
   return { address: { host: address.host, port }, stop: () => close(server, timeouts.stopMs) };
+}
+
+/** An answer that is all there has to be taken within `ms`: a reader of one byte at a time holds what is not read in memory. */
+function cutSlowReader(response: ServerResponse, ms: number): void {
+  response.once('prefinish', () => {
+    if (response.writableFinished) return;
+    const timer = setTimeout(() => response.destroy(), ms);
+    response.once('finish', () => clearTimeout(timer)).once('close', () => clearTimeout(timer));
+  });
 }
 
 /** A target may be a whole URL (RFC 9112 §3.2.2); one that cannot be read names nothing. */

@@ -1,3 +1,4 @@
+import { storedText } from '../untrusted/stored.ts';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
@@ -52,7 +53,7 @@ export class EventRecorder {
   /** Tells an event about an object: `reason` is CamelCase for programs, `message` for people. Never throws. */
   event(object: Identified, type: 'Normal' | 'Warning', reason: string, message: string): void {
     try {
-      this.#record(object, type, reason, message.slice(0, MAX_MESSAGE));
+      this.#record(object, type, reason, storedText(message).slice(0, MAX_MESSAGE));
     } catch (error) {
       this.#complain(error, reason);
     }

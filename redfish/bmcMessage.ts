@@ -1,3 +1,4 @@
+import { maskSecrets } from '../untrusted/secrets.ts';
 import { field, listOf, objectOf, textOf, type JsonObject } from './json.ts';
 
 /** What a BMC said in an error body, for people and for decisions. */
@@ -57,17 +58,9 @@ export function saysBusy(messageIds: readonly string[]): boolean {
   return messageIds.some((id) => BUSY_IDS.test(id));
 }
 
-/** Makes a function that replaces each of the secrets, also in its Base64 and percent-encoded forms, by `***`. */
+/** Makes a function that replaces each of the secrets, in any of its forms, by `***`. */
 export function redactor(secrets: () => readonly string[]): (text: string) => string {
-  return (text) => {
-    let clean = text;
-    for (const secret of secrets()) {
-      for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]) {
-        if (form !== '') clean = clean.replaceAll(form, '***');
-      }
-    }
-    return clean;
-  };
+  return (text) => maskSecrets(text, secrets());
 }
 
 function extendedInfo(value: unknown): readonly unknown[] {

@@ -23,6 +23,8 @@ export interface RedfishConnectionOptions extends TlsOptions {
   credentialsVersion?: string;
   /** Which member of the Systems collection; needed when there are several. */
   systemID?: string;
+  /** Whose connection it is: only the same owner's newer credentials take the place of what a pool keeps. */
+  owner?: string;
   /** User-Agent of requests that change nothing; default `beskar7`. */
   userAgent?: string;
   /** Hard deadline of each HTTP call from its write on, body included; default 60 000, which is also the most (D of rule 2). */
@@ -123,7 +125,7 @@ export function checkConnection(options: RedfishConnectionOptions): ConnectionCo
 export function connectionIdentity(options: RedfishConnectionOptions): { who: string; secretHash: string } {
   const hash = (parts: readonly unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex');
   return {
-    who: JSON.stringify([options.address, options.username, options.systemID ?? null]),
+    who: JSON.stringify([options.owner ?? null, options.address, options.username, options.systemID ?? null]),
     secretHash: hash([
       options.password,
       options.insecureSkipVerify ?? false,

@@ -1,4 +1,5 @@
 import { Authentication, noRefusals, type Means } from './authentication.ts';
+import { visibleLine } from '../untrusted/text.ts';
 import { redactor } from './bmcMessage.ts';
 import type { ConnectionConfig } from './connectionOptions.ts';
 import { growingPauseMs, pause, requestedPauseMs } from './delay.ts';
@@ -53,6 +54,9 @@ interface Sending {
   readonly mutate?: MutateOptions;
 }
 
+/** Of a path in messages; a BMC chooses its links. */
+const MAX_PATH = 256;
+
 /** Talks to one BMC as one user: the lock, authentication, redirects, `Accept-Encoding`, and retries of reads. */
 export class Conversation implements Reader {
   readonly config: ConnectionConfig;
@@ -80,7 +84,7 @@ export class Conversation implements Reader {
 
   /** Names a request in messages. */
   what(request: { method: string; path: string }): string {
-    return `${request.method} ${request.path} at ${this.config.host}`;
+    return `${request.method} ${visibleLine(this.redact(request.path)).slice(0, MAX_PATH)} at ${this.config.host}`;
   }
 
   /** The path of a link of this BMC. Throws `Protocol` when it names another host. */
@@ -271,8 +275,9 @@ export class Conversation implements Reader {
     const { signal, beforeWrite } = sending;
     const limits = { timeoutMs: Math.min(remainingMs, callTimeoutMs), signal, beforeWrite };
     const send = () => this.#transport.exchange(wire, limits, this.what(request));
-    const exchange = () => observed(this.config.observe, request, send);
-    return parseReply(await traced({ method, path, host: this.config.host }, exchange));
+    const exchange = () => observed(this.config.observe, { method, path: this.redact(path) }, send);
+    const shown = { method, path: this.redact(path), host: this.config.host };
+    return parseReply(await traced(shown, exchange), this.#authentication.secrets);
   }
 
   /** How long to wait before the same is tried again; undefined when it must not be. */

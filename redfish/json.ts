@@ -1,10 +1,10 @@
 import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
+import { visibleLine } from '../untrusted/text.ts';
 
 /** A JSON object of a BMC. Any field may be missing, null or of another type than the schema says. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 const MAX_TEXT_LENGTH = 256;
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /** `value` when it is a JSON object, else undefined. */
 export function objectOf(value: unknown): JsonObject | undefined {
@@ -25,9 +25,7 @@ export function field(value: unknown, ...keys: readonly string[]): unknown {
 /** `value` as one line of at most `maxLength` characters without control characters; undefined when it is no text or blank. */
 export function textOf(value: unknown, maxLength = MAX_TEXT_LENGTH): string | undefined {
   if (typeof value !== 'string') return undefined;
-  const line = value
-    .slice(0, maxLength * 4)
-    .replace(CONTROL, ' ')
+  const line = visibleLine(value.slice(0, maxLength * 4))
     .trim()
     .slice(0, maxLength);
   return line === '' ? undefined : line;

@@ -26,8 +26,8 @@ const DEFAULT_MAX_CLIENTS = 4096;
 const DEFAULT_IDLE_CLOSE_MS = 10 * 60_000;
 
 /**
- * One client per address, user and system, so that connections, sessions and what was learned about a BMC are used again. Other
- * credentials or TLS settings make a new client, and the old one is logged out.
+ * One client per owner, address, user and system, so that connections, sessions and what was learned about a BMC are used again.
+ * Other credentials or TLS settings of the same owner make a new client, and the old one is logged out.
  */
 export class RedfishPool {
   readonly #maxClients: number;

@@ -1,4 +1,5 @@
 import { readBmcMessage, saysBusy } from './bmcMessage.ts';
+import { maskDocument } from '../untrusted/secrets.ts';
 import { retryAfterMs } from './delay.ts';
 import { RedfishError, type RedfishErrorKind } from './error.ts';
 import type { WireReply } from './exchange.ts';
@@ -22,10 +23,54 @@ export interface Resource {
   readonly readAtMs: number;
 }
 
-/** Parses a wire reply; never throws. */
-export function parseReply(wire: WireReply): Reply {
-  return { status: wire.status, headers: wire.headers, json: wire.body === '' ? undefined : parseObject(wire.body) };
+/**
+ * Parses a wire reply; never throws. A BMC that repeats the credentials (as its model, a serial number, a message) is not heard: they
+ * are cut out before anything is read of it.
+ */
+export function parseReply(wire: WireReply, secrets: readonly string[]): Reply {
+  const json = wire.body === '' ? undefined : parseObject(wire.body);
+  return {
+    status: wire.status,
+    headers: wire.headers,
+    json: json && maskDocument(json, secrets, { isKept: isProtocol }),
+  };
 }
+
+/** What is compared or followed and not shown as it is: a password of the same letters must not hide that a server is on. */
+function isProtocol(text: string): boolean {
+  return text.startsWith('/') || PROTOCOL_WORDS.has(text);
+}
+
+/** Values of DSP0268 that decide. */
+const PROTOCOL_WORDS: ReadonlySet<string> = new Set([
+  ...['On', 'Off', 'PoweringOn', 'PoweringOff', 'Paused', 'ForceOn', 'ForceOff', 'GracefulShutdown', 'GracefulRestart'],
+  ...[
+    'ForceRestart',
+    'PowerCycle',
+    'FullPowerCycle',
+    'PushPowerButton',
+    'Nmi',
+    'None',
+    'Pxe',
+    'UefiHttp',
+    'UefiTarget',
+  ],
+  ...[
+    'Once',
+    'Continuous',
+    'Disabled',
+    'Enabled',
+    'UEFI',
+    'Legacy',
+    'Hdd',
+    'Usb',
+    'BiosSetup',
+    'UefiShell',
+    'Utilities',
+  ],
+  ...['PowerState', 'Boot', 'Actions', 'Members', 'Target', 'target', 'Status', 'Health', 'TaskState', 'TaskStatus'],
+  ...['New', 'Starting', 'Running', 'Completed', 'Exception', 'Cancelled', 'Killed', 'Critical', 'Warning', 'Systems'],
+]);
 
 /** Whether the status is a 2xx. For a change, it only means that it was accepted. */
 export function isSuccess(reply: Reply): boolean {

@@ -1,3 +1,4 @@
+import { visibleLine } from '../untrusted/text.ts';
 import { decodeSegment } from './connectionOptions.ts';
 import type { Conversation, Reader, ReadOptions } from './conversation.ts';
 import { RedfishError } from './error.ts';
@@ -146,7 +147,7 @@ export class SystemReader {
   #choose(members: readonly string[]): string {
     const { config } = this.#conversation;
     const { systemID } = config;
-    const ids = members.map(idOf).join(', ');
+    const ids = shownIds(members.map((path) => this.#conversation.redact(idOf(path))));
     if (members.length === 0) {
       throw new RedfishError('SystemNotFound', `the BMC ${config.host} lists no system yet`, { retryable: true });
     }
@@ -223,6 +224,18 @@ function expandQueryOf(root: JsonObject): string | undefined {
 function bootTargetsOf(json: JsonObject): readonly string[] | undefined {
   if (linkOf(field(json, '@Redfish.Settings', 'SettingsObject')) !== undefined) return undefined;
   return textsOf(field(json, 'Boot', 'BootSourceOverrideTarget@Redfish.AllowableValues'));
+}
+
+const MAX_IDS = 8;
+const MAX_ID = 64;
+
+/** Ids for a message: a BMC may list thousands, each as long as it likes. */
+function shownIds(ids: readonly string[]): string {
+  const shown = ids.slice(0, MAX_IDS).map((id) => {
+    const line = visibleLine(id);
+    return line.length > MAX_ID ? `${line.slice(0, MAX_ID)}…` : line;
+  });
+  return ids.length > MAX_IDS ? `${shown.join(', ')} and ${ids.length - MAX_IDS} more` : shown.join(', ');
 }
 
 /** The path's last segment, slashes at the end aside. */

@@ -1,3 +1,5 @@
+import { maskText } from '../untrusted/secrets.ts';
+import { visibleJson } from '../untrusted/text.ts';
 import pino, { type Logger, type LoggerOptions } from 'pino';
 
 /** Anything that could hold a secret is cut out, whatever its depth of nesting in the fields that we log. */
@@ -35,6 +37,8 @@ export function lineOptions({ level, more }: LineOptions): LoggerOptions {
     // Temporal's SDK says `error` where pino says `err`.
     serializers: { err: (error: unknown) => errorFields(error), error: (error: unknown) => errorFields(error) },
     redact: { paths, censor: '[secret]' },
+    // Whatever a BMC, a server or a person has made stand in a message.
+    hooks: { streamWrite: (line) => visibleJson(maskText(line, '[secret]')) },
     ...(more === undefined ? {} : { mixin: more as (fields: object) => object }),
   };
 }

@@ -1,4 +1,3 @@
-import { decode } from '@temporalio/common/lib/encoding.js';
 import {
   defaultPayloadConverter,
   type Payload,
@@ -6,7 +5,7 @@ import {
   type SerializationContext,
 } from '@temporalio/common';
 
-import { checkJson, JSON_BOUNDS, JsonRefused } from '../untrusted/json.ts';
+import { JSON_BOUNDS, JsonRefused, parseJson } from '../untrusted/json.ts';
 
 /** Stands where a payload cannot be decoded: of an encoding that is not known here, encrypted, or broken. */
 export class UnreadablePayload {
@@ -30,7 +29,7 @@ export const payloadConverter: PayloadConverter = {
     const encoding = encodingOf(payload);
     try {
       // Whoever may write to the Temporal namespace sends up to 2 MiB: a deep one would hold the worker's thread for seconds.
-      if (encoding === 'json/plain' && payload.data) checkJson(decode(payload.data), JSON_BOUNDS.payload);
+      if (encoding === 'json/plain' && payload.data) return jsonIn(payload.data) as T;
       return defaultPayloadConverter.fromPayload<T>(payload, context);
     } catch (error) {
       const why = error instanceof JsonRefused && error.kind === 'too large' ? error.message : `encoding ${encoding}`;
@@ -39,6 +38,12 @@ export const payloadConverter: PayloadConverter = {
     }
   },
 };
+
+function jsonIn(data: Uint8Array): unknown {
+  const { maxLength } = JSON_BOUNDS.payload;
+  if (data.length > maxLength) throw new JsonRefused('too large', `it has more than ${maxLength} bytes`);
+  return parseJson(new TextDecoder().decode(data), JSON_BOUNDS.payload);
+}
 
 const MAX_ENCODING = 40;
 

@@ -30,6 +30,8 @@ export async function connectBmc(
   const password = oneLine(requireKey(secret.data, 'password', credentials), 'password', credentials);
   const caBundle = caSecret && requireKey(caSecret.data, 'ca.crt', `${namespace}/${ca}`);
   return deps.redfish.get({
+    // Two hosts with one address and user do not close each other's connections.
+    owner: `${namespace}/${host.metadata.name}`,
     address: connection.address,
     username,
     password,

@@ -1,3 +1,5 @@
+import { visibleLine } from '../../untrusted/text.ts';
+
 /** Most problems that are listed one by one. */
 const MAX_LISTED = 100;
 const MAX_SHOWN = 40;
@@ -29,8 +31,5 @@ export function show(value: unknown): string {
 
 /** A text as it may be stored and printed: firmware writes NULs, control characters and runs of spaces into its names. */
 export function cleanText(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ')
-    .trim();
+  return visibleLine(text).replace(/\s+/g, ' ').trim();
 }

@@ -6,6 +6,7 @@ import { MACHINE_REASONS } from '../../crds/reasons.ts';
 import { memoryOf } from '../../model/requirements.ts';
 import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../../http/body.ts';
 import { inspectionClosed, inspectionOf } from '../claimWindow.ts';
+import { maskDocument } from '../../untrusted/secrets.ts';
 import { badRequest } from '../../http/errors.ts';
 import { tooManyRefused, unauthorized } from '../errors.ts';
 import { accept, noteClaim, type ExchangeState } from '../exchange.ts';
@@ -103,8 +104,9 @@ function readReport(
 ): InspectionReport {
   const waitMs = parts.refusedReports.take(claim.id);
   if (waitMs > 0) throw tooManyRefused(waitMs);
-  const json = parseJson(withoutBearer(bytes, bearer));
-  const result = json.kind === 'bad' ? { kind: 'bad' as const, problems: [json.why] } : parseReport(json.value);
+  const json = parseJson(bytes);
+  const result =
+    json.kind === 'bad' ? { kind: 'bad' as const, problems: [json.why] } : parseReport(known(json.value, bearer));
   if (result.kind === 'report') {
     parts.refusedReports.giveBack(claim.id);
     return result.report;
@@ -118,8 +120,10 @@ function readReport(
   throw badRequest('invalid report', result.problems);
 }
 
-/** A report is stored where many may read: the bearer, should a server put it in (with its kernel command line, say), is cut out. */
-function withoutBearer(bytes: Buffer, bearer: string | undefined): Buffer {
-  if (bearer === undefined || !bytes.includes(bearer)) return bytes;
-  return Buffer.from(bytes.toString('latin1').replaceAll(bearer, CUT), 'latin1');
+/**
+ * A report is stored where many may read: the bearer, should a server put it in (with its kernel command line, say), is cut out. After
+ * parsing, so that no escape hides it.
+ */
+function known(report: unknown, bearer: string | undefined): unknown {
+  return bearer === undefined ? report : maskDocument(report, [bearer], { mask: CUT });
 }

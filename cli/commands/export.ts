@@ -5,11 +5,12 @@ import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { explainMachine, type Explanation } from '../../view/explain.ts';
 import { timelineOf } from '../../view/timeline.ts';
 import type { Step } from '../../web/shared/api.ts';
+import { visibleJson } from '../../untrusted/text.ts';
 import { workflowId } from '../../contracts/names.ts';
 import { eventsOf, hostOf, ownerOf, progressOf } from '../around.ts';
 import { CliError, endOf, EXIT } from '../exit.ts';
 import { tidied } from '../output.ts';
-import { historyWithoutSecrets, withoutSecrets } from '../redact.ts';
+import { cleanSentences, historyWithoutSecrets, withoutSecrets } from '../redact.ts';
 import { nameOf, read } from '../references.ts';
 import { describe, runsOf, wholeHistory, type Run } from '../runs.ts';
 import type { Session, Temporal } from '../session.ts';
@@ -65,7 +66,7 @@ export async function exportMachine(session: Session, text: string, flags: Expor
     version: 1,
     exportedAt: new Date(session.io.nowMs()).toISOString(),
     replay: 'In a checkout of Beskar7: node tools/commands/replay.ts <this file>',
-    explanation: withoutSecrets(explainMachine(machine, around)) as Explanation,
+    explanation: cleanSentences(explainMachine(machine, around)) as Explanation,
     resources: [
       tidied(MACHINES, machine),
       ...(host === undefined ? [] : [tidied(HOSTS, host)]),
@@ -75,7 +76,7 @@ export async function exportMachine(session: Session, text: string, flags: Expor
     runs: runs.value ?? [],
     missing,
   };
-  const json = `${JSON.stringify(content, undefined, 2)}\n`;
+  const json = visibleJson(`${JSON.stringify(content, undefined, 2)}\n`);
   for (const line of missing) session.io.tell(`note: not in it: ${line}`);
   if (flags.file === '-') return session.io.out(json);
   const file = flags.file ?? `${name}.beskar7-export.json`;
@@ -109,7 +110,7 @@ async function runsAround(
   const found: Export['runs'][number][] = [];
   for (const { pending, ...run } of runs) {
     const history = await wholeHistory(temporal, run);
-    const steps = timelineOf(history, pending).map((step) => withoutSecrets(step) as Step);
+    const steps = timelineOf(history, pending).map((step) => cleanSentences(step) as Step);
     const json: unknown = JSON.parse(historyToJSON(history as Parameters<typeof historyToJSON>[0]));
     found.push({ ...run, steps, history: historyWithoutSecrets(json) });
   }

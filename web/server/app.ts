@@ -5,6 +5,7 @@ import { ApiError } from '../../http/errors.ts';
 import { sourceOf } from '../../http/source.ts';
 import { KubeError } from '../../kube/error.ts';
 import { JSON_BOUNDS } from '../../untrusted/json.ts';
+import { visibleDocument } from '../../untrusted/text.ts';
 import type { ObjectName, Session as SessionAnswer } from '../shared/api.ts';
 import type { Visitor } from './access.ts';
 import { WebError } from './errors.ts';
@@ -142,11 +143,11 @@ function routesOf(parts: WebParts): Router<State> {
   });
   router.get('/failures', async (ctx) => {
     const visitor = await visitorOf(parts, ctx);
-    ctx.body = await board.of((await access.scope(visitor, feed)).sees);
+    ctx.body = visibleDocument(await board.of((await access.scope(visitor, feed)).sees));
   });
   for (const kind of ['hosts', 'machines'] as const)
     router.get(`/${kind}/:namespace/:name`, async (ctx) => {
-      ctx.body = await readers[kind](await visitorOf(parts, ctx), nameOf(ctx.params));
+      ctx.body = visibleDocument(await readers[kind](await visitorOf(parts, ctx), nameOf(ctx.params)));
     });
   const post = (path: string, act: (visitor: Visitor, at: ObjectName, reason: string) => Promise<object>) =>
     router.post(path, async (ctx) => {
@@ -226,7 +227,7 @@ async function openStream(parts: WebParts, ctx: Exchange, visitor: Visitor): Pro
   const { access, feed, streams, stopping, timing, guard } = parts;
   // Refused in words while that is still possible.
   await access.scope(visitor, feed);
-  const who = visitor.kind === 'user' ? visitor.session.id : ctx.state.source;
+  const who = visitor.kind === 'user' ? `user ${visitor.session.identity.username}` : ctx.state.source;
   const open = streams.get(who) ?? 0;
   const all = [...streams.values()].reduce((sum, count) => sum + count, 0);
   if (all >= MAX_STREAMS || open >= MAX_STREAMS_OF_ONE)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import { visibleDocument } from '../../untrusted/text.ts';
 import type { MachinePhase } from '../shared/api.ts';
 import type { WebDependencies } from './dependencies.ts';
 import { hostRow, machineRow } from './rows.ts';
@@ -50,11 +51,11 @@ export class FleetFeed {
 
   constructor({ hosts, machines }: Pick<WebDependencies, 'hosts' | 'machines'>, journalSize = DEFAULT_JOURNAL) {
     this.#journal = new Array<Entry | undefined>(journalSize).fill(undefined);
-    for (const host of hosts.list()) this.#put('hosts', host, JSON.stringify(hostRow(host)));
+    for (const host of hosts.list()) this.#put('hosts', host, JSON.stringify(visibleDocument(hostRow(host))));
     for (const machine of machines.list()) this.#put('machines', machine, this.#machineJson(machine, false));
     this.#ends = [
       hosts.onChange(({ type, object }) => {
-        this.#put('hosts', object, type === 'deleted' ? undefined : JSON.stringify(hostRow(object)));
+        this.#put('hosts', object, type === 'deleted' ? undefined : JSON.stringify(visibleDocument(hostRow(object))));
       }),
       machines.onChange(({ type, object }) => {
         this.#put('machines', object, type === 'deleted' ? undefined : this.#machineJson(object, true));
@@ -203,7 +204,7 @@ export class FleetFeed {
     const isSame = known?.phase === row.phase;
     const since = isSame ? known.since : known !== undefined && isLive ? new Date().toISOString() : row.since;
     if (!isSame) this.#phases.set(key, { phase: row.phase, since });
-    return JSON.stringify({ ...row, since });
+    return JSON.stringify(visibleDocument({ ...row, since }));
   }
 
   #isLatest(entry: Entry): boolean {

@@ -3,6 +3,8 @@ import type { WebKube } from './dependencies.ts';
 import { identityOf, type Identity } from './reviews.ts';
 
 const MAX_SESSIONS = 1000;
+/** Of one person: an older one of theirs makes room, and never one of others. */
+const MAX_OF_ONE = 20;
 const LONGEST_MS = 12 * 3_600_000;
 const IDLE_MS = 3_600_000;
 
@@ -64,6 +66,8 @@ export class Sessions {
       checking: undefined,
     };
     this.#sweep();
+    const own = [...this.#kept.values()].filter((kept) => kept.identity.username === identity.username);
+    for (const oldest of own.slice(0, Math.max(0, own.length - MAX_OF_ONE + 1))) this.end(oldest.id);
     for (const oldest of this.#kept.keys()) {
       if (this.#kept.size < MAX_SESSIONS) break;
       this.end(oldest);

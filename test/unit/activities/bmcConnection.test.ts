@@ -55,6 +55,7 @@ test('what the host says of its connection reaches the client, bounded', async (
   };
   expect(await optionsOf('x', connection)).toMatchObject(wanted);
   expect(await optionsOf('x')).toEqual({
+    owner: 'ns/h',
     address: 'https://bmc',
     username: 'root',
     password: 'x',

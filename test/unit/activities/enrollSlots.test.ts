@@ -6,7 +6,11 @@ test('a tenant with 600 hosts whose BMCs hang leaves slots for the enrolments of
   const slots = new EnrollSlots(500);
   const ends: (() => void)[] = [];
   const hang = () => new Promise<void>((resolve) => ends.push(resolve));
-  const enroll = (namespace: string) => slots.use(namespace, hang).then(() => 'done', () => 'refused');
+  const enroll = (namespace: string) =>
+    slots.use(namespace, hang).then(
+      () => 'done',
+      () => 'refused',
+    );
   const tenant = Array.from({ length: 600 }, () => enroll('tenant'));
   expect(ends).toHaveLength(250);
   const others = Array.from({ length: 5 }, (_, at) => Array.from({ length: 50 }, () => enroll(`other-${at}`))).flat();

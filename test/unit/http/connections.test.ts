@@ -1,8 +1,10 @@
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BlockList, connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { listen } from '../../../http/listener.ts';
 import { budgetOf } from '../../../http/source.ts';
 import { makeAuthority, makeServing } from '../../../webhooks/certificates.ts';
 import { closeRaw, raw } from '../api/raw.ts';
@@ -84,6 +86,27 @@ describe('slow readers', () => {
     socket.pause();
     await scene.until(() => scene?.logs.some(({ message }) => message === 'an answer was cut short') === true);
     await rm(folder, { recursive: true });
+  });
+});
+
+describe('a reader that takes its time', () => {
+  test('never stops, and takes too long for an answer that is all there: cut off', async () => {
+    const timeouts = { ...FAST, requestMs: 1_000 };
+    const logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+    const big = Buffer.alloc(64 * 2 ** 20);
+    const listener = await listen((_request, response) => void response.end(big), {
+      ...{ flag: 'test', address: { host: '127.0.0.1', port: 0 }, timeouts, logger, trusted: new BlockList() },
+      connections: { max: 10, maxPerSource: 10 },
+    });
+    const socket = connect(listener.address.port, '127.0.0.1');
+    socket.on('error', () => undefined).write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    let taken = 0;
+    const slowly = setInterval(() => (taken += (socket.read(65_536) as Buffer | null)?.length ?? 0), 20);
+    socket.on('readable', () => undefined);
+    await new Promise((resolve) => socket.once('close', resolve));
+    clearInterval(slowly);
+    expect(taken).toBeLessThan(big.length);
+    await listener.stop();
   });
 });
 

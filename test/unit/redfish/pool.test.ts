@@ -146,6 +146,18 @@ describe('the pool', () => {
     await pool.closeAll();
   });
 
+  test('two hosts with one address and user, and other passwords: neither closes the connection of the other', async () => {
+    const bmc = await fakeBmc();
+    const pool = new RedfishPool();
+    const of = (owner: string, password = PASSWORD) => pool.get({ ...connection(bmc.address, password), owner });
+    const real = of('victim/h');
+    await real.getPowerState();
+    for (let at = 0; at < 5; at += 1) await failureOf(of('tenant/h', `wrong-${at}`).getPowerState());
+    expect(of('victim/h')).toBe(real);
+    await expect(real.getPowerState()).resolves.toBe('Off');
+    await pool.closeAll();
+  });
+
   test('is bounded: the one that was used longest ago goes', async () => {
     const bmc = await fakeBmc();
     const pool = new RedfishPool({ maxClients: 2 });

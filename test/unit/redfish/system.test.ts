@@ -30,6 +30,18 @@ describe('which system', () => {
     expect(String(failure)).toContain('has no system "2" but 1');
   });
 
+  test.each([undefined, 'there-is-none'])(
+    'thousands of systems with endless names: the message stays short (systemID %s)',
+    async (systemID) => {
+      const odd = `/redfish/v1/Systems/${'x'.repeat(3000)}%E2%80%AE%1B[2J`;
+      const bmc = await fakeBmc((it) => (it.members = Array.from({ length: 500 }, (_, at) => `${odd}${at}`)));
+      const failure = await failureOf(clientOf(bmc, systemID === undefined ? {} : { systemID }).getPowerState());
+      expect(String(failure).length).toBeLessThan(1000);
+      expect(String(failure)).toMatch(/and 492 more/);
+      expect(String(failure)).not.toMatch(/[\p{C}]/u);
+    },
+  );
+
   test('none, and no Systems at all', async () => {
     const none = await fakeBmc((it) => (it.members = []));
     expect(await failureOf(clientOf(none).getPowerState())).toMatchObject({ kind: 'SystemNotFound', retryable: true });

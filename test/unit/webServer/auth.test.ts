@@ -130,7 +130,8 @@ describe('a session', () => {
 
   const sessions = () => {
     let now = 0;
-    const users = new Map([['t', 'alice']]);
+    const many = Array.from({ length: 60 }, (_, at) => [`t-${at}`, `user-${at}`] as const);
+    const users = new Map([['t', 'alice'], ...many]);
     const create = (_resource: unknown, { spec }: { spec: { token: string } }) => {
       const username = users.get(spec.token);
       return Promise.resolve({ status: username ? { authenticated: true, user: { username } } : {} });
@@ -170,13 +171,25 @@ describe('a session', () => {
 
   test('there are a thousand at most: the one unused for longest makes room', async () => {
     const { all } = sessions();
-    const first = await all.begin('t');
-    const second = await all.begin('t');
+    const tokens = Array.from({ length: 60 }, (_, at) => `t-${at}`);
+    const first = await all.begin(tokens[0] ?? '');
+    const second = await all.begin(tokens[1] ?? '');
     await all.find(first?.id);
-    for (let count = 2; count < 1001; count += 1) await all.begin('t');
+    for (let count = 2; count < 1001; count += 1) await all.begin(tokens[2 + (count % 58)] ?? '');
     expect(all.size).toBe(1000);
     expect(await all.find(second?.id)).toBeUndefined();
     expect(await all.find(first?.id)).toBe(first);
+  });
+  test('whoever logs in again and again ends sessions of their own, and none of others', async () => {
+    const { all } = sessions();
+    const [ann, bob] = ['t-0', 't-1'];
+    const kept = await all.begin(bob);
+    const mine: (string | undefined)[] = [];
+    for (let count = 0; count < 1500; count += 1) mine.push((await all.begin(ann))?.id);
+    expect(all.size).toBe(21);
+    expect(await all.find(kept?.id)).toBe(kept);
+    expect(await all.find(mine.at(-1))).toBeDefined();
+    expect(await all.find(mine[0])).toBeUndefined();
   });
 });
 
@@ -283,12 +296,15 @@ describe('what else is refused', () => {
     expect(script.headers.get('cache-control')).toContain('immutable');
   });
 
-  test('more than twenty streams of one session', async () => {
+  test('more than twenty streams of one person, by any number of log-ins', async () => {
     await scene.start();
     const client = await scene.loggedIn(scene.user('alice', ...ALL));
-    const streams = Array.from({ length: 20 }, () => client.events());
+    const again = await scene.loggedIn(scene.user('alice', ...ALL));
+    const streams = Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? client : again).events());
     for (const stream of streams) expect((await stream.next()).value).toMatchObject({ event: 'snapshot' });
-    await expect(client.fleet()).rejects.toThrow(/503.*Too many pages/);
+    for (const one of [client, again]) await expect(one.fleet()).rejects.toThrow(/503.*Too many pages/);
+    const bob = await scene.loggedIn(scene.user('bob', ...ALL));
+    await expect(bob.fleet()).resolves.toBeDefined();
     for (const stream of streams) await stream.return(undefined);
   });
 });

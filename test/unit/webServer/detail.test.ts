@@ -97,6 +97,23 @@ test('a machine whose status names a host of others shows nothing of that host: 
   }
 });
 
+test('no text of a host or machine turns the page around: unseen characters are replaced', async () => {
+  const hostile = 'a\u202eb\u009b31m\u200bc';
+  scene.hosts.put(
+    host('rack1-01', {
+      metadata: {
+        name: 'rack1-01',
+        annotations: { 'beskar7.io/unschedulable': hostile },
+        labels: { [hostile]: hostile },
+      },
+      status: { hardware: { model: hostile, manufacturer: hostile } },
+    }),
+  );
+  const { body } = await client.get<HostDetail>('api/hosts/default/rack1-01');
+  expect(JSON.stringify(body)).toContain('a\ufffdb');
+  expect(JSON.stringify(body)).not.toMatch(/(?!\n)[\p{C}]/u);
+});
+
 test('a machine shows its steps and what it waits for; without Temporal it says so, and shows the rest', async () => {
   scene.machines.put(machine('worker-1', 'Inspecting'));
   const step = {
