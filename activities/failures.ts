@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { KubeError } from '../kube/error.ts';
 import { RedfishError } from '../redfish/index.ts';
+import { storedText } from '../untrusted/stored.ts';
 
 /** How an activity can fail, as workflows see it: `ApplicationFailure.type`. A closed union. */
 export type FailureType =
@@ -28,14 +29,19 @@ export type FailureType =
   /** The worker is being shut down; another one goes on. */
   | 'WorkerShutdown';
 
+/** Its message goes into a history, where whoever may read Temporal reads it. */
+function failureOf(options: Parameters<typeof ApplicationFailure.create>[0] & { readonly message: string }) {
+  return ApplicationFailure.create({ ...options, message: storedText(options.message) });
+}
+
 /** The run no longer owns the host. It ends, and compensates nothing (rule 2). */
 export function claimLost(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: 'ClaimLost' satisfies FailureType, nonRetryable: true });
+  return failureOf({ message, type: 'ClaimLost' satisfies FailureType, nonRetryable: true });
 }
 
 /** Something changed under the activity's hands: Temporal repeats it, and it decides anew. */
 export function retryable(message: string): ApplicationFailure {
-  return ApplicationFailure.create({ message, type: 'Superseded' satisfies FailureType });
+  return failureOf({ message, type: 'Superseded' satisfies FailureType });
 }
 
 /** Detail of the failure (or of the cancellation) of an activity that gave up a request which changes something, or its task, under way. */
@@ -47,13 +53,13 @@ export interface Landing {
 export function bmcFailure(message: string, kind: string, landing?: Landing): ApplicationFailure {
   const isOfCredentials = kind === 'Unauthorized' || kind === 'PasswordChangeRequired' || kind.startsWith('Secret');
   const type: FailureType = isOfCredentials ? 'BmcCredentials' : 'BmcFailure';
-  return ApplicationFailure.create({ message, type, details: [{ kind, ...landing }] });
+  return failureOf({ message, type, details: [{ kind, ...landing }] });
 }
 
 /** The server is not the host's own, or not its alone; nothing was sent. */
 export function differentServer(message: string, kind: 'DifferentServer' | 'DuplicateServer'): ApplicationFailure {
   const type: FailureType = 'DifferentServer';
-  return ApplicationFailure.create({ message, type, details: [{ kind }] });
+  return failureOf({ message, type, details: [{ kind }] });
 }
 
 export function isDifferentServer(error: unknown): error is ApplicationFailure {

@@ -59,6 +59,7 @@ export function maskDocument<T>(value: T, secrets: readonly string[], options: M
  * Quotes stay where they are, so that JSON stays JSON. Each pattern has a bound: the text may be made to take long.
  */
 export function maskText(text: string, mask = MASK): string {
+  if (!SUSPECT.test(text)) return text;
   return text
     .replace(
       /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----END )[^"])*(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?/g,
@@ -75,6 +76,9 @@ export function maskText(text: string, mask = MASK): string {
     .replace(/\b(beskar7\.(?:token|bearer|nonce)=)\S+/g, `$1${mask}`)
     .replace(NAMED_SECRET, `$1${mask}`);
 }
+
+/** Without one of these there is nothing to be taken out: most texts are names and numbers. */
+const SUSPECT = /:\/\/|[=:]|eyJ|bearer|basic|PRIVATE KEY|\/boot\//i;
 
 /** A URL without what stands in its query and its fragment. */
 function placeOf(url: string, mask: string): string {

@@ -1,3 +1,4 @@
+import { maskText } from '../../untrusted/secrets.ts';
 import { visibleLine } from '../../untrusted/text.ts';
 
 /** Most problems that are listed one by one. */
@@ -29,7 +30,7 @@ export function show(value: unknown): string {
   return `"${text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…`.toWellFormed() : text}"`;
 }
 
-/** A text as it may be stored and printed: firmware writes NULs, control characters and runs of spaces into its names. */
+/** A text as it may be stored and printed: firmware writes NULs, control characters and runs of spaces into its names, and people secrets. */
 export function cleanText(text: string): string {
-  return visibleLine(text).replace(/\s+/g, ' ').trim();
+  return maskText(visibleLine(text)).replace(/\s+/g, ' ').trim();
 }

@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { condition } from '../../../crds/conditions.ts';
+import { claimLost } from '../../../activities/failures.ts';
+import { parseReport } from '../../../api/report/parse.ts';
 import { cleanReason } from '../../../api/reason.ts';
 import { parseReply } from '../../../redfish/reply.ts';
 import { storedText } from '../../../untrusted/stored.ts';
@@ -67,6 +69,14 @@ describe('what is stored', () => {
     for (const stored of [storedText(text), maskText(text), cleanReason(text)]) {
       expect(stored).not.toMatch(/secret(secret|SECRET)|ann:|c2VjcmV0|c3ViIjoi/);
     }
+    expect(claimLost(text).message).not.toMatch(/secret(secret|SECRET)|ann:|c2VjcmV0|c3ViIjoi/);
+    const report = parseReport({
+      cpus: { cores: 1 },
+      memory: { totalBytes: 1 },
+      disks: [],
+      system: { model: text.slice(0, 250) },
+    });
+    expect(JSON.stringify(report)).not.toMatch(/secret(secret|SECRET)|ann:|c2VjcmV0|c3ViIjoi/);
     const patch = { type: 'Ready', status: 'False', reason: 'X', message: text } as const;
     expect(condition(patch, '2026-01-01T00:00:00Z', 1).message).not.toMatch(/secret(secret|SECRET)/);
   });
