@@ -14,6 +14,7 @@ beforeEach(async () => {
   opened = [];
   agent = new Agent();
   server = createServer((_incoming, answer) => {
+    if (answer.writableEnded) return;
     answer.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
     opened.push(answer);
   });
@@ -38,7 +39,7 @@ async function watch(): Promise<{ text: () => string; ended: Promise<unknown> }>
 }
 
 const until = async (what: () => boolean) => {
-  for (let tries = 0; tries < 400 && !what(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let tries = 0; tries < 2_000 && !what(); tries += 1) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(what()).toBe(true);
 };
 const event = (name: string) => `${JSON.stringify({ type: 'ADDED', object: { metadata: { name } } })}\n`;
@@ -68,4 +69,22 @@ test('a line that is under way comes whole before that, and nothing after it', a
   const lines = text().trimEnd().split('\n');
   expect(`${lines[0]}\n`).toBe(event('a'));
   expect([lines.length, JSON.parse(lines[1] ?? '')]).toEqual([2, isExpired]);
+});
+
+test('the hook of a namespace sees what is about its objects, and nothing of another one', async () => {
+  const seen: string[] = [];
+  proxy.hooks.set('own', ({ path }) => {
+    seen.push(path);
+    return { status: 200, body: '"hooked"' };
+  });
+  server.prependListener('request', (_incoming, answer) => void answer.end('"forwarded"'));
+  const ask = async (path: string) => {
+    const { body } = await request(`${proxy.url('p')}${path}`, { dispatcher: agent });
+    return body.json();
+  };
+  const own = ['/api/v1/namespaces/own/things/a', '/api/v1/namespaces/own'];
+  const others = ['/api/v1/namespaces/owner/things/a', '/api/v1/things'];
+  for (const path of own) expect(await ask(path)).toBe('hooked');
+  for (const path of others) expect(await ask(path)).toBe('forwarded');
+  expect(seen).toEqual(own);
 });
