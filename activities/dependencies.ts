@@ -6,6 +6,7 @@ import type { Duplicate } from '../model/sameServer.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { RedfishPool } from '../redfish/index.ts';
+import type { ReleaseInput } from '../contracts/names.ts';
 import type { CredentialCache } from './bmc/credentialCache.ts';
 import type { HostReservations } from './claim/hostReservations.ts';
 import type { SecretMarks } from './store/secretMarks.ts';
@@ -60,6 +61,14 @@ export interface ActivityOptions {
   readonly gracefulShutdownMs: number;
 }
 
+/** Runs of `release/<ns>/<host>`. */
+export interface Releases {
+  /** Starts it, or wakes the one that is open, in one call. */
+  startOrWake(input: ReleaseInput): Promise<void>;
+  /** Starts it where none is open. */
+  start(input: ReleaseInput): Promise<void>;
+}
+
 /** Everything that activities work with, given by the worker (and by tests). */
 export interface Dependencies {
   readonly kube: KubeClient;
@@ -70,6 +79,7 @@ export interface Dependencies {
   readonly secretMarks: SecretMarks;
   readonly recorder: EventRecorder;
   readonly temporal: Client;
+  readonly releases: Releases;
   readonly logger: Logger;
   readonly metrics: ActivityMetrics;
   readonly options: ActivityOptions;

@@ -22,8 +22,6 @@ export type FailureType =
   | 'ClockSkew'
   /** The facts changed meanwhile; the activity is repeated. */
   | 'Superseded'
-  /** The release of this host is the work of `release/<ns>/<host>` by now; `Landing` tells whether something may still arrive. */
-  | 'ReleaseLeft'
   /** The run is of another installation that shares the Temporal namespace, or had it before. Nothing was done (docs/decisions/0019). */
   | 'OtherInstallation'
   /** The worker is being shut down; another one goes on. */
@@ -83,10 +81,6 @@ export function bmcFailureKind(error: unknown): string | undefined {
 
 export function isClaimLost(error: unknown): boolean {
   return error instanceof ApplicationFailure && error.type === ('ClaimLost' satisfies FailureType);
-}
-
-export function isReleaseLeft(error: unknown): boolean {
-  return error instanceof ApplicationFailure && error.type === ('ReleaseLeft' satisfies FailureType);
 }
 
 /** Nobody works for this pool: what an operator would otherwise have to guess. */

@@ -2,14 +2,14 @@ import { Context } from '@temporalio/activity';
 import { withBmcRequests } from './bmc/bmcRequests.ts';
 import { bootInspector, prepareBoot, type BootInput } from './provision/bootInspector.ts';
 import { claimHost, type ClaimHostInput } from './claim/claimHost.ts';
-import type { ClaimRef } from '../contracts/claimRef.ts';
 import type { Dependencies } from './dependencies.ts';
 import {
-  awaitClaimEnd,
   checkDeprovision,
-  findClaim,
   findClaims,
+  findReleasing,
   removeMachineFinalizer,
+  requestRelease,
+  type RequestReleaseInput,
 } from './release/deprovision.ts';
 import { endProvisioning } from './release/endProvisioning.ts';
 import { failMachine, reportProgress, type FailMachineInput, type ReportProgressInput } from './provision/endRun.ts';
@@ -44,28 +44,19 @@ export function createAwaitRunActivities(deps: Dependencies) {
   });
 }
 
-/** For the queue `await-release`. */
-export function createAwaitReleaseActivities(deps: Dependencies) {
-  return {
-    awaitClaimEnd: (ref: ClaimRef) => withHeartbeat((signal) => awaitClaimEnd(deps, ref, signal), SLOW_HEARTBEAT_MS),
-  };
-}
-
 /** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
 export function createKubernetesActivities(deps: Dependencies) {
   return tellingRefusals(deps, {
-    // Of runs that an earlier version began, which has both on this queue.
-    ...createAwaitRunActivities(deps),
-    ...createAwaitReleaseActivities(deps),
     claimHost: (input: ClaimHostInput) => claimHost(deps, input),
     takeReport: (input: TakeReportInput) => takeReport(deps, input),
     openProvisioning: (input: HandOverInput) => openProvisioning(deps, input),
     settleHandover: (input: SettleInput) => settleHandover(deps, input),
     failMachine: (input: FailMachineInput) => failMachine(deps, input),
     reportProgress: (input: ReportProgressInput) => reportProgress(deps, input),
-    markReleasing: (input: MarkReleasingInput) => markReleasing(deps, ofThisRun(input)),
+    markReleasing: (input: MarkReleasingInput) => markReleasing(deps, input),
     checkDeprovision: (ref: ObjectRef) => checkDeprovision(deps, ref),
-    findClaim: (input: ReleaseInput) => findClaim(deps, input),
+    findReleasing: (input: ReleaseInput) => findReleasing(deps, input),
+    requestRelease: (input: RequestReleaseInput) => requestRelease(deps, input),
     findClaims: (ref: ObjectRef) => findClaims(deps, ref),
     lookForConsumer: (input: LookForConsumerInput) => lookForConsumer(deps, input),
     releaseHostUnserved: (input: ReleaseHostInput) => releaseHostUnserved(deps, input),
@@ -74,12 +65,6 @@ export function createKubernetesActivities(deps: Dependencies) {
     letHostGo: (input: LetHostGoInput) => letHostGo(deps, input),
     removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),
   });
-}
-
-/** Where a run names itself: when it is reset, calls that it had made already are repeated for the new run with the words of the old one. */
-function ofThisRun<T extends { readonly run?: string }>(input: T): T {
-  const { workflowExecution } = Context.current().info;
-  return input.run === undefined || !workflowExecution ? input : { ...input, run: workflowExecution.runId };
 }
 
 /** An activity at a BMC tells what it asked there. */
@@ -97,7 +82,7 @@ export function createBmcActivities(deps: Dependencies, slots = 500) {
     prepareBoot: (input: BootInput) => atBmc((signal) => prepareBoot(deps, input, signal)),
     bootInspector: (input: BootInput) => atBmc((signal) => bootInspector(deps, input, signal)),
     clearNetworkBoot: (input: ClearNetworkBootInput) => atBmc((signal) => clearNetworkBoot(deps, input, signal)),
-    releaseHost: (input: ReleaseHostInput) => atBmc((signal) => releaseHost(deps, ofThisRun(input), signal)),
+    releaseHost: (input: ReleaseHostInput) => atBmc((signal) => releaseHost(deps, input, signal)),
     retireHost: (input: RetireInput) =>
       atBmc((signal) => retireHost(deps, input, signal, Context.current().info.taskQueue)),
     monitorShard: (input: MonitorInput) =>
@@ -114,7 +99,6 @@ export function createPermitActivities() {
 }
 
 export type AwaitRunActivities = ReturnType<typeof createAwaitRunActivities>;
-export type AwaitReleaseActivities = ReturnType<typeof createAwaitReleaseActivities>;
 export type KubernetesActivities = ReturnType<typeof createKubernetesActivities>;
 export type BmcActivities = ReturnType<typeof createBmcActivities>;
 export type PermitActivities = ReturnType<typeof createPermitActivities>;

@@ -34,8 +34,6 @@ export interface ClaimState {
   readonly tried?: readonly string[];
   /** An earlier run made it: what that run sent or was told is not known to this one. */
   readonly isAdopted: boolean;
-  /** Run id of the run that made or found the claim: another one after a reset. Absent: a worker of an earlier version. */
-  readonly claimedBy?: string;
   /** RFC 3339: until when the server must be seen on. */
   readonly bootDeadline: string;
   /** RFC 3339: until when the report must be there; set once the server was seen on. */

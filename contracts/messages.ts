@@ -18,6 +18,9 @@ export const handoverReported = defineSignal<[ClaimFact]>('handoverReported');
 /** The final OS said that it is up; stored on the host as `status.handover.osReadyAt`. */
 export const osReported = defineSignal<[ClaimFact]>('osReported');
 
+/** The claim has ended: its host is free. Sent by `release/<ns>/<host>` to the runs of its machine. */
+export const claimEnded = defineSignal<[ClaimFact]>('claimEnded');
+
 /** A host that may fit became free. Sent by the host watcher to the oldest fitting waiters. */
 export const hostAvailable = defineSignal('hostAvailable');
 

@@ -21,6 +21,8 @@ export interface ReleaseInput extends ObjectRef {
   /** The claim that is to end; another claim on the host ends the run without effect. */
   readonly claim: string;
   readonly pool?: string;
+  /** The machine of the claim, where whoever starts the run knows it: the claim need not be looked up then. */
+  readonly machine?: ObjectRef;
   /** The machine that holds the host is missing. It is released when it is missing still after so long, or at once by force (rule 13). */
   readonly orphanAfterMs?: number;
 }
@@ -83,12 +85,8 @@ export const TASK_QUEUE = 'beskar7';
 /** Only the permit of rule 5 is on it: its rate limit is the power budget. */
 export const POWER_ON_TASK_QUEUE = 'power-on';
 
-/**
- * Activities that hold a slot for as long as something lasts: what they wait for needs slots itself, so that theirs are of other queues. Those that
- * wait for a run end within minutes; a release may take days, and stands in nobody's way.
- */
+/** Activities that hold a slot until a run has closed: what they wait for needs slots itself, so that theirs are of another queue. */
 export const AWAIT_RUN_TASK_QUEUE = 'await-run';
-export const AWAIT_RELEASE_TASK_QUEUE = 'await-release';
 
 /** The queue of the activities that talk to a BMC: `bmc`, or `bmc.<pool>` for a site with workers of its own. */
 export function bmcTaskQueue(pool: string | undefined): string {

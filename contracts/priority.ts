@@ -23,6 +23,3 @@ const KEYS: Readonly<Record<Kind, number>> = {
 export function priorityOf(kind: Kind, namespace?: string): Priority {
   return { priorityKey: KEYS[kind], ...(namespace === undefined ? {} : { fairnessKey: namespace.slice(0, 64) }) };
 }
-
-/** Of the release within a provision run: as urgent as one of its own. The fairness key is inherited. */
-export const RELEASE_PRIORITY: Priority = { priorityKey: KEYS.release };

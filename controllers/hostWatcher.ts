@@ -1,11 +1,11 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { consumerUidOf, type Claim } from '../model/claim.ts';
+import { consumerUidOf } from '../model/claim.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../model/connection.ts';
 import { forceReasonOf } from '../model/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
-import { consumerOf, hostOfProviderID } from '../model/references.ts';
+import { hostOfProviderID } from '../model/references.ts';
 import type { Duplicate } from '../model/sameServer.ts';
 import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../contracts/names.ts';
@@ -25,8 +25,6 @@ import { isTold, tell } from './watcherStatus.ts';
 
 const BEHIND_MS = 1_000;
 const WORKERS = 16;
-/** A run releases a host itself until 4 minutes after its mark at most (rule 4, workflows/release.ts); after this nobody does. */
-const RELEASED_BY_RUN_MS = 5 * 60_000;
 
 /** Enrolls hosts, retires deleted ones, and sees to it that a release that was begun is ended. */
 export class HostWatcher {
@@ -169,7 +167,10 @@ export class HostWatcher {
     return { kind: 'done' };
   }
 
-  /** A release is the work of the run that began it; when that is gone, of `release/<ns>/<host>`. */
+  /**
+   * Whoever wrote the stage has `release/<ns>/<host>` started, when what it had under way has ended. That it is open is seen to here, from one
+   * resync after the first look on.
+   */
   async #release(
     host: PhysicalHost,
     input: HostInput,
@@ -180,10 +181,8 @@ export class HostWatcher {
     await this.#tellRelease(host, input, decision);
     const dueMs = this.#occasions.dueInMs(input.uid, occasion);
     if (dueMs > 0) return { kind: 'after', ms: dueMs };
-    if (!(await this.#isLookedAfter(host, claim))) {
-      const result = await starter.startRelease({ ...input, claim: claim.id });
-      if (result === 'otherObject') return this.#behind('release', input);
-    }
+    const result = await starter.startRelease({ ...input, claim: claim.id });
+    if (result === 'otherObject') return this.#behind('release', input);
     this.#occasions.note(input.uid, occasion);
     return { kind: 'after', ms: this.#timing.resyncMs };
   }
@@ -234,17 +233,6 @@ export class HostWatcher {
       kind: 'retry',
       why: `${run}/${input.namespace}/${input.name} still works on an earlier host of this name`,
     };
-  }
-
-  async #isLookedAfter(host: PhysicalHost, claim: Claim): Promise<boolean> {
-    // No run of a machine began it: a lost claim, or a machine that is gone.
-    if (claim.releasedBy === undefined) return false;
-    const ageMs = Date.now() - Date.parse(claim.since);
-    const consumer = consumerOf(host);
-    // An age that cannot be told counts as old.
-    if (!consumer || !(ageMs < RELEASED_BY_RUN_MS)) return false;
-    const { starter } = this.#deps;
-    return (await starter.isOpen('provision', consumer)) || (await starter.isOpen('deprovision', consumer));
   }
 
   /** How much longer something has to stand before it counts. */

@@ -26,6 +26,8 @@ export interface Starter {
   startEnroll(host: HostInput): Promise<StartResult>;
   startRetire(host: HostInput): Promise<StartResult>;
   startRelease(release: ReleaseInput): Promise<StartResult>;
+  /** Starts a release, or wakes the one that is open, in one call. */
+  startOrWakeRelease(release: ReleaseInput): Promise<void>;
   /** False: no run is open that could hear it. */
   signalClaim(machine: ObjectRef, signal: ClaimSignal, claim: string): Promise<boolean>;
   /** Wakes a run that waits for a host. False: none is open. */
@@ -36,6 +38,4 @@ export interface Starter {
   keepMonitor(input: MonitorInput): Promise<void>;
   /** Tells the monitor of a shard, if one is open, of other settings. False: none is open. */
   tellMonitor(input: MonitorInput): Promise<boolean>;
-  /** Whether a run of that name is open. */
-  isOpen(kind: WorkflowKind, object: { namespace: string; name: string }): Promise<boolean>;
 }

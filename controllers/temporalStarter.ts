@@ -77,10 +77,10 @@ export function createStarter(client: Client, options: StarterOptions): Starter 
     startEnroll: (host) => calls.start('enroll', host),
     startRetire: (host) => calls.start('retire', host),
     startRelease: (release) => calls.start('release', release),
+    startOrWakeRelease: (release) => calls.startOrWake('release', release),
     signalClaim: (machine, signal, claim) => calls.signal('provision', machine, CLAIM_SIGNALS[signal], [{ claim }]),
     signalHostAvailable: (machine) => calls.signal('provision', machine, hostAvailable, []),
     signalHostChanged: (kind, host, connectionHash) => calls.signal(kind, host, hostChanged, [{ connectionHash }]),
-    isOpen: (kind, object) => calls.isOpen(kind, object),
     keepMonitor: (input) => calls.keepMonitor(input),
     tellMonitor: (input) => calls.tellMonitor(input),
   };
@@ -107,6 +107,16 @@ class StarterCalls {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       return this.#whose(id, input.uid);
     }
+  }
+
+  async startOrWake(kind: WorkflowKind, input: ObjectRef): Promise<void> {
+    const id = workflowId(kind, input);
+    const options = { ...this.#startOptions(kind, id, input), workflowIdConflictPolicy: 'USE_EXISTING' as const };
+    const signal = { signal: hostChanged, signalArgs: [{}] as [{ connectionHash?: string }] };
+    await this.#timely(() =>
+      this.#client.workflow.signalWithStart(WORKFLOW_TYPES[kind], { ...options, args: options.args ?? [], ...signal }),
+    );
+    this.#options.logger.info({ workflow: id, uid: input.uid }, 'workflow started or woken');
   }
 
   async keepMonitor(input: MonitorInput): Promise<void> {
@@ -147,17 +157,6 @@ class StarterCalls {
     try {
       await this.#timely(() => handle.signal(signal, ...args));
       return true;
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return false;
-      throw error;
-    }
-  }
-
-  async isOpen(kind: WorkflowKind, object: { namespace: string; name: string }): Promise<boolean> {
-    try {
-      const handle = this.#client.workflow.getHandle(workflowId(kind, object));
-      const { status } = await this.#timely(() => handle.describe());
-      return status.name === 'RUNNING' || status.name === 'PAUSED';
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return false;
       throw error;

@@ -18,6 +18,8 @@ export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
 
 /** On a host: the claim, see `claim.ts`. Metadata, because it has to survive a lost status. */
 export const ANNOTATION_CLAIM = 'beskar7.io/claim';
+/** On a host: until when something may still arrive at its BMC (RFC 3339), see `callsUntil.ts`. */
+export const ANNOTATION_CALLS_UNTIL = 'beskar7.io/calls-until';
 /** On a host: which server it stands for, see `serverIdentity.ts`. Metadata, because a lost status must not end the comparison. */
 export const ANNOTATION_SERVER = 'beskar7.io/server';
 /** On a host: set by a person, the UUID or serial number of the server that answers now and is to be taken for the host's. */

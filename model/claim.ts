@@ -25,8 +25,6 @@ export interface Claim {
   readonly since: string;
   /** Why it is being released; only in `Releasing`. */
   readonly reason?: string;
-  /** Temporal's run id of the run that wrote `Releasing`; only there, absent where no run of a machine did (an orphan, an earlier version). */
-  readonly releasedBy?: string;
   /** In which stage the release found it; only in `Releasing`. A server that was handed over is shut down in good order. */
   readonly releasedFrom?: ClaimStage;
   /** SHA-256 in hex of the bearer token and of the boot nonce; from `Armed` on. Routes trust these (rule 21). */
@@ -57,10 +55,9 @@ export function serializeClaim(claim: Claim): string {
   return JSON.stringify(claim);
 }
 
-/** The claim as its release begins, by the run `by`: from here on no other call passes its fence (rule 4). */
-export function releasingClaim(claim: Claim, reason: string, by?: string): Claim {
-  const mark = { releasedFrom: claim.stage, since: new Date().toISOString(), reason };
-  return { ...claim, stage: 'Releasing', ...mark, ...(by === undefined ? {} : { releasedBy: by }) };
+/** The claim as its release begins: from here on no other call passes its fence (rule 4). */
+export function releasingClaim(claim: Claim, reason: string): Claim {
+  return { ...claim, stage: 'Releasing', releasedFrom: claim.stage, since: new Date().toISOString(), reason };
 }
 
 /** The uid of the machine that holds the host, by label first (it survives a rewritten reference), else by reference. */
@@ -125,7 +122,6 @@ function isClaim(value: unknown): value is Claim {
     typeof claim.deadline === 'string' &&
     typeof claim.since === 'string' &&
     textOrNothing('reason') &&
-    textOrNothing('releasedBy') &&
     (claim.releasedFrom === undefined || CLAIM_STAGES.includes(claim.releasedFrom as ClaimStage)) &&
     textOrNothing('tokenHash') &&
     textOrNothing('nonceHash') &&

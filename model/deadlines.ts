@@ -18,3 +18,6 @@ export const KERNEL_SENDS_MS = 105_000;
 
 /** From the last moment at which a claim may have let a call through: when nothing of that call can arrive any more. */
 export const IN_FLIGHT_MS = FENCE_MS + Math.max(BMC_CALL_MS, KERNEL_SENDS_MS);
+
+/** How far the clocks of two processes that call BMCs may be apart: each is at most 30 s from that of the API server (kube/clockSkew.ts). */
+export const CLOCKS_APART_MS = 60_000;

@@ -12,7 +12,13 @@ import { CredentialCache } from '../activities/bmc/credentialCache.ts';
 import { SecretMarks } from '../activities/store/secretMarks.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { startApi } from '../api/index.ts';
-import { createInformers, createStarter, startControllers, type Informers } from '../controllers/index.ts';
+import {
+  createInformers,
+  createStarter,
+  startControllers,
+  type Informers,
+  type Starter,
+} from '../controllers/index.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
@@ -177,7 +183,7 @@ export class Beskar7 {
     });
     if (this.#has('web')) await this.#startWeb(informers, client, recorder);
     if (this.#has('worker') || this.#has('bmc-worker')) {
-      const deps = this.#dependencies(informers, client, recorder, metrics);
+      const deps = this.#dependencies(informers, client, starter, recorder, metrics);
       await this.#startWorkers(connection, { installation: installation.id, isOwner: () => watch.isOwner }, deps);
     }
     if (this.#has('controllers')) {
@@ -337,6 +343,7 @@ export class Beskar7 {
   #dependencies(
     informers: Informers,
     temporal: Client,
+    starter: Starter,
     recorder: EventRecorder,
     { activities, redfishRequest }: Pick<ReturnType<typeof createMetrics>, 'activities' | 'redfishRequest'>,
   ): Dependencies {
@@ -357,6 +364,10 @@ export class Beskar7 {
       secretMarks: new SecretMarks(this.#kube),
       recorder,
       temporal,
+      releases: {
+        startOrWake: (input) => starter.startOrWakeRelease(input),
+        start: async (input) => void (await starter.startRelease(input)),
+      },
       logger: this.logger,
       metrics: activities,
       options: {

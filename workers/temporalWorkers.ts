@@ -12,20 +12,13 @@ import {
 } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import {
-  createAwaitReleaseActivities,
   createAwaitRunActivities,
   createBmcActivities,
   createKubernetesActivities,
   createPermitActivities,
 } from '../activities/index.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
-import {
-  AWAIT_RELEASE_TASK_QUEUE,
-  AWAIT_RUN_TASK_QUEUE,
-  bmcTaskQueue,
-  POWER_ON_TASK_QUEUE,
-  TASK_QUEUE,
-} from '../contracts/names.ts';
+import { AWAIT_RUN_TASK_QUEUE, bmcTaskQueue, POWER_ON_TASK_QUEUE, TASK_QUEUE } from '../contracts/names.ts';
 import type { Config } from './config.ts';
 import { clockGuard } from './clockGuard.ts';
 import { installationGuard } from './installationGuard.ts';
@@ -88,12 +81,6 @@ export class TemporalWorkers {
         ...base,
         taskQueue: AWAIT_RUN_TASK_QUEUE,
         activities: createAwaitRunActivities(deps),
-        maxConcurrentActivityTaskExecutions: CONCURRENT_WAITS,
-      });
-      await this.#keep('await-release', {
-        ...base,
-        taskQueue: AWAIT_RELEASE_TASK_QUEUE,
-        activities: createAwaitReleaseActivities(deps),
         maxConcurrentActivityTaskExecutions: CONCURRENT_WAITS,
       });
       await this.#keep('power-on', {

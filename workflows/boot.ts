@@ -1,13 +1,12 @@
 import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
-import { IN_FLIGHT_MS } from '../model/deadlines.ts';
-import { failed, type ClaimEnd, type ClaimRun, type Watch } from './claimEnd.ts';
-import { mayHaveLanded, sortFailure, type Failed } from './failure.ts';
+import { failed, type ClaimEnd, type ClaimRun } from './claimEnd.ts';
+import { sortFailure, type Failed } from './failure.ts';
 import { bmcOrTell, kubernetes, permits } from './proxies.ts';
 
 type Booted = { readonly kind: 'booted'; readonly inspectionDeadline: string };
 
 /** Off, seen off, permit, armed, PXE once, On, seen on (rule 5); tried again until the boot deadline of the claim. */
-export async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Extract<ClaimEnd, { kind: 'failed' }>> {
+export async function boot(context: ClaimRun): Promise<Booted | Extract<ClaimEnd, { kind: 'failed' }>> {
   const { claim, story, attempt } = context;
   const { ref } = claim;
   const deadline = Date.parse(claim.bootDeadline);
@@ -24,8 +23,6 @@ export async function boot(context: ClaimRun, watch: Watch): Promise<Booted | Ex
       return await bootOnce(context, deadline);
     } catch (error) {
       const sorted = sortFailure(error);
-      // Also of a call that a cancel has cut off on its way.
-      if (mayHaveLanded(error)) watch.isUnconfirmed = true;
       // Nothing was sent, and only a person can say which server it is: another host is tried meanwhile.
       if (sorted.kind === 'differentServer') return failed('DifferentServer', `${sorted.message}.`);
       if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message);
@@ -130,26 +127,17 @@ const CLEAR_TRIES = 3;
 
 /**
  * Once the report is there: a BMC that does not consume the network boot would boot the node from the network at each restart. Best effort:
- * the host says what was left. Nothing of it is in flight when this returns, since a handed-over server gets no request (rule 3).
+ * the host says what was left. What may still arrive of it stands on the host, and holds the hand-over (`openProvisioning`).
  */
-export async function clearNetworkBoot({ claim: { ref } }: ClaimRun, watch: Watch): Promise<void> {
-  const settle = async (isInFlight: boolean): Promise<void> => {
-    if (!isInFlight) return;
-    const before = watch.isUnconfirmed;
-    watch.isUnconfirmed = true;
-    await sleep(IN_FLIGHT_MS, { summary: `Until nothing can arrive at the BMC of ${ref.host} any more` });
-    watch.isUnconfirmed = before;
-  };
+export async function clearNetworkBoot({ claim: { ref } }: ClaimRun): Promise<void> {
   const summary = `Looks whether the network boot of ${ref.host} is used up`;
   for (let tries = 1; ; tries += 1) {
     try {
-      const done = await bmcOrTell(ref.pool).clearNetworkBoot.executeWithOptions({ summary }, [{ claim: ref }]);
-      return await settle(done.kind === 'left' && done.mayHaveLanded === true);
+      await bmcOrTell(ref.pool).clearNetworkBoot.executeWithOptions({ summary }, [{ claim: ref }]);
+      return;
     } catch (error) {
       const { kind } = sortFailure(error);
-      if (mayHaveLanded(error) && kind === 'cancelled') watch.isUnconfirmed = true;
       if (kind === 'cancelled' || kind === 'claimLost') throw error;
-      await settle(mayHaveLanded(error));
       if (kind !== 'shutdown' || tries >= CLEAR_TRIES) return;
     }
   }

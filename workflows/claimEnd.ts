@@ -31,11 +31,6 @@ export interface ClaimRun {
   update(written: Partial<RunContext>): void;
 }
 
-/** Set when an activity on the BMC did not confirm its end. */
-export interface Watch {
-  isUnconfirmed: boolean;
-}
-
 export function failed(
   reason: MachineReason,
   message: string,

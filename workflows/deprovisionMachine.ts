@@ -1,11 +1,13 @@
+import { continueAsNew } from '@temporalio/workflow';
 import type { ClaimRef } from '../contracts/claimRef.ts';
 import { CLAIM_STAGES } from '../model/claim.ts';
 import { CurrentDetails, hostLink, runLink } from './details.ts';
+import { Facts } from './facts.ts';
 import { Inbox } from './inbox.ts';
 import { workflowId, type MachineInput } from '../contracts/names.ts';
-import { awaitRelease, awaitRun, kubernetes } from './proxies.ts';
+import { awaitRun, kubernetes } from './proxies.ts';
 import { readMachineInput } from './readMessages.ts';
-import { releaseHere } from './release.ts';
+import { release } from './release.ts';
 
 /**
  * The end of a deleted machine: its open provisioning is cancelled and awaited, its host switched off, seen off and released, then
@@ -14,7 +16,7 @@ import { releaseHere } from './release.ts';
 export async function deprovisionMachine(given: MachineInput): Promise<string> {
   const input = readMachineInput(given);
   const details = new CurrentDetails();
-  new Inbox(details);
+  const facts = new Facts(new Inbox(details));
   const machine = `${input.namespace}/${input.name}`;
   const due = await kubernetes.checkDeprovision.executeWithOptions(
     { summary: `Looks whether ${machine} may be ended` },
@@ -27,23 +29,20 @@ export async function deprovisionMachine(given: MachineInput): Promise<string> {
   ]);
   const claims = await kubernetes.findClaims.executeWithOptions({ summary: `Finds the hosts of ${machine}` }, [input]);
   // All at once: a BMC that does not answer must not leave the server of another claim on.
-  await Promise.all(claims.map((claim) => releaseClaim(machine, claim, details)));
+  const reason = `Beskar7Machine ${machine} is deleted`;
+  details.show(waitsFor(claims));
+  const ends = await Promise.all(claims.map((claim) => release({ claim, reason, stages: CLAIM_STAGES, facts })));
+  // It may take days. What is done is found again from the beginning.
+  if (ends.includes('full')) await continueAsNew<typeof deprovisionMachine>(input);
   await kubernetes.removeMachineFinalizer.executeWithOptions({ summary: `Lets ${machine} go` }, [input]);
   return `machine ${machine} was deprovisioned, ${claims.length} host${claims.length === 1 ? '' : 's'} released`;
 }
 
-/** Releases a host, here or, where that takes longer, elsewhere; returns when it is done. */
-async function releaseClaim(machine: string, claim: ClaimRef, details: CurrentDetails): Promise<void> {
-  details.show(`**Releases** host ${hostLink(claim)}`);
-  const result = await releaseHere({
-    claim,
-    reason: `Beskar7Machine ${machine} is deleted`,
-    stages: CLAIM_STAGES,
-    isUnconfirmed: 'unlessHandedOver',
-  });
-  if (result === 'released') return;
-  const release = runLink(workflowId('release', { namespace: claim.namespace, name: claim.host }));
-  details.show(`**Waits** for ${release}: the BMC does not do what it has to.`);
-  const summary = `Waits until host ${claim.host} is released`;
-  await awaitRelease.awaitClaimEnd.executeWithOptions({ summary }, [claim]);
+function waitsFor(claims: readonly ClaimRef[]): string {
+  return claims
+    .map((claim) => {
+      const run = runLink(workflowId('release', { namespace: claim.namespace, name: claim.host }));
+      return `**Releases** host ${hostLink(claim)}: waits for ${run}`;
+    })
+    .join('\n\n');
 }

@@ -1,6 +1,6 @@
 import { condition, sleep } from '@temporalio/workflow';
 import type { Inbox } from './inbox.ts';
-import { handoverReported, hostAvailable, inspectionReported, osReported } from '../contracts/messages.ts';
+import { claimEnded, handoverReported, hostAvailable, inspectionReported, osReported } from '../contracts/messages.ts';
 import { readClaimFact } from './readMessages.ts';
 
 /** Claims whose facts are remembered: a run has one at a time, anybody may name others. */
@@ -26,7 +26,7 @@ export class Facts {
 
   constructor(inbox: Inbox) {
     this.#inbox = inbox;
-    for (const signal of [inspectionReported, handoverReported, osReported])
+    for (const signal of [inspectionReported, handoverReported, osReported, claimEnded])
       inbox.on(signal, readClaimFact, ({ claim }) => this.#note(claim));
     inbox.on(
       hostAvailable,
@@ -53,6 +53,11 @@ export class Facts {
     if (!isDue() && leftMs > 0) await condition(isDue, leftMs, { summary });
     if (until <= Date.now()) return this.of(claim) > seen ? this.#look(claim) : 'over';
     return this.#inbox.isFull() ? 'full' : this.#look(claim);
+  }
+
+  /** The same for a short wait in a run that does not continue: however full its history is. */
+  async heard(claim: string, seen: number, timeoutMs: number, summary: string): Promise<void> {
+    await condition(() => this.of(claim) > seen, timeoutMs, { summary });
   }
 
   #look(claim: string): 'told' {

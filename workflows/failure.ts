@@ -1,11 +1,5 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancelledFailure,
-  TimeoutFailure,
-  isCancellation,
-} from '@temporalio/workflow';
-import type { FailureType, Landing } from '../activities/failures.ts';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from '@temporalio/workflow';
+import type { FailureType } from '../activities/failures.ts';
 
 /** What became of an activity that did not succeed, as far as a workflow decides on it. */
 export interface Failed {
@@ -30,18 +24,7 @@ const UNCONFIRMED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Whether what an activity sent to a BMC may still take effect though it has ended (rule 4): nobody confirmed its end (`unconfirmed`), or a
- * request that changes something was under way when it was cancelled, when its worker was shut down, or at its own deadline.
- */
-export function mayHaveLanded(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof TimeoutFailure) return cause.timeoutType !== 'SCHEDULE_TO_START';
-  if (!(cause instanceof ApplicationFailure) && !(cause instanceof CancelledFailure)) return false;
-  return (cause.details ?? []).some((detail) => (detail as Partial<Landing> | null)?.mayHaveLanded === true);
-}
-
-/**
- * Sorts a failure. `unconfirmed`: the worker was lost or silent, what the activity sent may still arrive at the BMC (rule 4);
+ * Sorts a failure. `unconfirmed`: the worker was lost or silent, what the activity sent stands on the host (rule 4);
  * `otherInstallation`: the run is not of the installation that the Temporal namespace belongs to, it ends without a further step;
  * `noWorker`: nobody took the call, nothing was sent; `shutdown`: another worker goes on at once; `permanent`: trying again cannot help.
  */

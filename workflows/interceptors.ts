@@ -7,8 +7,8 @@ const RESERVED = '__temporal_';
 
 /**
  * In front of every run: what anybody may send to it cannot fail its workflow task. Signals of a reserved name are dropped, and so are
- * headers that cannot be decoded, which the interceptors of OpenTelemetry would throw at. And what a run sets in motion (activities, children,
- * its next history) carries the installation that started it.
+ * headers that cannot be decoded, which the interceptors of OpenTelemetry would throw at. And what a run sets in motion (activities, its
+ * next history) carries the installation that started it.
  */
 export const interceptors = (): WorkflowInterceptors => {
   let installation: string | undefined;
@@ -36,13 +36,6 @@ export const interceptors = (): WorkflowInterceptors => {
                   headers: { ...input.headers, [INSTALLATION_HEADER]: defaultPayloadConverter.toPayload(installation) },
                 },
           ),
-        startChildWorkflowExecution: (input, next) => {
-          const { args, memo } = input.options;
-          return next({
-            ...input,
-            options: { ...input.options, args: marked(args, installation), memo: { ...memo, ...field(installation) } },
-          });
-        },
         continueAsNew: (input, next) => {
           const { memo } = input.options;
           const options =

@@ -1,18 +1,7 @@
-import type { Duration, Priority } from '@temporalio/common';
+import type { Duration } from '@temporalio/common';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
-import type {
-  AwaitReleaseActivities,
-  AwaitRunActivities,
-  BmcActivities,
-  KubernetesActivities,
-  PermitActivities,
-} from '../activities/index.ts';
-import {
-  AWAIT_RELEASE_TASK_QUEUE,
-  AWAIT_RUN_TASK_QUEUE,
-  bmcTaskQueue,
-  POWER_ON_TASK_QUEUE,
-} from '../contracts/names.ts';
+import type { AwaitRunActivities, BmcActivities, KubernetesActivities, PermitActivities } from '../activities/index.ts';
+import { AWAIT_RUN_TASK_QUEUE, bmcTaskQueue, POWER_ON_TASK_QUEUE } from '../contracts/names.ts';
 
 /** Short calls to Kubernetes. They are repeated for as long as the API server is away. */
 export const kubernetes = proxyActivities<KubernetesActivities>({
@@ -21,21 +10,13 @@ export const kubernetes = proxyActivities<KubernetesActivities>({
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 
-/** Calls to Kubernetes or Temporal that wait for something, with a heartbeat. */
-const WAITING = {
+/** Waits for the end of a run, on a queue of its own: that run needs the slots of `beskar7`. */
+export const awaitRun = proxyActivities<AwaitRunActivities>({
+  taskQueue: AWAIT_RUN_TASK_QUEUE,
   startToCloseTimeout: '7 days',
   heartbeatTimeout: '20 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
-} as const;
-
-/** Waits for the end of a run, on a queue of its own: that run needs the slots of `beskar7`. */
-export const awaitRun = proxyActivities<AwaitRunActivities>({ ...WAITING, taskQueue: AWAIT_RUN_TASK_QUEUE });
-
-/** Waits for a release, which may take days: on a queue of its own, in nobody's way. */
-export const awaitRelease = proxyActivities<AwaitReleaseActivities>({
-  ...WAITING,
-  taskQueue: AWAIT_RELEASE_TASK_QUEUE,
 });
 
 const BMC_OPTIONS = {
@@ -50,22 +31,17 @@ const BMC_OPTIONS = {
  * end (rule 4) and tells the operator why and when it tries again. None waits without a word: a call that nobody takes comes back after a
  * minute as `noWorker`, and the workflow has an activity of the queue `beskar7` tell it, and look for the word to force it.
  */
-export function bmcOrTell(
-  pool: string | undefined,
-  startToCloseTimeout: Duration = BMC_OPTIONS.startToCloseTimeout,
-  priority?: Priority,
-) {
+export function bmcOrTell(pool: string | undefined, startToCloseTimeout: Duration = BMC_OPTIONS.startToCloseTimeout) {
   return proxyActivities<BmcActivities>({
     ...BMC_OPTIONS,
     startToCloseTimeout,
-    ...(priority === undefined ? {} : { priority }),
     taskQueue: bmcTaskQueue(pool),
     scheduleToStartTimeout: '1 minute',
   });
 }
 
-/** A release that waits for what may be in flight (`IN_FLIGHT_MS`) takes longer than a call. */
-export const SETTLING_RELEASE = '270 seconds';
+/** Of a release, which may have to wait for what is in flight (`IN_FLIGHT_MS`). */
+export const RELEASE_ACTIVITY = '270 seconds';
 
 /** The watch over a shard of hosts: it lasts long, and moves to another worker 20 s after its own has fallen silent. */
 export function monitoring(pool: string | undefined) {

@@ -60,7 +60,14 @@ export function readReleaseInput(value: unknown): ReleaseInput {
   const { orphanAfterMs } = fields;
   const isTime = typeof orphanAfterMs === 'number' && Number.isFinite(orphanAfterMs) && orphanAfterMs >= 0;
   if (orphanAfterMs !== undefined && !isTime) throw invalidInput(value, 'orphanAfterMs in milliseconds');
-  return { ...objectRef(value), ...poolOf(value), claim, ...(isTime ? { orphanAfterMs } : {}) };
+  const { machine } = fields;
+  return {
+    ...objectRef(value),
+    ...poolOf(value),
+    claim,
+    ...(machine === undefined ? {} : { machine: objectRef(machine) }),
+    ...(isTime ? { orphanAfterMs } : {}),
+  };
 }
 
 /** Input of `monitorHosts`. Throws `InvalidInput`. */

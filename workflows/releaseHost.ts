@@ -1,18 +1,28 @@
-import { condition, continueAsNew } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+} from '@temporalio/workflow';
+import type { ClaimRef } from '../contracts/claimRef.ts';
+import type { UnservedInput } from '../activities/release/releaseHost.ts';
+import { retryDelayMs } from './backoff.ts';
 import { CurrentDetails, hostLink, paragraphs } from './details.ts';
 import { Inbox } from './inbox.ts';
-import { hostChanged } from '../contracts/messages.ts';
-import type { ReleaseInput } from '../contracts/names.ts';
-import { kubernetes } from './proxies.ts';
+import { sortFailure } from './failure.ts';
+import { claimEnded, hostChanged } from '../contracts/messages.ts';
+import { workflowId, type ReleaseInput } from '../contracts/names.ts';
+import { bmcOrTell, kubernetes, RELEASE_ACTIVITY } from './proxies.ts';
 import { readHostChanged, readReleaseInput } from './readMessages.ts';
-import { tryRelease } from './release.ts';
 
 /** How many attempts one run makes before it goes on in a fresh history. */
 const ATTEMPTS = 100;
 
 /**
- * Goes on with a release that did not succeed at once: the host stays claimed and in Error, and is tried for as long as it takes,
- * at once when the host changes (a force-release, other credentials). With `orphanAfterMs` it first makes sure that the machine is gone.
+ * Releases a host whose claim is in stage `Releasing`; there is one of it for each host, and no other run calls the BMC of one that is being
+ * released (docs/decisions/0023). It is tried for as long as it takes, at once when the host changes (a force-release, other credentials);
+ * meanwhile the host stays claimed, and in Error. With `orphanAfterMs` it first makes sure that the machine is gone.
  * Result: a sentence for the operator.
  */
 export async function releaseHost(given: ReleaseInput): Promise<string> {
@@ -27,21 +37,15 @@ export async function releaseHost(given: ReleaseInput): Promise<string> {
   }
   const host = hostLink({ namespace: input.namespace, host: input.name });
   details.show(`**Releases** host ${host}`);
-  const claim = await kubernetes.findClaim.executeWithOptions({ summary: `Finds the claim on ${input.name}` }, [input]);
-  if (!claim) return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
-  const marked = await kubernetes.markReleasing.executeWithOptions(
-    { summary: `Marks host ${input.name} as being released` },
-    [{ claim, reason: 'release goes on', stages: [] }],
-  );
-  if (marked.kind === 'ended') return `the claim ${input.claim} on host ${input.namespace}/${input.name} has ended`;
+  const claim =
+    claimOf(input) ??
+    (await kubernetes.findReleasing.executeWithOptions({ summary: `Finds the claim on ${input.name}` }, [input]));
+  if (!claim)
+    return `host ${input.namespace}/${input.name} is not being released: its claim ${input.claim} has ended, or is in use`;
   let attempts = 0;
   let heard = changes;
-  // Whether the run before confirmed its end is not known here: what it sent may still arrive, until D after this. Not after this run began,
-  // which is the time of the first one where it was reset.
-  const since = new Date(Math.max(Date.parse(marked.since), Date.now())).toISOString();
   const isDone = await tryRelease(
-    { claim, isUnconfirmed: true },
-    { ...marked, since },
+    claim,
     () => (attempts += 1) < ATTEMPTS && !inbox.isFull(),
     async (delayMs, summary) => {
       details.show(
@@ -57,7 +61,14 @@ export async function releaseHost(given: ReleaseInput): Promise<string> {
     },
   );
   if (!isDone) await continueAsNew<typeof releaseHost>(input);
+  await tellWaiting(claim);
   return `host ${input.namespace}/${input.name} was released`;
+}
+
+/** The claim as its input names it. Of an orphan it is looked up once its machine was found missing. */
+function claimOf({ namespace, name: host, uid: hostUid, claim: id, pool, machine, orphanAfterMs }: ReleaseInput) {
+  if (machine === undefined || orphanAfterMs !== undefined) return undefined;
+  return { namespace, host, hostUid, id, machine, ...(pool === undefined ? {} : { pool }) } satisfies ClaimRef;
 }
 
 /** Two looks for the machine, so far apart; more of them when the host changes meanwhile. Gives why nothing is to be released. */
@@ -87,4 +98,66 @@ async function awaitOrphaned(
       summary: `Second look for the machine that holds ${input.name}`,
     });
   }
+}
+
+/** Tries until it is done; `mayTryAgain` is asked before each wait. Returns whether it is done. */
+async function tryRelease(
+  claim: ClaimRef,
+  mayTryAgain: (delayMs: number) => boolean,
+  wait: (delayMs: number, summary: string) => Promise<unknown>,
+): Promise<boolean> {
+  for (let attempt = 1; ; attempt += 1) {
+    const nextAttemptInMs = retryDelayMs(attempt);
+    const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
+    const input = { claim, attempt, nextAttemptInMs };
+    try {
+      await bmcOrTell(claim.pool, RELEASE_ACTIVITY).releaseHost.executeWithOptions({ summary }, [input]);
+      return true;
+    } catch (error) {
+      const failed = sortFailure(error);
+      if (failed.kind === 'claimLost') return true;
+      if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
+      if (failed.kind === 'shutdown') continue;
+      // The activity itself had no time to tell it, or it was lost.
+      if (isNotTold(error) || failed.kind === 'unconfirmed') {
+        const told = await tell({ ...input, unconfirmed: failed.message }, 'how its release was cut short');
+        if (told.kind !== 'pending') return true;
+      }
+      if (failed.kind === 'noWorker') {
+        const told = await tell(input, 'that no worker takes its release');
+        if (told.kind !== 'pending') return true;
+        if (!mayTryAgain(0)) return false;
+        // It was no attempt, and waits in the queue again: the first worker of the pool takes it at once.
+        attempt -= 1;
+        continue;
+      }
+      if (!mayTryAgain(nextAttemptInMs)) return false;
+      await wait(nextAttemptInMs, `Next attempt to release host ${claim.host}: ${failed.message}`.slice(0, 200));
+    }
+  }
+}
+
+/** The worker refused the step before the activity began: nothing has been written on the host. */
+function isNotTold(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof ApplicationFailure && ['ClockSkew', 'OtherInstallation'].includes(cause.type ?? '');
+}
+
+/** Tells why an attempt came to nothing, where the activity itself could not, and looks for the word to force it. */
+async function tell(input: UnservedInput, what: string) {
+  try {
+    const summary = `Tells on host ${input.claim.host} ${what}`;
+    return await kubernetes.releaseHostUnserved.executeWithOptions({ summary }, [input]);
+  } catch (error) {
+    if (sortFailure(error).kind !== 'claimLost') throw error;
+    return { kind: 'ended' } as const;
+  }
+}
+
+/** Runs that may wait for the end of the claim. A hint: they look themselves, and often none is open. */
+async function tellWaiting({ id, machine }: ClaimRef): Promise<void> {
+  const kinds = ['provision', 'deprovision'] as const;
+  await Promise.allSettled(
+    kinds.map((kind) => getExternalWorkflowHandle(workflowId(kind, machine)).signal(claimEnded, { claim: id })),
+  );
 }

@@ -1,26 +1,23 @@
 import { condition, continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
-import { IN_FLIGHT_MS } from '../model/deadlines.ts';
 import type { LetHostGoResult, RetireInput, RetireUnservedInput } from '../activities/release/retireHost.ts';
+import { retryDelayMs } from './backoff.ts';
 import { CurrentDetails, paragraphs } from './details.ts';
-import { mayHaveLanded, sortFailure } from './failure.ts';
+import { sortFailure } from './failure.ts';
 import { Inbox } from './inbox.ts';
 import { hostChanged } from '../contracts/messages.ts';
 import { atPool, type HostInput } from '../contracts/names.ts';
 import { bmcOrTell, kubernetes } from './proxies.ts';
-import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
-import { retryDelayMs } from './release.ts';
+import { readHostChanged, readHostInput } from './readMessages.ts';
 
 const ATTEMPTS = 100;
 
 /**
- * Switches the server of a deleted, unclaimed host off and lets the host go; tried for as long as it takes. After an attempt that did
- * not confirm its end, the host goes only when nothing of that can reach the BMC any more: the server may be registered anew at once.
- * `settlesFrom` (ms since the epoch) carries that moment over a fresh history.
+ * Switches the server of a deleted, unclaimed host off and lets the host go; tried for as long as it takes. It goes only when nothing of an
+ * attempt can reach the BMC any more (`inFlight`): the server may be registered again at once.
  */
-export async function retireHost(given: HostInput, settlesFrom = 0): Promise<string> {
+export async function retireHost(given: HostInput): Promise<string> {
   const input = readHostInput(given);
   const details = new CurrentDetails();
-  let settlesAt = readNumber(settlesFrom);
   let pool = input.pool ?? null;
   let changes = 0;
   new Inbox(details).on(hostChanged, readHostChanged, () => void (changes += 1));
@@ -41,11 +38,10 @@ export async function retireHost(given: HostInput, settlesFrom = 0): Promise<str
         continue;
       }
       if (result.kind === 'notDue') return result.message;
-      if (settlesAt > Date.now()) {
-        await sleep(settlesAt - Date.now(), {
-          summary: `Until what a lost worker sent to ${input.name} cannot arrive`,
+      if (result.kind === 'inFlight') {
+        await sleep(Math.max(1_000, Date.parse(result.until) - Date.now()), {
+          summary: `Until nothing can arrive at the BMC of ${input.name} any more`,
         });
-        settlesAt = 0;
         continue;
       }
       const { secrets } = result;
@@ -57,7 +53,6 @@ export async function retireHost(given: HostInput, settlesFrom = 0): Promise<str
       const failed = sortFailure(error);
       if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
       if (failed.kind === 'claimLost') return failed.message;
-      if (mayHaveLanded(error)) settlesAt = Date.now() + IN_FLIGHT_MS;
       // The activity itself had no time to tell it, or it was lost. What it answers, the next attempt finds too.
       if (failed.kind === 'unconfirmed') {
         await tell({ ...asked, unconfirmed: failed.message }, 'how its attempt was cut short').catch(unlessClaimLost);
@@ -74,7 +69,7 @@ export async function retireHost(given: HostInput, settlesFrom = 0): Promise<str
       });
     }
   }
-  return continueAsNew<typeof retireHost>(atPool(input, pool), settlesAt);
+  return continueAsNew<typeof retireHost>(atPool(input, pool));
 }
 
 /** Workers of an earlier version say nothing. */

@@ -1,13 +1,16 @@
-import { CancellationScope, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, sleep, workflowInfo } from '@temporalio/workflow';
 import type { ClaimState } from '../contracts/claimRef.ts';
 import { mayTryAnotherHost } from '../crds/attempts.ts';
 import { MACHINE_REASONS } from '../crds/reasons.ts';
 import { unmetRequirements, type HardwareSummary } from '../model/requirements.ts';
 import { boot, clearNetworkBoot } from './boot.ts';
-import { failed, type ClaimEnd, type ClaimRun, type NotProvisioned, type Watch } from './claimEnd.ts';
+import { failed, type ClaimEnd, type ClaimRun, type NotProvisioned } from './claimEnd.ts';
 import { sortFailure } from './failure.ts';
 import { kubernetes } from './proxies.ts';
-import { releaseHere } from './release.ts';
+import { release } from './release.ts';
+
+/** A provisioning waits so long for the release of its host; then it ends, and says that the release goes on (rule 4). */
+const RELEASE_MS = 120_000;
 
 /**
  * Boots, inspects, validates and hands over on one claimed host. The compensation (release) stands before the first step: it runs
@@ -18,25 +21,22 @@ export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
   const { claim } = context;
   const root = CancellationScope.current();
   return CancellationScope.nonCancellable(async () => {
-    // A run that was reset to a point after the claim goes on from there: what it sent before the reset is not known to it either.
-    const isReset = claim.claimedBy !== undefined && claim.claimedBy !== workflowInfo().runId;
-    const watch: Watch = { isUnconfirmed: claim.isAdopted || isReset };
-    if (claim.stage === 'Releasing') return compensate(context, watch, recordedEnd(context));
-    if (root.consideredCancelled) return compensate(context, watch, cancelledEnd(claim));
+    if (claim.stage === 'Releasing') return compensate(context, recordedEnd(context));
+    if (root.consideredCancelled) return compensate(context, cancelledEnd(claim));
     const work = new CancellationScope();
-    const done = work.run(() => steps(context, watch)).catch((error: unknown) => endOf(error));
+    const done = work.run(() => steps(context)).catch((error: unknown) => endOf(error));
     const cancelled = root.cancelRequested.then(
       () => 'cancelled' as const,
       () => 'cancelled' as const,
     );
     const first = await Promise.race([done, cancelled]);
-    if (first !== 'cancelled') return isCompensated(first) ? compensate(context, watch, first) : first;
+    if (first !== 'cancelled') return isCompensated(first) ? compensate(context, first) : first;
     const isMarked = await markCancelled(context);
     work.cancel();
     const end = await done;
     // A hand-over that was quicker than the cancel stands.
     if (end.kind === 'provisioned' || (!isMarked && (await isHandedOver(context)))) return { kind: 'provisioned' };
-    return compensate(context, watch, cancelledEnd(claim));
+    return compensate(context, cancelledEnd(claim), isMarked);
   });
 }
 
@@ -75,7 +75,6 @@ async function markCancelled({ claim }: ClaimRun): Promise<boolean> {
           claim: claim.ref,
           reason: claimReason(cancelledEnd(claim)),
           stages: ['Claimed', 'Armed'],
-          run: workflowInfo().runId,
         },
       ],
     );
@@ -103,15 +102,17 @@ function settle({ claim, run, plan }: ClaimRun, timedOut?: string) {
   ]);
 }
 
-async function compensate(context: ClaimRun, watch: Watch, end: NotProvisioned): Promise<ClaimEnd> {
+async function compensate(context: ClaimRun, end: NotProvisioned, isMarked = false): Promise<ClaimEnd> {
   if (end.kind === 'failed' && end.reason === 'ClaimLost') return end;
-  const { claim } = context;
+  const { claim, facts } = context;
   try {
-    const result = await releaseHere({
+    const result = await release({
       claim: claim.ref,
       reason: claimReason(end),
       stages: ['Claimed', 'Armed'],
-      isUnconfirmed: watch.isUnconfirmed,
+      facts,
+      isMarked,
+      limitMs: RELEASE_MS,
     });
     if (result === 'released') return end;
     const more = ` Host ${claim.ref.host} is not released yet: release/${claim.ref.namespace}/${claim.ref.host} goes on.`;
@@ -142,8 +143,8 @@ function endOf(error: unknown): ClaimEnd {
   }
 }
 
-async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
-  const booted = await boot(context, watch);
+async function steps(context: ClaimRun): Promise<ClaimEnd> {
+  const booted = await boot(context);
   if (booted.kind === 'failed') return booted;
   const inspected = await inspect(context, booted.inspectionDeadline);
   if (inspected.kind !== 'inspected') return inspected;
@@ -155,7 +156,7 @@ async function steps(context: ClaimRun, watch: Watch): Promise<ClaimEnd> {
       `Host ${host} does not meet hardwareRequirements: ${unmet.join('; ')}.`,
     );
   }
-  await clearNetworkBoot(context, watch);
+  await clearNetworkBoot(context);
   return handOver(context, inspected.seen);
 }
 
@@ -214,14 +215,24 @@ async function inspect(
   }
 }
 
+/** A handed-over server gets no request (rule 3): what may still arrive at its BMC comes first. */
+async function openProvisioning({ claim: { ref }, run, plan }: ClaimRun) {
+  for (;;) {
+    const opened = await kubernetes.openProvisioning.executeWithOptions(
+      { summary: `Lets ${ref.host} fetch its bootstrap data` },
+      [{ claim: ref, run: run(), plan }],
+    );
+    if (!('inFlightUntil' in opened)) return opened;
+    const leftMs = Math.max(1_000, Date.parse(opened.inFlightUntil) - Date.now());
+    await sleep(leftMs, { summary: `Until nothing can arrive at the BMC of ${ref.host} any more` });
+  }
+}
+
 async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd> {
-  const { claim, plan, facts, story, run, update, attempt } = context;
+  const { claim, plan, facts, story, update, attempt } = context;
   const { ref } = claim;
   let seen = factsSeen;
-  const opened = await kubernetes.openProvisioning.executeWithOptions(
-    { summary: `Lets ${ref.host} fetch its bootstrap data` },
-    [{ claim: ref, run: run(), plan }],
-  );
+  const opened = await openProvisioning(context);
   const { deadline, ...written } = opened;
   update(written);
   const waitingFor =

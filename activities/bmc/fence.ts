@@ -6,6 +6,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { MutateOptions } from '../../redfish/index.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
+import type { BmcCalls } from './bmcCalls.ts';
 import { stopwatch } from '../elapsed.ts';
 import { bmcFailure, claimLost } from '../failures.ts';
 import { readHost, requireClaim } from '../store/hostStore.ts';
@@ -13,15 +14,17 @@ import { serverCheck, type ServerDependencies } from './serverCheck.ts';
 
 /** What a fence needs. */
 export type FenceDependencies = ServerDependencies & Pick<Dependencies, 'kube'>;
-type Fenced = Pick<MutateOptions, 'fence' | 'identify' | 'userAgent' | 'signal'>;
+export type Fenced = Pick<MutateOptions, 'fence' | 'identify' | 'userAgent' | 'signal'>;
 
 /**
  * The fence of rule 2 for calls on behalf of a claim: the host is read live, the claim and its stage are compared, and the
  * request goes out within 2 s of that read or not at all. A mismatch is `ClaimLost`. `alsoCheck` throws what else forbids it.
  * Each read of the system is compared with the server that `host`, the host as the caller knows it, stands for: `DifferentServer`.
+ * The first request that passes writes `calls` onto the host before.
  */
 export function claimFence(
   deps: FenceDependencies,
+  calls: BmcCalls,
   ref: ClaimRef,
   host: PhysicalHost,
   stages: readonly ClaimStage[],
@@ -33,7 +36,7 @@ export function claimFence(
     signal,
     userAgent: `beskar7 (${ref.id})`,
     identify: server.identify,
-    fence: fence(deps, ref, signal, (live) => {
+    fence: fence(deps, calls, ref, signal, (live) => {
       requireClaim(live, ref, stages);
       refuseMoved(live);
       refusePaused(live);
@@ -45,14 +48,14 @@ export function claimFence(
 }
 
 /** The fence for the retirement of a host: nobody has claimed it, and it is being deleted (rule 3). */
-export function retireFence(deps: FenceDependencies, host: PhysicalHost, signal: AbortSignal): Fenced {
+export function retireFence(deps: FenceDependencies, calls: BmcCalls, host: PhysicalHost, signal: AbortSignal): Fenced {
   const { namespace = '', name, uid } = host.metadata;
   const server = serverCheck(deps, host);
   return {
     signal,
     userAgent: 'beskar7 (retire)',
     identify: server.identify,
-    fence: fence(deps, { namespace, host: name }, signal, (live) => {
+    fence: fence(deps, calls, { namespace, host: name }, signal, (live) => {
       const what = `${namespace}/${name}`;
       if (live === undefined || live.metadata.uid !== uid) throw claimLost(`host ${what} is gone`);
       if (live.metadata.deletionTimestamp === undefined) throw claimLost(`host ${what} is not being deleted`);
@@ -85,14 +88,22 @@ export function refusePaused(host: PhysicalHost | undefined): void {
 
 function fence(
   { kube }: FenceDependencies,
+  calls: BmcCalls,
   key: { namespace: string; host: string },
   signal: AbortSignal,
   check: (host: PhysicalHost | undefined) => void,
 ): MutateOptions['fence'] {
   return async () => {
-    const elapsedMs = stopwatch();
+    let elapsedMs = stopwatch();
     const timely = AbortSignal.any([signal, AbortSignal.timeout(FENCE_MS)]);
-    check(await readHost(kube, key.namespace, key.host, timely));
+    const live = await readHost(kube, key.namespace, key.host, timely);
+    check(live);
+    // A compare-and-swap looks at the host once more: what it has seen is as live as a read at that moment.
+    if (live !== undefined && !calls.passes(live))
+      await calls.take(live, (host) => {
+        elapsedMs = stopwatch();
+        check(host);
+      });
     return () => {
       signal.throwIfAborted();
       if (elapsedMs() >= FENCE_MS) {

@@ -3,12 +3,13 @@ import { claimOf } from '../../model/claim.ts';
 import { withConditions, type ConditionPatch } from '../../crds/conditions.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
 import { withinMs } from '../activityScope.ts';
+import { BmcCalls } from './bmcCalls.ts';
 import { connectBmc } from './bmcConnection.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { claimLost, fromRedfish, isBmcFailure, isClaimLost, landingOf, type Landing } from '../failures.ts';
+import { claimLost, fromRedfish, isBmcFailure, isClaimLost } from '../failures.ts';
+import { claimFence } from './fence.ts';
 import { hostForClaim, patchHostStatus } from '../store/hostStore.ts';
-import { fenced } from './power.ts';
 
 /** A BMC that has not done it by then is left with its network boot: a provisioning does not fail with it. */
 const WITHIN_MS = 60_000;
@@ -17,10 +18,7 @@ export interface ClearNetworkBootInput {
   readonly claim: ClaimRef;
 }
 
-export type ClearNetworkBootResult =
-  | { readonly kind: 'clear' }
-  /** What was sent may still arrive where `mayHaveLanded` stands. */
-  | ({ readonly kind: 'left'; readonly message: string } & Partial<Landing>);
+export type ClearNetworkBootResult = { readonly kind: 'clear' } | { readonly kind: 'left'; readonly message: string };
 
 /**
  * Takes the network boot of a claim back where its BMC has not consumed it, though its server has booted and sent its report: each later restart
@@ -37,11 +35,14 @@ export async function clearNetworkBoot(
   if (host === undefined) throw claimLost(`host ${ref.namespace}/${ref.host} is gone`);
   const late = { message: `its BMC did not clear it within ${limitMs / 1000} s`, kind: 'Timeout' };
   try {
-    await withinMs(limitMs, signal, late, async (limited) => {
-      const bmc = await connectBmc(deps, host);
-      const isSent = await bmc.clearBootOverride(fenced(deps, ref, host, ['Armed'], limited));
-      if (isSent) log.info('the BMC had not consumed the network boot: it was taken back', { host: ref.host });
-    });
+    const calls = new BmcCalls(deps.kube, { ...ref, limitMs });
+    await calls.during(() =>
+      withinMs(limitMs, signal, late, async (limited) => {
+        const bmc = await connectBmc(deps, host);
+        const isSent = await bmc.clearBootOverride(claimFence(deps, calls, ref, host, ['Armed'], limited));
+        if (isSent) log.info('the BMC had not consumed the network boot: it was taken back', { host: ref.host });
+      }),
+    );
     return { kind: 'clear' };
   } catch (error) {
     const failure = fromRedfish(error, ref.host);
@@ -54,7 +55,7 @@ export async function clearNetworkBoot(
       return { conditions: withConditions(live.status?.conditions, [left], now, live.metadata.generation) };
     });
     deps.recorder.event(host, 'Warning', 'BootOverrideLeft', left.message);
-    return { kind: 'left', message, ...landingOf(failure) };
+    return { kind: 'left', message };
   }
 }
 

@@ -1,10 +1,6 @@
 import { log } from '@temporalio/activity';
-import type { ClaimStage } from '../../model/claim.ts';
-import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { RedfishError, type MutateOptions, type RedfishClient } from '../../redfish/index.ts';
-import type { ClaimRef } from '../../contracts/claimRef.ts';
 import { bmcFailure, fromRedfish, isClaimLost, isDifferentServer } from '../failures.ts';
-import { claimFence, type FenceDependencies } from './fence.ts';
 
 type Options = Omit<MutateOptions, 'urgent'>;
 
@@ -121,15 +117,4 @@ export async function switchOn(
 /** A look at the same server, ended by the same signal. */
 function looking({ signal, identify }: Options): Pick<Options, 'signal' | 'identify'> {
   return { ...(signal ? { signal } : {}), ...(identify ? { identify } : {}) };
-}
-
-/** The options of a mutating call on behalf of a claim. */
-export function fenced(
-  deps: FenceDependencies,
-  ref: ClaimRef,
-  host: PhysicalHost,
-  stages: readonly ClaimStage[],
-  signal: AbortSignal,
-): Options {
-  return claimFence(deps, ref, host, stages, signal);
 }

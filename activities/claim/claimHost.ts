@@ -91,7 +91,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     if (adopted) {
       const written = await writeProgress(deps, run, adoptedReport(adopted.claim));
       const plan = planOfClaim(machine, adopted.specHash);
-      return { kind: 'claimed', claim: claimedBy(run, adopted.claim), plan, ...before, ...written };
+      return { kind: 'claimed', claim: adopted.claim, plan, ...before, ...written };
     }
   }
   if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
@@ -168,11 +168,7 @@ async function refusedClaim(
 
 async function claimed(deps: Dependencies, run: RunContext, claim: ClaimState, plan: Plan): Promise<ClaimHostResult> {
   const written = await writeProgress(deps, run, claimingReport(claim.ref.host));
-  return { kind: 'claimed', claim: claimedBy(run, claim), plan, ...attemptsBefore(run), ...written };
-}
-
-function claimedBy({ workflow }: RunContext, claim: ClaimState): ClaimState {
-  return { ...claim, claimedBy: workflow.runID };
+  return { kind: 'claimed', claim, plan, ...attemptsBefore(run), ...written };
 }
 
 function claimingReport(host: string) {

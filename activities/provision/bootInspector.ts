@@ -1,22 +1,24 @@
-import { claimOf, type Claim } from '../../model/claim.ts';
+import { claimOf, serializeClaim, type Claim } from '../../model/claim.ts';
 import { findCondition, withConditions } from '../../crds/conditions.ts';
+import { ANNOTATION_CLAIM } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../../crds/reasons.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import type { PowerState } from '../../redfish/index.ts';
 import { acceptServer } from '../bmc/acceptServer.ts';
 import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
+import { BmcCalls } from '../bmc/bmcCalls.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import { mintBootSecret } from './bootSecret.ts';
 import type { ClaimRef, RunContext } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { bmcFailure, claimLost, fromRedfish, isClaimLost, retryable } from '../failures.ts';
 import { claimFence, refusePaused } from '../bmc/fence.ts';
-import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
+import { hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
 import type { Written } from '../store/machineStatus.ts';
 import { writeProgress } from '../store/refusedWrites.ts';
 import { specOfClaim } from '../claim/plan.ts';
-import { fenced, switchOff, switchOn } from '../bmc/power.ts';
+import { switchOff, switchOn } from '../bmc/power.ts';
 import { REACHABLE, seenOnUntil, tellingReachability, tellReachability } from '../bmc/reachability.ts';
 
 export interface BootInput {
@@ -51,12 +53,16 @@ async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal,
   if (claim.stage === 'Armed' || host === undefined) return;
   refusePaused(host);
   const late = { message: lateMessage(input.claim, 'off'), kind: 'PowerOffNotSeen' };
+  const calls = new BmcCalls(deps.kube, { ...input.claim, limitMs });
   try {
-    await withinMs(limitMs, signal, late, async (limited) => {
-      const bmc = await connectBmc(deps, host);
-      const accepted = await acceptServer(deps, host, bmc, limited);
-      await switchOff(bmc, input.claim.host, fenced(deps, input.claim, accepted, ['Claimed'], limited));
-    });
+    await calls.during(() =>
+      withinMs(limitMs, signal, late, async (limited) => {
+        const bmc = await connectBmc(deps, host);
+        const accepted = await acceptServer(deps, host, bmc, limited);
+        const options = claimFence(deps, calls, input.claim, accepted, ['Claimed'], limited);
+        await switchOff(bmc, input.claim.host, options);
+      }),
+    );
   } catch (error) {
     if (!isClaimLost(error) || signal.aborted) throw error;
     // What was read first may have been the cache's: an earlier bootInspector may have armed it since, and then it is ours.
@@ -99,20 +105,24 @@ async function armAndBoot(
   if (inspectionDeadline !== undefined) return { inspectionDeadline };
   refusePaused(host);
   const late = { message: lateMessage(ref, 'on'), kind: 'PowerOnNotSeen' };
-  const armed = await withinMs(limitMs, signal, late, async (limited) => {
-    try {
-      // requireClaim has thrown when there is no host.
-      return await seeOn(deps, ref, host as PhysicalHost, claim, limited);
-    } catch (error) {
-      throw fromRedfish(error, ref.host);
-    }
-  });
-  return recordBoot(deps, input, armed);
+  const calls = new BmcCalls(deps.kube, { ...ref, limitMs });
+  const armed = await calls.during(() =>
+    withinMs(limitMs, signal, late, async (limited) => {
+      try {
+        // requireClaim has thrown when there is no host.
+        return await seeOn(deps, calls, ref, host as PhysicalHost, claim, limited);
+      } catch (error) {
+        throw fromRedfish(error, ref.host);
+      }
+    }),
+  );
+  return recordBoot(deps, input, calls.latest ?? armed);
 }
 
 /** Arms a server that is off, and switches it on; gives the host as it was armed. */
 async function seeOn(
   deps: Dependencies,
+  calls: BmcCalls,
   ref: ClaimRef,
   start: PhysicalHost,
   claim: Claim,
@@ -120,10 +130,10 @@ async function seeOn(
 ): Promise<PhysicalHost> {
   const bmc = await connectBmc(deps, start);
   let host = await acceptServer(deps, start, bmc, signal);
-  const options = bootFence(deps, ref, host, signal);
+  const options = bootFence(deps, calls, ref, host, signal);
   const power = await bmc.getPowerState({ signal, ...(options.identify ? { identify: options.identify } : {}) });
   if (claim.stage === 'Claimed')
-    host = power === 'Off' ? await arm(deps, ref, host, claim) : await armedMeanwhile(deps, ref, power, signal);
+    host = power === 'Off' ? await arm(deps, calls, ref, host, claim) : await armedMeanwhile(deps, ref, power, signal);
   if (power === 'On') return host;
   await switchOn(bmc, ref.host, options);
   if (bmc.isBootModeRefused) {
@@ -152,20 +162,30 @@ async function armedMeanwhile(
 }
 
 /** In stage Armed, until the server was seen on for this claim: after that an older attempt that goes on late has nothing to do here. */
-function bootFence(deps: Dependencies, ref: ClaimRef, start: PhysicalHost, signal: AbortSignal) {
-  return claimFence(deps, ref, start, ['Armed'], signal, (host) => {
+function bootFence(deps: Dependencies, calls: BmcCalls, ref: ClaimRef, start: PhysicalHost, signal: AbortSignal) {
+  return claimFence(deps, calls, ref, start, ['Armed'], signal, (host) => {
     if (seenOnUntil(host, ref) === undefined) return;
     throw retryable(`host ${ref.host} was seen on for this claim already: nothing more is sent to its BMC`);
   });
 }
 
-/** Secret first, then one write that arms: the stage, with the name of the Secret and the hashes of token and nonce (rule 21). */
-async function arm(deps: Dependencies, ref: ClaimRef, host: PhysicalHost, claim: Claim): Promise<PhysicalHost> {
+/**
+ * Secret first, then one write that arms: the stage, with the name of the Secret and the hashes of token and nonce (rule 21), and that calls to
+ * the BMC begin.
+ */
+async function arm(
+  deps: Dependencies,
+  calls: BmcCalls,
+  ref: ClaimRef,
+  host: PhysicalHost,
+  claim: Claim,
+): Promise<PhysicalHost> {
   const minted = await mintBootSecret(deps.kube, host, claim.id, await specOfClaim(deps, ref, claim));
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
   const dropUnless = (named: string | undefined) =>
     named === minted.bootSecret ? undefined : deps.kube.delete(SECRETS, key.namespace, minted.bootSecret);
   let named: string | undefined;
+  let isArmed = false;
   try {
     const armed = await patchHost(
       deps.kube,
@@ -176,11 +196,15 @@ async function arm(deps: Dependencies, ref: ClaimRef, host: PhysicalHost, claim:
         if (now?.id !== claim.id || (now.stage !== 'Claimed' && now.stage !== 'Armed')) {
           throw claimLost(`host ${key.namespace}/${key.host}: the claim ended before the server was armed`);
         }
+        isArmed = false;
         if (now.stage === 'Armed') return undefined;
-        return claimPatch({ ...now, stage: 'Armed', since: new Date().toISOString(), ...minted });
+        const armed: Claim = { ...now, stage: 'Armed', since: new Date().toISOString(), ...minted };
+        isArmed = true;
+        return { metadata: { annotations: { [ANNOTATION_CLAIM]: serializeClaim(armed), ...calls.begin(live) } } };
       },
       host,
     );
+    if (isArmed) calls.note(armed);
     // Another attempt may have armed it with a Secret of its own.
     await dropUnless(claimOf(armed)?.bootSecret);
     return armed;

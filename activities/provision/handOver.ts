@@ -7,6 +7,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { providerIDOf } from '../../model/providerID.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../../crds/reasons.ts';
 import type { MachineAddress } from '../../crds/schema.ts';
+import { settle } from '../bmc/bmcCalls.ts';
 import { beginReleasePatch, reportEarlyForce } from '../release/beginRelease.ts';
 import type { ClaimRef, RunContext } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -26,12 +27,22 @@ export interface HandOverInput {
   readonly plan: Plan;
 }
 
-/** State Ready: the hardware has passed, bootstrap data may be read from now on. `deadline` (RFC 3339) ends the wait for the hand-over. */
-export async function openProvisioning(
-  deps: Dependencies,
-  input: HandOverInput,
-): Promise<Written & { deadline: string }> {
+export type OpenedProvisioning = Written &
+  (
+    | {
+        /** RFC 3339: when the wait for the hand-over ends. */
+        readonly deadline: string;
+      }
+    /** RFC 3339: until when something may still arrive at the BMC. Nothing is opened before, since a handed-over server gets no request (rule 3). */
+    | { readonly inFlightUntil: string }
+  );
+
+/** State Ready: the hardware has passed, bootstrap data may be read from now on. */
+export async function openProvisioning(deps: Dependencies, input: HandOverInput): Promise<OpenedProvisioning> {
   const { claim: ref, run } = input;
+  const start = await readHost(deps.kube, ref.namespace, ref.host);
+  const settledAt = await settle(deps.kube, ref, start);
+  if (settledAt !== undefined) return { inFlightUntil: new Date(settledAt).toISOString() };
   // The owner of a machine does not change: the cache will do when it shows the same uid.
   const cached = deps.caches.machine(ref.machine.namespace, ref.machine.name);
   const machine = cached?.metadata.uid === ref.machine.uid ? cached : await readMachine(deps.kube, ref.machine);
@@ -62,7 +73,7 @@ export async function openProvisioning(
         ),
       };
     },
-    await hostForClaim(deps, ref),
+    start,
   );
   const openedAt = Date.parse(host.status?.handover?.openedAt ?? new Date().toISOString());
   const written = await writeProgress(deps, run, {
@@ -125,7 +136,7 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
         if (result.kind !== 'waiting' || timedOut === undefined) return undefined;
         result = { kind: 'timedOut' };
         reportEarlyForce(deps, current);
-        return beginReleasePatch(current, now, timedOut, input.run.workflow.runID);
+        return beginReleasePatch(current, now, timedOut);
       },
       live,
     ).catch(async (error: unknown) => {

@@ -8,14 +8,9 @@ import type { Dependencies } from '../dependencies.ts';
  * The write with which a release begins: stage `Releasing` (rule 4). A force-release that stood there before is removed with it, in the same
  * compare-and-swap: it was not set for this release.
  */
-export function beginReleasePatch(
-  host: PhysicalHost,
-  claim: Claim,
-  reason: string,
-  run?: string,
-): { metadata: object } {
+export function beginReleasePatch(host: PhysicalHost, claim: Claim, reason: string): { metadata: object } {
   const early = earlyForceOf(host) === undefined ? {} : { [ANNOTATION_FORCE_RELEASE]: null };
-  const annotations = { [ANNOTATION_CLAIM]: serializeClaim(releasingClaim(claim, reason, run)), ...early };
+  const annotations = { [ANNOTATION_CLAIM]: serializeClaim(releasingClaim(claim, reason)), ...early };
   return { metadata: { annotations } };
 }
 

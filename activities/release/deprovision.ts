@@ -11,13 +11,11 @@ import { MACHINES } from '../../kube/resource.ts';
 import type { ObjectRef, ReleaseInput } from '../../contracts/names.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import { stateOf } from '../claim/claimState.ts';
-import { delay } from '../activityScope.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { retryable } from '../failures.ts';
 import { heldHosts } from '../claim/heldHosts.ts';
 import { readHost } from '../store/hostStore.ts';
 import { readMachine } from '../store/machineStatus.ts';
-import { releasingText, tellReleasing } from './releaseTold.ts';
 import { isClusterPaused } from '../claim/owner.ts';
 
 export type DeprovisionDue = { readonly kind: 'due' } | { readonly kind: 'notDue'; readonly message: string };
@@ -45,11 +43,12 @@ export async function findClaims(deps: Dependencies, ref: ObjectRef): Promise<Cl
   return held.map(({ host, claim }) => stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }, true).ref);
 }
 
-/** A claim by its host and id, read live; undefined when it has ended. */
-export async function findClaim(deps: Dependencies, input: ReleaseInput): Promise<ClaimRef | undefined> {
+/** A claim by its host and id, read live; undefined when it has ended, or is in another stage than `Releasing`. */
+export async function findReleasing(deps: Dependencies, input: ReleaseInput): Promise<ClaimRef | undefined> {
   const host = await readHost(deps.kube, input.namespace, input.name);
   const claim = host && claimOf(host);
   if (!host || host.metadata.uid !== input.uid || claim?.id !== input.claim) return undefined;
+  if (claim.stage !== 'Releasing') return undefined;
   const { name = '', uid = '' } = host.spec.consumerRef ?? {};
   return stateOf(
     host,
@@ -59,20 +58,20 @@ export async function findClaim(deps: Dependencies, input: ReleaseInput): Promis
   ).ref;
 }
 
-/** Waits until a claim has ended on its host: another run is releasing it. The machine says meanwhile what the host says of it. */
-export async function awaitClaimEnd(deps: Dependencies, ref: ClaimRef, signal: AbortSignal): Promise<void> {
-  let told: string | undefined;
-  for (;;) {
-    let host = deps.caches.host(ref.namespace, ref.host);
-    if (!host || claimOf(host)?.id !== ref.id) {
-      host = await readHost(deps.kube, ref.namespace, ref.host, signal);
-      if (!host || claimOf(host)?.id !== ref.id) return;
-    }
-    const text = releasingText(host, ref);
-    if (text !== told) await tellReleasing(deps, ref, text, signal);
-    told = text;
-    await delay(1_000, signal);
-  }
+export interface RequestReleaseInput {
+  readonly claim: ClaimRef;
+  /** An open run tries at once; a later request only sees to it that there is one. */
+  readonly isFirst: boolean;
+}
+
+/** Has `release/<ns>/<host>` started for the claim, or woken: the id of that run is what keeps two from calling one BMC. */
+export async function requestRelease(
+  deps: Pick<Dependencies, 'releases'>,
+  { claim, isFirst }: RequestReleaseInput,
+): Promise<void> {
+  const { namespace, host: name, hostUid: uid, id, pool, machine } = claim;
+  const input: ReleaseInput = { namespace, name, uid, claim: id, machine, ...(pool === undefined ? {} : { pool }) };
+  await (isFirst ? deps.releases.startOrWake(input) : deps.releases.start(input));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { claimOf, type Claim, type ClaimStage } from '../../model/claim.ts';
+import { claimOf, type ClaimStage } from '../../model/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { beginReleasePatch, reportEarlyForce } from './beginRelease.ts';
@@ -18,33 +18,17 @@ export interface MarkReleasingInput {
   readonly reason: string;
   /** A provision run may end claims in `Claimed` and `Armed` only, a deprovision any (rule 3). */
   readonly stages: readonly ClaimStage[];
-  /** Temporal's run id of the caller; a run that was reset has another than before. Absent: of `release/<ns>/<host>`, or of an earlier version. */
-  readonly run?: string;
-}
-
-interface Marked {
-  /** RFC 3339: when the stage was written. */
-  readonly since: string;
-  /** The server was handed over: it runs its final OS, and is asked to shut down in good order. */
-  readonly wasHandedOver: boolean;
 }
 
 export type MarkReleasingResult =
-  | (Marked & { readonly kind: 'releasing' })
-  /** The stage stood already. Workflow code of before goes on as with `releasing`. */
-  | (Marked & {
-      readonly kind: 'underWay';
-      /** Why, as whoever began it wrote it. */
-      readonly reason?: string;
-      /** Another run began the release; absent: not known, since an earlier version marked it, or no run of a machine. */
-      readonly isOfAnother?: true;
-    })
+  /** The stage stands, whoever wrote it. */
+  | { readonly kind: 'releasing' }
   /** The claim has ended already. */
   | { readonly kind: 'ended' };
 
 /**
- * The first step of a release (rule 4): from here on no call of the run passes its fence, and no callback its token. The machine of the claim
- * is told.
+ * The first step of a release (rule 4), which may be repeated: from here on no call of the run passes its fence, and no callback its token. The
+ * machine of the claim says so.
  */
 export async function markReleasing(deps: Dependencies, input: MarkReleasingInput): Promise<MarkReleasingResult> {
   const { claim: ref } = input;
@@ -52,37 +36,22 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
   if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
   if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'ended' };
   if (claimOf(host)?.stage === 'HandedOver') await requireDeletion(deps, ref);
-  let isUnderWay = false;
   let before: PhysicalHost | undefined;
   const marked = await patchHost(
     deps.kube,
     ref,
     (live) => {
       const claim = requireClaim(live, ref, [...input.stages, 'Releasing']);
-      isUnderWay = claim.stage === 'Releasing';
       if (claim.stage === 'HandedOver' && claimOf(host)?.stage !== 'HandedOver')
         throw retryable(`host ${ref.namespace}/${ref.host} was handed over meanwhile: its machine is read again`);
-      before = isUnderWay ? undefined : live;
-      if (isUnderWay) return undefined;
-      return beginReleasePatch(live, claim, input.reason, input.run);
+      before = claim.stage === 'Releasing' ? undefined : live;
+      return before && beginReleasePatch(live, claim, input.reason);
     },
     host,
   );
   if (before) reportEarlyForce(deps, before);
-  const claim = requireClaim(marked, ref, ['Releasing']);
-  const { since, releasedFrom, reason } = claim;
   await tellReleasing(deps, ref, releasingText(marked, ref), AbortSignal.timeout(TELL_MS));
-  // From the claim, not from this call: one that is repeated because its answer was lost says the same.
-  const told = { since, wasHandedOver: releasedFrom === 'HandedOver' };
-  const isOurs = input.run !== undefined && claim.releasedBy === input.run;
-  if (!isUnderWay || isOurs) return { kind: 'releasing', ...told };
-  const isOfAnother = isBegunByAnother(claim, input.run);
-  return {
-    kind: 'underWay',
-    ...told,
-    ...(reason === undefined ? {} : { reason }),
-    ...(isOfAnother ? { isOfAnother } : {}),
-  };
+  return { kind: 'releasing' };
 }
 
 /** A server that was handed over is released for the deletion of its machine alone, whoever asks for it (rule 4). */
@@ -95,9 +64,4 @@ async function requireDeletion(deps: Dependencies, { namespace, host, machine }:
       ? `host ${namespace}/${host} was handed over to ${name}, which is gone: it is released by beskar7.io/force-release only`
       : `host ${namespace}/${host} was handed over to ${name}, which is not being deleted: it is not released`,
   );
-}
-
-/** Whether it is known that another run began this release than `run`. */
-export function isBegunByAnother({ releasedBy }: Claim, run: string | undefined): boolean {
-  return run !== undefined && releasedBy !== undefined && releasedBy !== run;
 }

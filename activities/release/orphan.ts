@@ -25,7 +25,7 @@ export interface LookForConsumerInput {
 export type ConsumerLook =
   /** The consumer is missing; the host may be released when it still is at the second look. */
   | { readonly kind: 'missing' }
-  /** The stage `Releasing` stands, for want of its machine: the release may go on. */
+  /** The stage `Releasing` stands: the release follows. */
   | { readonly kind: 'releasing' }
   /** Nothing is to be released; `message` is for the operator. */
   | { readonly kind: 'held'; readonly message: string };
@@ -46,10 +46,8 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
   if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return held('is being moved');
   if (annotations[ANNOTATION_PAUSED] !== undefined) return held('is paused');
   const gone = `Beskar7Machine ${found.spec.consumerRef?.name ?? 'unknown'} is gone`;
-  if (claim.stage === 'Releasing') {
-    // What a run of the machine began is its own to end (docs/decisions/0015); when it is lost, the watcher starts a release for it.
-    return claim.reason?.startsWith(gone) === true ? { kind: 'releasing' } : held('is being released by another run');
-  }
+  // Also where a run of the machine wrote it: the release is this run's work (docs/decisions/0023).
+  if (claim.stage === 'Releasing') return { kind: 'releasing' };
   if (found.spec.consumerRef && found.spec.consumerRef.kind !== 'Beskar7Machine')
     return held('is held by another kind');
   const machine = await consumerOf(deps, found);

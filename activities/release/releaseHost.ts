@@ -1,10 +1,15 @@
 import { log } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
-import { claimOf, type Claim } from '../../model/claim.ts';
+import { claimOf } from '../../model/claim.ts';
 import { withConditions, type ConditionPatch } from '../../crds/conditions.ts';
+import { callsUntil } from '../../model/callsUntil.ts';
 import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
 import { forceReasonOf } from '../../model/forceRelease.ts';
-import { ANNOTATION_CLAIM, ANNOTATION_FORCE_RELEASE, LABEL_CONSUMER_UID } from '../../crds/names.ts';
+import {
+  ANNOTATION_CALLS_UNTIL,
+  ANNOTATION_CLAIM,
+  ANNOTATION_FORCE_RELEASE,
+  LABEL_CONSUMER_UID,
+} from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import { deleteBootSecrets } from '../provision/bootSecret.ts';
@@ -19,49 +24,32 @@ import {
   isClaimLost,
   isNoWorker,
   isRefusedWrite,
-  isReleaseLeft,
-  landingOf,
   noWorker,
   refusedWrite,
-  type FailureType,
-  type Landing,
+  retryable,
 } from '../failures.ts';
 import { refuseMoved, refusePaused } from '../bmc/fence.ts';
 import { overrideLeft } from '../bmc/leftOverride.ts';
 import { freedStatus } from './freedStatus.ts';
 import { patchHost, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
-import { isBegunByAnother } from './markReleasing.ts';
 import { isReleasedByForce } from './orphan.ts';
-import { ON_TAKES_MS } from '../bmc/power.ts';
 import { unreachableReason } from '../bmc/reachability.ts';
-import { offButNotCleared, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
-import { forceHint } from './releaseTold.ts';
+import { offButNotCleared, settlingMs, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
+import { forceHint, releasingText, tellReleasing } from './releaseTold.ts';
 import { refuseRunning } from './runningMachine.ts';
 import { serverCondition } from '../bmc/serverCheck.ts';
 
 export interface ReleaseHostInput {
   readonly claim: ClaimRef;
-  readonly wasHandedOver: boolean;
-  /** The last activity on this BMC did not confirm its end: what it sent may still arrive (rule 4). */
-  readonly isUnconfirmed: boolean;
-  /** RFC 3339: when `Releasing` was written, or a worker was lost that released. */
-  readonly releasingSince: string;
-  /**
-   * RFC 3339: when another run may take the release over, for want of a word from this one (decision 0015). Nothing is sent later, also
-   * where Temporal or the worker's queue was in the way. Absent: this is that other run.
-   */
-  readonly notAfter?: string;
-  /** Run id of the caller where it releases what it has marked itself: a run that was reset has to leave that to `release/<ns>/<host>`. */
-  readonly run?: string;
   /** Which try this is, from 1, and when the next one is due if it fails; both are told on the host. */
   readonly attempt: number;
   readonly nextAttemptInMs: number;
 }
 
-export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
+/** So long a failed attempt takes to write on the machine what the host says. */
+const TELL_MS = 5_000;
 
-/** By so much a timer may be early by another clock. */
-const TIMER_MS = 5;
+export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
 
 /**
  * Off, see Off, clear the override, revoke the token, and clear the claim in one compare-and-swap (rule 4). A failure is told
@@ -71,45 +59,27 @@ export async function releaseHost(
   deps: Dependencies,
   input: ReleaseHostInput,
   signal: AbortSignal,
-  limitMs = BMC_ACTIVITY_MS + settlingMs(input),
+  ownLimitMs?: number,
 ): Promise<ReleaseHostResult> {
-  const { claim: ref, notAfter } = input;
-  const ownMs = notAfter === undefined ? Infinity : Date.parse(notAfter) - Date.now();
-  const until = performance.now() + Math.min(limitMs, ownMs);
-  const progress: ReleaseProgress = { isOff: false };
-  const late = {
-    kind: 'PowerOffNotSeen',
-    get message() {
-      const what = progress.isOff ? offButNotCleared(ref.host) : `the server of host ${ref.host} was not confirmed off`;
-      return `${what} within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
-    },
+  const { claim: ref } = input;
+  const begun = performance.now();
+  const seeOff = (host: PhysicalHost): Promise<string | undefined> => {
+    const limitMs = ownLimitMs ?? BMC_ACTIVITY_MS + settlingMs(host, ref);
+    const progress: ReleaseProgress = { isOff: false };
+    const late = {
+      kind: 'PowerOffNotSeen',
+      get message() {
+        const what = progress.isOff
+          ? offButNotCleared(ref.host)
+          : `the server of host ${ref.host} was not confirmed off`;
+        return `${what} within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
+      },
+    };
+    return withinMs(begun + limitMs - performance.now(), signal, late, (limited) =>
+      switchOffAndClear(deps, input, host, limited, limitMs, progress),
+    );
   };
-  const isLeft = (claim: Claim) => ownMs <= 0 || isBegunByAnother(claim, input.run);
-  const seeOff = async (host: PhysicalHost): Promise<string | undefined> => {
-    try {
-      return await withinMs(until - performance.now(), signal, late, (limited) =>
-        switchOffAndClear(deps, input, host, limited, progress),
-      );
-    } catch (error) {
-      const isTooLate = ownMs < limitMs && performance.now() >= until - TIMER_MS;
-      throw isTooLate && !signal.aborted && isBmcFailure(error) ? releaseLeft(ref.host, landingOf(error) ?? {}) : error;
-    }
-  };
-  return release(deps, input, signal, seeOff, isLeft);
-}
-
-/** What the release has to wait for, beside its own calls, before it may clear the claim (at most 137 s; Temporal gives the activity 270 s). */
-function settlingMs({ isUnconfirmed, releasingSince }: ReleaseHostInput): number {
-  if (!isUnconfirmed) return 0;
-  const mostMs = IN_FLIGHT_MS + ON_TAKES_MS;
-  return Math.min(mostMs, Math.max(0, Date.parse(releasingSince) + mostMs - Date.now()));
-}
-
-/** Nothing is told on the host: whoever does it from here on tells what comes of it. `landing`: something was sent before. */
-function releaseLeft(host: string, landing?: Partial<Landing>): ApplicationFailure {
-  const message = `it is too late for this run to release host ${host}, or the work of another: release/<namespace>/${host} does it`;
-  const type: FailureType = 'ReleaseLeft';
-  return ApplicationFailure.create({ message, type, ...(landing ? { details: [landing] } : {}) });
+  return release(deps, input, signal, seeOff);
 }
 
 export interface UnservedInput extends ReleaseHostInput {
@@ -140,14 +110,12 @@ async function release(
   input: ReleaseHostInput,
   signal: AbortSignal,
   seeOff: (host: PhysicalHost) => Promise<string | undefined>,
-  isLeft: (claim: Claim) => boolean = () => false,
 ): Promise<ReleaseHostResult> {
   const { claim: ref } = input;
   const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
   if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
   const claim = requireClaim(host, ref, ['Releasing']);
   refuseMoved(host);
-  if (isLeft(claim)) throw releaseLeft(ref.host);
   await refuseRunning(deps, ref, host, signal);
   const forced = forceReasonOf(host);
   // The word is for a BMC that does not do its part: said beforehand, it is tried first.
@@ -159,7 +127,7 @@ async function release(
     left = await seeOff(host);
   } catch (error) {
     const failure = fromRedfish(error, ref.host);
-    if (signal.aborted || isClaimLost(failure) || isReleaseLeft(failure)) throw failure;
+    if (signal.aborted || isClaimLost(failure)) throw failure;
     const word = isBmcFailure(failure) ? (forced ?? (await wordSaidMeanwhile(deps, ref, signal))) : undefined;
     if (word !== undefined) return forceRelease(deps, input, host, word);
     await tellFailure(deps, input, failure);
@@ -223,11 +191,16 @@ async function writeEnd(
     ref,
     (live) => {
       requireClaim(live, ref, ['Releasing']);
+      // Also a late attempt, whose worker was taken for lost, frees no host that another one calls.
+      if (state === 'Available' && callsUntil(live, IN_FLIGHT_MS) !== undefined)
+        throw retryable(`something may still arrive at the BMC of host ${ref.host}: it is not free yet`);
       return {
         metadata: {
           labels: { [LABEL_CONSUMER_UID]: null },
           annotations: {
             [ANNOTATION_CLAIM]: null,
+            // Waited for where the server was confirmed off; a release by force waits for nothing.
+            ...(state === 'Available' ? { [ANNOTATION_CALLS_UNTIL]: null } : {}),
             // A host that is being deleted has no next claim, and its retirement would meet the same BMC.
             ...(live.metadata.deletionTimestamp === undefined ? { [ANNOTATION_FORCE_RELEASE]: null } : {}),
           },
@@ -269,7 +242,7 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
   const next = isUnserved
     ? 'it goes on as soon as one takes it'
     : `next attempt at ${new Date(Date.now() + input.nextAttemptInMs).toISOString()}`;
-  await patchHostStatus(deps.kube, ref, (live) => {
+  const told = await patchHostStatus(deps.kube, ref, (live) => {
     if (claimOf(live)?.id !== ref.id) throw claimLost(`host ${ref.namespace}/${ref.host}: the claim has ended`);
     const text =
       `Release, attempt ${input.attempt}: ${message}. The host stays claimed until it is seen off; ${next}. ` +
@@ -286,4 +259,5 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
       conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
     };
   });
+  await tellReleasing(deps, ref, releasingText(told, ref), AbortSignal.timeout(TELL_MS));
 }

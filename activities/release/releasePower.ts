@@ -1,17 +1,19 @@
-import { claimOf } from '../../model/claim.ts';
+import { claimOf, type Claim } from '../../model/claim.ts';
 import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
+import { callsUntil } from '../../model/callsUntil.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { RedfishError, type RedfishClient } from '../../redfish/index.ts';
 import { delay } from '../activityScope.ts';
 import { acceptServer } from '../bmc/acceptServer.ts';
+import { BmcCalls } from '../bmc/bmcCalls.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { bmcFailure, landingOf } from '../failures.ts';
-import { comesOn, fenced, ON_TAKES_MS, switchOff, switchOffUnseen } from '../bmc/power.ts';
+import { claimFence, type Fenced } from '../bmc/fence.ts';
+import { requireClaim } from '../store/hostStore.ts';
+import { comesOn, ON_TAKES_MS, switchOff, switchOffUnseen } from '../bmc/power.ts';
 import type { ReleaseHostInput } from './releaseHost.ts';
-
-type Options = ReturnType<typeof fenced>;
 
 /** After so many attempts a release ends though its BMC refuses to clear the boot override of a server that is off. */
 const CLEAR_TRIES = 3;
@@ -22,9 +24,15 @@ export interface ReleaseProgress {
   isOff: boolean;
 }
 
+/** What a release has to wait for, beside its own calls, before it may clear the claim: at most 137 s. */
+export function settlingMs(host: PhysicalHost, ref: ClaimRef): number {
+  const inFlightMs = callsUntil(host, IN_FLIGHT_MS) === undefined ? 0 : IN_FLIGHT_MS;
+  return inFlightMs + (mayComeOn(host, ref) ? ON_TAKES_MS : 0);
+}
+
 /**
- * The part of a release that calls the BMC (rule 4): power off, power-off confirmed, boot override cleared. A power-on that may still take effect
- * is waited for first, and the override stays until that wait is over: a server that comes on meanwhile boots from the network, where its
+ * The part of a release that calls the BMC (rule 4): power off, power-off confirmed, boot override cleared. What the host says may still arrive
+ * of earlier calls (`BmcCalls`), and a power-on that may still take effect, is waited for before that, and the override stays until that wait is over: a server that comes on meanwhile boots from the network, where its
  * token is refused, and never from the disk of an earlier machine. Gives why the override was left, when the BMC refused several times to clear it:
  * the server boots from the network once more then, which does the next claim no harm (rule 4).
  */
@@ -33,19 +41,42 @@ export async function switchOffAndClear(
   input: ReleaseHostInput,
   start: PhysicalHost,
   signal: AbortSignal,
+  limitMs: number,
   progress: ReleaseProgress = { isOff: false },
+): Promise<string | undefined> {
+  const calls = new BmcCalls(deps.kube, { ...input.claim, limitMs });
+  return calls.during(() => offAndClear(deps, calls, input, start, signal, progress));
+}
+
+async function offAndClear(
+  deps: Dependencies,
+  calls: BmcCalls,
+  input: ReleaseHostInput,
+  start: PhysicalHost,
+  signal: AbortSignal,
+  progress: ReleaseProgress,
 ): Promise<string | undefined> {
   const { claim: ref } = input;
   const bmc = await connectBmc(deps, start, input.attempt > 1 ? 'fresh' : 'recent');
   const host = await acceptServer(deps, start, bmc, signal);
-  const options = fenced(deps, ref, host, ['Releasing'], signal);
-  const gracefulMs = input.wasHandedOver && input.attempt === 1 ? deps.options.gracefulShutdownMs : 0;
+  const options = claimFence(deps, calls, ref, host, ['Releasing'], signal);
+  const claim = claimOf(host);
+  // A server that runs its final OS is asked to shut down in good order.
+  const isGraceful = claim?.releasedFrom === 'HandedOver' && input.attempt === 1;
+  const gracefulMs = isGraceful ? deps.options.gracefulShutdownMs : 0;
   const wasOn = await switchOff(bmc, ref.host, options, { gracefulMs });
   const isComingOn = !wasOn && mayComeOn(host, ref);
   if (isComingOn && input.attempt === 1) await switchOffUnseen(bmc, ref.host, options);
-  // What is in flight may arrive as late as that, and a power-on shows some time after it was accepted.
-  const inFlightMs = (input.isUnconfirmed ? IN_FLIGHT_MS : 0) + (isComingOn ? ON_TAKES_MS : 0);
-  if (inFlightMs > 0) await outlast(bmc, input, Date.parse(input.releasingSince) + inFlightMs, options);
+  // Of others, also of an earlier attempt whose worker was lost: from here on they can begin nothing any more.
+  if (calls.latest === undefined && callsUntil(host, IN_FLIGHT_MS) !== undefined)
+    await calls.take(host, (live) => void requireClaim(live, ref, ['Releasing']));
+  const { settledAt } = calls;
+  const isInFlight = settledAt > Date.now();
+  if (isInFlight || isComingOn) {
+    // A power-on shows some time after it was accepted.
+    const beganAt = Math.max(settledAt, sinceOf(claim));
+    await outlast(bmc, ref.host, isInFlight, isComingOn ? beganAt + ON_TAKES_MS : settledAt, options);
+  }
   progress.isOff = true;
   return clearOverride(bmc, input, options);
 }
@@ -53,7 +84,7 @@ export async function switchOffAndClear(
 async function clearOverride(
   bmc: RedfishClient,
   { claim: ref, attempt }: ReleaseHostInput,
-  options: Options,
+  options: Fenced,
 ): Promise<string | undefined> {
   try {
     await bmc.clearBootOverride(options);
@@ -78,17 +109,24 @@ export function offButNotCleared(host: string): string {
  */
 async function outlast(
   bmc: RedfishClient,
-  { claim: ref, isUnconfirmed }: ReleaseHostInput,
+  host: string,
+  isInFlight: boolean,
   untilMs: number,
-  options: Options,
+  options: Fenced,
 ): Promise<void> {
   const leftMs = () => Math.max(0, untilMs - Date.now());
   while (await comesOn(bmc, leftMs(), options)) {
-    await switchOff(bmc, ref.host, options);
-    if (!isUnconfirmed) return;
+    await switchOff(bmc, host, options);
+    if (!isInFlight) return;
   }
   await delay(leftMs(), options.signal ?? new AbortController().signal);
-  await switchOff(bmc, ref.host, options);
+  await switchOff(bmc, host, options);
+}
+
+/** When the release began; a time that cannot be read is taken for now. */
+function sinceOf(claim: Claim | undefined): number {
+  const since = Date.parse(claim?.since ?? '');
+  return Number.isNaN(since) ? Date.now() : Math.min(since, Date.now());
 }
 
 /** The power-on may have been accepted a moment ago, and the server was not seen on since. */

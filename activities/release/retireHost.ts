@@ -8,6 +8,7 @@ import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import { isRecordedPlace, recordedServer } from '../../model/serverIdentity.ts';
 import { bmcTaskQueue, type ObjectRef } from '../../contracts/names.ts';
 import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
+import { BmcCalls, settle } from '../bmc/bmcCalls.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import type { Dependencies } from '../dependencies.ts';
 import {
@@ -36,6 +37,8 @@ export interface RetireInput {
 
 export type RetireResult =
   | { readonly kind: 'off'; readonly secrets: readonly string[] }
+  /** Something that was sent may still arrive at the BMC, until then at most (RFC 3339): it is looked at again after that. */
+  | { readonly kind: 'inFlight'; readonly until: string }
   | { readonly kind: 'notDue'; readonly message: string }
   /** The next attempt is for the workers of `pool`, null: those without one. */
   | { readonly kind: 'pending'; readonly pool: string | null };
@@ -60,10 +63,14 @@ export async function retireHost(
   return retire(deps, input, signal, async (host) => {
     const pool = host.spec.redfishConnection.workerPool;
     if (taskQueue !== undefined && taskQueue !== bmcTaskQueue(pool)) return { kind: 'pending', pool: pool ?? null };
-    await withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, async (limited) => {
-      const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
-      await switchOff(bmc, name, retireFence(deps, host, limited));
-    });
+    const { namespace = '' } = host.metadata;
+    const calls = new BmcCalls(deps.kube, { namespace, host: name, limitMs });
+    await calls.during(() =>
+      withinMs(until - performance.now(), signal, { message, kind: 'PowerOffNotSeen' }, async (limited) => {
+        const bmc = await connectBmc(deps, host, input.attempt > 1 ? 'fresh' : 'recent');
+        await switchOff(bmc, name, retireFence(deps, calls, host, limited));
+      }),
+    );
     return undefined;
   });
 }
@@ -125,6 +132,9 @@ async function retire(
       }
     }
   }
+  // The server may be registered again at once, and what is in flight would arrive there.
+  const settledAt = await settle(deps.kube, { namespace, host: name });
+  if (settledAt !== undefined) return { kind: 'inFlight', until: new Date(settledAt).toISOString() };
   return { kind: 'off', secrets: markedSecrets(host) };
 }
 

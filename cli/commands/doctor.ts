@@ -5,7 +5,6 @@ import { CONDITIONS } from '../../crds/reasons.ts';
 import { CLUSTERS, DEFINITIONS, HOSTS, MACHINES, type Resource } from '../../kube/resource.ts';
 import { msOf } from '../../view/historyParts.ts';
 import {
-  AWAIT_RELEASE_TASK_QUEUE,
   AWAIT_RUN_TASK_QUEUE,
   bmcTaskQueue,
   POWER_ON_TASK_QUEUE,
@@ -154,12 +153,6 @@ async function queues(session: Session) {
     { what: 'workers for workflows', name: TASK_QUEUE, taskQueueType: WORKFLOW_QUEUE, role: worker },
     { what: 'workers for Kubernetes', name: TASK_QUEUE, taskQueueType: ACTIVITY_QUEUE, role: worker },
     { what: 'workers that wait for runs', name: AWAIT_RUN_TASK_QUEUE, taskQueueType: ACTIVITY_QUEUE, role: worker },
-    {
-      what: 'workers that wait for releases',
-      name: AWAIT_RELEASE_TASK_QUEUE,
-      taskQueueType: ACTIVITY_QUEUE,
-      role: worker,
-    },
     { what: 'workers for the power budget', name: POWER_ON_TASK_QUEUE, taskQueueType: ACTIVITY_QUEUE, role: worker },
     ...[...pools].map((pool) => ({
       what: `workers for BMCs${pool === undefined ? '' : ` of pool ${pool}`}`,

@@ -1,16 +1,21 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Context } from '@temporalio/activity';
-import type { BmcActivities, KubernetesActivities, PermitActivities } from '../../activities/index.ts';
+import type {
+  AwaitRunActivities,
+  BmcActivities,
+  KubernetesActivities,
+  PermitActivities,
+} from '../../activities/index.ts';
 import type { ClaimHostResult } from '../../activities/claim/claimHost.ts';
 import type { Plan } from '../../activities/claim/plan.ts';
 import type { ClaimRef, ClaimState } from '../../contracts/claimRef.ts';
-import { handoverReported, inspectionReported } from '../../contracts/messages.ts';
+import { handoverReported, hostChanged, inspectionReported } from '../../contracts/messages.ts';
 import {
-  AWAIT_RELEASE_TASK_QUEUE,
   AWAIT_RUN_TASK_QUEUE,
   POWER_ON_TASK_QUEUE,
   TASK_QUEUE,
+  WORKFLOW_TYPES,
   workflowId,
   type ObjectRef,
   type ReleaseInput,
@@ -18,7 +23,7 @@ import {
 
 export type KubernetesNames = keyof KubernetesActivities;
 /** Every activity, by name; `enrollHost` and the like are on the BMC's queue. */
-export type Activities = KubernetesActivities & BmcActivities & PermitActivities;
+export type Activities = KubernetesActivities & AwaitRunActivities & BmcActivities & PermitActivities;
 
 const MINUTE_MS = 60_000;
 const KUBERNETES: readonly KubernetesNames[] = [
@@ -30,14 +35,13 @@ const KUBERNETES: readonly KubernetesNames[] = [
   'reportProgress',
   'markReleasing',
   'checkDeprovision',
-  'endProvisioning',
-  'findClaim',
+  'findReleasing',
+  'requestRelease',
   'findClaims',
   'lookForConsumer',
   'releaseHostUnserved',
   'retireHostUnserved',
   'enrollHostUnserved',
-  'awaitClaimEnd',
   'letHostGo',
   'removeMachineFinalizer',
 ];
@@ -51,6 +55,7 @@ const BMC: readonly (keyof BmcActivities)[] = [
   'monitorShard',
 ];
 
+const WAITS: readonly (keyof AwaitRunActivities)[] = ['endProvisioning'];
 const PERMITS: readonly (keyof PermitActivities)[] = ['acquirePowerOnPermit'];
 
 export interface Call {
@@ -61,13 +66,21 @@ export interface Call {
 /** Good hardware. */
 export const HARDWARE = { cpuCores: 64, memoryBytes: 256 * 2 ** 30, largestDiskBytes: 2e12 };
 
+/** A release that goes well, by the run that asks for it and by `release/<ns>/<host>`. */
+export const RELEASE_STEPS: readonly (keyof Activities)[] = [
+  'markReleasing',
+  'requestRelease',
+  'releaseHost',
+  // The claim has ended.
+  'markReleasing',
+];
+
 /** What a deprovision calls that has one host to release. */
 export const DEPROVISION_STEPS: readonly (keyof Activities)[] = [
   'checkDeprovision',
   'endProvisioning',
   'findClaims',
-  'markReleasing',
-  'releaseHost',
+  ...RELEASE_STEPS,
   'removeMachineFinalizer',
 ];
 
@@ -94,6 +107,7 @@ export type Overrides = Partial<Activities> | ((well: Activities) => Partial<Act
 export function fakeActivities(env: TestWorkflowEnvironment, overrides: Overrides, machine: ObjectRef): Fakes {
   const calls: Call[] = [];
   const story: string[] = [];
+  const ended = new Set<string>();
   const waiters: { name: string; count: number; resolve: () => void }[] = [];
   const well = wellBehaved(env, machine);
   const implementation: Activities = { ...well, ...(typeof overrides === 'function' ? overrides(well) : overrides) };
@@ -106,12 +120,19 @@ export function fakeActivities(env: TestWorkflowEnvironment, overrides: Override
   const run = (name: keyof Activities) => async (input: unknown) => {
     begun(name, input);
     try {
-      return await (implementation[name] as AnyActivity)(input);
+      // What the API server says of it once it was freed, whatever a test has made of the call.
+      if (name === 'markReleasing' && ended.has(claimIn(input))) return { kind: 'ended' };
+      const result = await (implementation[name] as AnyActivity)(input);
+      if (ENDS.includes(name) && (result as { kind: string }).kind !== 'pending') ended.add(claimIn(input));
+      return result;
+    } catch (error) {
+      if (ENDS.includes(name) && (error as { type?: string }).type === 'ClaimLost') ended.add(claimIn(input));
+      throw error;
     } finally {
       story.push(`!${name}`);
     }
   };
-  const names: (keyof Activities)[] = [...KUBERNETES, ...BMC, ...PERMITS];
+  const names: (keyof Activities)[] = [...KUBERNETES, ...WAITS, ...BMC, ...PERMITS];
   const recorded = Object.fromEntries(names.map((name) => [name, run(name)]));
   return {
     machine,
@@ -128,11 +149,35 @@ export function fakeActivities(env: TestWorkflowEnvironment, overrides: Override
   };
 }
 
+const ENDS: readonly (keyof Activities)[] = ['releaseHost', 'releaseHostUnserved'];
+const claimIn = (input: unknown) => (input as { claim: ClaimRef }).claim.id;
+
+/** As the activity does it: starts `release/<ns>/<host>`, or wakes it. */
+async function requestRelease(env: TestWorkflowEnvironment, claim: ClaimRef, isFirst: boolean): Promise<void> {
+  const { namespace, host: name, hostUid: uid, id, pool, machine } = claim;
+  const input: ReleaseInput = { namespace, name, uid, claim: id, machine, ...(pool === undefined ? {} : { pool }) };
+  const options = {
+    taskQueue: TASK_QUEUE,
+    workflowId: workflowId('release', input),
+    args: [input],
+    memo: { uid },
+  };
+  if (isFirst)
+    await env.client.workflow.signalWithStart(WORKFLOW_TYPES.release, {
+      ...options,
+      signal: hostChanged,
+      signalArgs: [{}],
+    });
+  else
+    await env.client.workflow.start(WORKFLOW_TYPES.release, options).catch((error: unknown) => {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    });
+}
+
 /** By queue; all others are those of workers at BMCs. */
 const ON_QUEUE: Readonly<Record<string, readonly (keyof Activities)[]>> = {
   [TASK_QUEUE]: KUBERNETES,
-  [AWAIT_RUN_TASK_QUEUE]: ['endProvisioning'],
-  [AWAIT_RELEASE_TASK_QUEUE]: ['awaitClaimEnd'],
+  [AWAIT_RUN_TASK_QUEUE]: WAITS,
   [POWER_ON_TASK_QUEUE]: PERMITS,
 };
 
@@ -260,16 +305,17 @@ function wellBehaved(env: TestWorkflowEnvironment, machine: ObjectRef): Activiti
     settleHandover: () => Promise.resolve({ kind: 'provisioned' }),
     failMachine: () => Promise.resolve(),
     reportProgress: () => Promise.resolve({ machineVersion: '5' }),
-    markReleasing: async () => ({ kind: 'releasing', since: await inMs(env, 0), wasHandedOver: false }),
+    markReleasing: () => Promise.resolve({ kind: 'releasing' }),
+    requestRelease: ({ claim, isFirst }) => requestRelease(env, claim, isFirst),
     releaseHost: () => Promise.resolve({ kind: 'released' }),
     checkDeprovision: () => Promise.resolve({ kind: 'due' }),
     endProvisioning: () => Promise.resolve(),
-    findClaim: () => Promise.resolve(claimRef(machine)),
+    findReleasing: ({ name: host, uid: hostUid, claim: id }) =>
+      Promise.resolve({ ...claimRef(machine), host, hostUid, id }),
     findClaims: () => Promise.resolve([claimRef(machine)]),
     releaseHostUnserved: () => Promise.resolve({ kind: 'pending' }),
     retireHostUnserved: () => Promise.resolve({ kind: 'pending', pool: null }),
     enrollHostUnserved: () => Promise.resolve({ kind: 'pending', message: 'no worker', pool: null }),
-    awaitClaimEnd: () => Promise.resolve(),
     lookForConsumer: ({ isSecondLook }) => Promise.resolve({ kind: isSecondLook ? 'releasing' : 'missing' }),
     removeMachineFinalizer: () => Promise.resolve(),
     enrollHost: () => Promise.resolve({ kind: 'enrolled' }),

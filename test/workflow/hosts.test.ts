@@ -185,7 +185,9 @@ describe('retire/<ns>/<host>', () => {
     const fakes = stage.prepare({
       retireHost: () => {
         tries += 1;
-        return tries === 1 ? lostWorker(stage.env) : Promise.resolve({ kind: 'off', secrets: ['bmc'] });
+        if (tries === 1) return lostWorker(stage.env);
+        if (tries > 2) return Promise.resolve({ kind: 'off', secrets: ['bmc'] });
+        return inMs(stage.env, IN_FLIGHT_MS).then((until) => ({ kind: 'inFlight', until }));
       },
     });
     const run = await stage.start('retire', hostOf(fakes));

@@ -10,8 +10,7 @@ let stage: Stage;
 beforeAll(async () => void (stage = await Stage.open()));
 afterAll(() => stage.close());
 
-// In a file of its own: a child that is abandoned leaves the Java test server's clock locked, and the next test would wait in real time.
-test('a release that does not succeed is tried for 2 minutes, then goes on in a run of its own while the provisioning ends', async () => {
+test('a release that does not succeed is waited for 2 minutes, then goes on by itself while the provisioning ends', async () => {
   let isBack = false;
   const fakes = stage.prepare({
     takeReport: () => Promise.resolve({ kind: 'timedOut' }),
@@ -33,8 +32,4 @@ test('a release that does not succeed is tried for 2 minutes, then goes on in a 
   isBack = true;
   const release = stage.env.client.workflow.getHandle(workflowId('release', { namespace: 'ns', name: host }));
   await expect(release.result()).resolves.toBe(`host ns/${host} was released`);
-  const claim = claimRef(fakes.machine);
-  const { namespace, hostUid: uid, id } = claim;
-  expect(fakes.inputs('findClaim')[0]).toEqual({ namespace, name: host, uid, claim: id });
-  expect(fakes.inputs('releaseHost').at(-1)).toMatchObject({ isUnconfirmed: true });
 });

@@ -4,7 +4,6 @@ import { DefaultLogger, Runtime, Worker, type NativeConnection, type WorkerOptio
 import type { WorkflowHandle } from '@temporalio/client';
 import { ensureTool } from '../../tools/toolchain/index.ts';
 import {
-  AWAIT_RELEASE_TASK_QUEUE,
   AWAIT_RUN_TASK_QUEUE,
   bmcTaskQueue,
   POWER_ON_TASK_QUEUE,
@@ -54,7 +53,6 @@ export class Stage {
     const queues = [
       TASK_QUEUE,
       AWAIT_RUN_TASK_QUEUE,
-      AWAIT_RELEASE_TASK_QUEUE,
       POWER_ON_TASK_QUEUE,
       bmcTaskQueue(undefined),
       bmcTaskQueue('site-a'),

@@ -11,9 +11,7 @@ interface Event {
   };
   readonly activityTaskStartedEventAttributes?: Closed;
   readonly activityTaskCompletedEventAttributes?: Closed;
-  readonly activityTaskFailedEventAttributes?: Closed & {
-    readonly failure?: { readonly applicationFailureInfo?: { readonly type?: string; readonly details?: unknown } };
-  };
+  readonly activityTaskFailedEventAttributes?: Closed;
   readonly activityTaskTimedOutEventAttributes?: Closed;
   readonly activityTaskCanceledEventAttributes?: Closed;
   readonly workflowTaskFailedEventAttributes?: {
@@ -38,16 +36,11 @@ interface Call {
   /** When a worker took it; Infinity: none did (yet). */
   from: number;
   to: number;
-  /** When it may send nothing any more, whatever holds it up (`notAfter` of its input); Infinity: no such limit. */
-  readonly until: number;
 }
-
-/** How long a request may be on its way that was sent in time, and what a busy machine is behind. */
-const ARRIVES_MS = 2_000;
 
 /**
  * What the histories of all runs show of rules: never two activities open on a BMC, in a run (rule 6 of docs/rules.md) or for one claim in two
- * runs (docs/decisions/0015), and code that always decides.
+ * runs, a release by `release/<ns>/<host>` alone (docs/decisions/0023), and code that always decides.
  */
 export class HistoryRules {
   /** By claim. */
@@ -68,9 +61,6 @@ export class HistoryRules {
         event.activityTaskCanceledEventAttributes;
       const id = String(closed?.scheduledEventId);
       close(open.get(id), at);
-      // It has looked at the clock and the claim, and sent nothing: had it, there would be details.
-      const { type, details } = event.activityTaskFailedEventAttributes?.failure?.applicationFailureInfo ?? {};
-      if (type === 'ReleaseLeft' && details === undefined) forget(open.get(id));
       open.delete(id);
       const started = event.activityTaskStartedEventAttributes;
       if (started) start(open.get(String(started.scheduledEventId)), at);
@@ -78,6 +68,8 @@ export class HistoryRules {
       const { taskQueue, activityType, input } = event.activityTaskScheduledEventAttributes ?? {};
       if (/^bmc(\.|$)/.test(taskQueue?.name ?? '')) {
         const activity = activityType?.name ?? '';
+        if (activity === 'releaseHost' && !run.startsWith('release/'))
+          violation('it releases a host itself, which is the work of release/<ns>/<host>');
         const call = { run, activity, ...aboutOf(input?.payloads?.[0]?.data), from: Infinity, to: Infinity };
         if ([...open.values()].some(({ host }) => host === call.host))
           violation(`${activity} was begun while another activity on the BMC of ${call.host} was open`);
@@ -90,12 +82,9 @@ export class HistoryRules {
     return found;
   }
 
-  /**
-   * What two runs did at once on one claim. A call that is still open after its own limit counts until then; that it sent nothing later is asked
-   * of the BMC: `changedAt` gives when it was told to change something on behalf of a claim (ms since the epoch).
-   */
-  between(changedAt: (claim: string) => readonly number[]): Violation[] {
-    return [...this.#calls].flatMap(([claim, calls]) => [...overlapping(calls), ...tooLate(calls, changedAt(claim))]);
+  /** What two runs did at once on one claim. */
+  between(): Violation[] {
+    return [...this.#calls.values()].flatMap(overlapping);
   }
 }
 
@@ -103,30 +92,13 @@ function overlapping(calls: readonly Call[]): Violation[] {
   return calls.flatMap((one, index) =>
     calls
       .slice(index + 1)
-      .filter((other) => other.run !== one.run && one.from < endOf(other) && other.from < endOf(one))
+      .filter((other) => other.run !== one.run && one.from < other.to && other.from < one.to)
       .map((other): Violation => {
         const [first, second] = one.from <= other.from ? [one, other] : [other, one];
         const what = `${second.run}: ${second.activity} was begun while ${first.activity} of ${first.run} was open on ${first.host}, on the same claim`;
         return { rule: 6, host: first.host, at: second.from, what };
       }),
   );
-}
-
-/** Changes while a call stood open that had no time any more, and no other one had. */
-function tooLate(calls: readonly Call[], changedAt: readonly number[]): Violation[] {
-  const others = changedAt.filter((at) => !calls.some((call) => call.from <= at && at < endOf(call) + ARRIVES_MS));
-  return calls.flatMap(({ run, activity, host, from, to, until }) =>
-    others
-      .filter((at) => at > Math.max(from, until) + ARRIVES_MS && at < to)
-      .map((at): Violation => {
-        const what = `${run}: ${activity} changed the BMC of ${host} after ${new Date(until).toISOString()}, when another run may release it`;
-        return { rule: 6, host, at, what };
-      }),
-  );
-}
-
-function endOf({ to, until }: Call): number {
-  return Math.min(to, until);
 }
 
 const RUN_CLOSED = [
@@ -142,21 +114,15 @@ function start(call: Call | undefined, at: number): void {
   if (call) call.from = at;
 }
 
-function forget(call: Call | undefined): void {
-  if (call) call.from = Infinity;
-}
-
 function close(call: Call | undefined, at: number): void {
   if (call) call.to = Math.min(call.to, at);
 }
 
 /** Activities are given a claim, or a host. A monitor's is about many hosts, and stands for itself. */
-function aboutOf(payload: string | undefined): Pick<Call, 'host' | 'claim' | 'until'> {
+function aboutOf(payload: string | undefined): Pick<Call, 'host' | 'claim'> {
   const input = JSON.parse(Buffer.from(payload ?? '', 'base64').toString('utf8') || '{}') as {
     readonly claim?: { readonly host?: string; readonly id?: string };
     readonly host?: { readonly name?: string };
-    readonly notAfter?: string;
   };
-  const until = input.notAfter === undefined ? Infinity : Date.parse(input.notAfter);
-  return { host: input.claim?.host ?? input.host?.name ?? '', claim: input.claim?.id ?? '', until };
+  return { host: input.claim?.host ?? input.host?.name ?? '', claim: input.claim?.id ?? '' };
 }

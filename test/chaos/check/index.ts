@@ -41,8 +41,6 @@ export class Checker {
   readonly #timeline = new Timeline();
   readonly #found: Violation[] = [];
   readonly #gaps = new Map<string, number>();
-  /** By the claim that sent them. */
-  readonly #changes = new Map<string, number[]>();
   /** Waiting until everything up to their time is known. */
   #pending: { at: number; check: (until: number) => Violation[] }[] = [];
   readonly #tokens = new Map<string, { host: string; claim: string }>();
@@ -64,7 +62,6 @@ export class Checker {
       case 'bmc': {
         const request = bmcRequest(record);
         const host = this.#host(record.host);
-        if (request.sender !== undefined) this.#addChangeBy(request.sender, record.at);
         this.#later(record.at, 'rules 2 and 4: request to a BMC', () => [
           ...requestAllowed(host, request),
           ...sentToItsServer(host, request),
@@ -103,11 +100,6 @@ export class Checker {
     }
   }
 
-  /** When BMCs were told to change something on behalf of a claim. */
-  changedAt(claim: string): readonly number[] {
-    return this.#changes.get(claim) ?? [];
-  }
-
   /** How many checks still wait for what happened until a time. */
   pending(until: number): number {
     return this.#pending.filter(({ at }) => at <= until).length;
@@ -129,12 +121,6 @@ export class Checker {
   /** Every record about a host or a machine, merged: one line each. */
   timeline(about: { readonly host?: string; readonly machine?: string }): string {
     return this.#timeline.text(about);
-  }
-
-  #addChangeBy(claim: string, at: number): void {
-    const known = this.#changes.get(claim);
-    if (known) known.push(at);
-    else this.#changes.set(claim, [at]);
   }
 
   #addHost({ at, notBefore, type, object }: KubernetesRecord): void {

@@ -198,7 +198,7 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
     const { runId } = await run.describe();
     await world.temporalCli('workflow', 'terminate', '-w', run.workflowId);
     await untilAnotherRun(world, run.workflowId, runId);
-    await until('the release is waited for', () => hasScheduled(run, 'awaitClaimEnd'));
+    await until('the release is waited for', () => hasScheduled(run, 'requestRelease'));
     await world.kubectl('label', '--overwrite', 'physicalhost', second, `only=${first}`);
     await world.fleet.heal(sim(first));
     // By the code from before the patch `adopted-release-tries-on` it has failed.
@@ -274,8 +274,8 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
     await world.kubectl('delete', 'beskar7machine', 'lost-release', '--wait=false');
     await world.addMachine('lost-worker', on(booted));
     await Promise.all(hosts.map((host) => world.bmcWasAsked(host, ({ status }) => status === 0, { sinceMs })));
-    const deprovision = world.temporal.workflow.getHandle(`deprovision/${world.namespace}/lost-release`);
-    await until('its release has begun', () => isInHand(deprovision, 'releaseHost').catch(() => false));
+    const release = world.temporal.workflow.getHandle(`release/${world.namespace}/${released}`);
+    await until('its release has begun', () => isInHand(release, 'releaseHost').catch(() => false));
     await workers.kill('SIGKILL');
     for (const host of hosts) await world.fleet.heal(sim(host));
     const again = await site(world, 'lost', '-again');

@@ -45,12 +45,8 @@ const swapped = (habits: (bmc: FakeBmc) => void = () => undefined) =>
     habits(bmc);
   });
 
-const since = '2026-01-01T00:00:00Z';
 const RELEASE = {
   claim: REF,
-  wasHandedOver: true,
-  isUnconfirmed: false,
-  releasingSince: since,
   attempt: 1,
   nextAttemptInMs: 1,
 };

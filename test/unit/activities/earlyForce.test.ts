@@ -20,8 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-const mark = () =>
-  asActivity(() => markReleasing(deps, { claim: REF, reason: 'deleted', stages: CLAIM_STAGES, run: 'r' }));
+const mark = () => asActivity(() => markReleasing(deps, { claim: REF, reason: 'deleted', stages: CLAIM_STAGES }));
 const force = () => api.get(HOSTS, 'h').metadata.annotations?.[ANNOTATION_FORCE_RELEASE];
 const forced = (text: string) => ({ annotations: { [ANNOTATION_FORCE_RELEASE]: text } });
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { inTimeOr } from '../../../activities/activityScope.ts';
 import type { ClaimRef } from '../../../contracts/claimRef.ts';
 import { stopwatch } from '../../../activities/elapsed.ts';
+import { BmcCalls } from '../../../activities/bmc/bmcCalls.ts';
 import { claimFence } from '../../../activities/bmc/fence.ts';
 import { serializeClaim } from '../../../model/claim.ts';
 import { serializeServer } from '../../../model/serverIdentity.ts';
@@ -42,9 +43,16 @@ test('a fence that was read before the machine was suspended lets nothing throug
       consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', ...machine },
     },
   };
-  const kube = { get: () => Promise.resolve(host) } as unknown as KubeClient;
+  const kube = { get: () => Promise.resolve(host), mergePatch: () => Promise.resolve(host) } as unknown as KubeClient;
   const deps = { kube, caches: { duplicateOf: () => undefined } };
-  const { fence, identify } = claimFence(deps, ref, host, ['Armed'], new AbortController().signal);
+  const { fence, identify } = claimFence(
+    deps,
+    new BmcCalls(kube, { namespace: 'ns', host: 'h', limitMs: 1_000 }),
+    ref,
+    host,
+    ['Armed'],
+    new AbortController().signal,
+  );
   identify?.({ systemID: '1' });
   const check = await fence();
   check();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ClaimRef } from '../../../contracts/claimRef.ts';
+import { BmcCalls } from '../../../activities/bmc/bmcCalls.ts';
 import { claimFence, retireFence, type FenceDependencies } from '../../../activities/bmc/fence.ts';
 import { HostReservations } from '../../../activities/claim/hostReservations.ts';
 import { byPreference, fits, unfitReason } from '../../../activities/claim/hostFit.ts';
@@ -55,22 +56,28 @@ function host(
 
 const shown = { systemID: '1', serialNumber: 'SN-1' };
 
+/** Serves the host, and takes any write of it. */
+const kubeWith = (live: PhysicalHost) =>
+  ({ get: () => Promise.resolve(live), mergePatch: () => Promise.resolve(live) }) as unknown as KubeClient;
+
+const callsOf = (live: PhysicalHost) => new BmcCalls(kubeWith(live), { namespace: 'ns', host: 'h', limitMs: 1_000 });
+
 /** What a fence works with where the host is as given, and another host may stand for its server. */
 const depsWith = (live: PhysicalHost, duplicate?: Duplicate): FenceDependencies => ({
-  kube: { get: () => Promise.resolve(live) } as unknown as KubeClient,
+  kube: kubeWith(live),
   caches: { duplicateOf: () => duplicate },
 });
 
 /** A fence on behalf of the claim, after a read that showed the server. */
 function fenceOf(live: PhysicalHost, stages: readonly ClaimStage[], ends = signal, duplicate?: Duplicate) {
-  const options = claimFence(depsWith(live, duplicate), ref, live, stages, ends);
+  const options = claimFence(depsWith(live, duplicate), callsOf(live), ref, live, stages, ends);
   options.identify?.(shown);
   return options;
 }
 
 /** The same for a retirement. */
 function retireFenceOf(live: PhysicalHost, duplicate?: Duplicate) {
-  const options = retireFence(depsWith(live, duplicate), live, signal);
+  const options = retireFence(depsWith(live, duplicate), callsOf(live), live, signal);
   options.identify?.(shown);
   return options;
 }

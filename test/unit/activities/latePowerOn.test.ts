@@ -30,7 +30,8 @@ async function cancelledBoot(lateMs: number): Promise<{ fleet: Fleet; one: OneHo
   await bmc.fault({ powerOnLateMs: lateMs });
   Object.assign(bmc.server.override, { target: 'Pxe', enabled: 'Once' });
   bmc.server.reset('On');
-  const host = claimedHost('Releasing', {}, {}, { releasedFrom: 'Armed' });
+  const since = new Date(Date.now() - ON_TAKES_MS + 8_000).toISOString();
+  const host = claimedHost('Releasing', {}, {}, { releasedFrom: 'Armed', since });
   const { redfishConnection } = host.spec;
   one = new OneHost({
     ...host,
@@ -49,10 +50,8 @@ describe('a power-on that its BMC carries out long after it accepted it', () => 
       if (what === 'host') atEnd = { power: server.state.power, enabled: server.override.enabled };
     };
     const looks = setInterval(() => ran.push(server.state.running), 2);
-    const since = new Date(Date.now() - ON_TAKES_MS + 8_000).toISOString();
-    const input = { claim: REF, wasHandedOver: false, isUnconfirmed: false, releasingSince: since };
     const result = await new MockActivityEnvironment().run(() =>
-      releaseHost(one.deps, { ...input, attempt: 1, nextAttemptInMs: 1 }, NEVER),
+      releaseHost(one.deps, { claim: REF, attempt: 1, nextAttemptInMs: 1 }, NEVER),
     );
     clearInterval(looks);
     expect(result).toEqual({ kind: 'released' });

@@ -29,7 +29,7 @@ const conditionOf = (type: string) => findCondition(live().status?.conditions, t
 describe('a release whose BMC does not let the boot override be cleared', () => {
   async function released(attempt: number) {
     const deps = workerOn(api);
-    const input = { claim: REF, wasHandedOver: false, isUnconfirmed: false, releasingSince: new Date().toISOString() };
+    const input = { claim: REF };
     const result: unknown = await failureOf(
       asActivity((signal) => releaseHost(deps, { ...input, attempt, nextAttemptInMs: 1 }, signal)).then((it) => {
         throw it;

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { awaitClaimEnd } from '../../../activities/release/deprovision.ts';
 import { failMachine } from '../../../activities/provision/endRun.ts';
+import { releaseHostUnserved } from '../../../activities/release/releaseHost.ts';
 import { markReleasing } from '../../../activities/release/markReleasing.ts';
 import type { Beskar7MachineStatus } from '../../../crds/beskar7Machine.ts';
 import { CLAIM_STAGES } from '../../../model/claim.ts';
 import type { Condition } from '../../../crds/schema.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
-import { claimedHost, DELETED, freeHost, machine, OURS } from '../controllers/builders.ts';
+import { claimedHost, DELETED, machine, OURS } from '../controllers/builders.ts';
 import { ApiServer } from './apiServer.ts';
 import { asActivity, REF, RUN, workerOn } from './worker.ts';
 
@@ -82,23 +82,19 @@ describe('a machine whose host is being released says so', () => {
     expect(conditions?.[0]?.lastTransitionTime).not.toBe('2026-01-01T00:00:00Z');
   });
 
-  test('while a deleted one waits for it: as the host says it, each time it says something else', async () => {
+  test('while a deleted one waits for it: as the host says it, with each attempt that fails', async () => {
     put(PROVISIONED, DELETED);
-    const pending = (text: string) => {
-      const ready = { type: 'Ready', status: 'False' as const, reason: 'ReleasePending', message: text };
-      const conditions = [{ ...ready, lastTransitionTime: '2026-01-01T00:00:00Z' }];
-      api.put(HOSTS, claimedHost('Releasing', { state: 'Error', conditions }));
-    };
-    const texts: string[] = [];
-    api.answering = ({ verb, what }) => {
-      if (verb !== 'apply' || what !== 'beskar7machines/m/status') return;
-      texts.push(message());
-      if (texts.length === 1) pending(`attempt 2. ${FORCE}`);
-      else api.put(HOSTS, freeHost('h'));
-    };
-    pending(`attempt 1. ${FORCE}`);
-    await asActivity((signal) => awaitClaimEnd(workerOn(api), REF, signal));
-    expect(texts).toEqual([1, 2].map((n) => `Host h is being released. attempt ${n}. ${FORCE}`));
+    api.put(HOSTS, claimedHost('Releasing', { state: 'Error' }));
+    for (const attempt of [1, 2]) {
+      const input = { claim: REF, attempt, nextAttemptInMs: 60_000, unconfirmed: `call ${attempt} was cut short` };
+      await asActivity(() => releaseHostUnserved(workerOn(api), input));
+      expect(message()).toMatch(
+        new RegExp(
+          `^Host h is being released\\. Release, attempt ${attempt}: call ${attempt} was cut short\\..*next attempt at`,
+        ),
+      );
+      expect(message()).toContain(FORCE);
+    }
     expect(told()).toEqual(Array(3).fill('False ReleasingHost'));
   });
 
@@ -122,7 +118,7 @@ describe('a machine whose host is being released says so', () => {
     const kube = api.client();
     kube.applyStatus = () => Promise.reject(new Error('refused by a policy'));
     const again = asActivity(() => markReleasing({ ...deps, kube }, { claim: REF, reason: 'x', stages: CLAIM_STAGES }));
-    await expect(again).resolves.toMatchObject({ kind: 'underWay' });
+    await expect(again).resolves.toMatchObject({ kind: 'releasing' });
     expect(told()).toEqual(Array(3).fill('False WaitingForInspection'));
   });
 });

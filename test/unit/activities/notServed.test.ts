@@ -63,9 +63,6 @@ describe('no worker of the pool', () => {
       machine: { namespace: 'ns', name: 'm', uid: 'm-uid' },
       pool: 'site-a',
     },
-    wasHandedOver: false,
-    isUnconfirmed: false,
-    releasingSince: '2026-01-01T00:00:00Z',
     attempt: 1,
     nextAttemptInMs: 2_000,
   });

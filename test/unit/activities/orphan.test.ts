@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { adoptMoved } from '../../../activities/claim/heldHosts.ts';
 import type { Dependencies } from '../../../activities/dependencies.ts';
+import { BmcCalls } from '../../../activities/bmc/bmcCalls.ts';
 import { claimFence } from '../../../activities/bmc/fence.ts';
 import { lookForConsumer } from '../../../activities/release/orphan.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
@@ -75,7 +76,7 @@ describe('the two looks for a missing machine (rule 13)', () => {
     ['another one of the name', at('Armed'), machine({ metadata: { uid: 'new-uid' } }), true, 'marked'],
     ['moved or restored', at('HandedOver', forced), moved, true, 'held'],
     ['being released for want of it', releasedAs('Beskar7Machine m is gone'), undefined, false, 'releasing'],
-    ['being released by its run', releasedAs('Cancelled: by an operator'), undefined, true, 'held'],
+    ['being released by its run', releasedAs('Cancelled: by an operator'), undefined, true, 'releasing'],
     ['being moved away', at('Armed', moving), undefined, true, 'held'],
     ['paused', at('Armed', { 'cluster.x-k8s.io/paused': '' }), undefined, true, 'held'],
     ['another claim', claimedHost('Armed', {}, {}, { id: 'other' }), undefined, true, 'held'],
@@ -153,6 +154,7 @@ describe('moved and restored objects (rule 13)', () => {
     };
     const { fence } = claimFence(
       { ...deps, caches: { duplicateOf: () => undefined } },
+      new BmcCalls(deps.kube, { ...ref, limitMs: 1_000 }),
       ref,
       at('Releasing', moving),
       ['Releasing'],

@@ -121,7 +121,7 @@ describe.each(WAYS)('a run in flight goes on to its end though its %s is paused 
   test('or it is released, its end told, and may be moved', async () => {
     inFlight('Releasing');
     bmc.power = 'On';
-    const release = { claim: REF, wasHandedOver: false, isUnconfirmed: false, releasingSince: since, attempt: 1 };
+    const release = { claim: REF, attempt: 1 };
     await asActivity((signal) => releaseHost(deps, { ...release, nextAttemptInMs: 1 }, signal));
     expect([bmc.power, stage()]).toEqual(['Off', undefined]);
     await asActivity(() => failMachine(deps, { run: RUN, outcome: 'Failed', reason: 'BootFailed', message: 'why' }));

@@ -1,3 +1,4 @@
+import { BmcCalls } from '../../../activities/bmc/bmcCalls.ts';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { bootInspector, prepareBoot } from '../../../activities/provision/bootInspector.ts';
 import { releaseHost } from '../../../activities/release/releaseHost.ts';
@@ -13,7 +14,6 @@ import { ApiServer } from './apiServer.ts';
 import { asActivity, putBehind, REF, RUN, workerOn } from './worker.ts';
 
 const PAUSED = { annotations: { [ANNOTATION_PAUSED]: '' } };
-const SINCE = '2026-01-01T00:00:00Z';
 
 let api: ApiServer;
 let bmc: FakeBmc;
@@ -39,16 +39,10 @@ const kind = async (step: Promise<unknown>) => {
   )) as { details?: { kind?: string }[]; nonRetryable?: boolean } | undefined;
   return [error?.details?.[0]?.kind, error?.nonRetryable ?? false];
 };
+const calls = () => new BmcCalls(deps.kube, { namespace: 'ns', host: 'h', limitMs: 1_000 });
 const HELD = ['HostPaused', false];
 
-const release = () =>
-  asActivity((signal) =>
-    releaseHost(
-      deps,
-      { claim: REF, wasHandedOver: true, isUnconfirmed: false, releasingSince: SINCE, attempt: 1, nextAttemptInMs: 1 },
-      signal,
-    ),
-  );
+const release = () => asActivity((signal) => releaseHost(deps, { claim: REF, attempt: 1, nextAttemptInMs: 1 }, signal));
 
 test('its release: the server stays on, the host and the machine say why, and it ends when the pause is over', async () => {
   putBehind(api, bmc, claimedHost('Releasing', { state: 'Ready' }, PAUSED));
@@ -78,7 +72,7 @@ test.each(['Claimed', 'Armed', 'Releasing'] as const)(
   async (stage) => {
     const paused = claimedHost(stage, {}, PAUSED);
     api.put(HOSTS, paused);
-    const { fence } = claimFence(deps, REF, paused, [stage], new AbortController().signal);
+    const { fence } = claimFence(deps, calls(), REF, paused, [stage], new AbortController().signal);
     expect(await kind(fence())).toEqual(HELD);
   },
 );
@@ -86,7 +80,7 @@ test.each(['Claimed', 'Armed', 'Releasing'] as const)(
 test('its retirement: the fence holds, and a host that was never enrolled is not let go for that', async () => {
   const free = host({ metadata: { ...DELETED, ...PAUSED } });
   api.put(HOSTS, free);
-  const { fence } = retireFence(deps, free, new AbortController().signal);
+  const { fence } = retireFence(deps, calls(), free, new AbortController().signal);
   expect(await kind(fence())).toEqual(HELD);
   const ref = { namespace: 'ns', name: 'h', uid: 'h-uid' };
   await expect(

@@ -112,7 +112,8 @@ describe('once the BMC answers, the host says that', () => {
     one.beforeWrite = (what) => void writes.push(what);
     await boot(one);
     expect(one.conditions()).toEqual(['Ready=True Inspecting', 'RedfishReachable=True Reachable']);
-    expect(writes).toEqual(['status']);
+    // Before the first request, and after the last one: what is under way at the BMC.
+    expect(writes).toEqual(['host', 'host', 'status']);
   });
 });
 

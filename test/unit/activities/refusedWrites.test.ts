@@ -39,9 +39,7 @@ const onHost = () => findCondition(api.get(HOSTS, 'h').status?.conditions, 'Writ
 const reported = { inspection: { claim: REF.id, reportDigest: 'x', deadline: '2026-01-01T00:00:00Z' } };
 const take = (timedOut: boolean) => asActivity(() => activities().takeReport({ claim: REF, run: RUN, timedOut }));
 const release = () =>
-  asActivity(() =>
-    activities().markReleasing({ claim: REF, reason: 'Cancelled: by hand', stages: ['Armed'], run: 'run-1' }),
-  );
+  asActivity(() => activities().markReleasing({ claim: REF, reason: 'Cancelled: by hand', stages: ['Armed'] }));
 
 describe('what the API server refuses for good', () => {
   test('of a host is told on the machine, by event, condition and metric; it fails as before, until it is let through', async () => {

@@ -1,22 +1,27 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { ApplicationFailure } from '@temporalio/common';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { markReleasing } from '../../../activities/release/markReleasing.ts';
 import { ON_TAKES_MS } from '../../../activities/bmc/power.ts';
-import { IN_FLIGHT_MS } from '../../../model/deadlines.ts';
 import { releaseHost } from '../../../activities/release/releaseHost.ts';
-import { CLAIM_STAGES, claimOf, type ClaimStage } from '../../../model/claim.ts';
+import { CLAIM_STAGES, claimOf, serializeClaim, type Claim, type ClaimStage } from '../../../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { RedfishError, type RedfishErrorKind } from '../../../redfish/index.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
-import { ANNOTATION_HANDLED } from '../../../crds/names.ts';
+import { ANNOTATION_CALLS_UNTIL, ANNOTATION_CLAIM, ANNOTATION_HANDLED } from '../../../crds/names.ts';
 import { CLAIM, claimedHost, machine } from '../controllers/builders.ts';
 import { failureOf, fakeBmc, stopAll, SYSTEM, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { ApiServer } from './apiServer.ts';
 import { kubeError, NEVER, OneHost } from './oneHost.ts';
 import { asActivity, putBehind, REF, workerOn } from './worker.ts';
+
+const claimAnnotation = (claim: Claim) => ({ [ANNOTATION_CLAIM]: serializeClaim(claim) });
+
+/** Metadata of a host on whose behalf something was sent that may arrive until then. */
+const inFlightUntil = (atMs: number) => ({
+  annotations: { [ANNOTATION_CALLS_UNTIL]: new Date(atMs).toISOString() },
+});
 
 /** An API server with one host. */
 function scene(stage: ClaimStage) {
@@ -38,8 +43,7 @@ function scene(stage: ClaimStage) {
   return { deps: { kube } as unknown as Dependencies, state };
 }
 
-const input = (reason: string, run?: string) => ({
-  ...(run === undefined ? {} : { run }),
+const input = (reason: string) => ({
   claim: {
     namespace: 'ns',
     host: 'h',
@@ -52,39 +56,22 @@ const input = (reason: string, run?: string) => ({
 });
 
 describe('the first step of a release (rule 4)', () => {
-  test.each<[ClaimStage, boolean]>([
-    ['Claimed', false],
-    ['Armed', false],
-    ['HandedOver', true],
-  ])(
-    'from %s: a repeat, whose first answer was lost, says the same, and by whose reason it is',
-    async (stage, wasHandedOver) => {
+  test.each<ClaimStage>(['Claimed', 'Armed', 'HandedOver'])(
+    'from %s: a repeat, by whomever, finds it written and changes nothing',
+    async (stage) => {
       const { deps, state } = scene(stage);
-      const first = await markReleasing(deps, input('Cancelled: by an operator'));
-      expect(first).toMatchObject({ kind: 'releasing', wasHandedOver });
+      expect(await markReleasing(deps, input('Cancelled: by an operator'))).toEqual({ kind: 'releasing' });
       const written = claimOf(state.host);
-      expect(written).toMatchObject({ id: CLAIM, stage: 'Releasing', reason: 'Cancelled: by an operator' });
-      const repeated = { ...first, kind: 'underWay', reason: 'Cancelled: by an operator' };
-      expect(await markReleasing(deps, input('another reason'))).toEqual(repeated);
+      expect(written).toMatchObject({
+        id: CLAIM,
+        stage: 'Releasing',
+        releasedFrom: stage,
+        reason: 'Cancelled: by an operator',
+      });
+      expect(await markReleasing(deps, input('another reason'))).toEqual({ kind: 'releasing' });
       expect(claimOf(state.host)).toEqual(written);
     },
   );
-
-  test('a repeat by the run that began it goes on with it; any other run, such as the same one after a reset, is told that it is not its own', async () => {
-    const { deps, state } = scene('Armed');
-    const reason = 'Cancelled: by an operator';
-    const first = await markReleasing(deps, input(reason, 'run-1'));
-    expect(claimOf(state.host)).toMatchObject({ releasedBy: 'run-1' });
-    expect(await markReleasing(deps, input(reason, 'run-1'))).toEqual(first);
-    const other = { ...first, kind: 'underWay', reason, isOfAnother: true };
-    expect(await markReleasing(deps, input(reason, 'run-2'))).toEqual(other);
-    expect(await markReleasing(deps, input('release goes on'))).toEqual({ ...first, kind: 'underWay', reason });
-  });
-
-  test('a claim that was being released by an earlier version counts as not handed over', async () => {
-    const { deps } = scene('Releasing');
-    expect(await markReleasing(deps, input('again'))).toMatchObject({ kind: 'underWay', wasHandedOver: false });
-  });
 });
 
 describe('a server that was handed over is released for the deletion of its machine alone (rule 4)', () => {
@@ -164,65 +151,12 @@ const releaseOf = (one: OneHost) =>
       one.deps,
       {
         claim: REF,
-        wasHandedOver: false,
-        isUnconfirmed: false,
-        releasingSince: new Date().toISOString(),
         attempt: 1,
         nextAttemptInMs: 0,
       },
       NEVER,
     ),
   );
-
-describe('a run that another may have taken the release over from (decision 0015)', () => {
-  const late = (notAfterInMs: number) => {
-    const { claim } = input('');
-    const notAfter = new Date(Date.now() + notAfterInMs).toISOString();
-    const release = { claim, wasHandedOver: false, isUnconfirmed: false, releasingSince: notAfter, attempt: 1 };
-    return { ...release, nextAttemptInMs: 1, notAfter };
-  };
-
-  let api: ApiServer;
-  let bmc: FakeBmc;
-  beforeEach(async () => {
-    bmc = await fakeBmc((it) => (it.power = 'On'));
-    api = await ApiServer.start();
-    putBehind(api, bmc, claimedHost('Releasing', {}, {}, { releasedBy: 'run-1' }));
-  });
-  afterEach(async () => {
-    await stopAll();
-    await api.stop();
-  });
-  const released = (one: ReturnType<typeof late> & { run?: string }) =>
-    asActivity((signal) => releaseHost(workerOn(api), one, signal));
-
-  test.each([
-    ['its time is over', late(-1)],
-    ['another run began the release', { ...late(60_000), run: 'run-2' }],
-  ])('sends nothing when %s, and tells nothing', async (_why, one) => {
-    const failure = (await released(one).catch((error: unknown) => error)) as ApplicationFailure;
-    expect([failure.type, failure.details ?? []]).toEqual(['ReleaseLeft', []]);
-    expect(bmc.changes).toEqual([]);
-    expect(api.get(HOSTS, 'h').status?.state).not.toBe('Error');
-  });
-
-  test('is told when the claim has ended meanwhile', async () => {
-    api.put(HOSTS, {
-      ...claimedHost('Releasing'),
-      metadata: { ...claimedHost('Releasing').metadata, annotations: {} },
-    });
-    expect(await released(late(-1))).toEqual({ kind: 'ended' });
-  });
-
-  test('gives up what it does when that time comes: what it sent may still arrive, and it says nothing of a next attempt', async () => {
-    bmc.on('POST', `${SYSTEM}/Actions/ComputerSystem.Reset`, { instead: 'hang' });
-    await expect(released(late(1_500))).rejects.toMatchObject({
-      type: 'ReleaseLeft',
-      details: [{ mayHaveLanded: true }],
-    });
-    expect(api.get(HOSTS, 'h').status?.state).not.toBe('Error');
-  });
-});
 
 /** A BMC that still says Off at the first look, and then that the server has come on; what it is asked stands in `asked`. */
 function lateBmc({ sent, look }: { sent?: (state: string) => Promise<void>; look?: () => Promise<boolean> }) {
@@ -304,21 +238,24 @@ async function lateRelease(
   const { asked, redfish } = lateBmc(habits);
   const { deps } = scene('Releasing');
   const data = Buffer.from('x').toString('base64');
+  const since = new Date(Date.now() - ON_TAKES_MS + windowMs).toISOString();
+  const claimed = claimOf(host);
+  const annotations = { ...host.metadata.annotations, ...(claimed && claimAnnotation({ ...claimed, since })) };
+  const begun = { ...host, metadata: { ...host.metadata, annotations } };
   const all = {
     ...deps,
     kube: {
-      get: () => Promise.resolve(host),
+      get: () => Promise.resolve(begun),
       delete: () => Promise.resolve(),
-      mergePatch: () => Promise.resolve(host),
+      mergePatch: () => Promise.resolve(begun),
     },
     redfish,
     caches: { machineOn: () => undefined },
     credentials: { get: () => Promise.resolve({ data: { username: data, password: data }, isMarked: true }) },
     recorder: { event: () => undefined },
   } as unknown as Dependencies;
-  const releasingSince = new Date(Date.now() - ON_TAKES_MS + windowMs).toISOString();
   const { claim } = input('');
-  const release = { claim, wasHandedOver: false, isUnconfirmed: false, releasingSince, attempt, nextAttemptInMs: 1 };
+  const release = { claim, attempt, nextAttemptInMs: 1 };
   const { signal } = new AbortController();
   const result: unknown = await new MockActivityEnvironment()
     .run(() => releaseHost(all, release, signal))
@@ -355,22 +292,21 @@ describe('what an activity sent whose end nobody confirmed (rule 4)', () => {
   test('what comes on while calls may be in flight is switched off as it does, and the claim is cleared after these', async () => {
     const bmc = await fakeBmc(arriveLate);
     api = await ApiServer.start();
-    putBehind(api, bmc, claimedHost('Releasing', {}, {}, { releasedFrom: 'Claimed' }));
+    const until = Date.now() + 3_000;
+    putBehind(api, bmc, claimedHost('Releasing', {}, inFlightUntil(until), { releasedFrom: 'Claimed' }));
     const deps = workerOn(api);
-    const marked = Date.now() - IN_FLIGHT_MS + 300;
     const end: { power?: string; at?: number } = {};
     api.answering = ({ verb, what }) =>
       void (verb === 'patch' && what === 'physicalhosts/h' && Object.assign(end, { power: bmc.power, at: Date.now() }));
-    const more = { wasHandedOver: false, isUnconfirmed: true, attempt: 1, nextAttemptInMs: 1 };
-    const releasingSince = new Date(marked).toISOString();
-    const result = await asActivity((signal) => releaseHost(deps, { claim: REF, releasingSince, ...more }, signal));
+    const more = { attempt: 1, nextAttemptInMs: 1 };
+    const result = await asActivity((signal) => releaseHost(deps, { claim: REF, ...more }, signal));
     await deps.redfish.closeAll();
     expect(result).toEqual({ kind: 'released' });
     const off = 'POST /Actions/ComputerSystem.Reset {"ResetType":"ForceOff"}';
     const clear = expect.stringMatching(/^PATCH .*"Disabled"/);
     expect(bmc.changes.map((change) => change.replaceAll(SYSTEM, ''))).toEqual([off, clear]);
     // A timer may fire a moment early by another clock.
-    expect(end.at).toBeGreaterThanOrEqual(marked + IN_FLIGHT_MS - 5);
+    expect(end.at).toBeGreaterThanOrEqual(until - 5);
     expect(end.power).toBe('Off');
     expect(bmc.boot).toMatchObject({ BootSourceOverrideEnabled: 'Disabled' });
     expect(claimOf(api.get(HOSTS, 'h'))).toBeUndefined();

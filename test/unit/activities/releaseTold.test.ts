@@ -19,9 +19,6 @@ afterEach(async () => {
 const RESET = '/redfish/v1/Systems/1/Actions/ComputerSystem.Reset';
 const input = {
   claim: REF,
-  wasHandedOver: false,
-  isUnconfirmed: false,
-  releasingSince: '2026-01-01T00:00:00Z',
   attempt: 1,
   nextAttemptInMs: 2_000,
 };

@@ -75,8 +75,7 @@ describe('a host that is made again under its name while an activity runs', () =
       id: CLAIM,
       machine: { namespace: 'ns', name: 'm', uid: 'm-uid' },
     };
-    const since = '2026-01-01T00:00:00Z';
-    const input = { claim, wasHandedOver: false, isUnconfirmed: false, releasingSince: since, attempt: 1 };
+    const input = { claim, attempt: 1 };
     await expect(releaseHost(deps, { ...input, nextAttemptInMs: 1 }, never)).rejects.toMatchObject({
       type: 'ClaimLost',
     });

@@ -117,8 +117,9 @@ export class FakeStarter implements Starter {
     if (this.open.has(id)) this.calls.push(`tell ${id} of ${shards}`);
     return Promise.resolve(this.open.has(id));
   };
-  readonly isOpen: Starter['isOpen'] = (kind, { namespace, name }) =>
-    Promise.resolve(this.open.has(`${kind}/${namespace}/${name}`));
+  readonly startOrWakeRelease: Starter['startOrWakeRelease'] = async (object) => {
+    await this.#start('or wake release', object);
+  };
 }
 
 interface Applied {

@@ -35,6 +35,15 @@ const client = {
       started.push({ type, options });
       return Promise.resolve({});
     },
+    signalWithStart: (
+      type: string,
+      options: Started['options'] & { signal: { name: string }; signalArgs: unknown[] },
+    ) => {
+      const { signal, signalArgs, ...rest } = options;
+      if (!open.has(options.workflowId)) started.push({ type, options: rest });
+      signals.push([options.workflowId, signal.name, ...signalArgs]);
+      return Promise.resolve({});
+    },
     getHandle: (id: string) => ({
       describe: () => {
         describes += 1;
@@ -128,8 +137,22 @@ test('signals say whether somebody heard them', async () => {
   ]);
 });
 
-test('open or not', async () => {
-  await expect(starter.isOpen('provision', machine)).resolves.toBe(false);
-  open.set('provision/ns/m', 'u');
-  await expect(starter.isOpen('provision', machine)).resolves.toBe(true);
+test('a release is started or woken in one call, with who started it', async () => {
+  const release = { ...host, claim: 'c', machine };
+  await starter.startOrWakeRelease(release);
+  expect(started).toMatchObject([
+    {
+      type: 'releaseHost',
+      options: {
+        workflowId: 'release/ns/h',
+        args: [{ ...release, installation: expect.any(String) }],
+        memo: { uid: 'hu', installation: expect.any(String) },
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      },
+    },
+  ]);
+  open.set('release/ns/h', 'hu');
+  await starter.startOrWakeRelease(release);
+  expect(started).toHaveLength(1);
+  expect(signals).toEqual(Array(2).fill(['release/ns/h', 'hostChanged', {}]));
 });

@@ -3,7 +3,7 @@ import { BMC_ACTIVITY_MS } from '../../../activities/activityScope.ts';
 import { ON_TAKES_MS } from '../../../activities/bmc/power.ts';
 import { BMC_CALL_MS, FENCE_MS, IN_FLIGHT_MS, KERNEL_SENDS_MS } from '../../../model/deadlines.ts';
 import { checkConnection } from '../../../redfish/connectionOptions.ts';
-import { SETTLING_RELEASE } from '../../../workflows/proxies.ts';
+import { RELEASE_ACTIVITY } from '../../../workflows/proxies.ts';
 
 test('deadlines that lean on each other', () => {
   // A request is given up, with a reset, before the kernel would give it up; and neither outlasts what is waited for.
@@ -14,5 +14,5 @@ test('deadlines that lean on each other', () => {
     checkConnection({ address: 'http://a', username: '', password: '', callTimeoutMs: BMC_CALL_MS + 1 }),
   ).toThrow();
   // A release that waits for what is in flight, and for a power-on to show, still has the time of any call.
-  expect(IN_FLIGHT_MS + ON_TAKES_MS + BMC_ACTIVITY_MS).toBeLessThan(Number.parseInt(SETTLING_RELEASE, 10) * 1_000);
+  expect(IN_FLIGHT_MS + ON_TAKES_MS + BMC_ACTIVITY_MS).toBeLessThan(Number.parseInt(RELEASE_ACTIVITY, 10) * 1_000);
 });
