@@ -7,6 +7,7 @@
 #   MODE        proxy: another server hands out addresses (any router; nothing is changed there). full: this one does
 #   NETWORK     proxy: the network's address, 10.0.0.0. full: first and last address and how long: 10.0.0.100,10.0.0.200,1h
 #   ROUTER      full: the router that servers are told; none when empty
+#   IPXE_URL    full: where firmware with UEFI HTTP boot (spec.networkBoot: HTTP) finds iPXE; default BOOT_URL/images/ipxe/snponly.efi
 #   TFTP_ROOT   folder with undionly.kpxe and snponly.efi (Debian: package ipxe); default /usr/lib/ipxe
 #
 # `dnsmasq.sh --print` shows the configuration and does nothing.
@@ -18,6 +19,7 @@ set -eu
 MODE="${MODE:-proxy}"
 ROUTER="${ROUTER:-}"
 TFTP_ROOT="${TFTP_ROOT:-/usr/lib/ipxe}"
+IPXE_URL="${IPXE_URL:-${BOOT_URL%/}/images/ipxe/snponly.efi}"
 SCRIPT="${BOOT_URL%/}/api/v1/boot?mac=\${netX/mac}"
 
 common() {
@@ -44,6 +46,10 @@ ${ROUTER:+dhcp-option=option:router,$ROUTER}
 dhcp-match=set:bios,option:client-arch,0
 dhcp-match=set:uefi,option:client-arch,7
 dhcp-match=set:uefi,option:client-arch,9
+# UEFI HTTP boot: firmware says HTTPClient in option 60, and takes a URL from a server that says so, too (UEFI 2.10, 24.7).
+dhcp-vendorclass=set:http,HTTPClient
+dhcp-option-force=tag:http,60,HTTPClient
+dhcp-boot=tag:!ipxe,tag:http,$IPXE_URL
 dhcp-boot=tag:!ipxe,tag:bios,undionly.kpxe
 dhcp-boot=tag:!ipxe,tag:uefi,snponly.efi
 dhcp-boot=tag:ipxe,$SCRIPT

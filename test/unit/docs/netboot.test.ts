@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
 
@@ -24,4 +24,34 @@ test.each<[string, () => string]>([
 ])('%s: the boot script is asked for with the MAC of the NIC that is open', (_name, text) => {
   expect(text()).toContain('boot?mac=${netX/mac}');
   expect(text()).not.toContain('net0/mac');
+});
+
+// UEFI HTTP boot (spec.networkBoot: HTTP): firmware ignores an answer that does not say HTTPClient in option 60.
+test.each<[string, () => string]>([
+  ['dnsmasq.sh as the only one', () => dnsmasq('full')],
+  ['ISC DHCP', () => read('deploy/netboot/dhcpd.conf')],
+  ['Kea', () => JSON.stringify(JSON.parse(read('deploy/netboot/kea-dhcp4.json')))],
+  ['docs/boot.md', () => read('docs/boot.md')],
+])('%s: firmware with HTTP boot gets iPXE by a URL, and its own vendor class', (_name, text) => {
+  expect(text()).toMatch(/60,HTTPClient|vendor-class-identifier "HTTPClient"|"data":"HTTPClient"/);
+  expect(text()).toContain('/images/ipxe/snponly.efi');
+});
+
+// In Debian's dnsmasq-base, which .ci/packages installs.
+const program = ['/usr/sbin/dnsmasq', '/usr/bin/dnsmasq'].find((file) => existsSync(file)) ?? '';
+(program === '' ? test.skip : test).each(['full', 'proxy'])('dnsmasq takes the configuration of MODE=%s', (mode) => {
+  const env = {
+    ...process.env,
+    ...BOOT_SETTINGS,
+    MODE: mode,
+    NETWORK: mode === 'full' ? '10.0.0.100,10.0.0.200,1h' : '10.0.0.0',
+  };
+  const script = path.join(ROOT, 'deploy/netboot/dnsmasq.sh');
+  const input = execFileSync(script, ['--print'], { env, encoding: 'utf8' });
+  const { status, stderr } = spawnSync(program, ['--test', '--conf-file=-'], {
+    input,
+    encoding: 'utf8',
+    timeout: 10_000,
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('syntax check OK') });
 });
