@@ -3,7 +3,7 @@ import type { ConnectionConfig } from './connectionOptions.ts';
 import { CredentialRecord, REFUSAL_HOLDS_MS } from './credentials.ts';
 import { growingPauseMs } from './delay.ts';
 import { RedfishError } from './error.ts';
-import { lockedForMs, saysPasswordChangeRequired } from './loginMessage.ts';
+import { inMs, lockedForMs, quote, saying, saysPasswordChangeRequired } from './loginMessage.ts';
 import { isSuccess, type Reply } from './reply.ts';
 import { basicHeader, SessionService, type Links, type LoginResult, type RawSend, type Session } from './session.ts';
 
@@ -124,7 +124,7 @@ export class Authentication {
     const isNew = this.#session === undefined && !this.isAccepted && !refusals.isRenewed;
     if (!isNew || this.#config.authentication === 'Basic') return false;
     refusals.isRenewed = true;
-    const result = await this.#service.login(means.send);
+    const result = await this.#logIn(means);
     if (result.kind === 'unknown') return false;
     this.#take(result, reply);
     return true;
@@ -135,17 +135,28 @@ export class Authentication {
     if (!this.isAccepted) {
       if (refusals.isRenewed || !this.#maySession(reply)) throw this.#refuse(reply);
       refusals.isRenewed = true;
-      this.#take(await this.#service.login(means.send), reply);
+      this.#take(await this.#logIn(means), reply);
       return true;
     }
     if (!refusals.isProven && !(await this.#proves(refused, means))) {
       if (refusals.repeats < MAX_REPEATS) return this.#repeats(refusals, means);
       if (refusals.isRenewed || !this.#maySession(reply)) throw this.#refuse(reply);
       refusals.isRenewed = true;
-      this.#take(await this.#service.login(means.send), reply);
+      this.#take(await this.#logIn(means), reply);
       return true;
     }
     return this.#repeatsOwn(refused, means);
+  }
+
+  /**
+   * A log-in where Basic was refused. That this BMC takes sessions is remembered before its answer is there: a slow one may answer only when the
+   * request was given up, and each further Basic would be one more refused log-in.
+   */
+  async #logIn({ send }: Means): Promise<LoginResult> {
+    this.#usesSessions = true;
+    const result = await this.#service.login(send);
+    if (result.kind !== 'session') this.#usesSessions = false;
+    return result;
   }
 
   /** A session that ended is renewed once for a request; a 401 to a new session is the resource's own. */
@@ -169,7 +180,7 @@ export class Authentication {
       await pause(growingPauseMs(0));
       result = await this.#service.login(send);
     }
-    if (result.kind === 'unknown' && this.#config.authentication === 'PreferSession') {
+    if (result.kind === 'unknown' && this.#config.authentication !== 'Session') {
       this.#usesSessions = false;
       return;
     }
@@ -282,16 +293,4 @@ export class Authentication {
     const own = path.replace(/\/+$/, '');
     return own === base || own === base.replace(/\/v1$/, '') || /\/(odata|\$metadata)$/.test(own);
   }
-}
-
-function saying(text: string): string {
-  return text === '' ? '' : `, saying "${text}"`;
-}
-
-function quote(text: string): string {
-  return text === '' ? '' : `: "${text}"`;
-}
-
-function inMs(ms: number): string {
-  return new Date(Date.now() + ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }

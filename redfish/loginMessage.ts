@@ -31,3 +31,18 @@ export function lockedForMs({ text, messageIds }: BmcMessage, retryAfter: string
   const ms = seconds === undefined ? (toldMs ?? LOCKED_MS) : seconds * 1_000;
   return Math.min(MOST_LOCKED_MS, Math.max(LEAST_LOCKED_MS, ms));
 }
+
+/** What the BMC said, in words that follow a clause; empty when it said nothing. */
+export function saying(text: string): string {
+  return text === '' ? '' : `, saying "${text}"`;
+}
+
+/** The same after a colon. */
+export function quote(text: string): string {
+  return text === '' ? '' : `: "${text}"`;
+}
+
+/** The time so many milliseconds from now, RFC 3339 in seconds. */
+export function inMs(ms: number): string {
+  return new Date(Date.now() + ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}

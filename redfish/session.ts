@@ -55,6 +55,8 @@ export class SessionService {
   async login(send: RawSend): Promise<LoginResult> {
     const { username, password, host } = this.#config;
     let path = await this.#sessionsPath(send);
+    // Kept for the next log-in also where a slow BMC does not answer this one in time.
+    this.#path = path;
     const body = { UserName: username, Password: password };
     for (let redirects = 0; ; redirects += 1) {
       const reply = await once(send({ method: 'POST', path, body }, {}));

@@ -69,16 +69,21 @@ const CLAIMED = 'is claimed';
  * Temporal gives an enrolment 120 s. A slow BMC takes 20 to 30 s for each of the three requests that find its system: they have most of that, and
  * what was found is kept for the next attempt. Network interfaces get what is left, and a write at the end its time.
  */
-const SYSTEM_WITHIN_MS = 95_000;
-const NETWORK_WITHIN_MS = 105_000;
-const LATE = `its system was not read within ${SYSTEM_WITHIN_MS / 1000} s; what was found of the way to it is kept for the next attempt`;
+const LIMITS = { systemMs: 95_000, networkMs: 105_000 };
+const late = (systemMs: number) =>
+  `its system was not read within ${systemMs / 1000} s; what was found of the way to it is kept for the next attempt`;
 
 /**
  * One attempt to enroll a host: connect, read the system, write hardware, addresses and state Available. Changes nothing at the
  * BMC; a running server stays on (rules 3 and 7). Of a claimed host only the Secrets are marked that it names. A BMC that cannot be used is a result, told on the host with the time of the
- * next attempt.
+ * next attempt. `limits`: until when its system, and then its network, has to be read, in milliseconds from the start.
  */
-export async function enrollHost(deps: Dependencies, input: EnrollInput, signal: AbortSignal): Promise<EnrollResult> {
+export async function enrollHost(
+  deps: Dependencies,
+  input: EnrollInput,
+  signal: AbortSignal,
+  limits = LIMITS,
+): Promise<EnrollResult> {
   const { name } = input.host;
   const due = await lookAt(deps, input.host, signal);
   if (due.kind === 'notDue') return due;
@@ -92,11 +97,11 @@ export async function enrollHost(deps: Dependencies, input: EnrollInput, signal:
     const bmc = await connectBmc(deps, owned, 'fresh');
     let shown: ServerShown = {};
     const identify = (read: ServerShown) => void (shown = read);
-    const late = { message: `the BMC of host ${name} is slow: ${LATE}`, kind: 'Timeout' };
-    const info = await withinMs(SYSTEM_WITHIN_MS, signal, late, (limited) =>
+    const slow = { message: `the BMC of host ${name} is slow: ${late(limits.systemMs)}`, kind: 'Timeout' };
+    const info = await withinMs(limits.systemMs, signal, slow, (limited) =>
       bmc.getSystemInfo({ signal: limited, identify }),
     );
-    const leftMs = NETWORK_WITHIN_MS - (performance.now() - beganMs);
+    const leftMs = limits.networkMs - (performance.now() - beganMs);
     const network = await bmc.readNetwork({ signal, timeoutMs: Math.max(0, leftMs) });
     const found = { info, network, shown };
     isAnother = isAnotherServer(owned, shown);
