@@ -23,6 +23,7 @@ const lower = (room, allowed) => ({
 module.exports = {
   forbidden: [
     only('untrusted-imports-nothing', 'untrusted', [], 'untrusted/ is below all others: it imports nothing of ours'),
+    only('codec', 'codec', ['http'], 'codec/ imports http/ only, for its server'),
     only('crds-import-nothing', 'crds', [], 'crds/ imports nothing of ours'),
     only('redfish-imports-nothing', 'redfish', [], 'redfish/ imports nothing of ours'),
     only('kube-imports-crds', 'kube', ['crds'], 'kube/ imports crds/ only'),
@@ -77,13 +78,13 @@ module.exports = {
     only(
       'cli',
       'cli',
-      ['contracts', 'crds', 'model', 'kube', 'view', 'web/shared', 'tools/cli/bundle\\.mjs'],
+      ['codec', 'contracts', 'crds', 'model', 'kube', 'view', 'web/shared', 'tools/cli/bundle\\.mjs'],
       'cli/ is the plugin of kubectl: it imports contracts/, crds/, model/, kube/, view/, measures and diffs of web/shared/, and its bundler',
     ),
     only(
       'web-server',
       'web/server',
-      ['contracts', 'crds', 'model', 'kube', 'http', 'view', 'web/shared'],
+      ['codec', 'contracts', 'crds', 'model', 'kube', 'http', 'view', 'web/shared'],
       'web/server/ imports contracts/, crds/, model/, kube/, http/, view/ and what it says to the page',
     ),
     {

@@ -53,6 +53,14 @@ export function program(io: Io, version: string, told: (code: ExitCode) => void)
       ).argParser(nonEmpty),
     )
     .addOption(
+      new Option(
+        '--temporal-codec-keys <folder>',
+        'keys of what is encrypted in Temporal, as Beskar7 has them; default: such parts are not shown',
+      )
+        .env('BESKAR7_TEMPORAL_CODEC_KEYS')
+        .argParser(nonEmpty),
+    )
+    .addOption(
       new Option('--request-timeout <duration>', 'how long one call may take, e.g. 10s')
         .default(10_000, '10s')
         .argParser(duration),

@@ -1,3 +1,4 @@
+import { codecOf, decryptAll } from '../codec/history.ts';
 import type { HistoryEvent, PendingActivity, RunHistory } from '../view/historyParts.ts';
 import { workflowId, type WORKFLOW_TYPES } from '../contracts/names.ts';
 import type { Temporal } from './session.ts';
@@ -34,7 +35,7 @@ export async function describe({ client }: Temporal, id: string, runId?: string)
       status: found.status.name,
       startedAt: found.startTime.toISOString(),
       ...(found.closeTime === undefined ? {} : { closedAt: found.closeTime.toISOString() }),
-      pending: found.raw.pendingActivities ?? [],
+      pending: decryptAll(codecOf(client), found.raw.pendingActivities ?? []),
     };
   } catch (error) {
     if ((error as Error).name === 'WorkflowNotFoundError') return undefined;
@@ -70,7 +71,7 @@ export async function* historyOf(
     const answer = await client.withDeadline(Date.now() + POLL_MS, () =>
       client.workflowService.getWorkflowExecutionHistory(request),
     );
-    yield answer.history?.events ?? [];
+    yield decryptAll(codecOf(client), answer.history?.events ?? []);
     nextPageToken = answer.nextPageToken;
   } while (nextPageToken && nextPageToken.length > 0);
 }

@@ -1,5 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Client } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
+import { WITHOUT_KEYS } from '../codec/history.ts';
 import { KubeClient, type List } from '../kube/client.ts';
 import { isExpired } from '../kube/error.ts';
 import type { Identified, Resource } from '../kube/resource.ts';
@@ -13,6 +15,7 @@ export interface Flags {
   readonly kubeconfig?: string;
   readonly temporalAddress?: string;
   readonly temporalNamespace?: string;
+  readonly temporalCodecKeys?: string;
   /** Milliseconds. */
   readonly requestTimeout: number;
 }
@@ -167,6 +170,7 @@ async function connect(flags: Flags, env: Io['env']): Promise<Temporal> {
   const address = flags.temporalAddress ?? connectionOptions.address ?? 'localhost:7233';
   const namespace =
     flags.temporalNamespace ?? (profiled === undefined || profiled === 'default' ? 'beskar7' : profiled);
+  const dataConverter = await converterOf(flags.temporalCodecKeys);
   try {
     const connection = await Connection.connect({
       ...connectionOptions,
@@ -174,7 +178,7 @@ async function connect(flags: Flags, env: Io['env']): Promise<Temporal> {
       connectTimeout: flags.requestTimeout,
     });
     const identity = `kubectl-beskar7 ${env['USER'] ?? userInfo().username}`;
-    return { client: new Client({ connection, namespace, identity }), namespace, address };
+    return { client: new Client({ connection, namespace, identity, dataConverter }), namespace, address };
   } catch (error) {
     const { code, message } = endOf(error);
     if (code === EXIT.forbidden) throw new CliError(code, message);
@@ -183,6 +187,17 @@ async function connect(flags: Flags, env: Io['env']): Promise<Temporal> {
       `Temporal cannot be reached at ${address}: name it by --temporal-address or TEMPORAL_ADDRESS. ` +
         'In a cluster, for example: kubectl -n beskar7-system port-forward service/beskar7-temporal 7233',
     );
+  }
+}
+
+/** Reads what is encrypted in Temporal, for those who have the keys. Throws CliError. */
+async function converterOf(folder: string | undefined): Promise<DataConverter> {
+  if (folder === undefined) return { payloadCodecs: [WITHOUT_KEYS] };
+  const { EncryptionCodec, KeyRing } = await import('./libraries/codec.ts');
+  try {
+    return { payloadCodecs: [new EncryptionCodec(KeyRing.open(folder))] };
+  } catch (error) {
+    throw new CliError(EXIT.usage, (error as Error).message);
   }
 }
 

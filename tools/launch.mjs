@@ -24,6 +24,7 @@ const COMMANDS = {
   chaos: 'test/chaos/main.ts',
   simulator: 'simulator/main.ts',
   beskar7: 'workers/main.ts',
+  codec: 'codec/main.ts',
   toolchain: 'tools/commands/toolchain.ts',
   generate: 'tools/commands/generate.ts',
   release: 'tools/commands/release.ts',
@@ -50,7 +51,15 @@ async function install() {
     .digest('hex');
   if (existsSync(STAMP) ? readFileSync(STAMP, 'utf8') === wanted : isInstalledByHand()) return;
   const npm = process.env.npm_execpath;
-  const words = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  const words = [
+    'ci',
+    '--ignore-scripts',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ];
   const [file, first] = npm ? [process.execPath, [npm]] : [process.platform === 'win32' ? 'npm.cmd' : 'npm', []];
   const status = await withProgress(spawn(file, [...first, ...words], { cwd: ROOT, stdio: ['ignore', 2, 2] }));
   if (status !== 0) fail('beskar7: npm ci failed; its output above says why. Is the npm registry reachable?', 1);

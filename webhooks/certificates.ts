@@ -32,6 +32,7 @@ const OID = {
   extendedKeyUsage: '2.5.29.37',
   subjectAltName: '2.5.29.17',
   serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
 };
 
 /** A certificate authority that signs itself (ECDSA P-256, RFC 5280). */
@@ -53,14 +54,16 @@ export function makeAuthority(commonName: string, days: number, now = new Date()
   return { certificate, key: pemOf(keys.privateKey) };
 }
 
-/** A server's certificate for DNS names and IP addresses, signed by the authority. */
+/** A server's certificate for DNS names and IP addresses, signed by the authority; `isClient`: a client shows it, too. */
 export function makeServing(
   authority: KeyedCertificate,
   names: readonly string[],
   days: number,
   now = new Date(),
+  { isClient = false }: { readonly isClient?: boolean } = {},
 ): KeyedCertificate {
   const keys = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const usages = [OID.serverAuth, ...(isClient ? [OID.clientAuth] : [])].map(objectIdentifier);
   const alternatives = names.map((name) =>
     isIP(name) ? implicit(7, addressOf(name)) : implicit(2, Buffer.from(name)),
   );
@@ -75,7 +78,7 @@ export function makeServing(
       extension(OID.basicConstraints, sequence(), true),
       // digitalSignature
       extension(OID.keyUsage, element(0x03, Buffer.from([7, 0b1000_0000])), true),
-      extension(OID.extendedKeyUsage, sequence(objectIdentifier(OID.serverAuth))),
+      extension(OID.extendedKeyUsage, sequence(...usages)),
       extension(OID.subjectAltName, sequence(...alternatives)),
     ],
   });

@@ -33,6 +33,8 @@ export interface Config {
   readonly clusterId: string | undefined;
   readonly temporalAddress: string | undefined;
   readonly temporalNamespace: string | undefined;
+  readonly temporalCodecKeys: string | undefined;
+  readonly temporalCodecStrict: boolean;
   readonly callbackBindAddress: BindAddress;
   readonly callbackUrl: string | undefined;
   readonly tlsCertDir: string | undefined;
@@ -114,6 +116,21 @@ export function command(): Command {
         '--temporal-namespace <name>',
         'Temporal namespace, made when missing; default: TEMPORAL_NAMESPACE, else beskar7',
       ),
+    )
+    .addOption(
+      flag(
+        '--temporal-codec-keys <folder>',
+        'encrypt what is kept in Temporal: files <key id> with 32 bytes in base64 (AES-256-GCM), and active with the id of the one that encrypts',
+      ),
+    )
+    .addOption(
+      flag(
+        '--temporal-codec-strict [boolean]',
+        'with --temporal-codec-keys: do not believe what stands in Temporal in clear text',
+      )
+        .preset('true')
+        .default(false)
+        .argParser(parseBoolean),
     )
     .addOption(
       flag('--callback-bind-address <host:port>', 'callbacks of booting servers')
@@ -325,6 +342,8 @@ export function parseConfig(args: readonly string[]): Config {
       'beskar7: --callback-url begins with http://, but with --tls-cert-dir the callbacks speak HTTPS (see --help)',
     );
   }
+  if (config.temporalCodecStrict && config.temporalCodecKeys === undefined)
+    throw new UsageError('beskar7: --temporal-codec-strict needs --temporal-codec-keys (see --help)');
   requireOwnCertificate(config);
   requireServable(config);
   return config;

@@ -24,6 +24,7 @@ import { claimOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
 import { consumerOf } from '../model/references.ts';
+import { CodecKeysError } from '../codec/keys.ts';
 import { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { RedfishPool } from '../redfish/index.ts';
@@ -88,6 +89,7 @@ export class Beskar7 {
     try {
       this.#target = temporalTarget(config);
     } catch (error) {
+      if (error instanceof CodecKeysError) throw new UsageError(error.message);
       throw new UsageError(`beskar7: the configuration of Temporal cannot be read: ${(error as Error).message}`);
     }
     this.#temporal = new TemporalConnection(this.#target, this.#kube, config, this.logger);
@@ -336,7 +338,7 @@ export class Beskar7 {
     const workers = new TemporalWorkers(this.logger);
     this.#parts.push({ name: 'redfish', stop: () => deps.redfish.closeAll() });
     this.#parts.push({ name: 'workers', stop: () => workers.stop() });
-    await workers.start(this.#config, connection, this.#target.namespace, owner, deps, this.#tracing);
+    await workers.start(this.#config, connection, this.#target, owner, deps, this.#tracing);
     this.#health.set('workers', () => workers.problem(), { decides: !servesRequests(this.#config.roles) });
   }
 

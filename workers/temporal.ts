@@ -2,11 +2,20 @@ import { Client, type WorkflowClientInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { EncryptionCodec } from '../codec/encryption.ts';
+import { KeyRing } from '../codec/keys.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/names.ts';
 import { namespaceFacts, OWNER_KEY, ownNamespace, type Installation } from './installation.ts';
 
 /** How to reach Temporal: flags first, then the environment and profile of the temporal CLI (`@temporalio/envconfig`). */
-export function temporalTarget(flags: { temporalAddress: string | undefined; temporalNamespace: string | undefined }) {
+export function temporalTarget(flags: {
+  temporalAddress: string | undefined;
+  temporalNamespace: string | undefined;
+  /** Folder of keys; undefined: payloads are kept in clear text. */
+  temporalCodecKeys?: string | undefined;
+  temporalCodecStrict?: boolean;
+}) {
+  const { temporalCodecKeys: keys, temporalCodecStrict: isStrict = false } = flags;
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const isDefaultNamespace = namespace === undefined || namespace === 'default';
   return {
@@ -15,6 +24,7 @@ export function temporalTarget(flags: { temporalAddress: string | undefined; tem
       address: flags.temporalAddress ?? connectionOptions.address ?? 'localhost:7233',
     },
     namespace: flags.temporalNamespace ?? (isDefaultNamespace ? 'beskar7' : namespace),
+    dataConverter: keys === undefined ? {} : { payloadCodecs: [new EncryptionCodec(KeyRing.open(keys), { isStrict })] },
   };
 }
 
@@ -44,7 +54,8 @@ export async function connectTemporal(
     target.connection as Parameters<typeof NativeConnection.connect>[0],
   );
   const interceptors = { workflow: workflowInterceptors };
-  const client = new Client({ connection, namespace: target.namespace, interceptors });
+  const { namespace, dataConverter } = target;
+  const client = new Client({ connection, namespace, interceptors, dataConverter });
   try {
     return { connection, client, prepared: await prepareTemporal(client, target.namespace, installation, logger) };
   } catch (error) {

@@ -20,6 +20,7 @@ import {
 import type { Dependencies } from '../activities/dependencies.ts';
 import { AWAIT_RUN_TASK_QUEUE, bmcTaskQueue, POWER_ON_TASK_QUEUE, TASK_QUEUE } from '../contracts/names.ts';
 import type { Config } from './config.ts';
+import type { TemporalTarget } from './temporal.ts';
 import { clockGuard } from './clockGuard.ts';
 import { installationGuard } from './installationGuard.ts';
 import type { Tracing } from './tracing/index.ts';
@@ -47,7 +48,7 @@ export class TemporalWorkers {
   async start(
     config: Config,
     connection: NativeConnection,
-    namespace: string,
+    { namespace, dataConverter }: Pick<TemporalTarget, 'namespace' | 'dataConverter'>,
     owner: { readonly installation: string; isOwner(): boolean },
     deps: Dependencies,
     tracing?: Tracing,
@@ -56,6 +57,7 @@ export class TemporalWorkers {
     const base = {
       connection,
       namespace,
+      dataConverter,
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       shutdownGraceTime: '5 seconds',

@@ -1,4 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
+import { WITHOUT_KEYS } from '../../codec/history.ts';
 import { testControlPlane, type TestControlPlane } from './controlPlane.ts';
 import { files, histories, leaksIn, logs, type Place } from './secretScan.ts';
 import { testimony } from './witness.ts';
@@ -32,6 +33,7 @@ async function* everything(
   const { namespaces } = await connection.workflowService.listNamespaces({ pageSize: 1000 });
   for (const { namespaceInfo } of namespaces) {
     const namespace = namespaceInfo?.name ?? '';
-    if (namespace !== 'temporal-system') yield* histories(new Client({ connection, namespace }));
+    if (namespace !== 'temporal-system')
+      yield* histories(new Client({ connection, namespace, dataConverter: { payloadCodecs: [WITHOUT_KEYS] } }));
   }
 }

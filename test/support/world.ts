@@ -4,6 +4,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { Client, Connection } from '@temporalio/client';
 import type { Beskar7Machine, Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { WITHOUT_KEYS } from '../../codec/history.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/error.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
@@ -109,7 +110,11 @@ export class World {
     this.metricsUrl = `http://127.0.0.1:${metrics}/metrics`;
     this.witness.start();
     this.#connection = await Connection.connect({ address: this.plane.temporalAddress });
-    this.temporal = new Client({ connection: this.#connection, namespace: this.#temporalNamespace });
+    this.temporal = new Client({
+      connection: this.#connection,
+      namespace: this.#temporalNamespace,
+      dataConverter: { payloadCodecs: [WITHOUT_KEYS] },
+    });
   }
 
   /**

@@ -26,6 +26,7 @@ export interface DataFolder {
 /** What is ours in a data folder. `--fresh` removes these and nothing else, whatever folder it was given. */
 const OURS = [
   'etcd',
+  'etcd-tls',
   'certificates',
   'logs',
   'temporal.db',

@@ -6,6 +6,7 @@ import { runCommand } from '../toolchain/command.ts';
 import { ensureTools } from '../toolchain/index.ts';
 import { Component } from './component.ts';
 import { openDataFolder } from './dataFolder.ts';
+import { etcdTls, etcdTlsArguments, readEtcdTls, type EtcdTls } from './etcdTls.ts';
 import { kubeconfig } from './kubeconfig.ts';
 import { freePorts, type Ports } from './ports.ts';
 
@@ -58,12 +59,13 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const caFile = path.join(data.path, 'certificates', 'apiserver.crt');
   const apiServerUrl = `https://127.0.0.1:${ports.apiServer}`;
 
+  const tls = await etcdTls(data.path);
   const etcd = new Component(
     {
       name: 'etcd',
       file: tools.etcd,
-      args: etcdArguments(data.path, ports, isKept),
-      isReady: () => isEtcdReady(ports.etcd),
+      args: etcdArguments(data.path, ports, isKept, tls),
+      isReady: () => isEtcdReady(ports.etcd, tls),
     },
     logs,
   );
@@ -71,7 +73,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     {
       name: 'kube-apiserver',
       file: tools['kube-apiserver'],
-      args: await apiServerArguments(data, ports, options),
+      args: [...(await apiServerArguments(data, ports, options)), ...etcdClientArguments(ports, tls)],
       isReady: () => isApiServerReady(apiServerUrl, caFile, data.adminToken),
     },
     logs,
@@ -123,9 +125,10 @@ async function somePorts(): Promise<Ports> {
   return { apiServer, etcd, etcdPeer, temporal, temporalUi };
 }
 
-function etcdArguments(folder: string, ports: Ports, isKept: boolean): string[] {
-  const peer = `http://127.0.0.1:${ports.etcdPeer}`;
-  const client = `http://127.0.0.1:${ports.etcd}`;
+/** Flags of the embedded etcd. */
+export function etcdArguments(folder: string, ports: Ports, isKept: boolean, tls: EtcdTls): string[] {
+  const peer = `https://127.0.0.1:${ports.etcdPeer}`;
+  const client = `https://127.0.0.1:${ports.etcd}`;
   return [
     `--data-dir=${path.join(folder, 'etcd')}`,
     `--listen-client-urls=${client}`,
@@ -134,7 +137,17 @@ function etcdArguments(folder: string, ports: Ports, isKept: boolean): string[] 
     `--initial-advertise-peer-urls=${peer}`,
     `--initial-cluster=default=${peer}`,
     '--log-level=warn',
+    ...etcdTlsArguments(tls),
     ...(isKept ? ['--auto-compaction-retention=1h'] : ['--unsafe-no-fsync']),
+  ];
+}
+
+function etcdClientArguments(ports: Ports, { ca, certificate, key }: EtcdTls): string[] {
+  return [
+    `--etcd-servers=https://127.0.0.1:${ports.etcd}`,
+    `--etcd-cafile=${ca}`,
+    `--etcd-certfile=${certificate}`,
+    `--etcd-keyfile=${key}`,
   ];
 }
 
@@ -150,7 +163,6 @@ async function apiServerArguments(
     audit.push(`--audit-policy-file=${policy}`, `--audit-log-path=${auditLogPath}`, '--audit-log-maxsize=10000');
   }
   return [
-    `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
     `--cert-dir=${path.join(data.path, 'certificates')}`,
     '--bind-address=127.0.0.1',
     // Else it looks for the address of the default route, and ends on a machine without one. Nobody reaches it by the Service `kubernetes`.
@@ -192,13 +204,20 @@ function temporalArguments(folder: string, ports: Ports, isKept: boolean): strin
   ];
 }
 
-async function isEtcdReady(port: number): Promise<boolean> {
-  const { statusCode, body } = await request(`http://127.0.0.1:${port}/health`, {
-    headersTimeout: 2_000,
-    bodyTimeout: 2_000,
-  });
-  await body.dump();
-  return statusCode === 200;
+/** Whether it answers those who have its certificate. */
+export async function isEtcdReady(port: number, tls: EtcdTls): Promise<boolean> {
+  const agent = new Agent({ connect: { ...(await readEtcdTls(tls)), timeout: 2_000 } });
+  try {
+    const { statusCode, body } = await request(`https://127.0.0.1:${port}/health`, {
+      dispatcher: agent,
+      headersTimeout: 2_000,
+      bodyTimeout: 2_000,
+    });
+    await body.dump();
+    return statusCode === 200;
+  } finally {
+    await agent.destroy();
+  }
 }
 
 async function isApiServerReady(url: string, caFile: string, token: string): Promise<boolean> {

@@ -28,6 +28,7 @@ const SOURCES = [
     'api',
     'bench',
     'cli',
+    'codec',
     'contracts',
     'controllers',
     'crds',

@@ -1,9 +1,10 @@
-import { type Client, QueryNotRegisteredError, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, QueryNotRegisteredError, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import { codecOf, decryptAll } from '../../codec/history.ts';
 import { LruMap } from '../../http/lruMap.ts';
 import { progress, type Progress } from '../../contracts/messages.ts';
 import type { HardwareSummary } from '../../model/requirements.ts';
 import { hardwareIn } from '../../view/hardware.ts';
-import { obj, objectOf, str } from '../../view/historyParts.ts';
+import { obj, objectOf, str, type RunHistory } from '../../view/historyParts.ts';
 import { timelineOf } from '../../view/timeline.ts';
 import { workflowId, WORKFLOW_TYPES } from '../../contracts/names.ts';
 import type { ObjectName, Step } from '../shared/api.ts';
@@ -74,17 +75,22 @@ export class TemporalRuns implements Runs {
     if (described === undefined) return undefined;
     const handle = this.#client.workflow.getHandle(described.workflowId, described.runId);
     const [history, told] = await Promise.all([
-      orUndefined(this.#within(HISTORY_MS, () => handle.fetchHistory())),
+      orUndefined(this.#within(HISTORY_MS, () => this.#historyOf(handle))),
       described.status.name === 'RUNNING' ? this.#ask(described.workflowId, described.runId) : undefined,
     ]);
     if (history === undefined) return undefined;
-    const steps = timelineOf(history, described.raw.pendingActivities ?? []);
+    const steps = timelineOf(history, decryptAll(codecOf(this.#client), described.raw.pendingActivities ?? []));
     const hardware = hardwareIn(history);
     return {
       steps,
       ...(hardware === undefined ? {} : { hardware }),
       ...(told === undefined ? {} : { progress: told }),
     };
+  }
+
+  /** In clear text, where this process has the keys. */
+  async #historyOf(handle: Pick<WorkflowHandle, 'fetchHistory'>): Promise<RunHistory> {
+    return decryptAll(codecOf(this.#client), await handle.fetchHistory());
   }
 
   async #ask(id: string, runId: string): Promise<Progress | undefined> {
@@ -130,7 +136,7 @@ export class TemporalRuns implements Runs {
   timesOf(runs: readonly EndedRun[]): Promise<Timed[]> {
     return this.#each(runs, this.#times, async (run) => {
       const handle = this.#client.workflow.getHandle(workflowId('provision', run.machine), run.runId);
-      const history = await orUndefined(this.#within(HISTORY_MS, () => handle.fetchHistory()));
+      const history = await orUndefined(this.#within(HISTORY_MS, () => this.#historyOf(handle)));
       const steps = history === undefined ? [] : timelineOf(history);
       return {
         ...run,

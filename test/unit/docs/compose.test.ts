@@ -75,7 +75,8 @@ describe('Dockerfile', () => {
 
   test('base images are pinned, the process is not root', () => {
     const bases = lines.filter((line) => line.startsWith('FROM '));
-    for (const base of bases) expect(base).toMatch(/^FROM node:24\.\d+\.\d+-slim( AS [a-z]+)?$/);
+    for (const base of bases) expect(base).toMatch(/^FROM \$\{NODE_IMAGE\}( AS [a-z]+)?$/);
+    expect(lines.find((line) => line.startsWith('ARG NODE_IMAGE='))).toMatch(/=node:24\.\d+\.\d+-slim$/);
     expect(lines).toContain('USER 1000:1000');
   });
 

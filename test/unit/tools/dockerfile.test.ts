@@ -48,3 +48,13 @@ test('the process loads no development dependency: the image has none', () => {
   expect(packages).toContain('@temporalio/worker');
   expect([...packages].filter((name) => !Object.hasOwn(dependencies, name))).toEqual([]);
 });
+
+test('the image of the product has no simulator in it, and no install script ran for any', () => {
+  const text = readFileSync(path.join(ROOT, 'Dockerfile'), 'utf8');
+  const product = text.slice(text.lastIndexOf('\nFROM '));
+  expect(product).not.toContain('simulator');
+  expect(text).toMatch(/^FROM \S+ AS simulator$/m);
+  const installs = [...text.matchAll(/npm ci[^\n]*/g)].map(([line]) => line);
+  expect(installs.length).toBeGreaterThan(2);
+  for (const line of installs) expect(line).toContain('--ignore-scripts');
+});
