@@ -103,11 +103,18 @@ describe('no worker of the pool', () => {
     expect(said).toEqual(['DeletedUnseen']);
   });
 
-  test('deletion by force', async () => {
-    const host = deleted({ status: { state: 'Available' } }, { ...SERVER, [ANNOTATION_FORCE_RELEASE]: 'gone' });
+  test.each([
+    ['set before: refused with a word, and the host says that it is held up', false],
+    ['set after that: it goes', true],
+  ])('deletion by force, %s', async (_what, isHeldUp) => {
+    const held = { type: 'Ready', status: 'False' as const, reason: 'ReleasePending', message: 'no worker' };
+    const conditions = isHeldUp ? [{ ...held, lastTransitionTime: '2026-01-01T00:00:00Z' }] : [];
+    const host = deleted({ status: { state: 'Error', conditions } }, { ...SERVER, [ANNOTATION_FORCE_RELEASE]: 'gone' });
     const { deps, said } = scene(host);
-    expect(await retireHostUnserved(deps, retire)).toEqual({ kind: 'off', secrets: ['bmc'] });
-    expect(said).toEqual(['ForceReleased']);
+    expect(await retireHostUnserved(deps, retire)).toEqual(
+      isHeldUp ? { kind: 'off', secrets: ['bmc'] } : { kind: 'pending', pool: 'site-a' },
+    );
+    expect(said).toEqual([isHeldUp ? 'ForceReleased' : 'ForceReleaseRefused']);
   });
 });
 
