@@ -65,7 +65,7 @@ describe('clusterctl init', () => {
     const args = await target.kubectl(
       'get',
       'deployment',
-      'beskar7',
+      'beskar7-worker',
       '-n',
       'beskar7-system',
       '-o',

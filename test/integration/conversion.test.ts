@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -9,7 +9,8 @@ import { freePorts } from '../../tools/controlplane/ports.ts';
 import { kubectl as run } from '../../tools/controlplane/install.ts';
 import { Webhook } from '../../webhooks/index.ts';
 import { accountKubeconfig } from '../support/accounts.ts';
-import { testControlPlane } from '../support/controlPlane.ts';
+import { accountOf, testControlPlane } from '../support/controlPlane.ts';
+import { grantsOf, Uses } from '../support/privileges.ts';
 
 jest.setTimeout(120_000);
 
@@ -115,4 +116,12 @@ test('a certificate that is gone is made anew under way, and the API server trus
   const end = Date.now() + 20_000;
   while ((await authority()) === before) if (Date.now() > end) throw new Error('no new authority within 20 s');
   expect((await converted(() => get('v1beta2'))).status).toMatchObject({ failureDomains: list });
+});
+
+test('the account of the webhook was refused nothing, and used what it is granted', () => {
+  const uses = Uses.read(testControlPlane().auditLog, accountOf('webhook'));
+  expect([...new Set(uses.refused)]).toEqual([]);
+  const manifest = readFileSync(path.join(__dirname, '..', '..', 'deploy', 'manifests', 'rbac.yaml'), 'utf8');
+  // A certificate that is due is renewed where it stands: test/unit/webhooks/certificateStore.test.ts.
+  expect(uses.unused(grantsOf(manifest, 'beskar7-webhook'))).toEqual(['patch secrets']);
 });
