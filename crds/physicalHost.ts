@@ -206,6 +206,12 @@ const Enrollment = Type.Object(
     secrets: Type.Optional(
       list(objectName(), 16, { description: 'Secrets that may carry our finalizer for this host.' }),
     ),
+    credentials: Type.Optional(
+      text(256, {
+        description:
+          'Uid and resourceVersion of the credentials Secret from which the BMC has accepted the last log-in.',
+      }),
+    ),
   },
   { description: 'Bookkeeping of enrolment.' },
 );

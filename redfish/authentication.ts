@@ -1,6 +1,6 @@
 import { readBmcMessage } from './bmcMessage.ts';
 import type { ConnectionConfig } from './connectionOptions.ts';
-import { CredentialRecord, REFUSAL_HOLDS_MS } from './credentials.ts';
+import { CredentialRecord } from './credentials.ts';
 import { growingPauseMs } from './delay.ts';
 import { RedfishError } from './error.ts';
 import { inMs, lockedForMs, quote, saying, saysPasswordChangeRequired } from './loginMessage.ts';
@@ -41,13 +41,14 @@ export interface Means {
 /**
  * Who the client is to its BMC. By default Basic, since it uses no session slot, and a session where Basic is not offered. Each
  * log-in that fails counts towards the lock of the account: credentials that were never accepted are refused with the first 401, and
- * not sent again for an hour or until their Secret changes (`CredentialRecord`). Of credentials that were accepted a 401 may be a hiccup or
+ * not sent again for an hour or until their Secret changes (`CredentialRecord`). Of credentials that were accepted, also by another process, a 401 may be a hiccup or
  * may be the resource's own: the request is repeated after pauses, and a resource that is known to answer says which of both it is.
  */
 export class Authentication {
   readonly #config: ConnectionConfig;
   readonly #redact: (text: string) => string;
-  readonly #record: CredentialRecord;
+  /** What is known of the credentials, beyond this client. */
+  readonly record: CredentialRecord;
   readonly #service: SessionService;
   readonly #refusedPaths = new Set<string>();
   #session: Session | undefined;
@@ -56,7 +57,7 @@ export class Authentication {
   constructor(config: ConnectionConfig, links: Links, redact: (text: string) => string) {
     this.#config = config;
     this.#redact = redact;
-    this.#record = new CredentialRecord(config);
+    this.record = new CredentialRecord(config);
     this.#service = new SessionService(config, links, redact);
     this.#usesSessions = config.authentication === 'Session' || config.authentication === 'PreferSession';
   }
@@ -70,17 +71,12 @@ export class Authentication {
 
   /** The BMC has accepted these credentials. */
   get isAccepted(): boolean {
-    return this.#record.isAccepted;
-  }
-
-  /** Names the state of the Secret: what was refused in another one is tried again. */
-  set version(version: string) {
-    this.#record.version = version;
+    return this.record.isAccepted;
   }
 
   /** Before a request: logs in where sessions are used and there is none. Throws the last refusal while that holds, and nothing is sent. */
   async prepare({ send, pause }: Means): Promise<void> {
-    const { hold } = this.#record;
+    const { hold } = this.record;
     if (hold !== undefined) throw hold;
     if (this.#usesSessions && this.#session === undefined) await this.#open({ send, pause });
   }
@@ -95,7 +91,7 @@ export class Authentication {
   learn(reply: Reply, { method, path }: { readonly method: string; readonly path: string }): void {
     if (!isSuccess(reply) || this.#isPublic(path)) return;
     this.#refusedPaths.delete(path);
-    this.#record.accept(method === 'GET' ? path : undefined);
+    this.record.accept(method === 'GET' ? path : undefined);
   }
 
   /**
@@ -198,7 +194,7 @@ export class Authentication {
     }
     this.#session = result.session;
     this.#usesSessions = true;
-    this.#record.accept();
+    this.record.accept();
   }
 
   /** Whether a session may be tried after Basic was refused: each try is one more log-in. */
@@ -209,7 +205,7 @@ export class Authentication {
 
   /** A resource that is known to answer is read with the same credentials. Undefined where there is no other one. */
   async #proves({ request, refusals }: Refused, { send, pause }: Means): Promise<boolean> {
-    const { provenPath } = this.#record;
+    const { provenPath } = this.record;
     if (provenPath === undefined || provenPath === request.path) return false;
     for (; refusals.repeats < MAX_REPEATS; refusals.repeats += 1) {
       await pause(growingPauseMs(refusals.repeats));
@@ -250,14 +246,15 @@ export class Authentication {
       authentication === 'Auto' && /basic/i.test(reply.headers['www-authenticate'] ?? '')
         ? ' Where the BMC takes sessions only, set redfishConnection.authentication: Session.'
         : '';
+    const { holdMs } = this.record;
     const error = new RedfishError(
       'Unauthorized',
       `the BMC ${host} refuses the user ${JSON.stringify(username)} (${reply.status})${saying(said.text)}: ` +
         'check username and password in the credentials Secret, and that the account is not locked. So that it does not get locked, the same ' +
-        `password is not sent again before ${inMs(REFUSAL_HOLDS_MS)}, unless the Secret changes.${other}`,
+        `password is not sent again before ${inMs(holdMs)}, unless the Secret changes.${other}`,
       { status: reply.status, messageIds: said.messageIds, retryable: false },
     );
-    this.#record.refuse(error);
+    this.record.refuse(error);
     return error;
   }
 
@@ -273,7 +270,7 @@ export class Authentication {
       messageIds: said.messageIds,
       retryable: false,
     });
-    this.#record.lock(error, ms);
+    this.record.lock(error, ms);
     return error;
   }
 

@@ -35,15 +35,24 @@ export class RedfishClient {
   /** Connects at the first call. Throws a `RedfishError` when the options cannot be used. */
   constructor(options: RedfishConnectionOptions) {
     this.#conversation = new Conversation(checkConnection(options));
-    this.credentialsVersion = options.credentialsVersion ?? '';
+    this.useCredentials(options);
     this.#system = new SystemReader(this.#conversation);
     this.#power = new Power(this.#conversation, this.#system);
     this.#bootOverride = new BootOverride(this.#conversation, this.#system);
   }
 
-  /** Names the state of the Secret that the credentials are from: what was refused in one state is sent again in another. */
-  set credentialsVersion(version: string) {
-    this.#conversation.credentialsVersion = version;
+  /** Names the state of the Secret that the credentials are from, and what is recorded of it: as in `RedfishConnectionOptions`. */
+  useCredentials({ credentialsVersion = '', acceptedVersion }: Partial<RedfishConnectionOptions>): void {
+    this.#conversation.credentials.version = credentialsVersion;
+    this.#conversation.credentials.vouch(acceptedVersion);
+  }
+
+  /**
+   * The state of the Secret (`credentialsVersion`) whose credentials the BMC has accepted last, to be recorded; undefined: it has not
+   * accepted them, or has refused them since.
+   */
+  get acceptedVersion(): string | undefined {
+    return this.#conversation.credentials.acceptedVersion;
   }
 
   /** No call runs, and the last one ended so long ago; 0 while one runs. */

@@ -21,6 +21,11 @@ export interface RedfishConnectionOptions extends TlsOptions {
   authentication?: AuthenticationMode;
   /** Names the state of the Secret that the credentials are from: what was refused in one state is sent again in another. */
   credentialsVersion?: string;
+  /**
+   * The state of the Secret whose credentials this BMC is recorded to have accepted. Where it is the present one, a refusal counts as one that
+   * may pass: it is repeated, and holds for seconds, not for an hour.
+   */
+  acceptedVersion?: string;
   /** Which member of the Systems collection; needed when there are several. */
   systemID?: string;
   /** Whose connection it is: only the same owner's newer credentials take the place of what a pool keeps. */

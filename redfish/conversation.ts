@@ -2,6 +2,7 @@ import { Authentication, noRefusals, type Means } from './authentication.ts';
 import { visibleLine } from '../untrusted/text.ts';
 import { redactor } from './bmcMessage.ts';
 import type { ConnectionConfig } from './connectionOptions.ts';
+import type { CredentialRecord } from './credentials.ts';
 import { growingPauseMs, pause, requestedPauseMs } from './delay.ts';
 import { RedfishError } from './error.ts';
 import type { WireRequest } from './exchange.ts';
@@ -72,9 +73,9 @@ export class Conversation implements Reader {
     this.#authentication = new Authentication(config, this, this.redact);
   }
 
-  /** Names the state of the Secret that the credentials are from: a refusal is remembered until it changes. */
-  set credentialsVersion(version: string) {
-    this.#authentication.version = version;
+  /** What is known of the credentials. */
+  get credentials(): CredentialRecord {
+    return this.#authentication.record;
   }
 
   /** The connection is open and answered a moment ago: a fenced request would be written at once. */

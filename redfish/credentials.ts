@@ -4,7 +4,12 @@ import { LruMap } from './lruMap.ts';
 import type { RedfishError } from './error.ts';
 
 /** After this long a password that was refused is tried once more, although nobody has changed it. */
-export const REFUSAL_HOLDS_MS = 3_600_000;
+const REFUSAL_HOLDS_MS = 3_600_000;
+/**
+ * The same for one that the BMC has accepted from this state of its Secret: the refusal may pass, as of a BMC that starts, and a power-off may be
+ * waiting. It doubles with each refusal in a row, up to the other one, since the password may have been changed at the BMC.
+ */
+const PASSING_HOLDS_MS = 30_000;
 const MAX_ENTRIES = 20_000;
 
 interface Refusal {
@@ -22,6 +27,10 @@ interface Known {
   /** A resource that was read with it. */
   provenPath: string | undefined;
   refusal: Refusal | undefined;
+  /** State of the Secret from which it was accepted last. */
+  acceptedVersion: string | undefined;
+  /** In a row. */
+  refusals: number;
 }
 
 /**
@@ -50,6 +59,26 @@ export class CredentialRecord {
     return known.get(this.#key)?.isAccepted ?? false;
   }
 
+  /** The state of the Secret from which the BMC has accepted them last; undefined when it refuses them, or was not asked yet. */
+  get acceptedVersion(): string | undefined {
+    return this.isAccepted ? known.get(this.#key)?.acceptedVersion : undefined;
+  }
+
+  /** Another process, or this one before it was started again, had them accepted from that state of the Secret. */
+  vouch(acceptedVersion: string | undefined): void {
+    if (acceptedVersion === undefined || acceptedVersion !== this.version) return;
+    const before = known.get(this.#key);
+    if (before !== undefined) return void (before.acceptedVersion ??= acceptedVersion);
+    known.set(this.#key, { isAccepted: true, provenPath: undefined, refusal: undefined, acceptedVersion, refusals: 0 });
+  }
+
+  /** How long the next refusal holds. */
+  get holdMs(): number {
+    const { acceptedVersion, refusals = 0 } = known.get(this.#key) ?? {};
+    if (acceptedVersion === undefined || acceptedVersion !== this.version) return REFUSAL_HOLDS_MS;
+    return Math.min(REFUSAL_HOLDS_MS, PASSING_HOLDS_MS * 2 ** Math.min(refusals, 10));
+  }
+
   /** A resource that was read with them; a look at it tells whether they are still good. */
   get provenPath(): string | undefined {
     return known.get(this.#key)?.provenPath;
@@ -70,13 +99,26 @@ export class CredentialRecord {
   accept(path?: string): void {
     const provenPath = path ?? this.provenPath;
     locked.delete(this.#account);
-    known.set(this.#key, { isAccepted: true, provenPath, refusal: undefined });
+    known.set(this.#key, {
+      isAccepted: true,
+      provenPath,
+      refusal: undefined,
+      acceptedVersion: this.version,
+      refusals: 0,
+    });
   }
 
   refuse(error: RedfishError): void {
-    const untilMs = performance.now() + REFUSAL_HOLDS_MS;
+    const untilMs = performance.now() + this.holdMs;
     const refusal = { error, untilMs, version: this.version };
-    known.set(this.#key, { isAccepted: false, provenPath: undefined, refusal });
+    const { acceptedVersion, refusals = 0 } = known.get(this.#key) ?? {};
+    known.set(this.#key, {
+      isAccepted: false,
+      provenPath: undefined,
+      refusal,
+      acceptedVersion,
+      refusals: refusals + 1,
+    });
   }
 
   /** The account is locked for so long, for every password. */

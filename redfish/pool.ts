@@ -61,7 +61,7 @@ export class RedfishPool {
     if (known !== undefined && known.secretHash === secretHash) {
       this.#entries.delete(who);
       this.#entries.set(who, known);
-      known.client.credentialsVersion = options.credentialsVersion ?? '';
+      known.client.useCredentials(options);
       return known.client;
     }
     const client = new RedfishClient({ ...options, ...this.#common });

@@ -1,10 +1,12 @@
 import { BMC_CALL_MS } from '../../model/deadlines.ts';
+import { connectionHash } from '../../model/connection.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { isNotFound } from '../../kube/error.ts';
 import type { RedfishClient } from '../../redfish/index.ts';
 import type { CredentialAge, Credentials } from './credentialCache.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { bmcFailure } from '../failures.ts';
+import { bmcFailure, isClaimLost } from '../failures.ts';
+import { patchHostStatus } from '../store/hostStore.ts';
 import { ownSecretsAgain, type SecretDependencies } from '../store/hostSecrets.ts';
 
 export type BmcDependencies = Pick<Dependencies, 'credentials' | 'redfish' | 'logger'> & SecretDependencies;
@@ -37,6 +39,7 @@ export async function connectBmc(
     password,
     // Any change of the Secret counts: who has unlocked an account touches it, and it is tried again.
     credentialsVersion: secret.version,
+    ...withoutUndefined({ acceptedVersion: acceptedCredentials(host) }),
     callTimeoutMs: Math.min(BMC_CALL_MS, (connection.timeouts?.requestSeconds ?? Infinity) * 1_000),
     ...withoutUndefined({
       connectTimeoutMs: seconds(connection.timeouts?.connectSeconds),
@@ -50,6 +53,40 @@ export async function connectBmc(
       networkBoot: host.spec.networkBoot,
     }),
   });
+}
+
+/** What the BMC at this address is recorded to have accepted; of another address it says nothing. */
+function acceptedCredentials({ spec, status }: PhysicalHost): string | undefined {
+  const { connectionHash: usedHash, credentials } = status?.enrollment ?? {};
+  return usedHash === connectionHash(spec) ? credentials : undefined;
+}
+
+/**
+ * Records from which state of its Secret the BMC has accepted the log-in, where that is news and `may` allows it: a process that is started
+ * later then takes a 401 for one that may pass. Writes the host only after a change of the Secret. Nothing fails where the host is gone.
+ */
+export async function recordCredentials(
+  deps: Pick<Dependencies, 'kube'>,
+  host: PhysicalHost,
+  { acceptedVersion }: Pick<RedfishClient, 'acceptedVersion'>,
+  may: (live: PhysicalHost) => boolean,
+): Promise<void> {
+  if (acceptedVersion === undefined) return;
+  const isNews = (of: PhysicalHost) =>
+    of.status?.enrollment?.connectionHash === connectionHash(host.spec) &&
+    of.status.enrollment.credentials !== acceptedVersion;
+  if (!isNews(host)) return;
+  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  try {
+    await patchHostStatus(
+      deps.kube,
+      key,
+      (live) => (isNews(live) && may(live) ? { enrollment: { credentials: acceptedVersion } } : undefined),
+      host,
+    );
+  } catch (error) {
+    if (!isClaimLost(error)) throw error;
+  }
 }
 
 function seconds(value: number | undefined): number | undefined {

@@ -108,7 +108,8 @@ export async function enrollHost(
     const mayStill = (live: PhysicalHost) => refusal(live, host.metadata.uid ?? '') === undefined;
     const recorded = await recordServer(deps, owned, found, mayStill);
     const secrets = await disownFormerSecrets(deps, recorded);
-    await writeEnrolled(deps, recorded, found, isAnother, { connectionHash: usedHash, secrets });
+    const credentials = bmc.acceptedVersion ?? null;
+    await writeEnrolled(deps, recorded, found, isAnother, { connectionHash: usedHash, secrets, credentials });
     return { kind: 'enrolled' };
   } catch (error) {
     if (signal.aborted) throw error;
@@ -215,7 +216,7 @@ async function writeEnrolled(
   host: PhysicalHost,
   found: FoundServer,
   isAnother: boolean,
-  enrollment: { readonly connectionHash: string; readonly secrets: string[] },
+  enrollment: { readonly connectionHash: string; readonly secrets: string[]; readonly credentials: string | null },
 ): Promise<void> {
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
   const { info, network } = found;
@@ -298,7 +299,7 @@ async function tellFailure(
         attempt,
         nextAttemptAt,
         secrets: markedSecrets(live),
-        ...(live.status?.enrollment?.connectionHash === usedHash ? {} : { foundOn: null }),
+        ...(live.status?.enrollment?.connectionHash === usedHash ? {} : { foundOn: null, credentials: null }),
       },
       conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
     };

@@ -7,9 +7,9 @@ import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import { compareServer, recordedServer, type ServerShown } from '../../model/serverIdentity.ts';
 import { isConflict, isNotFound } from '../../kube/error.ts';
 import { HOSTS } from '../../kube/resource.ts';
-import { RedfishError, type Identify, type PowerState } from '../../redfish/index.ts';
+import { RedfishError, type Identify, type PowerState, type RedfishClient } from '../../redfish/index.ts';
 import { acceptShown, completeServer } from '../bmc/acceptServer.ts';
-import { connectBmc, type BmcDependencies } from '../bmc/bmcConnection.ts';
+import { connectBmc, recordCredentials, type BmcDependencies } from '../bmc/bmcConnection.ts';
 import type { Dependencies } from '../dependencies.ts';
 import type { FailedPoll } from './failedPolls.ts';
 import { fromRedfish } from '../failures.ts';
@@ -51,7 +51,10 @@ export async function pollHost(
 ): Promise<FailedPoll | undefined> {
   try {
     let shown: ServerShown = {};
-    const powerState = await readPower(deps, host, known, { signal, identify: (read) => void (shown = read) });
+    const { bmc, powerState } = await readPower(deps, host, known, {
+      signal,
+      identify: (read) => void (shown = read),
+    });
     const now = await acceptShown(deps, host, shown);
     const recorded = recordedServer(now);
     // Some BMCs leave out UUID and serial number while they start: that is no other server yet.
@@ -61,6 +64,8 @@ export async function pollHost(
     // The power of another server is not this one's.
     await tell(deps, now, [REACHABLE, ...server], different === undefined ? powerState : undefined);
     if (different === undefined) await completeServer(deps, now, shown);
+    const isOurs = (live: PhysicalHost) => claimOf(live)?.id === claimOf(host)?.id && isMonitored(live);
+    await recordCredentials(deps, now, bmc, isOurs);
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
@@ -87,11 +92,11 @@ async function readPower(
   host: PhysicalHost,
   known: FailedPoll | undefined,
   { signal, identify }: { readonly signal: AbortSignal; readonly identify: Identify },
-): Promise<PowerState> {
+): Promise<{ readonly bmc: RedfishClient; readonly powerState: PowerState }> {
   const options = { signal, identify, timeoutMs: REQUEST_MS };
   const bmc = await connectBmc(deps, host, known?.isRefused ? 'fresh' : 'kept');
   try {
-    return await bmc.getPowerState(options);
+    return { bmc, powerState: await bmc.getPowerState(options) };
   } catch (error) {
     const isRefused = error instanceof RedfishError && ['Unauthorized', 'PasswordChangeRequired'].includes(error.kind);
     // The client of other credentials was closed under our hands: they have changed as well.
@@ -99,7 +104,7 @@ async function readPower(
     if (!isRefused && !isReplaced) throw error;
     const renewed = await connectBmc(deps, host, 'fresh');
     if (renewed === bmc) throw error;
-    return renewed.getPowerState(options);
+    return { bmc: renewed, powerState: await renewed.getPowerState(options) };
   }
 }
 

@@ -14,7 +14,7 @@ import type { PhysicalHost, PhysicalHostSpec } from '../../../crds/physicalHost.
 import { bmcPlace, serializeServer } from '../../../model/serverIdentity.ts';
 import type { KubeClient } from '../../../kube/client.ts';
 import { KubeError } from '../../../kube/error.ts';
-import { SECRETS, type Resource } from '../../../kube/resource.ts';
+import { HOSTS, SECRETS, type Resource } from '../../../kube/resource.ts';
 import { RedfishPool } from '../../../redfish/index.ts';
 import { startFleet, type Fleet } from '../../../simulator/index.ts';
 import { merged } from './oneHost.ts';
@@ -64,6 +64,8 @@ class Scene {
   password = 'simulated';
   marks: Partial<ObjectMeta> = MARKS;
   secretReads = 0;
+  /** How often a host was written that its BMC has accepted the log-in. */
+  recorded = 0;
   readonly #waiters = new Set<() => void>();
 
   put(host: PhysicalHost): void {
@@ -100,7 +102,21 @@ class Scene {
         data: { username: base64('admin'), password: base64(this.password) },
       });
     },
-    mergePatch: (_resource: Resource, _namespace: string, _name: string, patch: { metadata: Partial<ObjectMeta> }) => {
+    mergePatch: (
+      resource: Resource,
+      _namespace: string,
+      name: string,
+      patch: { metadata: Partial<ObjectMeta>; status?: PhysicalHost['status'] },
+    ) => {
+      if (resource === HOSTS) {
+        // From which state of its Secret the BMC has accepted the log-in: nothing else is patched here.
+        expect(Object.keys(patch.status ?? {})).toEqual(['enrollment']);
+        this.recorded += 1;
+        const host = this.get(name);
+        const metadata = { ...host.metadata, resourceVersion: String(Number(host.metadata.resourceVersion) + 1) };
+        this.put({ ...host, metadata, status: merged(host.status ?? {}, patch.status ?? {}) });
+        return Promise.resolve(this.get(name));
+      }
       const { finalizers = [], labels = {} } = patch.metadata;
       this.marks = { finalizers, labels };
       return Promise.resolve({});
@@ -191,6 +207,7 @@ describe('what the monitor does at a BMC and writes', () => {
     expect(scene.secretReads).toBe(1);
     // The condition was not there before.
     expect(scene.writes).toHaveLength(1);
+    expect(scene.recorded).toBe(1);
     expect(scene.reachable('h')).toMatchObject({ status: 'True', reason: 'Reachable' });
   });
 

@@ -168,6 +168,40 @@ describe('a 401 after a log-in that succeeded', () => {
     expect(fences).toBe(1);
   }, 15_000);
 
+  test('three in a row, by a process that was started a moment ago: its Secret is recorded as accepted', async () => {
+    const bmc = await fakeBmc((it) => (it.power = 'On'));
+    let left = 3;
+    bmc.habits.unshift(({ path }) =>
+      path !== '/redfish/v1/' && left-- > 0 ? { status: 401, headers: OFFERS_BASIC } : undefined,
+    );
+    const client = clientOf(bmc, { credentialsVersion: 'u/7', acceptedVersion: 'u/7' });
+    await client.setPowerState('ForceOff', allow);
+    expect(bmc.power).toBe('Off');
+    expect(client.acceptedVersion).toBe('u/7');
+  }, 15_000);
+
+  test.each<[string, RedfishConnectionOptions['acceptedVersion'], number]>([
+    ['the present one', '7', 30],
+    ['an earlier one', '6', 3_600],
+    ['none', undefined, 3_600],
+  ])(
+    'of a Secret whose accepted state is %s',
+    async (_which, acceptedVersion, seconds) => {
+      const bmc = await fakeBmc(refusing({ status: 401, headers: OFFERS_BASIC }));
+      const client = clientOf(bmc, { credentialsVersion: '7', ...(acceptedVersion && { acceptedVersion }) });
+      const failure = await failureOf(client.getPowerState());
+      const heldS = (Date.parse(/before (\S+Z)/.exec(String(failure))?.[1] ?? '') - Date.now()) / 1_000;
+      expect(heldS).toBeGreaterThan(seconds - 10);
+      expect(heldS).toBeLessThanOrEqual(seconds);
+      const sent = logins(bmc).length;
+      expect(sent).toBe(seconds < 3_600 ? 4 : 1);
+      await failureOf(client.getPowerState());
+      expect(logins(bmc)).toHaveLength(sent);
+      expect(client.acceptedVersion).toBeUndefined();
+    },
+    15_000,
+  );
+
   test('three in a row to the power-off itself: each repeat passes its fence', async () => {
     const bmc = await fakeBmc((it) => {
       it.power = 'On';
