@@ -9,6 +9,8 @@ const esm = [
   'js-yaml',
   'socks-proxy-agent',
   'agent-base',
+  'typebox',
+  'commander',
 ];
 
 const project = (name, extra = {}) => ({

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { Value } from '@sinclair/typebox/value';
+import { Value } from 'typebox/value';
 import { HostName, Namespace } from './contract/schemas.ts';
 
 /** Longest bearer token or nonce that is looked at; ours have 43 characters. */

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { BOOT_SECRET_TYPE, parseBootSpec, type BootSpec } from '../model/bootSecret.ts';
 import type { Claim } from '../model/claim.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
@@ -5,7 +6,6 @@ import { isNotFound } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';
 import { matchesHash } from './auth.ts';
 import type { ApiDependencies } from './dependencies.ts';
-import { LruMap } from '../http/lruMap.ts';
 
 const MAX_REMEMBERED = 5000;
 const CALL_TIMEOUT_MS = 6_000;
@@ -24,7 +24,7 @@ export interface BootSecret {
  */
 export class BootSecrets {
   readonly #kube: ApiDependencies['kube'];
-  readonly #secrets = new LruMap<string, BootSecret>(MAX_REMEMBERED);
+  readonly #secrets = new LRUCache<string, BootSecret>({ max: MAX_REMEMBERED });
 
   constructor(kube: ApiDependencies['kube']) {
     this.#kube = kube;

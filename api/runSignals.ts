@@ -1,8 +1,8 @@
+import { LRUCache } from 'lru-cache';
 import type { Span } from '@opentelemetry/api';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { consumerOf } from '../model/references.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
-import { LruMap } from '../http/lruMap.ts';
 import { traceFields, within } from './tracing.ts';
 
 /** Signals under way at once; beyond them the watcher's repeat has to do. */
@@ -23,7 +23,7 @@ export class RunSignals {
   readonly #timeoutMs: number;
   readonly #underWay = new Set<Promise<void>>();
   /** When a run was signalled last, by kind and claim; in milliseconds of monotonic time. */
-  readonly #last = new LruMap<string, number>(MAX_REMEMBERED);
+  readonly #last = new LRUCache<string, number>({ max: MAX_REMEMBERED });
   readonly #now: () => number;
 
   constructor(

@@ -1,4 +1,6 @@
-const MAX_OCCASIONS = 500_000;
+import { LRUCache } from 'lru-cache';
+/** Objects that are remembered; of more, those that were looked at longest ago are started for once more. */
+const MAX_OCCASIONS = 100_000;
 /** So often in a row an open run is found after the resync; from then on the time doubles, up to so many times the resync. */
 const STEADY = 4;
 const MAX_GROWTH = 4;
@@ -12,7 +14,7 @@ const MAX_GROWTH = 4;
 export class Occasions {
   readonly #resyncMs: number;
   readonly #now: () => number;
-  readonly #known = new Map<string, { occasion: string; at: number; open: number }>();
+  readonly #known = new LRUCache<string, { occasion: string; at: number; open: number }>({ max: MAX_OCCASIONS });
 
   constructor(resyncMs: number, now: () => number = () => performance.now()) {
     this.#resyncMs = resyncMs;
@@ -29,7 +31,6 @@ export class Occasions {
 
   /** A call was made; `isOpen`: it found that a run for it is open. */
   note(uid: string, occasion: string, isOpen = false): void {
-    if (this.#known.size >= MAX_OCCASIONS) this.#known.clear();
     const known = this.#known.get(uid);
     const open = isOpen && known?.occasion === occasion ? known.open + 1 : 0;
     this.#known.set(uid, { occasion, at: this.#now(), open });

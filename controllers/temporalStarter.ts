@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
@@ -89,7 +90,7 @@ export function createStarter(client: Client, options: StarterOptions): Starter 
 class StarterCalls {
   readonly #client: Client;
   readonly #options: StarterOptions;
-  readonly #believed = new Map<string, { uid: string; at: number }>();
+  readonly #believed = new LRUCache<string, string>({ max: MAX_BELIEVED, ttl: BELIEVED_MS });
 
   constructor(client: Client, options: StarterOptions) {
     this.#client = client;
@@ -180,13 +181,11 @@ class StarterCalls {
   }
 
   #isBelieved(id: string, uid: string): boolean {
-    const believed = this.#believed.get(id);
-    return believed?.uid === uid && performance.now() - believed.at < BELIEVED_MS;
+    return this.#believed.get(id) === uid;
   }
 
   #believe(id: string, uid: string): void {
-    if (this.#believed.size >= MAX_BELIEVED) this.#believed.clear();
-    this.#believed.set(id, { uid, at: performance.now() });
+    this.#believed.set(id, uid);
   }
 
   #startOptions(kind: WorkflowKind, id: string, input: ObjectRef): WorkflowStartOptions {

@@ -1,4 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { Type, type Static } from 'typebox';
 import { conditions, integer, map, text } from './schema.ts';
 import type { KubeObject } from './object.ts';
 

@@ -1,4 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { Type, type Static } from 'typebox';
 import { TemplateMeta } from './schema.ts';
 import { clusterSpecFields } from './beskar7Cluster.ts';
 import type { KubeObject } from './object.ts';

@@ -1,4 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { Type, type Static } from 'typebox';
 import { Beskar7ClusterStatus, type Beskar7ClusterSpec } from './beskar7Cluster.ts';
 import type { KubeObject } from './object.ts';
 import { map, text } from './schema.ts';

@@ -1,4 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { Type, type Static } from 'typebox';
 import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS } from './attempts.ts';
 import { AddressList, conditions, integer, list, map, namespaceName, objectName, oneOf, text, url } from './schema.ts';
 import type { KubeObject } from './object.ts';

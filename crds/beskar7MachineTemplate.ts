@@ -1,4 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { Type, type Static } from 'typebox';
 import { map, TemplateMeta, text } from './schema.ts';
 import { machineSpecFields, machineSpecRules } from './beskar7Machine.ts';
 import type { KubeObject } from './object.ts';

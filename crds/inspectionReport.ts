@@ -1,4 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { Type, type Static } from 'typebox';
 import { integer, list, oneOf, text, time } from './schema.ts';
 
 const BYTES = Number.MAX_SAFE_INTEGER;

@@ -1,5 +1,5 @@
-import type { TSchema } from '@sinclair/typebox';
-import { Type } from '@sinclair/typebox';
+import type { TSchema } from 'typebox';
+import { Type } from 'typebox';
 import { Beskar7ClusterSpec, Beskar7ClusterStatus } from './beskar7Cluster.ts';
 import { Beskar7ClusterStatusV1beta2, VERSION_V1BETA2 } from './beskar7ClusterV1beta2.ts';
 import { Beskar7ClusterTemplateSpec } from './beskar7ClusterTemplate.ts';

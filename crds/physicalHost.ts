@@ -1,4 +1,4 @@
-import { Type, type Static } from '@sinclair/typebox';
+import { Type, type Static } from 'typebox';
 import { AddressList, conditions, integer, list, namespaceName, objectName, oneOf, text, time } from './schema.ts';
 import { InspectionReport } from './inspectionReport.ts';
 import type { KubeObject } from './object.ts';

@@ -1,4 +1,4 @@
-import { Type, type Static, type TSchema, type TUnsafe } from '@sinclair/typebox';
+import { Type, type Static, type TSchema, type TUnsafe } from 'typebox';
 
 /** A rule in CEL that the API server checks (`x-kubernetes-validations`). */
 export interface CelRule {

@@ -1,4 +1,4 @@
-import { Type } from '@sinclair/typebox';
+import { Type } from 'typebox';
 import { integer, list, oneOf } from '../crds/schema.ts';
 
 export const BadRequest = Type.Object(

@@ -1,4 +1,4 @@
-import { LruMap } from './lruMap.ts';
+import { LRUCache } from 'lru-cache';
 
 /** A token bucket: `burst` requests at once, `perSecond` on average. */
 export interface Rate {
@@ -27,12 +27,12 @@ interface Bucket {
 /** Token buckets by key, in memory. Forgets the keys that were quiet longest; a forgotten bucket is a full one. */
 export class RateLimit {
   readonly #rate: Rate;
-  readonly #buckets: LruMap<string, Bucket>;
+  readonly #buckets: LRUCache<string, Bucket>;
   readonly #now: () => number;
 
   constructor(rate: Rate, options: { maxKeys?: number; now?: () => number } = {}) {
     this.#rate = rate;
-    this.#buckets = new LruMap(options.maxKeys ?? 20_000);
+    this.#buckets = new LRUCache({ max: options.maxKeys ?? 20_000 });
     this.#now = options.now ?? (() => performance.now());
   }
 

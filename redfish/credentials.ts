@@ -1,6 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import { createHash } from 'node:crypto';
 import type { ConnectionConfig } from './connectionOptions.ts';
-import { LruMap } from './lruMap.ts';
 import type { RedfishError } from './error.ts';
 
 /** After this long a password that was refused is tried once more, although nobody has changed it. */
@@ -37,9 +37,9 @@ interface Known {
  * By BMC, user and password, for this process: it outlives clients, which are closed when they are idle. A log-in that fails counts towards
  * the lock of the account, whoever makes it.
  */
-const known = new LruMap<string, Known>(MAX_ENTRIES);
+const known = new LRUCache<string, Known>({ max: MAX_ENTRIES });
 /** By BMC and user: the error that says until when the account is locked. */
-const locked = new LruMap<string, Omit<Refusal, 'version'>>(MAX_ENTRIES);
+const locked = new LRUCache<string, Omit<Refusal, 'version'>>({ max: MAX_ENTRIES });
 
 /** What is known of the credentials of one connection. */
 export class CredentialRecord {

@@ -10,7 +10,7 @@ export default defineConfig({
   base: './',
   publicDir: path.join(import.meta.dirname, 'page', 'public'),
   logLevel: 'warn',
-  esbuild: { jsx: 'automatic', jsxImportSource: 'preact' },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: path.join(import.meta.dirname, 'dist'),
     emptyOutDir: true,

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { KubeClient } from '../../kube/client.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import { isMarked } from '../store/secretMarks.ts';
@@ -28,7 +29,7 @@ interface Entry {
  * the KubeError of the read, and forgets it.
  */
 export class CredentialCache {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new LRUCache<string, Entry>({ max: BOUND });
   readonly #kube: KubeClient;
 
   constructor(kube: KubeClient) {
@@ -41,7 +42,6 @@ export class CredentialCache {
     const now = performance.now();
     const known = this.#entries.get(key);
     if (known && now - known.readAt < TTL_MS[age]) return known.secret;
-    if (this.#entries.size >= BOUND) this.#entries.clear();
     const secret = this.#kube.get(SECRETS, namespace, name).then(({ data = {}, metadata }) => ({
       data,
       isMarked: isMarked(metadata),

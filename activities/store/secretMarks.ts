@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
 import type { KubeObject, ObjectMeta } from '../../crds/object.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -13,7 +14,11 @@ export function isMarked({ finalizers = [], labels = {} }: ObjectMeta): boolean 
 
 /** Metadata of BMC Secrets for some seconds, so that a fleet behind one Secret does not read it once per host. */
 export class SecretMarks {
-  readonly #known = new Map<string, { readAt: number; secret: Promise<Pick<KubeObject, 'metadata'> | undefined> }>();
+  readonly #known = new LRUCache<string, { readAt: number; secret: Promise<Pick<KubeObject, 'metadata'> | undefined> }>(
+    {
+      max: 10_000,
+    },
+  );
   readonly #kube: KubeClient;
 
   constructor(kube: KubeClient) {
@@ -26,7 +31,6 @@ export class SecretMarks {
     const now = performance.now();
     const known = this.#known.get(key);
     if (known && now - known.readAt < TTL_MS) return known.secret;
-    if (this.#known.size > 10_000) this.#known.clear();
     const secret = this.#kube.get(SECRETS, namespace, name).then(
       ({ metadata }) => ({ metadata }),
       (error: unknown) => {

@@ -1,4 +1,4 @@
-import { Type, type TSchema } from '@sinclair/typebox';
+import { Type, type TSchema } from 'typebox';
 import { integer, list, oneOf, text, time } from '../../crds/schema.ts';
 import { LIMITS } from '../report/parts.ts';
 

@@ -1,5 +1,5 @@
-import type { TSchema } from '@sinclair/typebox';
-import { Type } from '@sinclair/typebox';
+import type { TSchema } from 'typebox';
+import { Type } from 'typebox';
 import { Report } from './reports.ts';
 import * as schemas from './schemas.ts';
 

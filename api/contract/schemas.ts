@@ -1,4 +1,4 @@
-import { Type } from '@sinclair/typebox';
+import { Type } from 'typebox';
 import { oneOf, text } from '../../crds/schema.ts';
 
 export { BadRequest, TooLarge, TooSlow, UnsupportedMediaType } from '../../http/answers.ts';

@@ -1,4 +1,4 @@
-import { Value } from '@sinclair/typebox/value';
+import { Value } from 'typebox/value';
 import type { RouterContext } from '@koa/router';
 import { findCondition, withConditions } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';

@@ -1,5 +1,4 @@
-import { TypeRegistry } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
+import { Value } from 'typebox/value';
 import { ROUTES, type Route } from '../../api/contract/routes.ts';
 import type { HostileRequest } from './hostile.ts';
 
@@ -10,9 +9,6 @@ export interface GivenAnswer {
   readonly requestId: string;
   readonly body: string;
 }
-
-// The enums of our schemas are Type.Unsafe.
-TypeRegistry.Set<{ enum: unknown[] }>('Unsafe', (schema, value) => schema.enum.includes(value));
 
 const UNAUTHORIZED = '{"error":"unauthorized"}';
 const NOT_FOUND = 'not found';

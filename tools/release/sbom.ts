@@ -31,7 +31,7 @@ export async function writeSbom(file: string, version: string): Promise<void> {
   await writeFile(file, `${JSON.stringify(sbom, undefined, 2)}\n`);
 }
 
-/** `npm sbom --omit=dev` also leaves out what both need, @sinclair/typebox for example: so we choose. */
+/** `npm sbom --omit=dev` also leaves out what both need, typebox for example: so we choose. */
 function productionOf(sbom: Sbom, packages: Locked): Sbom {
   const production = new Set(
     Object.entries(packages)

@@ -1,4 +1,4 @@
-import { LruMap } from '../../http/lruMap.ts';
+import { LRUCache } from 'lru-cache';
 import { HOSTS, MACHINES, EVENTS } from '../../kube/resource.ts';
 import type { WebKube } from './dependencies.ts';
 import { WebError } from './errors.ts';
@@ -23,7 +23,9 @@ const AT_ONCE = 8;
 export class Access {
   readonly #kube: WebKube;
   readonly #accessMs: number;
-  readonly #answers = new LruMap<string, { readonly answer: Promise<boolean>; readonly until: number }>(MAX_ANSWERS);
+  readonly #answers = new LRUCache<string, { readonly answer: Promise<boolean>; readonly until: number }>({
+    max: MAX_ANSWERS,
+  });
 
   constructor(kube: WebKube, accessMs: number) {
     this.#kube = kube;

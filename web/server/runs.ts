@@ -1,6 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import { type Client, QueryNotRegisteredError, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { codecOf, decryptAll } from '../../codec/history.ts';
-import { LruMap } from '../../http/lruMap.ts';
 import { progress, type Progress } from '../../contracts/messages.ts';
 import type { HardwareSummary } from '../../model/requirements.ts';
 import { hardwareIn } from '../../view/hardware.ts';
@@ -61,8 +61,8 @@ export class TemporalRuns implements Runs {
   readonly #client: Client;
   readonly #namespace: string;
   /** Ended runs do not change. */
-  readonly #failures = new LruMap<string, Failed>(MAX_REMEMBERED);
-  readonly #times = new LruMap<string, Timed>(MAX_REMEMBERED);
+  readonly #failures = new LRUCache<string, Failed>({ max: MAX_REMEMBERED });
+  readonly #times = new LRUCache<string, Timed>({ max: MAX_REMEMBERED });
 
   constructor(client: Client, namespace: string) {
     this.#client = client;
@@ -150,9 +150,9 @@ export class TemporalRuns implements Runs {
   }
 
   /** Some at once, and each only the first time that it is asked for. */
-  async #each<T>(
+  async #each<T extends object>(
     runs: readonly EndedRun[],
-    known: LruMap<string, T>,
+    known: LRUCache<string, T>,
     find: (run: EndedRun) => Promise<T>,
   ): Promise<T[]> {
     const left = [...runs];

@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { bearerOf, hostKeyOf, matchesHash } from '../../../api/auth.ts';
 import { replacement } from '../../../api/hostFacts.ts';
-import { LruMap } from '../../../http/lruMap.ts';
 import { DEFAULT_RATES, RateLimit } from '../../../http/rateLimit.ts';
 import { cleanReason } from '../../../api/reason.ts';
 import { RunSignals } from '../../../api/runSignals.ts';
@@ -38,15 +37,6 @@ describe('rate limit', () => {
     expect(['a', 'b', 'a', 'c', 'a'].map((key) => limit.take(key) === 0)).toEqual([true, true, false, true, false]);
     expect(limit.take('b')).toBe(0);
   });
-});
-
-test('LruMap keeps what was used last', () => {
-  const map = new LruMap<string, number>(2);
-  map.set('a', 1);
-  map.set('b', 2);
-  expect(map.get('a')).toBe(1);
-  map.set('c', 3);
-  expect([map.get('a'), map.get('b'), map.get('c'), map.size]).toEqual([1, undefined, 3, 2]);
 });
 
 describe('reasons', () => {

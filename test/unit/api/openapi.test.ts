@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FormatRegistry, TypeRegistry } from '@sinclair/typebox';
-import { Value } from '@sinclair/typebox/value';
+import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parse } from 'yaml';
@@ -13,9 +12,6 @@ import { architectureReport, NORMAL } from '../../../simulator/hardware.ts';
 import { FLAT, REPORT } from './reports.ts';
 import { MAC, NONCE, Scene, TOKEN } from './scene.ts';
 import { valuesOf } from './schemaValues.ts';
-
-FormatRegistry.Set('date-time', (text) => !Number.isNaN(Date.parse(text)));
-TypeRegistry.Set<{ enum: unknown[] }>('Unsafe', (schema, value) => schema.enum.includes(value));
 
 const ROOT = join(__dirname, '..', '..', '..');
 

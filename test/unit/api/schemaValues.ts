@@ -1,5 +1,5 @@
 import fc, { type Arbitrary } from 'fast-check';
-import type { TSchema } from '@sinclair/typebox';
+import type { TSchema } from 'typebox';
 
 /** Values that fit a schema of `api/contract/`: with bounds kept small, since it is about their kinds. */
 export function valuesOf(schema: TSchema): Arbitrary<unknown> {
@@ -29,6 +29,7 @@ export function valuesOf(schema: TSchema): Arbitrary<unknown> {
 }
 
 interface Json {
+  readonly type?: string;
   readonly anyOf?: TSchema[];
   readonly enum?: unknown[];
   readonly const?: unknown;
