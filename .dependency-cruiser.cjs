@@ -1,4 +1,5 @@
-// The import table of docs/architecture.md: who may import what of ours. Imports run downward only; every room may import `untrusted/`.
+// The import table of docs/architecture.md: who may import what of ours. Imports run downward only; every room may
+// import `untrusted/`.
 const only = (name, from, allowed, comment) => ({
   name,
   comment,

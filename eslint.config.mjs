@@ -21,7 +21,8 @@ export default tseslint.config(
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
     rules,
   },
-  // The page runs in a browser: a TypeScript project of its own, with the DOM and JSX. Its tests have parts that run in it.
+  // The page runs in a browser: a TypeScript project of its own, with the DOM and JSX. Its tests have parts that run in
+  // it.
   {
     files: ['web/page/src/**/*.ts', 'web/page/src/**/*.tsx'],
     languageOptions: { parserOptions: { project: './web/page/tsconfig.json', tsconfigRootDir: import.meta.dirname } },

@@ -47,7 +47,8 @@ export default {
       globalSetup: '<rootDir>/test/support/globalSetup.ts',
       globalTeardown: '<rootDir>/test/support/globalTeardown.ts',
     }),
-    // With the real core controllers of Cluster API on a control plane of its own: not together with integration and e2e.
+    // With the real core controllers of Cluster API on a control plane of its own: not together with integration and
+    // e2e.
     project('capi', {
       globalSetup: '<rootDir>/test/support/capi/globalSetup.ts',
       globalTeardown: '<rootDir>/test/support/capi/globalTeardown.ts',

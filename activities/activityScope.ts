@@ -8,8 +8,9 @@ const HEARTBEAT_EVERY_MS = 1_000;
 
 /**
  * Runs the body of an activity with a heartbeat in the background. The signal aborts calls in flight on a cancel, on a
- * worker's shutdown and at the activity's own deadline. A shutdown of the worker is not an operator's cancel: it ends as the
- * retryable failure `WorkerShutdown`. Where a request to a BMC was given up under way, cancellation and failure say so (`Landing`).
+ * worker's shutdown and at the activity's own deadline. A shutdown of the worker is not an operator's cancel: it ends
+ * as the retryable failure `WorkerShutdown`. Where a request to a BMC was given up under way, cancellation and failure
+ * say so (`Landing`).
  */
 export async function withHeartbeat<T>(
   body: (signal: AbortSignal) => Promise<T>,
@@ -41,7 +42,10 @@ function endOfAborted(error: unknown, context: Context): unknown {
   });
 }
 
-/** An activity that Temporal gives 60 s sends nothing that others have to know of later than this: a write lasts 30 s, and then another worker begins anew. */
+/**
+ * An activity that Temporal gives 60 s sends nothing that others have to know of later than this: a write lasts 30 s,
+ * and then another worker begins anew.
+ */
 const SENDS_WITHIN_MS = 25_000;
 
 /** Begins its time; what it gives throws `message` as a retryable failure once that is over. */
@@ -52,12 +56,15 @@ export function inTimeOr(message: string): () => void {
   };
 }
 
-/** An activity at a BMC goes on for so long at most: Temporal gives it 2 minutes, and what went wrong has to be told on the host before. */
+/**
+ * An activity at a BMC goes on for so long at most: Temporal gives it 2 minutes, and what went wrong has to be told on
+ * the host before.
+ */
 export const BMC_ACTIVITY_MS = 100_000;
 
 /**
- * Runs `body` with a signal that fires also when `limitMs` are over; it fails then with `late` (a failure at the BMC), and with the word that
- * what it sent may still arrive where that is so. A lost claim stays what it is.
+ * Runs `body` with a signal that fires also when `limitMs` are over; it fails then with `late` (a failure at the BMC),
+ * and with the word that what it sent may still arrive where that is so. A lost claim stays what it is.
  */
 export async function withinMs<T>(
   limitMs: number,

@@ -15,13 +15,19 @@ import type { SecretMarks } from './store/secretMarks.ts';
 export interface Caches {
   /** Hosts of a namespace in state Available that nobody has claimed, and the number of all hosts looked at. */
   availableHosts(namespace: string): { hosts: PhysicalHost[]; lookedAt: number };
-  /** Machines of a namespace that wait for a host and would take it (not those that are paused or moved), the oldest first. */
+  /**
+   * Machines of a namespace that wait for a host and would take it (not those that are paused or moved), the oldest
+   * first.
+   */
   waitingMachines(namespace: string): Beskar7Machine[];
   /** Hosts of a namespace. */
   hosts(namespace: string): PhysicalHost[];
   /** Hosts whose `spec.consumerRef` names a machine, whatever its uid. */
   hostsNaming(namespace: string, machine: string): PhysicalHost[];
-  /** Hosts of a pool of workers (`redfishConnection.workerPool`; undefined: those without one), in all namespaces that are watched. */
+  /**
+   * Hosts of a pool of workers (`redfishConnection.workerPool`; undefined: those without one), in all namespaces that
+   * are watched.
+   */
   poolHosts(pool: string | undefined): PhysicalHost[];
   /** One host; undefined when the cache does not have it (yet). */
   host(namespace: string, name: string): PhysicalHost | undefined;

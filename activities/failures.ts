@@ -12,8 +12,8 @@ export type FailureType =
   /** The BMC refused the credentials, or they are missing. */
   | 'BmcCredentials'
   /**
-   * Behind the BMC address is another server than the host stands for, or another host is claimed for that server. Nothing was
-   * sent. Detail `kind`: `DifferentServer` or `DuplicateServer`.
+   * Behind the BMC address is another server than the host stands for, or another host is claimed for that server.
+   * Nothing was sent. Detail `kind`: `DifferentServer` or `DuplicateServer`.
    */
   | 'DifferentServer'
   /** What the machine asks for cannot be turned into a boot configuration. Never retried. */
@@ -22,7 +22,10 @@ export type FailureType =
   | 'ClockSkew'
   /** The facts changed meanwhile; the activity is repeated. */
   | 'Superseded'
-  /** The run is of another installation that shares the Temporal namespace, or had it before. Nothing was done (docs/decisions/0019). */
+  /**
+   * The run is of another installation that shares the Temporal namespace, or had it before. Nothing was done
+   * (docs/decisions/0019).
+   */
   | 'OtherInstallation'
   /** The worker is being shut down; another one goes on. */
   | 'WorkerShutdown';
@@ -42,7 +45,10 @@ export function retryable(message: string): ApplicationFailure {
   return failureOf({ message, type: 'Superseded' satisfies FailureType });
 }
 
-/** Detail of the failure (or of the cancellation) of an activity that gave up a request which changes something, or its task, under way. */
+/**
+ * Detail of the failure (or of the cancellation) of an activity that gave up a request which changes something, or its
+ * task, under way.
+ */
 export interface Landing {
   readonly mayHaveLanded: true;
 }
@@ -94,7 +100,9 @@ export function isNoWorker(error: unknown): boolean {
   return bmcFailureKind(error) === 'NoWorker';
 }
 
-/** Whether it was the BMC, the way to it, or the server behind it: not the API server, not a shutdown, not a lost claim. */
+/**
+ * Whether it was the BMC, the way to it, or the server behind it: not the API server, not a shutdown, not a lost claim.
+ */
 export function isBmcFailure(error: unknown): error is ApplicationFailure {
   const types: readonly string[] = ['BmcFailure', 'BmcCredentials', 'DifferentServer'] satisfies FailureType[];
   return error instanceof ApplicationFailure && types.includes(error.type ?? '');

@@ -34,7 +34,10 @@ import { lookForConsumer, type LookForConsumerInput } from './release/orphan.ts'
 import { monitorShard } from './monitor/monitorShard.ts';
 import type { HostInput, MonitorInput, ObjectRef, ReleaseInput } from '../contracts/names.ts';
 
-/** Of what lasts for hours and changes nothing at a BMC: each is a request to Temporal, and a cancel of it is in no hurry. */
+/**
+ * Of what lasts for hours and changes nothing at a BMC: each is a request to Temporal, and a cancel of it is in no
+ * hurry.
+ */
 const SLOW_HEARTBEAT_MS = 4_000;
 
 /** For the queue `await-run`. */
@@ -72,7 +75,10 @@ function atBmc<T extends object | void>(body: (signal: AbortSignal) => Promise<T
   return withBmcRequests(() => withHeartbeat(body));
 }
 
-/** Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. `slots`: how many of them the worker runs at once. */
+/**
+ * Activities that talk to a BMC, for the queues `bmc` and `bmc.<pool>`. `slots`: how many of them the worker runs at
+ * once.
+ */
 export function createBmcActivities(deps: Dependencies, slots = 500) {
   const failedPolls = new FailedPolls();
   const enrollSlots = new EnrollSlots(slots);

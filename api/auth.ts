@@ -12,8 +12,8 @@ export function bearerOf(authorization: string | undefined): string | undefined 
 }
 
 /**
- * Whether `presented` is the secret whose SHA-256 (hex) is `hash`, in constant time. Nothing matches an empty secret or a hash
- * that is missing or is not one.
+ * Whether `presented` is the secret whose SHA-256 (hex) is `hash`, in constant time. Nothing matches an empty secret or
+ * a hash that is missing or is not one.
  */
 export function matchesHash(presented: string | undefined, hash: string | undefined): boolean {
   if (presented === undefined || presented === '' || presented.length > MAX_SECRET) return false;

@@ -11,7 +11,10 @@ const QUIET = 'quiet loglevel=4';
 /** Under UEFI the kernel finds the initrd of iPXE by this name; elsewhere it means nothing (docs/decisions/0009). */
 const EFI_INITRD = 'initrd=initrd.img';
 
-/** Characters of a URL that mean nothing to iPXE or to the kernel's parser: no white space, quote, brace, backslash, control. */
+/**
+ * Characters of a URL that mean nothing to iPXE or to the kernel's parser: no white space, quote, brace, backslash,
+ * control.
+ */
 const URL_CHARACTERS = /^https?:\/\/[A-Za-z0-9._~:/?#@!$&()*+,;=%[\]-]+$/;
 
 /** What goes into a boot script. */
@@ -31,14 +34,17 @@ export interface BootScriptInput {
   readonly caPem?: string | undefined;
 }
 
-/** The script, or everything that is wrong with what it would be made of (no value is repeated: one of them is the token). */
+/**
+ * The script, or everything that is wrong with what it would be made of (no value is repeated: one of them is the
+ * token).
+ */
 export type BootScript =
   | { readonly kind: 'script'; readonly text: string }
   | { readonly kind: 'invalid'; readonly problems: readonly string[] };
 
 /**
- * Makes the iPXE script of a host: the same bytes for the same input. Every value is checked again here, since whatever stands on
- * the kernel's command line is trusted by the inspector.
+ * Makes the iPXE script of a host: the same bytes for the same input. Every value is checked again here, since whatever
+ * stands on the kernel's command line is trusted by the inspector.
  */
 export function bootScript(input: BootScriptInput): BootScript {
   const image = (input.machine.inspectionImage ?? input.inspectorUrl).replace(/\/+$/, '');

@@ -19,8 +19,8 @@ export interface BootSecret {
 }
 
 /**
- * The Secrets of armed claims. They are immutable, so one GET per claim does; what comes out is good only when its token matches
- * the hash in the live claim, which is checked each time (rule 21).
+ * The Secrets of armed claims. They are immutable, so one GET per claim does; what comes out is good only when its
+ * token matches the hash in the live claim, which is checked each time (rule 21).
  */
 export class BootSecrets {
   readonly #kube: ApiDependencies['kube'];

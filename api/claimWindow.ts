@@ -50,8 +50,8 @@ export function inspectionClosed(host: PhysicalHost, claim: Claim, waits: Waits,
 }
 
 /**
- * Whether the bearer has ended for the routes of the hand-over. After hand-over it lives as long as the claim (rule 22), since a
- * lost answer must not make a live node power off, and nothing but `osReadyAt` can change any more.
+ * Whether the bearer has ended for the routes of the hand-over. After hand-over it lives as long as the claim (rule
+ * 22), since a lost answer must not make a live node power off, and nothing but `osReadyAt` can change any more.
  */
 export function isBearerOver(host: PhysicalHost, claim: Claim, waits: Waits, now: number): boolean {
   if (claim.stage === 'HandedOver') return false;
@@ -62,7 +62,9 @@ function inspectionEnd(host: PhysicalHost, claim: Claim, waits: Waits): number {
   return deadlineOf(host, claim, waits) + INSPECTION_GRACE_MS;
 }
 
-/** The server may fetch its script before it was seen on and the deadline written: the claim's own deadline counts then. */
+/**
+ * The server may fetch its script before it was seen on and the deadline written: the claim's own deadline counts then.
+ */
 function deadlineOf(host: PhysicalHost, claim: Claim, waits: Waits): number {
   const deadline = inspectionOf(host, claim)?.deadline;
   return deadline === undefined ? Date.parse(claim.deadline) + waits.inspectionTimeoutMs : Date.parse(deadline);

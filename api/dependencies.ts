@@ -36,17 +36,19 @@ export interface ApiOptions {
   readonly callbackBindAddress: BindAddress;
   readonly bootBindAddress: BindAddress;
   /**
-   * How servers reach the callback listener, without a path. Absent, or with the wildcard address 0.0.0.0 or [::]: the address at
-   * which the server fetched its boot script.
+   * How servers reach the callback listener, without a path. Absent, or with the wildcard address 0.0.0.0 or [::]: the
+   * address at which the server fetched its boot script.
    */
   readonly callbackUrl?: string;
-  /** How servers reach the boot listener, for `/images/inspector`. Absent: the callback URL's host with the boot port. */
+  /**
+   * How servers reach the boot listener, for `/images/inspector`. Absent: the callback URL's host with the boot port.
+   */
   readonly bootUrl?: string;
   /** Serve boot scripts by MAC address alone (rule 25). */
   readonly bootByMac?: boolean;
   /**
-   * Folder with `tls.crt`, `tls.key` and perhaps `ca.crt`: the callback listener speaks HTTPS. The CA goes onto the kernel command line, so it
-   * has to be small (P-256).
+   * Folder with `tls.crt`, `tls.key` and perhaps `ca.crt`: the callback listener speaks HTTPS. The CA goes onto the
+   * kernel command line, so it has to be small (P-256).
    */
   readonly tlsCertDir?: string;
   /** The same from elsewhere, where there is no such folder. Stopped with the listener. */

@@ -31,8 +31,8 @@ export interface ExchangeState {
 export type Exchange = ParameterizedContext<ExchangeState>;
 
 /**
- * The outermost middleware: request id, rate limit by source, the one place where an error becomes an answer, one log line. An
- * unexpected error is a 503 with Retry-After, since the caller can only come again; its text stays in the log.
+ * The outermost middleware: request id, rate limit by source, the one place where an error becomes an answer, one log
+ * line. An unexpected error is a 503 with Retry-After, since the caller can only come again; its text stays in the log.
  */
 export function exchange(parts: ApiParts): Middleware<ExchangeState> {
   return async (ctx, next) => {
@@ -67,8 +67,8 @@ export function noteClaim(state: ExchangeState, claim: Claim): void {
 }
 
 /**
- * Takes one request of the budget that a source has for one host. Throws 429. Not one budget per host alone: then anybody on the
- * network could use up that of a server that is about to report.
+ * Takes one request of the budget that a source has for one host. Throws 429. Not one budget per host alone: then
+ * anybody on the network could use up that of a server that is about to report.
  */
 export function limitHost(parts: ApiParts, key: HostKey, source: string): void {
   const host = `${key.namespace}/${key.host}`;

@@ -55,9 +55,9 @@ export async function readAuthorized(
 }
 
 /**
- * Stores a fact by compare-and-swap: `decide` judges the live host, and judges again on a new one (with the bearer checked again)
- * when another writer was first. Returns when it is stored, or when there was nothing to store; throws what `decide` refused with,
- * 503 when conflicts do not end.
+ * Stores a fact by compare-and-swap: `decide` judges the live host, and judges again on a new one (with the bearer
+ * checked again) when another writer was first. Returns when it is stored, or when there was nothing to store; throws
+ * what `decide` refused with, 503 when conflicts do not end.
  */
 export async function storeFact(
   kube: ApiDependencies['kube'],
@@ -95,8 +95,8 @@ export function patchStatus(
 }
 
 /**
- * The merge patch that turns `old` into exactly `value`: a merge patch alone would leave behind what an earlier claim had stored
- * under other keys (RFC 7386 §2).
+ * The merge patch that turns `old` into exactly `value`: a merge patch alone would leave behind what an earlier claim
+ * had stored under other keys (RFC 7386 §2).
  */
 export function replacement(old: object | undefined, value: object): Record<string, unknown> {
   const before = new Map<string, unknown>(Object.entries(old ?? {}));

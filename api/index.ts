@@ -25,8 +25,8 @@ export interface Api {
 }
 
 /**
- * Opens both listeners of the contract. Throws ListenError for a port that cannot be opened, and TlsError for certificate files that
- * cannot be used.
+ * Opens both listeners of the contract. Throws ListenError for a port that cannot be opened, and TlsError for
+ * certificate files that cannot be used.
  */
 export async function startApi(deps: ApiDependencies, options: ApiOptions): Promise<Api> {
   const { tlsCertDir } = options;

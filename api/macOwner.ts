@@ -3,7 +3,9 @@ import { usableMac } from '../model/networkIdentity.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { macsOf } from '../model/sameServer.ts';
 
-/** Of more hosts with one MAC address than that, none is looked at: cards of a series that were made with the same one. */
+/**
+ * Of more hosts with one MAC address than that, none is looked at: cards of a series that were made with the same one.
+ */
 const MAX_COMPARED = 32;
 
 /** Whose server a MAC address is. */
@@ -21,10 +23,11 @@ export interface MacFacts {
 }
 
 /**
- * Which host a MAC address stands for (rule 25). What a person wrote (`spec.bootMACAddress`) comes before what a BMC tells, which may be a lie. Of
- * several BMCs that tell it, the one that shares MAC addresses with the fewest other hosts is believed: one that claims those of many shuts none of
- * them out. Where that is the same for two, it is the one host that may boot now, if the others are free (their servers are off). In doubt
- * `contested`: a server that boots with the token of another host would be the wrong one.
+ * Which host a MAC address stands for (rule 25). What a person wrote (`spec.bootMACAddress`) comes before what a BMC
+ * tells, which may be a lie. Of several BMCs that tell it, the one that shares MAC addresses with the fewest other
+ * hosts is believed: one that claims those of many shuts none of them out. Where that is the same for two, it is the
+ * one host that may boot now, if the others are free (their servers are off). In doubt `contested`: a server that boots
+ * with the token of another host would be the wrong one.
  */
 export function ownerOfMac(mac: string, facts: MacFacts): MacOwner {
   const hosts = distinct(facts.hostsByMac(mac));

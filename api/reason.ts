@@ -8,8 +8,9 @@ const MAX_BYTES = 256;
 export const CUT = '[secret]';
 
 /**
- * A reason that is safe in a status, an event and a terminal: printable characters only, one line, at most 256 bytes of UTF-8, cut
- * between characters. The bearer with which it came is cut out: tools put their whole command line into what they say.
+ * A reason that is safe in a status, an event and a terminal: printable characters only, one line, at most 256 bytes of
+ * UTF-8, cut between characters. The bearer with which it came is cut out: tools put their whole command line into what
+ * they say.
  */
 export function cleanReason(text: string, bearer = ''): string {
   const known = bearer === '' ? [] : [bearer];

@@ -8,15 +8,15 @@ import { traceFields, within } from './tracing.ts';
 /** Signals under way at once; beyond them the watcher's repeat has to do. */
 const MAX_UNDER_WAY = 1000;
 /**
- * A callback that is only repeated signals its run so often: each signal costs the run a step, and Temporal takes 10,000 of them in the life of
- * one run. A server that calls 10 times a second would reach that within its inspection.
+ * A callback that is only repeated signals its run so often: each signal costs the run a step, and Temporal takes
+ * 10,000 of them in the life of one run. A server that calls 10 times a second would reach that within its inspection.
  */
 const REPEAT_MS = 60_000;
 const MAX_REMEMBERED = 20_000;
 
 /**
- * Tells runs that something was stored. In the background: a signal is a hint, and the watcher sends it again while the fact on the
- * host is not yet acted upon (rule 11). A failed one is logged and never fails the callback.
+ * Tells runs that something was stored. In the background: a signal is a hint, and the watcher sends it again while the
+ * fact on the host is not yet acted upon (rule 11). A failed one is logged and never fails the callback.
  */
 export class RunSignals {
   readonly #deps: Pick<ApiDependencies, 'signal' | 'logger'>;
@@ -37,8 +37,9 @@ export class RunSignals {
   }
 
   /**
-   * Signals the run of the machine that holds the host. Call it only when the fact is stored: `isNews` where this callback stored it, else it is
-   * a repeat, and signals once a minute for each claim at most. `span` is that of the callback.
+   * Signals the run of the machine that holds the host. Call it only when the fact is stored: `isNews` where this
+   * callback stored it, else it is a repeat, and signals once a minute for each claim at most. `span` is that of the
+   * callback.
    */
   send(
     kind: SignalKind,

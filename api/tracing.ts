@@ -2,8 +2,8 @@ import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, ty
 import type { Claim } from '../model/claim.ts';
 
 /**
- * The span of a callback, in the trace of the run that made the claim; undefined where that is not traced. What the caller sends says nothing about
- * traces: anybody on the provisioning network could.
+ * The span of a callback, in the trace of the run that made the claim; undefined where that is not traced. What the
+ * caller sends says nothing about traces: anybody on the provisioning network could.
  */
 export function callbackSpan(claim: Claim, startedAt: number): Span | undefined {
   const { traceparent } = claim;

@@ -14,8 +14,8 @@ export interface ScriptUrls {
 }
 
 /**
- * The URLs for a server that is connected by `socket`. Where none is configured, the address at which the server reached us is one
- * that it can reach again; the `Host` header is not believed.
+ * The URLs for a server that is connected by `socket`. Where none is configured, the address at which the server
+ * reached us is one that it can reach again; the `Host` header is not believed.
  */
 export function scriptUrls(
   options: Configured,

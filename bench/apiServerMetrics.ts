@@ -1,4 +1,7 @@
-/** `apiserver_request_total` by verb (GET, LIST, POST, PATCH, APPLY, ...), watches included. It does not tell user agents. */
+/**
+ * `apiserver_request_total` by verb (GET, LIST, POST, PATCH, APPLY, ...), watches included. It does not tell user
+ * agents.
+ */
 export type RequestTotals = ReadonlyMap<string, number>;
 
 const SAMPLE = /^apiserver_request_total\{(.*)\}\s+([0-9.eE+-]+)/;

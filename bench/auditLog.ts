@@ -1,7 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 
-/** Requests of one user agent in a window of time, as the API server's audit log tells (the only place that knows user agents). */
+/**
+ * Requests of one user agent in a window of time, as the API server's audit log tells (the only place that knows user
+ * agents).
+ */
 export interface AuditCounts {
   /** Requests that are not watches. */
   requests: number;
@@ -36,8 +39,8 @@ interface AuditEvent {
 const STAGES_OF_AN_ANSWER = new Set(['ResponseStarted', 'ResponseComplete', 'Panic']);
 
 /**
- * Counts the requests of a user agent in an audit log of JSON lines (`audit.k8s.io/v1` Event). A request that was logged at
- * several stages counts once, by its auditID. A last line that is still being written is left out.
+ * Counts the requests of a user agent in an audit log of JSON lines (`audit.k8s.io/v1` Event). A request that was
+ * logged at several stages counts once, by its auditID. A last line that is still being written is left out.
  */
 export async function countAuditLog(path: string, window: AuditWindow): Promise<AuditCounts> {
   const counter = new AuditCounter(window);

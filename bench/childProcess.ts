@@ -86,7 +86,10 @@ export async function untilUp(
   }
 }
 
-/** The environment without what would configure Beskar7, Kubernetes or Temporal behind the flags' back; a prebuilt bundle stays. */
+/**
+ * The environment without what would configure Beskar7, Kubernetes or Temporal behind the flags' back; a prebuilt
+ * bundle stays.
+ */
 export function quietEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const entries = Object.entries(environment).filter(
     ([name]) =>

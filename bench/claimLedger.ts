@@ -3,8 +3,9 @@ import { ANNOTATION_CLAIM, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
 /**
- * Watches over rule 1: a host has at most one consumer, a machine at most one host in a stage other than `Releasing`. It is fed
- * every event of one watch of the hosts; the API server orders these, so that what it sees at once was true at once.
+ * Watches over rule 1: a host has at most one consumer, a machine at most one host in a stage other than `Releasing`.
+ * It is fed every event of one watch of the hosts; the API server orders these, so that what it sees at once was true
+ * at once.
  */
 export class ClaimLedger {
   /** Double claims in words, each once. */

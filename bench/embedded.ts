@@ -16,8 +16,8 @@ export interface EmbeddedControlPlane {
 }
 
 /**
- * Starts it, with an audit log in `folder`. Rejects, with nothing left running, when it does not come up. `onDeath` is told when
- * a part of it ends by itself.
+ * Starts it, with an audit log in `folder`. Rejects, with nothing left running, when it does not come up. `onDeath` is
+ * told when a part of it ends by itself.
  */
 export async function startEmbedded(folder: string, onDeath: (error: Error) => void): Promise<EmbeddedControlPlane> {
   const auditLogPath = join(folder, 'audit.log');

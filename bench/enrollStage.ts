@@ -5,8 +5,8 @@ import { forEachLimited } from './waiting.ts';
 import type { World } from './world.ts';
 
 /**
- * Creates the fleet's hosts and waits until all are Available. Returns the seconds since the first creation. Rejects, with the
- * reasons of some, when they are not in time: then there is nothing to provision on.
+ * Creates the fleet's hosts and waits until all are Available. Returns the seconds since the first creation. Rejects,
+ * with the reasons of some, when they are not in time: then there is nothing to provision on.
  */
 export async function enrollHosts(world: World, bmc: { username: string; password: string }): Promise<number> {
   const { kube, options, hosts, signal } = world;

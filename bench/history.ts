@@ -20,8 +20,8 @@ export class HistoryReader {
   }
 
   /**
-   * Events of the last provision run of each machine, which is waited for to close; a run that stays open counts as it is. A
-   * machine without a run is left out.
+   * Events of the last provision run of each machine, which is waited for to close; a run that stays open counts as it
+   * is. A machine without a run is left out.
    */
   async provisionHistoryLengths(
     machines: readonly { namespace: string; name: string }[],

@@ -9,8 +9,8 @@ const WATCH_SECONDS = 1_800;
 export type ChangeObserver<T> = (name: string, object: T | undefined) => void;
 
 /**
- * The objects of one kind in one namespace as a watch tells them, at once and in order. A watch that breaks is begun anew with a
- * list; `interruptions` says how often, since changes in between are not seen.
+ * The objects of one kind in one namespace as a watch tells them, at once and in order. A watch that breaks is begun
+ * anew with a list; `interruptions` says how often, since changes in between are not seen.
  */
 export class LiveList<T extends Identified> {
   readonly objects = new Map<string, T>();
@@ -44,7 +44,10 @@ export class LiveList<T extends Identified> {
     this.#observers.add(observer);
   }
 
-  /** Resolves true as soon as `isSo` holds (asked at each change), false after `timeoutMs`; rejects when the signal aborts. */
+  /**
+   * Resolves true as soon as `isSo` holds (asked at each change), false after `timeoutMs`; rejects when the signal
+   * aborts.
+   */
   async until(isSo: () => boolean, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     let observer: ChangeObserver<T> | undefined;

@@ -5,7 +5,10 @@ import { runOnce } from './run.ts';
 import { medianIndex, round } from './statistics.ts';
 import { formatRun } from './table.ts';
 
-/** Runs the benchmark. Exit code 0: clean; 1: double claims, leaks, machines not ready, or it could not be run; 2: usage. */
+/**
+ * Runs the benchmark. Exit code 0: clean; 1: double claims, leaks, machines not ready, or it could not be run; 2:
+ * usage.
+ */
 async function main(): Promise<void> {
   let options: BenchOptions;
   try {

@@ -7,12 +7,14 @@ export interface ProcessUsage {
   readonly peakMemoryMiB: number;
 }
 
-/** USER_HZ, the unit of times in /proc: 100 on every Linux platform that Node runs on (proc(5), sysconf(_SC_CLK_TCK)). */
+/**
+ * USER_HZ, the unit of times in /proc: 100 on every Linux platform that Node runs on (proc(5), sysconf(_SC_CLK_TCK)).
+ */
 const TICKS_PER_SECOND = 100;
 
 /**
- * CPU time and peak resident set of a process, all its threads included, from Linux's /proc. NaN for both when the process is
- * gone, or where there is no /proc.
+ * CPU time and peak resident set of a process, all its threads included, from Linux's /proc. NaN for both when the
+ * process is gone, or where there is no /proc.
  */
 export async function readProcessUsage(pid: number): Promise<ProcessUsage> {
   try {

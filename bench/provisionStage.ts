@@ -18,8 +18,8 @@ export interface Provisioning {
 const FINDINGS_MAX = 10;
 
 /**
- * Creates all machines and waits, by watch, until as many are Provisioned as there are BMCs that answer, or the stage's share of the time is
- * over.
+ * Creates all machines and waits, by watch, until as many are Provisioned as there are BMCs that answer, or the stage's
+ * share of the time is over.
  */
 export async function provisionMachines(world: World): Promise<Provisioning> {
   const { kube, options, machines, signal } = world;

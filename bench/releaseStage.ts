@@ -18,7 +18,9 @@ export interface Release {
 /** How long machines and boot Secrets may outlive the release of the last host. */
 const GRACE_MS = 20_000;
 
-/** Deletes all machines, waits by watch until all hosts are Available and unclaimed, and looks for what was left behind. */
+/**
+ * Deletes all machines, waits by watch until all hosts are Available and unclaimed, and looks for what was left behind.
+ */
 export async function releaseHosts(world: World): Promise<Release> {
   const { kube, options, hosts, machines, signal } = world;
   const held = new Set([...hosts.objects.keys()]);

@@ -40,7 +40,10 @@ export interface BenchDetails {
   readonly bmcLatency: string;
   readonly bootTime: string;
   readonly provisionSeconds: number;
-  /** Requests per machine of Beskar7's user agent by verb and resource, e.g. `patch physicalhosts/status`; from the audit log. */
+  /**
+   * Requests per machine of Beskar7's user agent by verb and resource, e.g. `patch physicalhosts/status`; from the
+   * audit log.
+   */
   readonly kubernetesRequestsByCall: Readonly<Record<string, number>>;
   readonly kubernetesRequestsByVerb: Readonly<Record<string, number>>;
   /** Watches that Beskar7 began in the window, in all. */

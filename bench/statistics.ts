@@ -6,8 +6,8 @@ export interface Distribution {
 }
 
 /**
- * The nearest-rank percentile (the smallest value that at least `percent` per cent of all values do not exceed); NaN when there is
- * no value. `percent` is in (0, 100].
+ * The nearest-rank percentile (the smallest value that at least `percent` per cent of all values do not exceed); NaN
+ * when there is no value. `percent` is in (0, 100].
  */
 export function percentile(values: readonly number[], percent: number): number {
   if (!(percent > 0 && percent <= 100)) throw new RangeError(`a percentile is above 0 and at most 100, not ${percent}`);

@@ -25,8 +25,8 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<
 }
 
 /**
- * Asks again and again until the answer is not undefined. Rejects when that takes longer than `timeoutMs`, naming `what` and the
- * last error, or when the signal aborts.
+ * Asks again and again until the answer is not undefined. Rejects when that takes longer than `timeoutMs`, naming
+ * `what` and the last error, or when the signal aborts.
  */
 export async function poll<T>(
   what: string,
@@ -46,7 +46,10 @@ export async function poll<T>(
   }
 }
 
-/** Runs `work` over all items, at most `limit` at once, in order. Rejects with the first failure, when the others have ended. */
+/**
+ * Runs `work` over all items, at most `limit` at once, in order. Rejects with the first failure, when the others have
+ * ended.
+ */
 export async function forEachLimited<T>(
   items: readonly T[],
   limit: number,

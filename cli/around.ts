@@ -18,7 +18,8 @@ export async function hostOf(session: Session, machine: Beskar7Machine): Promise
   if (claimed !== undefined) return claimed;
   const named = namedHost(machine);
   const host = named && (await find(session, HOSTS, named.name, named.namespace));
-  // Of a machine that has failed the host is free, or another one's by now: what stands on it then is not about this machine.
+  // Of a machine that has failed the host is free, or another one's by now: what stands on it then is not about this
+  // machine.
   return host === undefined || isUnclaimed(host) || isConsumer(host, machine) ? host : undefined;
 }
 

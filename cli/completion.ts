@@ -17,7 +17,10 @@ interface Candidate {
   readonly says?: string;
 }
 
-/** What may stand in the place of the last word, in the form of cobra: a candidate a line, then `:<directive>`. Never throws for want of an answer. */
+/**
+ * What may stand in the place of the last word, in the form of cobra: a candidate a line, then `:<directive>`. Never
+ * throws for want of an answer.
+ */
 export async function candidates(root: Command, words: readonly string[], session: Session): Promise<string> {
   const before = words.slice(0, -1);
   const last = words.at(-1) ?? '';

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// The launcher of the plugin: plain JavaScript. It goes on in this process with the bundle of the plugin, which it makes where that is due and
-// esbuild is there; else where Node can run TypeScript as it is (22.19 or newer) with the source, else under the Node of the dependencies.
+// The launcher of the plugin: plain JavaScript. It goes on in this process with the bundle of the plugin, which it
+// makes where that is due and esbuild is there; else where Node can run TypeScript as it is (22.19 or newer) with the
+// source, else under the Node of the dependencies.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import module from 'node:module';
@@ -25,7 +26,10 @@ if (major > 22 || (major === 22 && minor >= 19)) {
   child.on('exit', (code, signal) => process.exit(signal ? 128 + os.constants.signals[signal] : (code ?? 1)));
 }
 
-/** The bundle, or the source where none can be made: an installation without development dependencies, or one that cannot be written. */
+/**
+ * The bundle, or the source where none can be made: an installation without development dependencies, or one that
+ * cannot be written.
+ */
 async function entry() {
   const cache = path.join(folder, '..', 'node_modules', '.cache', 'kubectl-beskar7');
   try {

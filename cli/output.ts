@@ -9,7 +9,10 @@ export const DATA_FORMATS = ['text', 'json', 'yaml'] as const;
 export type ListFormat = (typeof LIST_FORMATS)[number];
 export type DataFormat = (typeof DATA_FORMATS)[number];
 
-/** Writes objects as the flag `-o` asks, and again as more come: under the first ones, with one line of headers; YAML as documents. */
+/**
+ * Writes objects as the flag `-o` asks, and again as more come: under the first ones, with one line of headers; YAML as
+ * documents.
+ */
 export function listWriter<T extends Identified>(
   io: Io,
   format: ListFormat,

@@ -20,8 +20,8 @@ import { visibleLine } from '../untrusted/text.ts';
 export const REDACTED = 'redacted';
 
 /*
- * What an export shows is listed: fields of our kinds, of an object's metadata, of events, and of what our runs are given and give back.
- * All else is masked, whatever it is called: nobody can list the places where a secret may stand.
+ * What an export shows is listed: fields of our kinds, of an object's metadata, of events, and of what our runs are
+ * given and give back. All else is masked, whatever it is called: nobody can list the places where a secret may stand.
  */
 
 /** Of our kinds and left out: hashes of tokens, by which nobody is helped. */
@@ -155,7 +155,10 @@ export function cleanSentences(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, cleanSentences(inner)]));
 }
 
-/** The same for a history in the JSON form of protobuf: of payloads the known fields are shown. The order of commands stays, so that it can be replayed. */
+/**
+ * The same for a history in the JSON form of protobuf: of payloads the known fields are shown. The order of commands
+ * stays, so that it can be replayed.
+ */
 export function historyWithoutSecrets(value: unknown): unknown {
   if (typeof value === 'string') return cleanText(value);
   if (Array.isArray(value)) return value.map(historyWithoutSecrets);

@@ -56,8 +56,8 @@ export function isOpen({ status }: Run): boolean {
 }
 
 /**
- * The history of a run, as it comes: all that there is at once, then, with `isLive`, what comes until the run is closed. A long poll, which may yield
- * nothing new.
+ * The history of a run, as it comes: all that there is at once, then, with `isLive`, what comes until the run is
+ * closed. A long poll, which may yield nothing new.
  */
 export async function* historyOf(
   { client, namespace }: Temporal,

@@ -11,7 +11,10 @@ export interface Decrypts {
 const encodingOf = ({ metadata }: Payload) => Buffer.from(metadata?.['encoding'] ?? []).toString();
 const NOTHING: Payload = { metadata: { encoding: new Uint8Array(Buffer.from('binary/null')) } };
 
-/** For clients that have no keys: what is encrypted is nothing to them. The SDK would refuse the whole answer for one such payload. */
+/**
+ * For clients that have no keys: what is encrypted is nothing to them. The SDK would refuse the whole answer for one
+ * such payload.
+ */
 export const WITHOUT_KEYS: Decrypts & PayloadCodec = {
   encode: (payloads) => Promise.resolve(payloads),
   decode: (payloads) => Promise.resolve(payloads.map((payload) => WITHOUT_KEYS.decrypted(payload))),
@@ -26,8 +29,8 @@ export function codecOf(client: {
 }
 
 /**
- * Decrypts each payload inside of what Temporal's API answers (a history, a description), in place: the SDK does that for what it hands over
- * itself, and not for raw events.
+ * Decrypts each payload inside of what Temporal's API answers (a history, a description), in place: the SDK does that
+ * for what it hands over itself, and not for raw events.
  */
 export function decryptAll<T>(codec: Decrypts | undefined, answer: T): T {
   if (codec === undefined) return answer;

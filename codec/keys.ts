@@ -17,9 +17,9 @@ interface Keys {
 }
 
 /**
- * Keys of 256 bits from a folder as a Secret is mounted: a file for each key, named by its id, with 32 bytes in base64, and the file `active` with the id
- * of the one that encrypts. It is read again when an unknown id is met, and now and then: files that cannot be used then leave the
- * last good ones.
+ * Keys of 256 bits from a folder as a Secret is mounted: a file for each key, named by its id, with 32 bytes in base64,
+ * and the file `active` with the id of the one that encrypts. It is read again when an unknown id is met, and now and
+ * then: files that cannot be used then leave the last good ones.
  */
 export class KeyRing {
   readonly #folder: string;

@@ -16,8 +16,9 @@ export interface CodecServerOptions {
 }
 
 /**
- * Temporal's codec server: POST /decode and /encode with `{"payloads":[…]}` in the JSON form of Protobuf, for the Web UI and for
- * `temporal --codec-endpoint`. Whoever may ask it reads what is encrypted, and writes what a strict Beskar7 believes.
+ * Temporal's codec server: POST /decode and /encode with `{"payloads":[…]}` in the JSON form of Protobuf, for the Web
+ * UI and for `temporal --codec-endpoint`. Whoever may ask it reads what is encrypted, and writes what a strict Beskar7
+ * believes.
  */
 export function codecHandler({ codec, origins, token }: CodecServerOptions): RequestListener {
   const work = async (request: IncomingMessage): Promise<object> => {

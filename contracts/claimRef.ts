@@ -21,7 +21,10 @@ export interface RunContext {
   readonly machineVersion?: string;
   /** Since when the machine is not ready, RFC 3339: the transition time of its False conditions. */
   readonly notReadySince?: string;
-  /** Why its attempts on other hosts have failed, a sentence each, the first one first: its conditions say so until it has an end. */
+  /**
+   * Why its attempts on other hosts have failed, a sentence each, the first one first: its conditions say so until it
+   * has an end.
+   */
   readonly earlierAttempts?: readonly string[];
 }
 

@@ -24,7 +24,10 @@ export const claimEnded = defineSignal<[ClaimFact]>('claimEnded');
 /** A host that may fit became free. Sent by the host watcher to the oldest fitting waiters. */
 export const hostAvailable = defineSignal('hostAvailable');
 
-/** The connection of a host that is being enrolled changed: try again at once. Without a hash, as an operator sends it: in any case. */
+/**
+ * The connection of a host that is being enrolled changed: try again at once. Without a hash, as an operator sends it:
+ * in any case.
+ */
 export const hostChanged = defineSignal<[{ readonly connectionHash?: string }]>('hostChanged');
 
 /** The flags of the controllers changed: a monitor goes on with these, or ends when its shard is no longer there. */

@@ -7,7 +7,10 @@ export interface ObjectRef {
   readonly uid: string;
 }
 
-/** Part of every input: who started the run (docs/decisions/0019). Runs hand it on to their activities, children and next histories. */
+/**
+ * Part of every input: who started the run (docs/decisions/0019). Runs hand it on to their activities, children and
+ * next histories.
+ */
 export interface FromInstallation {
   /** `<cluster>:<namespace>:<watch filter>` */
   readonly installation?: string;
@@ -23,7 +26,10 @@ export interface ReleaseInput extends ObjectRef {
   readonly pool?: string;
   /** The machine of the claim, where whoever starts the run knows it: the claim need not be looked up then. */
   readonly machine?: ObjectRef;
-  /** The machine that holds the host is missing. It is released when it is missing still after so long, or at once by force (rule 13). */
+  /**
+   * The machine that holds the host is missing. It is released when it is missing still after so long, or at once by
+   * force (rule 13).
+   */
   readonly orphanAfterMs?: number;
 }
 
@@ -74,7 +80,9 @@ export function workflowId(
   return `${kind}/${object.namespace}/${object.name}`;
 }
 
-/** `monitor/<pool>/<shard>`; hosts without a pool are `default`, and a pool that a user has named so is `bmc.default`. */
+/**
+ * `monitor/<pool>/<shard>`; hosts without a pool are `default`, and a pool that a user has named so is `bmc.default`.
+ */
 export function monitorId(pool: string | undefined, shard: number): string {
   const name = pool === 'default' ? bmcTaskQueue(pool) : (pool ?? 'default');
   return `monitor/${name}/${shard}`;
@@ -85,7 +93,10 @@ export const TASK_QUEUE = 'beskar7';
 /** Only the permit of rule 5 is on it: its rate limit is the power budget. */
 export const POWER_ON_TASK_QUEUE = 'power-on';
 
-/** Activities that hold a slot until a run has closed: what they wait for needs slots itself, so that theirs are of another queue. */
+/**
+ * Activities that hold a slot until a run has closed: what they wait for needs slots itself, so that theirs are of
+ * another queue.
+ */
 export const AWAIT_RUN_TASK_QUEUE = 'await-run';
 
 /** The queue of the activities that talk to a BMC: `bmc`, or `bmc.<pool>` for a site with workers of its own. */

@@ -4,8 +4,9 @@ import type { WORKFLOW_TYPES } from './names.ts';
 type Kind = keyof typeof WORKFLOW_TYPES;
 
 /**
- * Which task a worker takes first where several wait (1 is first; Temporal knows 1 to 5): what ends comes before what begins, and a look
- * at a BMC that nobody waits for comes last. A server that does not know priorities takes them in order of arrival.
+ * Which task a worker takes first where several wait (1 is first; Temporal knows 1 to 5): what ends comes before what
+ * begins, and a look at a BMC that nobody waits for comes last. A server that does not know priorities takes them in
+ * order of arrival.
  */
 const KEYS: Readonly<Record<Kind, number>> = {
   release: 1,
@@ -17,8 +18,8 @@ const KEYS: Readonly<Record<Kind, number>> = {
 };
 
 /**
- * The priority of a run, which its activities inherit. Namespaces share what there is (fairness key): one with a hundred hosts whose BMCs
- * hang does not stand before the others.
+ * The priority of a run, which its activities inherit. Namespaces share what there is (fairness key): one with a
+ * hundred hosts whose BMCs hang does not stand before the others.
  */
 export function priorityOf(kind: Kind, namespace?: string): Priority {
   return { priorityKey: KEYS[kind], ...(namespace === undefined ? {} : { fairnessKey: namespace.slice(0, 64) }) };

@@ -36,8 +36,8 @@ const DEFAULT_PORT = 6443;
 const MAX_ZONES = 256;
 
 /**
- * What has to be written for a cluster. Its infrastructure is ready without an endpoint: the control-plane machine that the
- * endpoint comes from waits for just that (InfraCluster contract). Pure; `now` is RFC 3339.
+ * What has to be written for a cluster. Its infrastructure is ready without an endpoint: the control-plane machine that
+ * the endpoint comes from waits for just that (InfraCluster contract). Pure; `now` is RFC 3339.
  */
 export function decideCluster(view: ClusterView, now: string): ClusterDecision {
   const { cluster } = view;

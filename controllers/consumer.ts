@@ -21,9 +21,9 @@ import { machineOn, type Informers } from './informers.ts';
 export type Looked = { readonly kind: 'there'; readonly machine?: Beskar7Machine } | { readonly kind: 'gone' };
 
 /**
- * Looks live for the machine that holds a host (rule 13). `there`: the cache was behind, or the host's reference has got the new uid
- * of the moved or restored machine, by compare-and-swap and without a call to its BMC. `gone`: there is no such machine, or another
- * one has its name now.
+ * Looks live for the machine that holds a host (rule 13). `there`: the cache was behind, or the host's reference has
+ * got the new uid of the moved or restored machine, by compare-and-swap and without a call to its BMC. `gone`: there is
+ * no such machine, or another one has its name now.
  */
 export async function lookForConsumer(
   kube: Pick<KubeClient, 'get' | 'mergePatch'>,
@@ -50,7 +50,10 @@ export async function lookForConsumer(
   return { kind: 'there', machine };
 }
 
-/** The machine that a host leads to by the cache: by name, else by the uid of its label, else by that machine's own providerID. */
+/**
+ * The machine that a host leads to by the cache: by name, else by the uid of its label, else by that machine's own
+ * providerID.
+ */
 export function machineLedTo(informers: Pick<Informers, 'machines'>, host: PhysicalHost): Beskar7Machine | undefined {
   if (host.spec.consumerRef !== undefined) {
     const named = namedConsumer(host);
@@ -73,9 +76,10 @@ export function isConsumerSeen(host: PhysicalHost, machine: Beskar7Machine | und
 export type Repaired = 'handedOver' | 'releasing' | 'marks';
 
 /**
- * Writes again what a host has lost of its claim, by compare-and-swap and without a call to its BMC: the consumer that its server runs
- * (decision 0017), a claim that is gone or cannot be read, or one of its marks (`holdingOf`). Host and machine are as the cache shows them; the
- * machine is read live. Undefined: the machine is not there any more, or says something else, or the host has changed; the next look decides.
+ * Writes again what a host has lost of its claim, by compare-and-swap and without a call to its BMC: the consumer that
+ * its server runs (decision 0017), a claim that is gone or cannot be read, or one of its marks (`holdingOf`). Host and
+ * machine are as the cache shows them; the machine is read live. Undefined: the machine is not there any more, or says
+ * something else, or the host has changed; the next look decides.
  */
 export async function repairHost(
   kube: Pick<KubeClient, 'get' | 'mergePatch'>,

@@ -43,7 +43,10 @@ export function macSharedIn(
   return undefined;
 }
 
-/** Other hosts with a MAC address that is not one of a series: of all namespaces, or where strangers tell it too, of this one. */
+/**
+ * Other hosts with a MAC address that is not one of a series: of all namespaces, or where strangers tell it too, of
+ * this one.
+ */
 function withMac({ hosts }: Hosts, host: PhysicalHost, mac: string): PhysicalHost[] {
   const own = within(host.metadata.namespace, mac);
   const found = isOfSeries(hosts.countByIndex('byMac', mac))
@@ -54,7 +57,10 @@ function withMac({ hosts }: Hosts, host: PhysicalHost, mac: string): PhysicalHos
   return found.filter((other) => keyOf(other) !== keyOf(host));
 }
 
-/** More hosts than that with one UUID or serial number are a series, whose text tells nothing: to compare each with each would not end. */
+/**
+ * More hosts than that with one UUID or serial number are a series, whose text tells nothing: to compare each with each
+ * would not end.
+ */
 const MAX_SAME_TEXT = 256;
 
 /** Hosts that may stand for the same server, or share a MAC address that is not one of a series. */

@@ -11,7 +11,10 @@ import { isTold, tell } from './watcherStatus.ts';
 const TOLD_AFTER_MS = 10_000;
 const REASON = 'WaitingForEarlierRun' satisfies WaitReason;
 
-/** Machines whose start is held up by the open run of an earlier machine of their name (rule 10): restored ones, or made again. */
+/**
+ * Machines whose start is held up by the open run of an earlier machine of their name (rule 10): restored ones, or made
+ * again.
+ */
 export class EarlierRuns {
   readonly #deps: Pick<WatcherDeps, 'kube' | 'starter' | 'recorder'>;
   readonly #timing: Pick<WatcherTiming, 'resyncMs'>;
@@ -24,9 +27,9 @@ export class EarlierRuns {
   }
 
   /**
-   * Wakes the earlier run, which may wait for a host without a timer: it reads that its machine is gone, and ends. When it does not
-   * end, since it has a host to release or no worker runs, that is told on the machine: as its condition where no run of its own has
-   * written one, and as an event.
+   * Wakes the earlier run, which may wait for a host without a timer: it reads that its machine is gone, and ends. When
+   * it does not end, since it has a host to release or no worker runs, that is told on the machine: as its condition
+   * where no run of its own has written one, and as an event.
    */
   async holdUp(machine: Beskar7Machine, ref: ObjectRef, run: 'provision' | 'deprovision'): Promise<void> {
     const now = performance.now();

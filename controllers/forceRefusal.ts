@@ -6,7 +6,10 @@ import { isConflict, isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { HOSTS } from '../kube/resource.ts';
 
-/** Removes a force-release that counts for nothing, by compare-and-swap, and says so in an event. A lost one is repeated by the next look. */
+/**
+ * Removes a force-release that counts for nothing, by compare-and-swap, and says so in an event. A lost one is repeated
+ * by the next look.
+ */
 export async function refuseForce(
   { kube, recorder }: { kube: Pick<KubeClient, 'mergePatch'>; recorder: Pick<EventRecorder, 'event'> },
   host: PhysicalHost,

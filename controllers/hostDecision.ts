@@ -22,11 +22,14 @@ export interface HostView {
   /** The Cluster of the machine that holds it, where Cluster API is there. */
   readonly cluster?: CapiCluster | undefined;
   /**
-   * The machine that holds it: in the cache with its uid, not there (yet), or read live and found to be gone (404, or another machine
-   * has its name now).
+   * The machine that holds it: in the cache with its uid, not there (yet), or read live and found to be gone (404, or
+   * another machine has its name now).
    */
   readonly consumer: 'seen' | 'unseen' | 'gone';
-  /** The machine that the host leads to by consumerRef, label or that machine's providerID, from the cache or a live look. */
+  /**
+   * The machine that the host leads to by consumerRef, label or that machine's providerID, from the cache or a live
+   * look.
+   */
   readonly machine?: Beskar7Machine | undefined;
   /** Another host for the same server comes first. */
   readonly isSecond?: boolean;
@@ -52,7 +55,10 @@ export type HostDecision =
     }
   | { readonly kind: 'settled' }
   | { readonly kind: 'deletionBlocked'; readonly message: string }
-  /** The host has lost its consumer, its claim or a mark of it, and its machine is known: they are written again, without a call to the BMC. */
+  /**
+   * The host has lost its consumer, its claim or a mark of it, and its machine is known: they are written again,
+   * without a call to the BMC.
+   */
   | { readonly kind: 'repair'; readonly machine: Beskar7Machine; readonly occasion: string }
   /** The claim is lost, and what the server runs is not known: a person has to say. */
   | {
@@ -109,9 +115,9 @@ export function decideHost(view: HostView): HostDecision {
 }
 
 /**
- * Whether the server may run a machine that says so, although the host names nobody. In `Ready`, or with its status lost as well, it was neither
- * released nor enrolled since. An enrolment leaves a running server on, and says so; a release sees it off. One that has never come to its end knows
- * no hardware, and nothing of the server.
+ * Whether the server may run a machine that says so, although the host names nobody. In `Ready`, or with its status
+ * lost as well, it was neither released nor enrolled since. An enrolment leaves a running server on, and says so; a
+ * release sees it off. One that has never come to its end knows no hardware, and nothing of the server.
  */
 function mayRun({ status }: PhysicalHost): boolean {
   const { state, powerState, hardware } = status ?? {};
@@ -236,7 +242,10 @@ function isMissingSaid({ status }: PhysicalHost): boolean {
   return findCondition(status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
 }
 
-/** The force-release of a host that counts for nothing that is under way: it is removed, with a word. Undefined: there is none, or it counts. */
+/**
+ * The force-release of a host that counts for nothing that is under way: it is removed, with a word. Undefined: there
+ * is none, or it counts.
+ */
 export function refusedForce(host: PhysicalHost, decision: HostDecision): string | undefined {
   const early = earlyForceOf(host);
   if (early === undefined) return undefined;

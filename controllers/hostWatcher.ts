@@ -103,7 +103,8 @@ export class HostWatcher {
     const isCurrent = await this.#tell(host, decision, duplicate);
     const force = refusedForce(host, decision);
     if (force !== undefined) await refuseForce(this.#deps, host, force);
-    // A run that waits for a missing machine has nothing to wait for any more, and would stand in the way of the next release.
+    // A run that waits for a missing machine has nothing to wait for any more, and would stand in the way of the next
+    // release.
     if (isCurrent && (isFound(host, decision) || isResumed(host, decision)))
       await this.#deps.starter.signalHostChanged('release', input, connectionHash(host.spec));
     switch (decision.kind) {
@@ -168,8 +169,8 @@ export class HostWatcher {
   }
 
   /**
-   * Whoever wrote the stage has `release/<ns>/<host>` started, when what it had under way has ended. That it is open is seen to here, from one
-   * resync after the first look on.
+   * Whoever wrote the stage has `release/<ns>/<host>` started, when what it had under way has ended. That it is open is
+   * seen to here, from one resync after the first look on.
    */
   async #release(
     host: PhysicalHost,
@@ -224,8 +225,8 @@ export class HostWatcher {
   }
 
   /**
-   * The run of an earlier host of this name may wait minutes for its next attempt: it is woken, reads that its host is gone, and ends.
-   * An enrolment goes by the hash that it is told, and the host may have been made again as it was.
+   * The run of an earlier host of this name may wait minutes for its next attempt: it is woken, reads that its host is
+   * gone, and ends. An enrolment goes by the hash that it is told, and the host may have been made again as it was.
    */
   async #behind(run: 'enroll' | 'retire' | 'release', input: HostInput): Promise<Outcome> {
     await this.#deps.starter.signalHostChanged(run, input, `made again: ${input.uid}`);
@@ -299,13 +300,17 @@ export class HostWatcher {
   }
 }
 
-/** The machine that was missing is there again, or holds the host no longer: just now the condition has been taken off. */
+/**
+ * The machine that was missing is there again, or holds the host no longer: just now the condition has been taken off.
+ */
 function isFound({ status }: PhysicalHost, { kind }: HostDecision): boolean {
   if (kind === 'orphaned' || kind === 'lookForConsumer' || kind === 'nothing') return false;
   return findCondition(status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
 }
 
-/** A release that was held by the pause of its host may call the BMC again: just now the condition has been taken off. */
+/**
+ * A release that was held by the pause of its host may call the BMC again: just now the condition has been taken off.
+ */
 function isResumed({ status }: PhysicalHost, { kind }: HostDecision): boolean {
   return kind === 'release' && findCondition(status?.conditions, CONDITIONS.paused)?.status === 'True';
 }

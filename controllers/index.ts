@@ -32,7 +32,9 @@ export interface ControllerDeps {
   readonly monitor: MonitorSettings;
 }
 
-/** Starts all watchers and the waker. They start, wake and tell workflows; they never call a BMC or wait for a workflow. */
+/**
+ * Starts all watchers and the waker. They start, wake and tell workflows; they never call a BMC or wait for a workflow.
+ */
 export function startControllers(deps: ControllerDeps): { stop(): Promise<void> } {
   const { kube, informers, starter, recorder, timing = {} } = deps;
   const logger = deps.logger.child({ role: 'controllers' });

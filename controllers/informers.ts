@@ -34,13 +34,20 @@ import { Informer } from '../kube/informer.ts';
 import type { WatchObserver } from '../kube/informerOptions.ts';
 import { trimCapiCluster, trimCapiMachine, trimCluster, trimHost, trimMachine, trimTemplate } from './trim.ts';
 
-/** The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved. */
+/**
+ * The watch caches of a process. Behind the truth by a moment: every change that follows from them has to be proved.
+ */
 export interface Informers {
-  /** By `byNamespace`, `byState` (`<namespace>/<state>`, '' is no state), `byConsumerUid`, `byConsumer` (`<namespace>/<machine>`),
-   * `byMac` (lower case), `byServer` (see `serverKeys`), and the two `...Within` a namespace (`<namespace>/<value>`). */
+  /**
+   * By `byNamespace`, `byState` (`<namespace>/<state>`, '' is no state), `byConsumerUid`, `byConsumer`
+   * (`<namespace>/<machine>`), `byMac` (lower case), `byServer` (see `serverKeys`), and the two `...Within` a namespace
+   * (`<namespace>/<value>`).
+   */
   readonly hosts: Informer<PhysicalHost>;
-  /** By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster` (`<namespace>/<Cluster>`),
-   * `byProviderID` (those that are not being deleted, of hosts in their own namespace). */
+  /**
+   * By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster`
+   * (`<namespace>/<Cluster>`), `byProviderID` (those that are not being deleted, of hosts in their own namespace).
+   */
   readonly machines: Informer<Beskar7Machine>;
   /** By `byNamespace`, `byCluster` (`<namespace>/<Cluster>`). */
   readonly clusters: Informer<Beskar7Cluster>;
@@ -64,7 +71,10 @@ export interface InformersOptions {
   readonly logger: Logger;
   /** Absent: all. */
   readonly namespace?: string;
-  /** Own kinds only with this value of the label `cluster.x-k8s.io/watch-filter`. Cluster API's own objects need not carry it. */
+  /**
+   * Own kinds only with this value of the label `cluster.x-k8s.io/watch-filter`. Cluster API's own objects need not
+   * carry it.
+   */
   readonly watchFilter?: string;
   /** Kinds that are watched, by plural; absent: all. The caches of the others stay empty, and nobody waits for them. */
   readonly kinds?: ReadonlySet<string>;
@@ -140,8 +150,9 @@ export function isWaiting(machine: Beskar7Machine): boolean {
 }
 
 /**
- * The machine that says by its providerID that it runs on a host, whatever the host says: one that lost its consumerRef (`kubectl
- * replace` with the manifest that it was made from) or came back without it may still run that machine. The oldest where there are several.
+ * The machine that says by its providerID that it runs on a host, whatever the host says: one that lost its consumerRef
+ * (`kubectl replace` with the manifest that it was made from) or came back without it may still run that machine. The
+ * oldest where there are several.
  */
 export function machineOn(
   { machines }: Pick<Informers, 'machines'>,

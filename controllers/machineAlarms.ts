@@ -4,15 +4,18 @@ import { CONDITIONS } from '../crds/reasons.ts';
 import { claimOf } from '../model/claim.ts';
 import type { Informers } from './informers.ts';
 
-/** How long the deletion of a machine may take before it says that it hangs; the alert Beskar7MachineDeletionHangs has the same time. */
+/**
+ * How long the deletion of a machine may take before it says that it hangs; the alert Beskar7MachineDeletionHangs has
+ * the same time.
+ */
 const HANGS_MS = 30 * 60_000;
 
 /** Conditions that a machine has only while they are True: what needs a person although nothing of it has failed. */
 export const MACHINE_ALARMS: readonly string[] = [CONDITIONS.unexpectedlyOff, CONDITIONS.deletionHangs];
 
 /**
- * What a machine says beside its phase and `Ready`, which by the contract of Cluster API tell of its provisioning: that its server is off, as its host
- * says, and that its deletion hangs.
+ * What a machine says beside its phase and `Ready`, which by the contract of Cluster API tell of its provisioning: that
+ * its server is off, as its host says, and that its deletion hangs.
  */
 export function machineAlarms(
   { hosts }: Pick<Informers, 'hosts'>,

@@ -94,8 +94,8 @@ function settled(machine: Beskar7Machine): MachineDecision {
 }
 
 /**
- * The end of a run that failed does not stand in the status. When no run has ever written it, the object was moved or restored.
- * Else the run was terminated between its last two writes: another one tells the end for it.
+ * The end of a run that failed does not stand in the status. When no run has ever written it, the object was moved or
+ * restored. Else the run was terminated between its last two writes: another one tells the end for it.
  */
 function ended(machine: Beskar7Machine): MachineDecision {
   const handled = handledOf(machine);
@@ -160,13 +160,15 @@ function wait(reason: WaitReason, message: string): MachineDecision {
 function startProvision({ machine, host }: MachineView): MachineDecision {
   const { specHash, retry } = askOf(machine);
   const { phase, workflow } = machine.status ?? {};
-  // A run that ended while something else was asked for is an occasion of its own; so is the host of a moved machine, which may come after it.
+  // A run that ended while something else was asked for is an occasion of its own; so is the host of a moved machine,
+  // which may come after it.
   const isLost = phase === undefined || phase === 'Pending';
   const hasArrived = machine.spec.providerID !== undefined && isLost && host !== undefined;
   const isAfterEnd = phase === 'Failed' || hasArrived;
   const ended = phase === 'Failed' ? (workflow?.runID ?? '') : hasArrived ? (host.metadata.uid ?? '') : '';
   const claim = host && claimOf(host)?.id;
-  // A run that was admitted shows a phase a moment later: without one the status was lost, and a run that waits for a host does not know it.
+  // A run that was admitted shows a phase a moment later: without one the status was lost, and a run that waits for a
+  // host does not know it.
   const isAdmitted = machine.metadata.finalizers?.includes(FINALIZER_MACHINE) === true;
   const isBlank = phase === undefined && isAdmitted && machine.spec.providerID === undefined && host === undefined;
   return {

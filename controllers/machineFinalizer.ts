@@ -11,13 +11,15 @@ import type { Outcome } from '../kube/queue.ts';
 export interface MachineFinalizersOptions {
   readonly kube: Pick<KubeClient, 'mergePatch'>;
   readonly recorder: Pick<EventRecorder, 'event'>;
-  /** How long a machine has to lack the finalizer: whoever takes it off to delete the machine has that much time, in ms. */
+  /**
+   * How long a machine has to lack the finalizer: whoever takes it off to delete the machine has that much time, in ms.
+   */
   readonly graceMs: number;
 }
 
 /**
- * Puts our finalizer back on a live machine that holds a host (`kubectl replace` takes it off): without it the machine would be deleted without
- * its deprovision, its server would run on and its host would stay claimed.
+ * Puts our finalizer back on a live machine that holds a host (`kubectl replace` takes it off): without it the machine
+ * would be deleted without its deprovision, its server would run on and its host would stay claimed.
  */
 export class MachineFinalizers {
   readonly #options: MachineFinalizersOptions;
@@ -28,7 +30,10 @@ export class MachineFinalizers {
     this.#options = options;
   }
 
-  /** `held`: the hosts that carry the machine's uid, from the cache. Gives when to look again; undefined: nothing is due. */
+  /**
+   * `held`: the hosts that carry the machine's uid, from the cache. Gives when to look again; undefined: nothing is
+   * due.
+   */
   async keep(machine: Beskar7Machine, held: readonly PhysicalHost[]): Promise<Outcome | undefined> {
     const { namespace = '', name, uid = '', resourceVersion } = machine.metadata;
     if (held.length === 0 || !missesFinalizer(machine)) {

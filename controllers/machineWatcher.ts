@@ -133,8 +133,8 @@ export class MachineWatcher {
   }
 
   /**
-   * By its status the waker knows that a run waits for a host: one whose machine has lost it is told to look again, and writes it. A run that
-   * does something else is not disturbed by that.
+   * By its status the waker knows that a run waits for a host: one whose machine has lost it is told to look again, and
+   * writes it. A run that does something else is not disturbed by that.
    */
   async #wakeBlank(
     ref: ObjectRef,
@@ -153,7 +153,10 @@ export class MachineWatcher {
     return undefined;
   }
 
-  /** `clusterctl move` waits for the mark of a machine that nothing is under way for: no host is its own, but for one on its way out. */
+  /**
+   * `clusterctl move` waits for the mark of a machine that nothing is under way for: no host is its own, but for one on
+   * its way out.
+   */
   #isHoldingUpMove({ metadata: { annotations, deletionTimestamp, uid = '' } }: Beskar7Machine): boolean {
     if (annotations?.[ANNOTATION_BLOCK_MOVE] === undefined || deletionTimestamp !== undefined) return false;
     const held = this.#deps.informers.hosts.byIndex('byConsumerUid', uid);
@@ -161,8 +164,8 @@ export class MachineWatcher {
   }
 
   /**
-   * A run that waits for a host is woken. When there is none (it was terminated, or lost), one is started: it finds that its machine is
-   * paused, takes the mark away and ends; the next one starts when the machine goes on.
+   * A run that waits for a host is woken. When there is none (it was terminated, or lost), one is started: it finds
+   * that its machine is paused, takes the mark away and ends; the next one starts when the machine goes on.
    */
   async #letMove(machine: Beskar7Machine, ref: ObjectRef): Promise<Outcome> {
     const dueMs = this.#occasions.dueInMs(ref.uid, LET_MOVE);

@@ -17,19 +17,26 @@ export interface MonitorKeeperDeps {
 const NO_POOL = '';
 const WORKERS = 4;
 /**
- * How many shards that are not there are passed over in search of one of earlier settings: a process of the release before starts the
- * shards that it knows while they are being ended, and may leave gaps. Later, when it is gone, one is enough.
+ * How many shards that are not there are passed over in search of one of earlier settings: a process of the release
+ * before starts the shards that it knows while they are being ended, and may leave gaps. Later, when it is gone, one is
+ * enough.
  */
 const GAP = { duringRollOut: 32, later: 1 };
 const ROLL_OUT_MS = 15 * 60_000;
 
-/** Sees to it that each pool of workers that has hosts has its `monitor/<pool>/<shard>` workflows, as many as the flags say. */
+/**
+ * Sees to it that each pool of workers that has hosts has its `monitor/<pool>/<shard>` workflows, as many as the flags
+ * say.
+ */
 export class MonitorKeeper {
   readonly #deps: MonitorKeeperDeps;
   readonly #queue: WorkQueue;
   /** Pools that are looked after, by key. */
   readonly #pools = new Set<string>();
-  /** Where the search for shards of earlier settings broke off, by pool: what was told before is closed, and would end it. */
+  /**
+   * Where the search for shards of earlier settings broke off, by pool: what was told before is closed, and would end
+   * it.
+   */
   readonly #brokeOffAt = new Map<string, number>();
   readonly #startedAtMs = performance.now();
   #end: (() => void) | undefined;

@@ -12,8 +12,9 @@ import type { Informers } from './informers.ts';
 const MAX_NAMED = 3;
 
 /**
- * What a free host says while machines of its namespace name it in their providerID: it is out of use where Beskar7 has written that (its server
- * may run that machine), and offered where nothing shows that. Without it the host would be missed in silence.
+ * What a free host says while machines of its namespace name it in their providerID: it is out of use where Beskar7 has
+ * written that (its server may run that machine), and offered where nothing shows that. Without it the host would be
+ * missed in silence.
  */
 export function namedByMachine(informers: Pick<Informers, 'machines'>, host: PhysicalHost): ConditionPatch[] {
   const { namespace = '', name } = host.metadata;

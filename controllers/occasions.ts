@@ -1,15 +1,18 @@
 import { LRUCache } from 'lru-cache';
 /** Objects that are remembered; of more, those that were looked at longest ago are started for once more. */
 const MAX_OCCASIONS = 100_000;
-/** So often in a row an open run is found after the resync; from then on the time doubles, up to so many times the resync. */
+/**
+ * So often in a row an open run is found after the resync; from then on the time doubles, up to so many times the
+ * resync.
+ */
 const STEADY = 4;
 const MAX_GROWTH = 4;
 
 /**
- * What this process has started for which object, so that an object that changes ten times while its run works on it leads to one
- * call to Temporal. A call is due at first sight, when the occasion changes, and when the last one is older than the resync:
- * that finds runs that were terminated. Where it finds the same run open again and again, the time to the next call grows: each is a request
- * that Temporal refuses.
+ * What this process has started for which object, so that an object that changes ten times while its run works on it
+ * leads to one call to Temporal. A call is due at first sight, when the occasion changes, and when the last one is
+ * older than the resync: that finds runs that were terminated. Where it finds the same run open again and again, the
+ * time to the next call grows: each is a request that Temporal refuses.
  */
 export class Occasions {
   readonly #resyncMs: number;

@@ -10,7 +10,9 @@ import { keyOf } from '../kube/store.ts';
 /** How many hosts for one server are looked at again when one of them changes. */
 const MAX_NEIGHBOURS = 32;
 
-/** What a host shares with others, as conditions: its server (`DuplicateServer`), its MAC addresses (`DuplicateMAC`). */
+/**
+ * What a host shares with others, as conditions: its server (`DuplicateServer`), its MAC addresses (`DuplicateMAC`).
+ */
 export function sharedConditions(
   informers: Informers,
   host: PhysicalHost,
@@ -36,7 +38,10 @@ function duplicateMac(informers: Informers, host: PhysicalHost): ConditionPatch[
   return [{ type: CONDITIONS.duplicateMAC, status: 'True', reason: 'SharedMAC', message }];
 }
 
-/** Keys of the hosts that have to be looked at again when a host came, went or changed in what others compare; empty when it did not. */
+/**
+ * Keys of the hosts that have to be looked at again when a host came, went or changed in what others compare; empty
+ * when it did not.
+ */
 export function affected(informers: Informers, host: PhysicalHost, previous: PhysicalHost | undefined): string[] {
   if (previous !== undefined && shares(previous) === shares(host)) return [];
   const changed = previous === undefined ? [host] : [previous, host];

@@ -8,8 +8,8 @@ import type {
 } from '../contracts/names.ts';
 
 /**
- * How a start ended. `running`: a run for this very object is open already. `otherObject`: the open run of that name is for another
- * object (another uid) of the same name: try again when it has closed (rule 10).
+ * How a start ended. `running`: a run for this very object is open already. `otherObject`: the open run of that name is
+ * for another object (another uid) of the same name: try again when it has closed (rule 10).
  */
 export type StartResult = 'started' | 'running' | 'otherObject';
 
@@ -19,7 +19,9 @@ export type ClaimSignal = 'inspectionReported' | 'handoverReported' | 'osReporte
 /** Runs that are about one object. */
 export type WorkflowKind = Exclude<keyof typeof WORKFLOW_TYPES, 'monitor'>;
 
-/** What watchers ask of Temporal. Nothing here waits for a workflow; each call has a deadline and throws when it fails. */
+/**
+ * What watchers ask of Temporal. Nothing here waits for a workflow; each call has a deadline and throws when it fails.
+ */
 export interface Starter {
   startProvision(machine: MachineInput): Promise<StartResult>;
   startDeprovision(machine: MachineInput): Promise<StartResult>;
@@ -34,7 +36,10 @@ export interface Starter {
   signalHostAvailable(machine: ObjectRef): Promise<boolean>;
   /** Tells a run that waits to try a host again that the host has changed. False: none is open. */
   signalHostChanged(kind: 'enroll' | 'release' | 'retire', host: ObjectRef, connectionHash: string): Promise<boolean>;
-  /** Starts the monitor of a shard, or tells the one that is open of other settings; it ends by itself when its shard is none of them. */
+  /**
+   * Starts the monitor of a shard, or tells the one that is open of other settings; it ends by itself when its shard is
+   * none of them.
+   */
   keepMonitor(input: MonitorInput): Promise<void>;
   /** Tells the monitor of a shard, if one is open, of other settings. False: none is open. */
   tellMonitor(input: MonitorInput): Promise<boolean>;

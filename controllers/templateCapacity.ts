@@ -6,9 +6,9 @@ import { matchesSelector } from '../model/selector.ts';
 const GIB = 2 ** 30;
 
 /**
- * What a machine of a template offers at least, as Kubernetes quantities (contract: `status.capacity`, read by the cluster autoscaler to
- * scale up from nothing): the smallest of the inspected hosts that fit it, else what its hardwareRequirements ask for. `cpu` counts threads, as
- * a Node does. Undefined while nothing is known. Pure.
+ * What a machine of a template offers at least, as Kubernetes quantities (contract: `status.capacity`, read by the
+ * cluster autoscaler to scale up from nothing): the smallest of the inspected hosts that fit it, else what its
+ * hardwareRequirements ask for. `cpu` counts threads, as a Node does. Undefined while nothing is known. Pure.
  */
 export function capacityOf(
   template: Beskar7MachineTemplate,

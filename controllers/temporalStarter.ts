@@ -67,8 +67,9 @@ export interface StarterOptions {
 }
 
 /**
- * Starts and signals workflows. Starts use conflict policy FAIL and reuse ALLOW_DUPLICATE, with the object's uid in memo and
- * input (rule 10). `searchAttributes` says at each start whether they may be used: one that is not registered blocks a run for ever (rule 18).
+ * Starts and signals workflows. Starts use conflict policy FAIL and reuse ALLOW_DUPLICATE, with the object's uid in
+ * memo and input (rule 10). `searchAttributes` says at each start whether they may be used: one that is not registered
+ * blocks a run for ever (rule 18).
  */
 export function createStarter(client: Client, options: StarterOptions): Starter {
   const calls = new StarterCalls(client, options);

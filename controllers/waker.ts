@@ -113,7 +113,10 @@ export class Waker {
     if (matched.length > 0) this.#lookOnceMore();
   }
 
-  /** A woken waiter may have lost its host to another one while a second was free: it is looked again until no waiter fits a free host. */
+  /**
+   * A woken waiter may have lost its host to another one while a second was free: it is looked again until no waiter
+   * fits a free host.
+   */
   #lookOnceMore(): void {
     if (this.#followUp || this.#isStopped) return;
     this.#followUp = setTimeout(() => {

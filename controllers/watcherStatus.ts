@@ -15,8 +15,8 @@ type WithConditions = KubeObject<unknown, { conditions?: Condition[] }>;
 export const SPEC_CHANGE_IGNORED = 'SpecChangeIgnored';
 
 /**
- * Whether the conditions that a watcher answers for (`types`) stand as it wants them: those in `wanted` with status, reason and
- * message, the others not at all.
+ * Whether the conditions that a watcher answers for (`types`) stand as it wants them: those in `wanted` with status,
+ * reason and message, the others not at all.
  */
 export function isTold(
   current: readonly Condition[] | undefined,
@@ -31,9 +31,9 @@ export function isTold(
 }
 
 /**
- * Applies the whole of what the watcher says of an object (server-side apply on `/status`, rule 19): what it said before and
- * leaves out now is removed; what others own stays. With the resourceVersion of the cache, so that nothing newer is overwritten:
- * `false` means that the cache was behind, or the object is gone.
+ * Applies the whole of what the watcher says of an object (server-side apply on `/status`, rule 19): what it said
+ * before and leaves out now is removed; what others own stays. With the resourceVersion of the cache, so that nothing
+ * newer is overwritten: `false` means that the cache was behind, or the object is gone.
  */
 export async function tell<T extends WithConditions>(
   kube: KubeClient,

@@ -3,7 +3,10 @@ import { Beskar7ClusterStatus, type Beskar7ClusterSpec } from './beskar7Cluster.
 import type { KubeObject } from './object.ts';
 import { map, text } from './schema.ts';
 
-/** The version of Beskar7Cluster whose failure domains have the shape of contract v1beta2. The others are the same as in v1beta1. */
+/**
+ * The version of Beskar7Cluster whose failure domains have the shape of contract v1beta2. The others are the same as in
+ * v1beta1.
+ */
 export const VERSION_V1BETA2 = 'v1beta2';
 
 const FailureDomain = Type.Object({

@@ -22,8 +22,8 @@ export function isSaid(current: Condition | undefined, { status, reason, message
 }
 
 /**
- * A whole condition out of what is to be said and what stands there now: the transition time changes only with the status.
- * `now` is RFC 3339.
+ * A whole condition out of what is to be said and what stands there now: the transition time changes only with the
+ * status. `now` is RFC 3339.
  */
 export function condition(
   patch: ConditionPatch,

@@ -5,8 +5,8 @@ const BYTES = Number.MAX_SAFE_INTEGER;
 const short = () => Type.Optional(text(256));
 
 /**
- * The hardware report as it is stored: the architecture text's form. `cpus.count` is packages, `cores` and `threads` are
- * totals; GB is 10^9 in disks and 2^30 in memory (`callback-contract.md`, "The report").
+ * The hardware report as it is stored: the architecture text's form. `cpus.count` is packages, `cores` and `threads`
+ * are totals; GB is 10^9 in disks and 2^30 in memory (`callback-contract.md`, "The report").
  */
 export const InspectionReport = Type.Object(
   {

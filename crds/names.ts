@@ -4,7 +4,9 @@ export const GROUP = 'infrastructure.cluster.x-k8s.io';
 export const VERSION = 'v1beta1';
 export const API_VERSION = `${GROUP}/${VERSION}`;
 
-/** On a claimed host: the uid of the machine that claimed it. Release and adoption find claims by it, in a live list. */
+/**
+ * On a claimed host: the uid of the machine that claimed it. Release and adoption find claims by it, in a live list.
+ */
 export const LABEL_CONSUMER_UID = 'beskar7.io/consumer-uid';
 /** On a boot Secret: the claim that its token belongs to. */
 export const LABEL_CLAIM = 'beskar7.io/claim-id';
@@ -12,7 +14,10 @@ export const LABEL_ZONE = 'topology.kubernetes.io/zone';
 export const LABEL_CLUSTER_NAME = 'cluster.x-k8s.io/cluster-name';
 /** With `--watch-filter`: whose objects these are. */
 export const LABEL_WATCH_FILTER = 'cluster.x-k8s.io/watch-filter';
-/** clusterctl move takes an object with it along, whoever owns it; on a CustomResourceDefinition: all objects of the kind. */
+/**
+ * clusterctl move takes an object with it along, whoever owns it; on a CustomResourceDefinition: all objects of the
+ * kind.
+ */
 export const LABEL_MOVE = 'clusterctl.cluster.x-k8s.io/move';
 export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
 
@@ -20,13 +25,22 @@ export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
 export const ANNOTATION_CLAIM = 'beskar7.io/claim';
 /** On a host: until when something may still arrive at its BMC (RFC 3339), see `callsUntil.ts`. */
 export const ANNOTATION_CALLS_UNTIL = 'beskar7.io/calls-until';
-/** On a host: which server it stands for, see `serverIdentity.ts`. Metadata, because a lost status must not end the comparison. */
+/**
+ * On a host: which server it stands for, see `serverIdentity.ts`. Metadata, because a lost status must not end the
+ * comparison.
+ */
 export const ANNOTATION_SERVER = 'beskar7.io/server';
-/** On a host: set by a person, the UUID or serial number of the server that answers now and is to be taken for the host's. */
+/**
+ * On a host: set by a person, the UUID or serial number of the server that answers now and is to be taken for the
+ * host's.
+ */
 export const ANNOTATION_ACCEPT_SERVER = 'beskar7.io/accept-server';
 /** On a machine: what the last finished run was about, see `handled.ts`. */
 export const ANNOTATION_HANDLED = 'beskar7.io/handled';
-/** On a machine: what its run provisions, whatever becomes of the spec meanwhile, see `plan.ts`. From before the claim until the outcome. */
+/**
+ * On a machine: what its run provisions, whatever becomes of the spec meanwhile, see `plan.ts`. From before the claim
+ * until the outcome.
+ */
 export const ANNOTATION_PLAN = 'beskar7.io/plan';
 /** On a machine: set by a person, any new value asks for a new run. */
 export const ANNOTATION_RETRY = 'beskar7.io/retry';

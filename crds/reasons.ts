@@ -1,4 +1,6 @@
-/** Why a machine is as it is: the reason of its conditions, and how its provisioning ended. A contract with programs. */
+/**
+ * Why a machine is as it is: the reason of its conditions, and how its provisioning ended. A contract with programs.
+ */
 export const MACHINE_REASONS = {
   // On the way
   claimingHost: 'ClaimingHost',
@@ -7,7 +9,9 @@ export const MACHINE_REASONS = {
   claimRefused: 'ClaimRefused',
   waitingForInspection: 'WaitingForInspection',
   validatingHardware: 'ValidatingHardware',
-  /** Validated, and owned by a Machine of Cluster API whose bootstrap data is not there: not handed over before it is. */
+  /**
+   * Validated, and owned by a Machine of Cluster API whose bootstrap data is not there: not handed over before it is.
+   */
   waitingForBootstrapData: 'WaitingForBootstrapData',
   waitingForHandover: 'WaitingForHandover',
   retryingOnAnotherHost: 'RetryingOnAnotherHost',
@@ -18,7 +22,10 @@ export const MACHINE_REASONS = {
   inspectionComplete: 'InspectionComplete',
   // Failed
   bootFailed: 'BootFailed',
-  /** Another server answered behind the BMC address of its host, or another host stands for that server: nothing was sent. */
+  /**
+   * Another server answered behind the BMC address of its host, or another host stands for that server: nothing was
+   * sent.
+   */
   differentServer: 'DifferentServer',
   inspectionTimeout: 'InspectionTimeout',
   hardwareRequirementsNotMet: 'HardwareRequirementsNotMet',

@@ -14,7 +14,10 @@ export interface GeneratedDoc {
   readonly content: string;
 }
 
-/** The pages that are made from the schemas in `crds/` and `api/contract/` and the flags in `workers/config.ts`; a test fails when one is stale. */
+/**
+ * The pages that are made from the schemas in `crds/` and `api/contract/` and the flags in `workers/config.ts`; a test
+ * fails when one is stale.
+ */
 export function generatedDocs(): GeneratedDoc[] {
   return [
     { path: 'docs/reference.md', content: referencePage() },

@@ -23,7 +23,10 @@ interface Schema {
   readonly 'x-kubernetes-validations'?: readonly { readonly message: string }[];
 }
 
-/** One kind as a section in Markdown: its names, the tables of spec and status, and the rules that the API server checks. */
+/**
+ * One kind as a section in Markdown: its names, the tables of spec and status, and the rules that the API server
+ * checks.
+ */
 export function kindSection(kind: KindDefinition): string {
   const { spec, status } = kind as unknown as { spec: Schema; status?: Schema };
   return [

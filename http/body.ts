@@ -17,8 +17,8 @@ export function hasBody(request: IncomingMessage): boolean {
 }
 
 /**
- * Reads the whole body. Throws 413 above `limitBytes` (what still comes is thrown away, so that the sender gets to read the
- * answer), 408 when it is not there within `timeoutMs`, 400 when the sender goes away.
+ * Reads the whole body. Throws 413 above `limitBytes` (what still comes is thrown away, so that the sender gets to read
+ * the answer), 408 when it is not there within `timeoutMs`, 400 when the sender goes away.
  */
 export function readBody(
   request: IncomingMessage,

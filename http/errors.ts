@@ -2,8 +2,8 @@ import type { Static, TSchema } from 'typebox';
 import type { BadRequest, TooLarge, TooSlow, UnsupportedMediaType } from './answers.ts';
 
 /**
- * An answer other than success. The client sees status, headers and body only; `message` is the true reason and goes to the log
- * (never a secret in it): callers must not learn why they were refused.
+ * An answer other than success. The client sees status, headers and body only; `message` is the true reason and goes to
+ * the log (never a secret in it): callers must not learn why they were refused.
  */
 export class ApiError extends Error {
   override readonly name = 'ApiError';

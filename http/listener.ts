@@ -36,7 +36,10 @@ export interface ListenOptions {
   readonly tls?: TlsSource | undefined;
 }
 
-/** Opens an HTTP or HTTPS listener with the contract's timeouts: slow senders and slow readers are cut off. Throws ListenError. */
+/**
+ * Opens an HTTP or HTTPS listener with the contract's timeouts: slow senders and slow readers are cut off. Throws
+ * ListenError.
+ */
 export async function listen(handler: RequestListener, options: ListenOptions): Promise<Listener> {
   const { timeouts, address } = options;
   const server = createServerOf((request, response) => {
@@ -52,7 +55,10 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
   return { address: { host: address.host, port }, stop: () => close(server, timeouts.stopMs) };
 }
 
-/** An answer that is all there has to be taken within `ms`: a reader of one byte at a time holds what is not read in memory. */
+/**
+ * An answer that is all there has to be taken within `ms`: a reader of one byte at a time holds what is not read in
+ * memory.
+ */
 function cutSlowReader(response: ServerResponse, ms: number): void {
   response.once('prefinish', () => {
     if (response.writableFinished) return;

@@ -7,8 +7,8 @@ export interface Rate {
 }
 
 /**
- * Generous: 500 servers behind one NAT boot, report, ask for bootstrap data every 5 s and hand over at once, with repeats. A
- * single host does a dozen calls.
+ * Generous: 500 servers behind one NAT boot, report, ask for bootstrap data every 5 s and hand over at once, with
+ * repeats. A single host does a dozen calls.
  */
 export const DEFAULT_RATES = {
   perSource: { burst: 5000, perSecond: 500 },

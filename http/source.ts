@@ -17,8 +17,9 @@ export function blockListOf(entries: readonly string[]): BlockList {
 }
 
 /**
- * The address that a request came from, without the IPv6 form of an IPv4 address. X-Forwarded-For is believed from trusted proxies only,
- * from the right, up to the first address that is not one of them; what is malformed is not believed at all.
+ * The address that a request came from, without the IPv6 form of an IPv4 address. X-Forwarded-For is believed from
+ * trusted proxies only, from the right, up to the first address that is not one of them; what is malformed is not
+ * believed at all.
  */
 export function sourceOf(
   request: { readonly socket: Pick<Socket, 'remoteAddress'>; readonly headers: IncomingMessage['headers'] },
@@ -41,8 +42,8 @@ export function isListed(address: string, list: BlockList): boolean {
 }
 
 /**
- * Whose budget an address takes from: an IPv4 address its own, an IPv6 address that of its /64, since whoever has one of these has them all
- * (RFC 4291 §2.5.4).
+ * Whose budget an address takes from: an IPv4 address its own, an IPv6 address that of its /64, since whoever has one
+ * of these has them all (RFC 4291 §2.5.4).
  */
 export function budgetOf(source: string): string {
   const [address = ''] = source.split('%');

@@ -30,8 +30,9 @@ export interface TlsSource {
 }
 
 /**
- * Certificate, key and CA of the callback listener, from a folder as cert-manager and Kubernetes lay it out (`tls.crt`, `tls.key`, `ca.crt`).
- * They are read again when the folder changes; what cannot be used is told in the log, and the last good ones stay.
+ * Certificate, key and CA of the callback listener, from a folder as cert-manager and Kubernetes lay it out (`tls.crt`,
+ * `tls.key`, `ca.crt`). They are read again when the folder changes; what cannot be used is told in the log, and the
+ * last good ones stay.
  */
 export class CallbackTls implements TlsSource {
   readonly #folder: string;
@@ -49,7 +50,10 @@ export class CallbackTls implements TlsSource {
     this.#isCaSent = isCaSent;
   }
 
-  /** Reads the files and watches their folder. `isCaSent`: the CA goes onto kernel command lines, and has to fit. Throws TlsError. */
+  /**
+   * Reads the files and watches their folder. `isCaSent`: the CA goes onto kernel command lines, and has to fit. Throws
+   * TlsError.
+   */
   static async open(folder: string, logger: HttpLogger, isCaSent = true): Promise<CallbackTls> {
     const tls = new CallbackTls(folder, await readFiles(folder, isCaSent), logger, isCaSent);
     tls.#watcher = watch(folder, () => tls.#schedule());

@@ -55,8 +55,8 @@ export interface ClientOptions {
 }
 
 /**
- * The Kubernetes API for a few kinds. Every failure is a `KubeError`. Each call has a deadline; a GET is repeated on transport
- * errors and 5xx, a changing call only on 429 (which the API server did not carry out).
+ * The Kubernetes API for a few kinds. Every failure is a `KubeError`. Each call has a deadline; a GET is repeated on
+ * transport errors and 5xx, a changing call only on 429 (which the API server did not carry out).
  */
 export class KubeClient {
   readonly #transport: Transport;
@@ -70,7 +70,10 @@ export class KubeClient {
     this.clock = clock;
   }
 
-  /** A client for the current context. Throws when the kubeconfig names no usable cluster; connects at the first call only. */
+  /**
+   * A client for the current context. Throws when the kubeconfig names no usable cluster; connects at the first call
+   * only.
+   */
   static fromConfig(config: KubeConfig, options: ClientOptions): KubeClient {
     const clock = new ClockSkew();
     return new KubeClient(new Transport(new Connection(config), { ...options, clock }), clock);
@@ -94,7 +97,10 @@ export class KubeClient {
     return this.#asServed(resource, (served) => this.#list(served, options));
   }
 
-  /** Tries the versions of a kind until one is served, that of the last time first: `KindNotServed` of one says nothing of the others. */
+  /**
+   * Tries the versions of a kind until one is served, that of the last time first: `KindNotServed` of one says nothing
+   * of the others.
+   */
   async #asServed<T extends Identified, R>(
     resource: Resource<T>,
     call: (served: Resource<T>) => Promise<R>,
@@ -156,8 +162,8 @@ export class KubeClient {
   }
 
   /**
-   * JSON merge patch (RFC 7386). Put `metadata.resourceVersion` and `metadata.uid` into the patch to make it a compare-and-swap:
-   * throws Conflict when another one was first.
+   * JSON merge patch (RFC 7386). Put `metadata.resourceVersion` and `metadata.uid` into the patch to make it a
+   * compare-and-swap: throws Conflict when another one was first.
    */
   mergePatch<T extends Identified>(
     resource: Resource<T>,
@@ -179,9 +185,9 @@ export class KubeClient {
 
   /**
    * Server-side apply on `/status`: what this field manager wrote before and leaves out now is removed. Put
-   * `metadata.resourceVersion` in as well where another object of the same name must not be written: on `/status` the API server
-   * does not compare the uid (seen with 1.36). Without it such a write is found out afterwards, and thrown as Conflict. Refuses an
-   * object without `metadata.uid` (rule 19).
+   * `metadata.resourceVersion` in as well where another object of the same name must not be written: on `/status` the
+   * API server does not compare the uid (seen with 1.36). Without it such a write is found out afterwards, and thrown
+   * as Conflict. Refuses an object without `metadata.uid` (rule 19).
    */
   async applyStatus<T extends Identified>(
     resource: Resource<T>,
@@ -237,8 +243,9 @@ export class KubeClient {
   }
 
   /**
-   * Events after a resourceVersion, bookmarks included, until the API server ends the watch (then the iteration ends). Throws 410
-   * when the version is too old, `InvalidResponse` on a broken line, `Unreachable` on a dropped connection, `Aborted` by the signal.
+   * Events after a resourceVersion, bookmarks included, until the API server ends the watch (then the iteration ends).
+   * Throws 410 when the version is too old, `InvalidResponse` on a broken line, `Unreachable` on a dropped connection,
+   * `Aborted` by the signal.
    */
   watch<T extends Identified>(resource: Resource<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>> {
     const { namespace, labelSelector, resourceVersion, timeoutSeconds, signal, onOpen } = options;

@@ -1,4 +1,7 @@
-/** So many answers in a row have to agree before a clock counts as wrong: one may come out of a cache, or of another program. */
+/**
+ * So many answers in a row have to agree before a clock counts as wrong: one may come out of a cache, or of another
+ * program.
+ */
 const AGREEING = 3;
 /** The Date header has a resolution of one second (RFC 9110 §5.6.7). */
 const RESOLUTION_MS = 1_000;
@@ -10,8 +13,9 @@ export const SKEW_TOLD_MS = 5_000;
 export const SKEW_LIMIT_MS = 30_000;
 
 /**
- * How far the clock of this process is from that of the API server, by the Date headers of its answers. Each answer bounds the difference: its
- * Date was taken between sending and receiving. What is given is the least difference that the last answers all prove: 0 where they disagree.
+ * How far the clock of this process is from that of the API server, by the Date headers of its answers. Each answer
+ * bounds the difference: its Date was taken between sending and receiving. What is given is the least difference that
+ * the last answers all prove: 0 where they disagree.
  */
 export class ClockSkew {
   readonly #last: number[] = [];
@@ -34,7 +38,10 @@ export class ClockSkew {
     return ahead > 0 ? ahead : Math.min(0, behind);
   }
 
-  /** What is wrong with the clock, for the operator, from `fromMs` on; undefined when it is right, or not known to be wrong. */
+  /**
+   * What is wrong with the clock, for the operator, from `fromMs` on; undefined when it is right, or not known to be
+   * wrong.
+   */
   problem(fromMs = SKEW_LIMIT_MS): string | undefined {
     const skewMs = this.skewMs();
     if (Math.abs(skewMs) < fromMs) return undefined;

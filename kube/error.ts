@@ -7,9 +7,10 @@ export interface CallSubject {
 }
 
 /**
- * A failed call to the Kubernetes API. `status` is the HTTP status, 0 when there was no answer. `reason` is the API server's
- * (`NotFound`, `Conflict`, `AlreadyExists`, `Forbidden`, `Expired`, ...) or one of ours: `KindNotServed` (404 without a Status:
- * the kind itself is not there, which says nothing about the object), `Unreachable`, `Timeout`, `Aborted`, `InvalidResponse`.
+ * A failed call to the Kubernetes API. `status` is the HTTP status, 0 when there was no answer. `reason` is the API
+ * server's (`NotFound`, `Conflict`, `AlreadyExists`, `Forbidden`, `Expired`, ...) or one of ours: `KindNotServed` (404
+ * without a Status: the kind itself is not there, which says nothing about the object), `Unreachable`, `Timeout`,
+ * `Aborted`, `InvalidResponse`.
  */
 export class KubeError extends Error {
   override readonly name = 'KubeError';

@@ -34,7 +34,9 @@ export interface RecorderOptions {
   readonly retryDelayMs?: number;
 }
 
-/** Writes core/v1 Events in the background. Events are a courtesy: nothing here throws, blocks or grows without bound. */
+/**
+ * Writes core/v1 Events in the background. Events are a courtesy: nothing here throws, blocks or grows without bound.
+ */
 export class EventRecorder {
   readonly #kube: KubeClient;
   readonly #options: Required<RecorderOptions>;

@@ -4,7 +4,9 @@ import type { Identified, Resource } from './resource.ts';
 import type { WatchEvent } from './watchStream.ts';
 import type { Interruption } from './watchHealth.ts';
 
-/** A watch on which nothing came for longer than the API server stays silent: what lies between swallows what it sends. */
+/**
+ * A watch on which nothing came for longer than the API server stays silent: what lies between swallows what it sends.
+ */
 class SilentWatch extends Error {
   constructor(silenceMs: number) {
     super(`the watch was silent for ${Math.round(silenceMs / 1000)} s and was cut; everything is listed again`);
@@ -30,15 +32,19 @@ interface FollowOptions<T extends Identified> extends Omit<WatchOptions, 'onOpen
   readonly silenceMs: number;
   /** A watch that ends earlier has failed. */
   readonly healthyMs: number;
-  /** Called when the watch has been open for `healthyMs`, with whether a line has come, and once more at the first line if none had. */
+  /**
+   * Called when the watch has been open for `healthyMs`, with whether a line has come, and once more at the first line
+   * if none had.
+   */
   readonly onHealthy: (hasTold: boolean) => void;
   readonly onEvent: (event: WatchEvent<T>) => void;
 }
 
 /**
- * Follows one watch to its end. Throws what the watch throws, `SilentWatch` when it was cut for its silence (bookmarks and the end of the
- * watch come more often than that), `EarlyEnd` when it ended before it was healthy. `isProven` is false when it ended before its time
- * without an event: something in between has ended it, and may have kept events to itself.
+ * Follows one watch to its end. Throws what the watch throws, `SilentWatch` when it was cut for its silence (bookmarks
+ * and the end of the watch come more often than that), `EarlyEnd` when it ended before it was healthy. `isProven` is
+ * false when it ended before its time without an event: something in between has ended it, and may have kept events to
+ * itself.
  */
 export async function followWatch<T extends Identified>(
   kube: KubeClient,

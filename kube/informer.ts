@@ -17,9 +17,9 @@ export type Change<T> =
   | { readonly type: 'deleted'; readonly object: T; readonly previous?: undefined };
 
 /**
- * A cache of one kind that keeps itself up to date: list, then watch from there. It never gives up: a 410, a broken line or a watch that
- * fell silent leads to a new list (which tells of what was missed, deletions too), any other error to a new watch from the last version
- * seen. Everything is listed again every ten minutes all the same.
+ * A cache of one kind that keeps itself up to date: list, then watch from there. It never gives up: a 410, a broken
+ * line or a watch that fell silent leads to a new list (which tells of what was missed, deletions too), any other error
+ * to a new watch from the last version seen. Everything is listed again every ten minutes all the same.
  */
 export class Informer<T extends Identified> {
   readonly resource: Resource<T>;
@@ -82,7 +82,10 @@ export class Informer<T extends Identified> {
     return this.#store.countByIndex(index, value);
   }
 
-  /** Calls `handler` at each change from now on, in order, inside the watch loop: it has to be quick. Returns how to end it. */
+  /**
+   * Calls `handler` at each change from now on, in order, inside the watch loop: it has to be quick. Returns how to end
+   * it.
+   */
   onChange(handler: (change: Change<T>) => void): () => void {
     this.#handlers.add(handler);
     return () => this.#handlers.delete(handler);

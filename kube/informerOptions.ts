@@ -48,8 +48,8 @@ export interface InformerTiming {
 }
 
 export const INFORMER_TIMING: InformerTiming = {
-  // With the margin 150 s at most. Bookmarks come once a minute, but not for a kind of which the API server has seen no event since it
-  // started; the end of the watch comes always.
+  // With the margin 150 s at most. Bookmarks come once a minute, but not for a kind of which the API server has seen no
+  // event since it started; the end of the watch comes always.
   watchSeconds: 100,
   suspectWatchSeconds: 40,
   watchMarginMs: 10_000,

@@ -3,8 +3,8 @@ import { isExpired } from './error.ts';
 import type { Identified, Resource } from './resource.ts';
 
 /**
- * All objects of a kind, page by page, each trimmed as it comes. When the API server has forgotten the version of a list that
- * was begun (410 on a later page), it is read once more, whole.
+ * All objects of a kind, page by page, each trimmed as it comes. When the API server has forgotten the version of a
+ * list that was begun (410 on a later page), it is read once more, whole.
  */
 export async function listAll<T extends Identified>(
   kube: KubeClient,

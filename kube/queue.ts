@@ -18,8 +18,8 @@ export interface QueueOptions {
 }
 
 /**
- * Keys that have to be worked on, each at most once at a time; a key that is added while it is worked on is worked on once more.
- * Its size is bounded by the number of different keys.
+ * Keys that have to be worked on, each at most once at a time; a key that is added while it is worked on is worked on
+ * once more. Its size is bounded by the number of different keys.
  */
 export class WorkQueue {
   readonly #options: Required<QueueOptions>;

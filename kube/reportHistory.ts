@@ -8,8 +8,8 @@ import { isAlreadyExists, isConflict, isNotFound } from './error.ts';
 import { CONFIG_MAPS, type ConfigMap } from './resource.ts';
 
 /**
- * Earlier inspection reports of a host: in a ConfigMap beside it, which the host owns (docs/decisions/0008). The current one is in the host's
- * status. Bounded: at most `MAX_REPORTS` of them, `MAX_BYTES` in all; the oldest go first.
+ * Earlier inspection reports of a host: in a ConfigMap beside it, which the host owns (docs/decisions/0008). The
+ * current one is in the host's status. Bounded: at most `MAX_REPORTS` of them, `MAX_BYTES` in all; the oldest go first.
  */
 export const MAX_REPORTS = 10;
 export const MAX_BYTES = 512 * 1024;
@@ -30,7 +30,10 @@ export function reportsName(host: string): string {
   return `${host.slice(0, MAX_NAME - SUFFIX.length - hash.length - 1)}-${hash}${SUFFIX}`;
 }
 
-/** The earlier reports of a host, newest first; those of another host of the same name, that is gone, are not its own. Throws KubeError. */
+/**
+ * The earlier reports of a host, newest first; those of another host of the same name, that is gone, are not its own.
+ * Throws KubeError.
+ */
 export async function keptReports(
   kube: Pick<KubeClient, 'get'>,
   host: PhysicalHost,
@@ -42,8 +45,8 @@ export async function keptReports(
 }
 
 /**
- * Keeps the current report of a host, which is about to be replaced. One that says the same as the newest kept one, but for its time, is not kept
- * once more. Can be repeated. Throws KubeError.
+ * Keeps the current report of a host, which is about to be replaced. One that says the same as the newest kept one, but
+ * for its time, is not kept once more. Can be repeated. Throws KubeError.
  */
 export async function keepReport(
   kube: Pick<KubeClient, 'get' | 'create' | 'mergePatch'>,

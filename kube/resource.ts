@@ -20,7 +20,10 @@ export interface Resource<T extends Identified = Identified> {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
-  /** Older versions with the fields that Beskar7 reads, for an API server that does not serve `version`; the newest first. */
+  /**
+   * Older versions with the fields that Beskar7 reads, for an API server that does not serve `version`; the newest
+   * first.
+   */
   readonly olderVersions?: readonly string[];
   /** Never set: carries `T`. */
   readonly objectType?: T;

@@ -22,8 +22,9 @@ function passOn(): void {
 }
 
 /**
- * Runs long computation in slices of about 10 ms, between which timers, heartbeats and answers have their turn; so do the slices of others.
- * `steps` yields where it may be interrupted, at least every millisecond or so. What it throws is thrown.
+ * Runs long computation in slices of about 10 ms, between which timers, heartbeats and answers have their turn; so do
+ * the slices of others. `steps` yields where it may be interrupted, at least every millisecond or so. What it throws is
+ * thrown.
  */
 export async function inTurns<T>(steps: Iterator<undefined, T, undefined>): Promise<T> {
   for (;;) {

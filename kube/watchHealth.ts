@@ -14,9 +14,9 @@ interface Timing {
 }
 
 /**
- * Whether a watch works, and how long to wait before the next try. A line or a list shows that the cache is current; only a watch that has
- * been open for a while shows that the next one will be: a server that ends each watch after its first line would be asked hundreds of times
- * a second if that line alone reset the backoff.
+ * Whether a watch works, and how long to wait before the next try. A line or a list shows that the cache is current;
+ * only a watch that has been open for a while shows that the next one will be: a server that ends each watch after its
+ * first line would be asked hundreds of times a second if that line alone reset the backoff.
  */
 export class WatchHealth {
   readonly #timing: Timing;

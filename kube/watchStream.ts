@@ -12,7 +12,8 @@ const MAX_LINE_BYTES = 8 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /**
- * Lines of a body, without their line ends. A line longer than `maxBytes`, and a body that ends inside a line, are errors.
+ * Lines of a body, without their line ends. A line longer than `maxBytes`, and a body that ends inside a line, are
+ * errors.
  */
 export async function* linesOf(body: AsyncIterable<Uint8Array>, maxBytes = MAX_LINE_BYTES): AsyncGenerator<string> {
   let parts: Uint8Array[] = [];
@@ -36,8 +37,8 @@ export async function* linesOf(body: AsyncIterable<Uint8Array>, maxBytes = MAX_L
 }
 
 /**
- * The event of a line. An ERROR event is thrown with the status it tells (410 `Expired`: list again); what is not a watch event
- * is thrown as `InvalidResponse`.
+ * The event of a line. An ERROR event is thrown with the status it tells (410 `Expired`: list again); what is not a
+ * watch event is thrown as `InvalidResponse`.
  */
 export function parseWatchLine<T extends Identified>(subject: CallSubject, line: string): WatchEvent<T> {
   let value: { type?: unknown; object?: unknown } | null;

@@ -1,7 +1,10 @@
 import { JSON_BOUNDS, parseJson } from '../untrusted/json.ts';
 import type { Beskar7MachineSpec } from '../crds/beskar7Machine.ts';
 
-/** What the boot script is made of beside the claim: it stands in the Secret of the claim, so that each fetch gives the same bytes. */
+/**
+ * What the boot script is made of beside the claim: it stands in the Secret of the claim, so that each fetch gives the
+ * same bytes.
+ */
 export type BootSpec = Pick<
   Beskar7MachineSpec,
   | 'inspectionImage'
@@ -12,13 +15,18 @@ export type BootSpec = Pick<
   | 'hardwareRequirements'
 >;
 
-/** Type of the Secrets with the token of a claim. An admission policy (deploy/manifests/claims.yaml) keeps it for Beskar7. */
+/**
+ * Type of the Secrets with the token of a claim. An admission policy (deploy/manifests/claims.yaml) keeps it for
+ * Beskar7.
+ */
 export const BOOT_SECRET_TYPE = 'beskar7.io/boot';
 
 /** Length limit of a Secret's name (a DNS subdomain). */
 const LIMIT = 253;
 
-/** First name of the Secret with token and nonce of a claim: `<host>-boot-<claim id>`, the host's part cut where needed. */
+/**
+ * First name of the Secret with token and nonce of a claim: `<host>-boot-<claim id>`, the host's part cut where needed.
+ */
 export function bootSecretName(host: string, claimId: string): string {
   const suffix = `-boot-${claimId}`;
   return host.slice(0, LIMIT - suffix.length).replace(/[-.]+$/, '') + suffix;

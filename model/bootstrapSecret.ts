@@ -5,8 +5,8 @@ import type { KubeObject, ObjectMeta } from '../crds/object.ts';
 const BOOTSTRAP_SECRET_TYPE = 'cluster.x-k8s.io/secret';
 
 /**
- * Whether a Secret is bootstrap data of a Cluster: by its type and its label, both of which Cluster API requires. A name alone would let one tenant read
- * what is another's, such as the password of a BMC.
+ * Whether a Secret is bootstrap data of a Cluster: by its type and its label, both of which Cluster API requires. A
+ * name alone would let one tenant read what is another's, such as the password of a BMC.
  */
 export function isBootstrapSecret(
   { type, metadata }: { readonly type?: string; readonly metadata: Pick<ObjectMeta, 'labels'> },

@@ -2,9 +2,9 @@ import { ANNOTATION_CALLS_UNTIL } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
 /**
- * Until when something that was sent on behalf of a host may still arrive at its BMC, in ms since the epoch; undefined: nothing is in flight
- * as far as is known. Of the annotation `beskar7.io/calls-until` (docs/decisions/0022). What cannot be read counts as in flight for as
- * long as anything can be: `capMs` from now.
+ * Until when something that was sent on behalf of a host may still arrive at its BMC, in ms since the epoch; undefined:
+ * nothing is in flight as far as is known. Of the annotation `beskar7.io/calls-until` (docs/decisions/0022). What
+ * cannot be read counts as in flight for as long as anything can be: `capMs` from now.
  */
 export function callsUntil(
   host: Pick<PhysicalHost, 'metadata'>,

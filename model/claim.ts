@@ -17,7 +17,10 @@ export interface Claim {
   readonly stage: ClaimStage;
   /** Which attempt of its run made the claim, from 1. */
   readonly attempt: number;
-  /** Hosts that this provisioning had tried before; absent: none. Never the same one twice, also after a worker or Temporal was lost. */
+  /**
+   * Hosts that this provisioning had tried before; absent: none. Never the same one twice, also after a worker or
+   * Temporal was lost.
+   */
   readonly tried?: readonly string[];
   /** RFC 3339: until when the server must be seen on (`--boot-timeout` from the claim). */
   readonly deadline: string;
@@ -25,7 +28,9 @@ export interface Claim {
   readonly since: string;
   /** Why it is being released; only in `Releasing`. */
   readonly reason?: string;
-  /** In which stage the release found it; only in `Releasing`. A server that was handed over is shut down in good order. */
+  /**
+   * In which stage the release found it; only in `Releasing`. A server that was handed over is shut down in good order.
+   */
   readonly releasedFrom?: ClaimStage;
   /** SHA-256 in hex of the bearer token and of the boot nonce; from `Armed` on. Routes trust these (rule 21). */
   readonly tokenHash?: string;
@@ -34,7 +39,10 @@ export interface Claim {
   readonly bootSecret?: string;
   /** Of the spec that the claim was made for (rule 9); absent: an earlier version made it. */
   readonly specHash?: string;
-  /** W3C trace context of the run that made the claim, where it is traced: callbacks join its trace. Nothing is decided by it. */
+  /**
+   * W3C trace context of the run that made the claim, where it is traced: callbacks join its trace. Nothing is decided
+   * by it.
+   */
   readonly traceparent?: string;
 }
 
@@ -60,14 +68,16 @@ export function releasingClaim(claim: Claim, reason: string): Claim {
   return { ...claim, stage: 'Releasing', releasedFrom: claim.stage, since: new Date().toISOString(), reason };
 }
 
-/** The uid of the machine that holds the host, by label first (it survives a rewritten reference), else by reference. */
+/**
+ * The uid of the machine that holds the host, by label first (it survives a rewritten reference), else by reference.
+ */
 export function consumerUidOf(host: PhysicalHost): string | undefined {
   return host.spec.consumerRef?.uid ?? host.metadata.labels?.[LABEL_CONSUMER_UID];
 }
 
 /**
- * Whether a machine of another uid is the consumer of a host all the same: moved or restored objects have new uids, so kind,
- * namespace and name count, and that the machine's providerID names this host (rule 13).
+ * Whether a machine of another uid is the consumer of a host all the same: moved or restored objects have new uids, so
+ * kind, namespace and name count, and that the machine's providerID names this host (rule 13).
  */
 export function isMovedConsumer(
   machine: { metadata: { namespace?: string; name: string }; spec: { providerID?: string } },
@@ -84,12 +94,18 @@ export function isMovedConsumer(
   );
 }
 
-/** The merge patch that gives a host's consumer its new uid; resourceVersion and uid of the host make it a compare-and-swap. */
+/**
+ * The merge patch that gives a host's consumer its new uid; resourceVersion and uid of the host make it a
+ * compare-and-swap.
+ */
 export function consumerUidPatch(uid: string): { metadata: object; spec: object } {
   return { metadata: { labels: { [LABEL_CONSUMER_UID]: uid } }, spec: { consumerRef: { uid } } };
 }
 
-/** The merge patch that makes a machine the consumer of a host, with its claim; resourceVersion and uid of the host make it a compare-and-swap. */
+/**
+ * The merge patch that makes a machine the consumer of a host, with its claim; resourceVersion and uid of the host make
+ * it a compare-and-swap.
+ */
 export function consumerPatch(
   { metadata: { namespace = '', name, uid = '' } }: { metadata: { namespace?: string; name: string; uid?: string } },
   claim: Claim,

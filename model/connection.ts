@@ -20,8 +20,8 @@ export function namedSecrets({ redfishConnection }: Pick<PhysicalHostSpec, 'redf
 }
 
 /**
- * Whether a host that is enrolled, or was before its status was lost, may name a Secret that is not marked as in use. One that was
- * enrolled before that was noted counts by its connection.
+ * Whether a host that is enrolled, or was before its status was lost, may name a Secret that is not marked as in use.
+ * One that was enrolled before that was noted counts by its connection.
  */
 export function hasUnmarkedSecrets({ spec, status }: Pick<PhysicalHost, 'spec' | 'status'>): boolean {
   const { secrets, connectionHash: enrolled } = status?.enrollment ?? {};

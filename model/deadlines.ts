@@ -1,23 +1,31 @@
 /**
- * How long something that a process has begun to send to a BMC may still arrive there (rules 2 and 4). These numbers lean on each other:
- * whoever waits for what may be in flight waits `IN_FLIGHT_MS`, and nothing else says how long that is.
+ * How long something that a process has begun to send to a BMC may still arrive there (rules 2 and 4). These numbers
+ * lean on each other: whoever waits for what may be in flight waits `IN_FLIGHT_MS`, and nothing else says how long that
+ * is.
  */
 
 /** How old the live read of a host may be when a request is written (rule 2). */
 export const FENCE_MS = 2_000;
 
-/** Hard deadline of a call to a BMC, from its write (rule 2, D). A living process gives it up then with a reset, and nothing is sent any more. */
+/**
+ * Hard deadline of a call to a BMC, from its write (rule 2, D). A living process gives it up then with a reset, and
+ * nothing is sent any more.
+ */
 export const BMC_CALL_MS = 60_000;
 
 /**
- * How long the kernel of Linux goes on sending what a killed process has written: a connection without a process is given up once 8 repeats
- * would have been made, that is 0.2 s * (2^9 - 1) = 102.2 s after the first one, which comes up to 2.8 s after the write on a line with a
- * round trip of up to a second (`tcp_orphan_retries` 0 or 8, `tcp_model_timeout` in net/ipv4/tcp_timer.c). Node can set neither TCP_USER_TIMEOUT nor SO_LINGER beforehand.
+ * How long the kernel of Linux goes on sending what a killed process has written: a connection without a process is
+ * given up once 8 repeats would have been made, that is 0.2 s * (2^9 - 1) = 102.2 s after the first one, which comes up
+ * to 2.8 s after the write on a line with a round trip of up to a second (`tcp_orphan_retries` 0 or 8,
+ * `tcp_model_timeout` in net/ipv4/tcp_timer.c). Node can set neither TCP_USER_TIMEOUT nor SO_LINGER beforehand.
  */
 export const KERNEL_SENDS_MS = 105_000;
 
 /** From the last moment at which a claim may have let a call through: when nothing of that call can arrive any more. */
 export const IN_FLIGHT_MS = FENCE_MS + Math.max(BMC_CALL_MS, KERNEL_SENDS_MS);
 
-/** How far the clocks of two processes that call BMCs may be apart: each is at most 30 s from that of the API server (kube/clockSkew.ts). */
+/**
+ * How far the clocks of two processes that call BMCs may be apart: each is at most 30 s from that of the API server
+ * (kube/clockSkew.ts).
+ */
 export const CLOCKS_APART_MS = 60_000;

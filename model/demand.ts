@@ -12,7 +12,10 @@ export interface Demand {
   readonly tried: readonly string[];
 }
 
-/** Why a host is not what is asked for, in words that follow a count ("3 in other zones"); undefined when it is. Whether it is free is not asked. */
+/**
+ * Why a host is not what is asked for, in words that follow a count ("3 in other zones"); undefined when it is. Whether
+ * it is free is not asked.
+ */
 export function mismatch({ metadata }: PhysicalHost, { selector, failureDomain, tried }: Demand): string | undefined {
   const { labels, name } = metadata;
   if (!matchesSelector(selector, labels)) return 'with other labels';

@@ -6,8 +6,8 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])/i;
 
 /**
- * Why an operator ends a release without the BMC (`beskar7.io/force-release`); undefined: that was not asked for. A blank text is no reason. One
- * that begins with the id of another claim than the host's is not meant for this one.
+ * Why an operator ends a release without the BMC (`beskar7.io/force-release`); undefined: that was not asked for. A
+ * blank text is no reason. One that begins with the id of another claim than the host's is not meant for this one.
  */
 export function forceReasonOf(host: Pick<PhysicalHost, 'metadata'>): string | undefined {
   const reason = textOf(host);
@@ -17,8 +17,9 @@ export function forceReasonOf(host: Pick<PhysicalHost, 'metadata'>): string | un
 }
 
 /**
- * The force-release that a host carries before its release has begun, and that does not name its claim: it would lie in wait and free a live host
- * at the first failure of its BMC, however long ago it was set. Whoever begins the release removes it.
+ * The force-release that a host carries before its release has begun, and that does not name its claim: it would lie in
+ * wait and free a live host at the first failure of its BMC, however long ago it was set. Whoever begins the release
+ * removes it.
  */
 export function earlyForceOf(host: Pick<PhysicalHost, 'metadata'>): string | undefined {
   const reason = textOf(host);

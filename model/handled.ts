@@ -13,9 +13,15 @@ export interface Handled {
   readonly outcome: 'Provisioned' | 'Failed' | 'Cancelled';
   /** Why it failed: of the status this much survives a move or a restore. */
   readonly reason?: MachineReason;
-  /** Claims whose release was still under way when the run ended: they are not the next one's. Absent: an earlier version wrote this. */
+  /**
+   * Claims whose release was still under way when the run ended: they are not the next one's. Absent: an earlier
+   * version wrote this.
+   */
   readonly claims?: readonly string[];
-  /** Which machine it is of: a machine that was made from this one's exported manifest has another name, and its annotations say nothing of it. */
+  /**
+   * Which machine it is of: a machine that was made from this one's exported manifest has another name, and its
+   * annotations say nothing of it.
+   */
   readonly of?: ObjectIdentity;
   /** Those of a provisioned machine: neither its status nor the report of its host survives `clusterctl move`. */
   readonly addresses?: readonly MachineAddress[];
@@ -27,8 +33,9 @@ export function askOf(machine: Beskar7Machine): Pick<Handled, 'specHash' | 'retr
 }
 
 /**
- * The annotation `beskar7.io/handled`; undefined when there is none that can be read, or when it came with a copied manifest: then it is of a machine
- * of another name or namespace. A moved or restored machine keeps both, and gets a new uid only (rule 13).
+ * The annotation `beskar7.io/handled`; undefined when there is none that can be read, or when it came with a copied
+ * manifest: then it is of a machine of another name or namespace. A moved or restored machine keeps both, and gets a
+ * new uid only (rule 13).
  */
 export function handledOf(machine: Beskar7Machine): Handled | undefined {
   const text = machine.metadata.annotations?.[ANNOTATION_HANDLED];
@@ -66,7 +73,10 @@ export function identityOf({
   return { namespace, name, uid };
 }
 
-/** Whether what was written is of this object: a moved or restored one keeps name and namespace, and gets another uid (rule 13). */
+/**
+ * Whether what was written is of this object: a moved or restored one keeps name and namespace, and gets another uid
+ * (rule 13).
+ */
 export function isOf(
   { metadata }: Pick<Beskar7Machine, 'metadata'>,
   of: Partial<ObjectIdentity> | null | undefined,
@@ -75,8 +85,8 @@ export function isOf(
 }
 
 /**
- * Whether Beskar7 has written the machine's providerID: `handled` is written with it, and the status, which no copied manifest brings along, after
- * it. One that a person wrote takes no free host out of use.
+ * Whether Beskar7 has written the machine's providerID: `handled` is written with it, and the status, which no copied
+ * manifest brings along, after it. One that a person wrote takes no free host out of use.
  */
 export function isProviderIDOurs(machine: Beskar7Machine): boolean {
   if (machine.spec.providerID === undefined) return false;
@@ -97,14 +107,17 @@ export function isProvisioned({ spec, status }: Beskar7Machine): boolean {
   return status?.phase === 'Provisioned' && spec.providerID !== undefined;
 }
 
-/** The same once another run has begun: it deals with no ask any more, whatever the user asks for meanwhile, and tells how the last run ended. */
+/**
+ * The same once another run has begun: it deals with no ask any more, whatever the user asks for meanwhile, and tells
+ * how the last run ended.
+ */
 export function superseded(handled: Handled): Handled {
   return { ...handled, specHash: '' };
 }
 
 /**
- * True when the user asks for something that no finished run has dealt with. To take the annotation `beskar7.io/retry` away asks for
- * nothing, and neither does setting the noted value again.
+ * True when the user asks for something that no finished run has dealt with. To take the annotation `beskar7.io/retry`
+ * away asks for nothing, and neither does setting the noted value again.
  */
 export function isAskUnhandled(machine: Beskar7Machine): boolean {
   const handled = handledOf(machine);

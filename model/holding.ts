@@ -9,12 +9,15 @@ import { providerIDOf } from './providerID.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import { isConsumer } from './references.ts';
 
-/** Why a claim is lost for good: `missing` says that the annotation is gone, `unreadable` that it is not a whole claim. */
+/**
+ * Why a claim is lost for good: `missing` says that the annotation is gone, `unreadable` that it is not a whole claim.
+ */
 export type Loss = 'missing' | 'unreadable';
 
 /**
- * Who holds a host, decided over consumerRef, label, claim annotation and the machine that they lead to. Every part that asks "is this host
- * claimed, and by whom" goes by this: a part of a claim that is missing or cannot be read is never taken for no claim.
+ * Who holds a host, decided over consumerRef, label, claim annotation and the machine that they lead to. Every part
+ * that asks "is this host claimed, and by whom" goes by this: a part of a claim that is missing or cannot be read is
+ * never taken for no claim.
  */
 export type Holding =
   | { readonly kind: 'none' }
@@ -23,8 +26,9 @@ export type Holding =
   /** `repairs`: what of the claim's other marks has to be written again. */
   | { readonly kind: 'claim'; readonly claim: Claim; readonly repairs: readonly Repair[] }
   /**
-   * The claim is lost and its machine is known. `HandedOver`: the machine's providerID names this host, its server runs it. `Releasing`:
-   * Beskar7 had claimed the host for it, and either the server was never handed over or the machine is being deleted.
+   * The claim is lost and its machine is known. `HandedOver`: the machine's providerID names this host, its server runs
+   * it. `Releasing`: Beskar7 had claimed the host for it, and either the server was never handed over or the machine is
+   * being deleted.
    */
   | {
       readonly kind: 'lost';
@@ -32,12 +36,17 @@ export type Holding =
       readonly becomes: 'HandedOver' | 'Releasing';
       readonly machine: Beskar7Machine;
     }
-  /** The claim is lost, and whether its server runs somebody's machine is not known: nothing is done without a person. */
+  /**
+   * The claim is lost, and whether its server runs somebody's machine is not known: nothing is done without a person.
+   */
   | { readonly kind: 'lostUnknown'; readonly loss: Loss; readonly why: 'MachineNotFound' | 'NeverClaimed' };
 
 export type Repair = 'consumerRef' | 'label';
 
-/** The machine that a host leads to, as it was found: by consumerRef, by the label with its uid, or by the machine's own providerID. */
+/**
+ * The machine that a host leads to, as it was found: by consumerRef, by the label with its uid, or by the machine's own
+ * providerID.
+ */
 export function holdingOf(host: PhysicalHost, machine: Beskar7Machine | undefined): Holding {
   const { consumerRef } = host.spec;
   if (consumerRef !== undefined && consumerRef.kind !== 'Beskar7Machine') return { kind: 'foreign' };
@@ -61,7 +70,10 @@ export function isNamedBy({ metadata: { namespace = '', name } }: PhysicalHost, 
   return machine.metadata.namespace === namespace && machine.spec.providerID === providerIDOf(namespace, name);
 }
 
-/** Whether what is left of a host's marks means this machine. One that has another uid has to be the moved or restored one (rule 13). */
+/**
+ * Whether what is left of a host's marks means this machine. One that has another uid has to be the moved or restored
+ * one (rule 13).
+ */
 function isLedTo(host: PhysicalHost, machine: Beskar7Machine): boolean {
   const { namespace, uid = '' } = machine.metadata;
   const { consumerRef } = host.spec;
@@ -79,8 +91,8 @@ function repairsOf(host: PhysicalHost, machine: Beskar7Machine | undefined): Rep
 }
 
 /**
- * Whether the status, which a copied or hand-written manifest does not bring along, shows a claim of ours. Without that, a consumerRef was written
- * by somebody else, and the server behind it is none that Beskar7 switched on.
+ * Whether the status, which a copied or hand-written manifest does not bring along, shows a claim of ours. Without
+ * that, a consumerRef was written by somebody else, and the server behind it is none that Beskar7 switched on.
  */
 export function wasClaimedByUs({ status }: PhysicalHost): boolean {
   if (status?.state === 'InUse' || status?.state === 'Inspecting' || status?.state === 'Ready') return true;
@@ -88,15 +100,18 @@ export function wasClaimedByUs({ status }: PhysicalHost): boolean {
   return findCondition(status?.conditions, CONDITIONS.ready)?.reason === HOST_REASONS.releasePending;
 }
 
-/** A merge patch of a host's metadata and spec; the caller adds uid and resourceVersion, which make it a compare-and-swap. */
+/**
+ * A merge patch of a host's metadata and spec; the caller adds uid and resourceVersion, which make it a
+ * compare-and-swap.
+ */
 export interface HoldingPatch {
   readonly metadata: object;
   readonly spec?: object;
 }
 
 /**
- * The write that makes the marks of a claim whole again; undefined when nothing is to be repaired, or nothing is known that could be. It never
- * leads to a power-on: a lost claim comes back as `HandedOver` or as `Releasing` (rule 3).
+ * The write that makes the marks of a claim whole again; undefined when nothing is to be repaired, or nothing is known
+ * that could be. It never leads to a power-on: a lost claim comes back as `HandedOver` or as `Releasing` (rule 3).
  */
 export function repairPatch(
   host: PhysicalHost,
@@ -137,7 +152,9 @@ function releasedForLoss(host: PhysicalHost, machine: Beskar7Machine): Claim {
   return { ...freshClaim(host), ...from, stage: 'Releasing', reason };
 }
 
-/** With the id of the lost claim where the status still has it: its run, its boot Secret and its facts are found by it. */
+/**
+ * With the id of the lost claim where the status still has it: its run, its boot Secret and its facts are found by it.
+ */
 function freshClaim({ status }: PhysicalHost): Omit<Claim, 'stage'> {
   const now = new Date().toISOString();
   const known = status?.bootToken?.claim ?? status?.inspection?.claim ?? status?.handover?.claim;

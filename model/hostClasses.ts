@@ -12,8 +12,8 @@ export interface HostClass {
 const HOSTS_A_STEP = 100;
 
 /**
- * Hosts grouped by what a set of demands looks at (the labels that they name, and who has been tried), and found by label. There are many
- * hosts and many demands; comparing each with each held the event loop for seconds.
+ * Hosts grouped by what a set of demands looks at (the labels that they name, and who has been tried), and found by
+ * label. There are many hosts and many demands; comparing each with each held the event loop for seconds.
  */
 export class HostClasses {
   readonly all: HostClass[] = [];
@@ -52,7 +52,9 @@ export class HostClasses {
     return this.#classOf.get(host);
   }
 
-  /** The classes that may fit, by the most telling label that the demand names; undefined: any may. `fitsClass` decides. */
+  /**
+   * The classes that may fit, by the most telling label that the demand names; undefined: any may. `fitsClass` decides.
+   */
   candidates({ selector, failureDomain }: Demand): readonly HostClass[] | undefined {
     const lists: (readonly HostClass[])[] = [];
     for (const [key, value] of Object.entries(selector?.matchLabels ?? {})) lists.push(this.#having(key, value));

@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 
 /**
- * A MAC address in one form (lower case, colons), from any of the forms in use (`0025909a1b2c`, dashes, dots); undefined for
- * what is none, for zeros, and for a group address (broadcast and multicast: IEEE 802-2014, 8.2.2).
+ * A MAC address in one form (lower case, colons), from any of the forms in use (`0025909a1b2c`, dashes, dots);
+ * undefined for what is none, for zeros, and for a group address (broadcast and multicast: IEEE 802-2014, 8.2.2).
  */
 export function usableMac(text: string | undefined): string | undefined {
   const trimmed = (text ?? '').trim().toLowerCase();
@@ -35,7 +35,10 @@ for (const [network, prefix] of [
   UNREACHABLE.addSubnet(network, prefix, 'ipv6');
 }
 
-/** An address (a prefix length and a zone aside) that leads others to the server; undefined for link-local, loopback and the like. */
+/**
+ * An address (a prefix length and a zone aside) that leads others to the server; undefined for link-local, loopback and
+ * the like.
+ */
 export function reachableAddress(text: string): string | undefined {
   const [bare = '', zone] = (text.trim().split('/')[0] ?? '').split('%');
   const family = isIP(bare);
@@ -50,7 +53,9 @@ export function reachableAddress(text: string): string | undefined {
 const TO_MANAGER =
   /^(to_?manager|(host|bmc)[-_ ]?(usb|interface|eth.*)|usb[-_ ]?\w*|usb\d+|idrac|bmc\d*|cdc.*|rndis.*|enx.*usb.*|xclarity.*|ilo.*)$/i;
 
-/** Whether an interface leads to the server's own BMC only: by its name, or since its addresses are all link-local IPv4. */
+/**
+ * Whether an interface leads to the server's own BMC only: by its name, or since its addresses are all link-local IPv4.
+ */
 export function leadsToManager(name: string, addresses: readonly string[]): boolean {
   if (TO_MANAGER.test(name.trim())) return true;
   const v4 = addresses.map((address) => address.split('/')[0] ?? '').filter((address) => isIP(address) === 4);

@@ -6,8 +6,8 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, DUPLICATE_REASONS } from '../crds/reasons.ts';
 
 /**
- * Why a host is not offered to machines, in words that follow a count ("3 paused"); undefined when it is. What it shares with other
- * hosts is told by its condition, which may be behind: who claims it looks for itself.
+ * Why a host is not offered to machines, in words that follow a count ("3 paused"); undefined when it is. What it
+ * shares with other hosts is told by its condition, which may be behind: who claims it looks for itself.
  */
 export function whyNotOffered(host: PhysicalHost): string | undefined {
   const { annotations = {}, deletionTimestamp } = host.metadata;
@@ -31,7 +31,10 @@ export const DUPLICATE = 'for a server that another host stands for';
 /** Cached objects never change, and their hash is asked for with each claim. */
 const known = new WeakMap<PhysicalHost, boolean>();
 
-/** Whether the connection of a host is the one that it was enrolled with: what is known of the server is true of that one only. */
+/**
+ * Whether the connection of a host is the one that it was enrolled with: what is known of the server is true of that
+ * one only.
+ */
 export function isEnrolledAsItIs(host: PhysicalHost): boolean {
   let isSame = known.get(host);
   if (isSame === undefined) {

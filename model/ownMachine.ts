@@ -1,7 +1,10 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { ANNOTATION_BLOCK_MOVE, ANNOTATION_DELETE_FOR_MOVE, FINALIZER_MACHINE } from '../crds/names.ts';
 
-/** Whether our finalizer is to be put on a machine that lacks it. One that is being deleted takes none, and one that is moved away needs none. */
+/**
+ * Whether our finalizer is to be put on a machine that lacks it. One that is being deleted takes none, and one that is
+ * moved away needs none.
+ */
 export function missesFinalizer({ metadata }: Beskar7Machine): boolean {
   const { finalizers = [], deletionTimestamp, annotations = {} } = metadata;
   return (
@@ -11,7 +14,10 @@ export function missesFinalizer({ metadata }: Beskar7Machine): boolean {
   );
 }
 
-/** The merge patch for it; `isInFlight`: a run is under way, and `clusterctl move` has to wait. The caller adds uid and resourceVersion. */
+/**
+ * The merge patch for it; `isInFlight`: a run is under way, and `clusterctl move` has to wait. The caller adds uid and
+ * resourceVersion.
+ */
 export function ownMachinePatch(
   { metadata: { finalizers = [] } }: Beskar7Machine,
   isInFlight: boolean,

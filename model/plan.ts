@@ -16,9 +16,10 @@ export function planText(machine: Beskar7Machine, spec: Beskar7MachineSpec): str
 }
 
 /**
- * The spec that a run goes by, out of the annotation `beskar7.io/plan`: an edit during the run counts for the next one (rule 9). Undefined when
- * there is none that can be read, or when it came with a copied manifest (it is of a machine of another name or namespace, see `handledOf`). It stands
- * on the machine and not in the run, since URLs of images may hold what no history may.
+ * The spec that a run goes by, out of the annotation `beskar7.io/plan`: an edit during the run counts for the next one
+ * (rule 9). Undefined when there is none that can be read, or when it came with a copied manifest (it is of a machine
+ * of another name or namespace, see `handledOf`). It stands on the machine and not in the run, since URLs of images may
+ * hold what no history may.
  */
 export function plannedSpec(machine: Pick<Beskar7Machine, 'metadata'>): Beskar7MachineSpec | undefined {
   const text = machine.metadata.annotations?.[ANNOTATION_PLAN];
@@ -36,7 +37,10 @@ function isSpec(value: unknown): value is Beskar7MachineSpec {
   return Object.values(hardwareRequirements).every((least) => Number.isSafeInteger(least));
 }
 
-/** The spec with this hash: what was planned, or what the user asks for now. The hash proves it, also of a machine out of a cache. */
+/**
+ * The spec with this hash: what was planned, or what the user asks for now. The hash proves it, also of a machine out
+ * of a cache.
+ */
 export function specWithHash(machine: Beskar7Machine, hash: string): Beskar7MachineSpec | undefined {
   return [plannedSpec(machine), machine.spec].find((spec) => spec !== undefined && specHash(spec) === hash);
 }

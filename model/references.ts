@@ -18,20 +18,23 @@ type HostMarks = Pick<PhysicalHost, 'metadata'> & { readonly spec: Pick<Physical
 type MachineMarks = Pick<Beskar7Machine, 'metadata'>;
 
 /*
- * Every reference between hosts and machines is resolved here. A reference leads to objects of its own namespace only: whoever
- * may write objects in one namespace has no right in another (docs/security.md), and Beskar7's account may read all of them.
+ * Every reference between hosts and machines is resolved here. A reference leads to objects of its own namespace only:
+ * whoever may write objects in one namespace has no right in another (docs/security.md), and Beskar7's account may read
+ * all of them.
  */
 
 /**
- * The machine that a host's `spec.consumerRef` names, by name alone: good for reading it, never for trusting it. Undefined: there is no
- * reference, or one to another kind or another namespace.
+ * The machine that a host's `spec.consumerRef` names, by name alone: good for reading it, never for trusting it.
+ * Undefined: there is no reference, or one to another kind or another namespace.
  */
 export function namedConsumer({ metadata, spec: { consumerRef } }: HostMarks): NamedObject | undefined {
   if (consumerRef?.kind !== 'Beskar7Machine' || consumerRef.namespace !== metadata.namespace) return undefined;
   return { namespace: consumerRef.namespace, name: consumerRef.name };
 }
 
-/** The same with the machine's uid, by the reference or else by the host's label. Undefined also where neither has one. */
+/**
+ * The same with the machine's uid, by the reference or else by the host's label. Undefined also where neither has one.
+ */
 export function consumerOf(host: HostMarks): Consumer | undefined {
   const named = namedConsumer(host);
   const uid = host.spec.consumerRef?.uid ?? host.metadata.labels?.[LABEL_CONSUMER_UID];
@@ -50,8 +53,8 @@ export function isConsumer(host: HostMarks, { metadata }: MachineMarks): boolean
 }
 
 /**
- * The host that a machine names in `status.hostRef`, in its own namespace. It has no uid: the host counts as the machine's
- * where it leads back (`isConsumer`). Undefined: there is no reference, or one to another namespace.
+ * The host that a machine names in `status.hostRef`, in its own namespace. It has no uid: the host counts as the
+ * machine's where it leads back (`isConsumer`). Undefined: there is no reference, or one to another namespace.
  */
 export function namedHost({ metadata, status }: Beskar7Machine): NamedObject | undefined {
   const { hostRef } = status ?? {};

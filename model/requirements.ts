@@ -5,7 +5,10 @@ import type { InspectionReport } from '../crds/inspectionReport.ts';
 export interface HardwareSummary {
   /** Physical cores, all packages together. */
   readonly cpuCores: number;
-  /** Memory in bytes that counts: the sum of the DIMMs, unless the kernel has less of it; without DIMMs MemTotal, up to a whole GiB. */
+  /**
+   * Memory in bytes that counts: the sum of the DIMMs, unless the kernel has less of it; without DIMMs MemTotal, up to
+   * a whole GiB.
+   */
   readonly memoryBytes: number;
   /** Sum of the DIMMs, where the kernel can use clearly less. */
   readonly installedMemoryBytes?: number;
@@ -17,9 +20,9 @@ const GIB = 2 ** 30;
 const GB = 1e9;
 
 /**
- * The memory of a report that counts (rule 27), and what is installed where that is clearly more: DIMMs that are mapped out, mirrored or
- * spared are in the table and not at hand. Up to 1/16 and 1 GiB less than the DIMMs is what kernels and firmware keep for themselves, by
- * the totals of inspectors that do not tell `installedBytes`.
+ * The memory of a report that counts (rule 27), and what is installed where that is clearly more: DIMMs that are mapped
+ * out, mirrored or spared are in the table and not at hand. Up to 1/16 and 1 GiB less than the DIMMs is what kernels
+ * and firmware keep for themselves, by the totals of inspectors that do not tell `installedBytes`.
  */
 export function memoryOf(memory: InspectionReport['memory']): { countedBytes: number; installedBytes?: number } {
   const modules = (memory?.modules ?? []).reduce((sum, module) => sum + (module.sizeBytes ?? 0), 0);
@@ -42,7 +45,9 @@ export function summarize(report: InspectionReport): HardwareSummary {
   };
 }
 
-/** The part of a report that `summarize` and the capacity of templates read, for watch caches, which leave the rest out. */
+/**
+ * The part of a report that `summarize` and the capacity of templates read, for watch caches, which leave the rest out.
+ */
 export function slimReport({ cpus, memory, disks }: InspectionReport): InspectionReport {
   const sizes = memory?.modules?.flatMap(({ sizeBytes }) => (sizeBytes === undefined ? [] : [{ sizeBytes }]));
   return {

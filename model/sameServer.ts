@@ -18,7 +18,10 @@ export function isOfSeries(hosts: number): boolean {
 /** How many hosts have a MAC address, in one form; those of one namespace, or all. */
 export type CountMac = (mac: string, namespace?: string) => number;
 
-/** The values of a host by which others for the same server are found: each pair that `sharedBy` finds has one in common. */
+/**
+ * The values of a host by which others for the same server are found: each pair that `sharedBy` finds has one in
+ * common.
+ */
 export function serverKeys(host: PhysicalHost): string[] {
   const record = recordedServer(host);
   const uuid = usableUuid(record?.uuid);
@@ -42,8 +45,9 @@ export function macsOf({ spec, status }: PhysicalHost): string[] {
 }
 
 /**
- * By what two hosts stand for the same server; undefined: nothing says so. Different UUIDs, or different serial numbers, say that
- * they do not, whatever MAC addresses their BMCs tell. MAC addresses count within a namespace only: a BMC may tell any.
+ * By what two hosts stand for the same server; undefined: nothing says so. Different UUIDs, or different serial
+ * numbers, say that they do not, whatever MAC addresses their BMCs tell. MAC addresses count within a namespace only: a
+ * BMC may tell any.
  */
 export function sharedBy(a: PhysicalHost, b: PhysicalHost, countMac: CountMac = () => 2): SharedBy | undefined {
   if (isSamePlace(a, b)) return 'BMC address';
@@ -95,14 +99,17 @@ function toldOtherMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac): bo
 }
 
 /**
- * One MAC address is enough in a namespace, where the same people answer for both hosts. Across namespaces none is: a BMC of one
- * tenant that tells those of others would shut them out.
+ * One MAC address is enough in a namespace, where the same people answer for both hosts. Across namespaces none is: a
+ * BMC of one tenant that tells those of others would shut them out.
  */
 function sharesMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac): boolean {
   return isSameNamespace(a, b) && sharedMacs(a, b, countMac).length > 0;
 }
 
-/** MAC addresses that two hosts share, but for those of a series. Hosts elsewhere make no series of those of one namespace. */
+/**
+ * MAC addresses that two hosts share, but for those of a series. Hosts elsewhere make no series of those of one
+ * namespace.
+ */
 export function sharedMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac): string[] {
   const others = macsOf(b);
   const within = isSameNamespace(a, b) ? a.metadata.namespace : undefined;
@@ -124,11 +131,11 @@ export interface Duplicate {
 }
 
 /**
- * What another host for the same server means to this one; of several the one that comes first. `others` may hold any hosts.
- * Of two, the one with a consumer comes first; else one that was enrolled at its present address (whoever names an address
- * without credentials shuts nobody out); else one whose server can be told; else the older.
- * Where only what a BMC tells says so, and the other host is in another namespace, the one comes first whose BMC told it first,
- * claimed or not: a BMC may tell whatever it likes, and must not shut out a host that was known before (decision 0020).
+ * What another host for the same server means to this one; of several the one that comes first. `others` may hold any
+ * hosts. Of two, the one with a consumer comes first; else one that was enrolled at its present address (whoever names
+ * an address without credentials shuts nobody out); else one whose server can be told; else the older. Where only what
+ * a BMC tells says so, and the other host is in another namespace, the one comes first whose BMC told it first, claimed
+ * or not: a BMC may tell whatever it likes, and must not shut out a host that was known before (decision 0020).
  */
 export function duplicateOf(
   host: PhysicalHost,
@@ -152,7 +159,10 @@ function compared(host: PhysicalHost, other: PhysicalHost, by: SharedBy): Duplic
   return { other, by, areBothClaimed: isHeld(host) && isHeld(other), isFirst: comesBefore(host, other) };
 }
 
-/** What holds a host back counts more than what does not: a stranger that comes after it hides no neighbour that comes before it. */
+/**
+ * What holds a host back counts more than what does not: a stranger that comes after it hides no neighbour that comes
+ * before it.
+ */
 function countsMore(a: Duplicate, b: Duplicate): boolean {
   const weight = ({ areBothClaimed, isFirst }: Duplicate) => (areBothClaimed ? 2 : isFirst ? 0 : 1);
   return weight(a) === weight(b) ? comesBefore(a.other, b.other) : weight(a) > weight(b);
@@ -175,7 +185,10 @@ function isSameObject(a: PhysicalHost, b: PhysicalHost): boolean {
   return a.metadata.namespace === b.metadata.namespace && a.metadata.name === b.metadata.name;
 }
 
-/** Claimed, and its status shows it: a consumer alone may have been written into a copied manifest, to keep another host from its release. */
+/**
+ * Claimed, and its status shows it: a consumer alone may have been written into a copied manifest, to keep another host
+ * from its release.
+ */
 function isHeld(host: PhysicalHost): boolean {
   return !isUnclaimed(host) && wasClaimedByUs(host);
 }

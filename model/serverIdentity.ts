@@ -2,7 +2,9 @@ import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import { ANNOTATION_ACCEPT_SERVER, ANNOTATION_SERVER } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
-/** What a server shows of itself (DSP0268 ComputerSystem: UUID, SerialNumber, SKU); absent or a placeholder: not known. */
+/**
+ * What a server shows of itself (DSP0268 ComputerSystem: UUID, SerialNumber, SKU); absent or a placeholder: not known.
+ */
 export interface ServerShown {
   readonly uuid?: string;
   readonly serialNumber?: string;
@@ -16,7 +18,10 @@ export interface ServerRecord extends ServerShown {
   readonly address: string;
   /** Which system of that BMC: the last part of its path. */
   readonly systemID?: string;
-  /** Since when its BMC has told this UUID, and this serial number: by that hosts of several namespaces are told apart (`duplicateOf`). */
+  /**
+   * Since when its BMC has told this UUID, and this serial number: by that hosts of several namespaces are told apart
+   * (`duplicateOf`).
+   */
   readonly uuidSince?: string;
   readonly serialNumberSince?: string;
 }
@@ -37,7 +42,9 @@ const PLACEHOLDER_UUIDS: ReadonlySet<string> = new Set([
 const PLACEHOLDER_SERIALS =
   /^(TO ?BE ?FILLED.*|DEFAULT.*|(SYSTEM|CHASSIS|BASE ?BOARD|BOARD|PRODUCT|SERVER)?(SERIAL|SERIALNUMBER|SN|SERIALNO)|NOT(SPECIFIED|AVAILABLE|APPLICABLE|PROVIDED|PRESENT|SET|DEFINED)|UN(KNOWN|SPECIFIED|DEFINED|SET)|NONE|NULL|NIL|NA|NO(SERIAL|SERIALNUMBER)?|EMPTY|BLANK|INVALID|TBD|TEST|OEM|SKU|FILLBYOEM|FILLEDBYOEM|INSYDE|0?1?23456789(0|A|AB|ABC|ABCD|ABCDE|ABCDEF)?|123456(7|78)?|ABCDEFG?H?)$/;
 
-/** A UUID in one form, whatever its case, dashes, braces or byte order; undefined for a placeholder and what is none. */
+/**
+ * A UUID in one form, whatever its case, dashes, braces or byte order; undefined for a placeholder and what is none.
+ */
 export function usableUuid(text: string | undefined): string | undefined {
   const hex = (text ?? '')
     .trim()
@@ -106,8 +113,8 @@ export interface BmcPlace {
 }
 
 /**
- * The place of a host's BMC: host in lower case, without the scheme, its default port, a slash at the end and the Redfish
- * path. `http://` and `https://` of one host, both on their default ports, are one BMC.
+ * The place of a host's BMC: host in lower case, without the scheme, its default port, a slash at the end and the
+ * Redfish path. `http://` and `https://` of one host, both on their default ports, are one BMC.
  */
 export function bmcPlace({ redfishConnection }: Pick<PhysicalHost['spec'], 'redfishConnection'>): BmcPlace {
   const { address } = redfishConnection;
@@ -136,8 +143,8 @@ function hostIn({ hostname }: URL): string {
 }
 
 /**
- * What is to be recorded of a host whose BMC shows that. What was recorded before and still is shown keeps its time; the rest is
- * known from `now` on (ISO time).
+ * What is to be recorded of a host whose BMC shows that. What was recorded before and still is shown keeps its time;
+ * the rest is known from `now` on (ISO time).
  */
 export function recordOf(
   spec: Pick<PhysicalHost['spec'], 'redfishConnection'>,
@@ -216,7 +223,9 @@ export function isRecordedPlace(host: PhysicalHost, record: ServerRecord): boole
 /** What a person writes to accept a server that shows nothing by which it can be told. */
 export const UNIDENTIFIED = 'unidentified';
 
-/** Whether a person has accepted the server that answers now (`beskar7.io/accept-server`: its UUID or serial number). */
+/**
+ * Whether a person has accepted the server that answers now (`beskar7.io/accept-server`: its UUID or serial number).
+ */
 export function isAccepted({ metadata }: Pick<PhysicalHost, 'metadata'>, shown: ServerShown): boolean {
   const said = metadata.annotations?.[ANNOTATION_ACCEPT_SERVER]?.trim();
   if (said === undefined || said === '') return false;

@@ -25,16 +25,20 @@ interface Asker {
   lookedAt: number;
 }
 
-/** Comparisons after which nobody is moved to another host any more: fairness is as good as it can be had, and the answer comes. */
+/**
+ * Comparisons after which nobody is moved to another host any more: fairness is as good as it can be had, and the
+ * answer comes.
+ */
 const MOST_OPERATIONS = 5_000_000;
 /** Comparisons between two yields. */
 const OPERATIONS_A_STEP = 500;
 
 /**
- * Gives free hosts to waiters, the oldest first, each a host of its own: never more than hosts are free (rule 15). An older one that fits
- * several hosts leaves the one that a younger one needs, where it can have another (an augmenting path). Hosts that nobody tells apart are
- * one class, waiters that ask for the same one asker, and where a search has failed no later one looks again, so that the work grows with
- * hosts plus waiters and not with their product. Pure; `steps` yields often, see `inTurns`.
+ * Gives free hosts to waiters, the oldest first, each a host of its own: never more than hosts are free (rule 15). An
+ * older one that fits several hosts leaves the one that a younger one needs, where it can have another (an augmenting
+ * path). Hosts that nobody tells apart are one class, waiters that ask for the same one asker, and where a search has
+ * failed no later one looks again, so that the work grows with hosts plus waiters and not with their product. Pure;
+ * `steps` yields often, see `inTurns`.
  */
 export class Matching {
   /** Whom a host is there for, the oldest first. */
@@ -118,8 +122,9 @@ export class Matching {
   }
 
   /**
-   * Looks from `starts` for a class with a host left, over classes whose holders may be moved. `onFound` gets the way back: first the class
-   * with a host left and who takes it, then the class that this one leaves and who takes that, up to a start.
+   * Looks from `starts` for a class with a host left, over classes whose holders may be moved. `onFound` gets the way
+   * back: first the class with a host left and who takes it, then the class that this one leaves and who takes that, up
+   * to a start.
    */
   *#search(starts: readonly Asker[], onFound: (path: Step[]) => void): Generator<undefined, boolean> {
     const reached = new Map<Asker, HostClass | undefined>(starts.map((asker) => [asker, undefined]));

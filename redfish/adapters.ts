@@ -18,8 +18,8 @@ const COLLECTIONS: readonly { readonly link: string; macs(member: JsonObject): r
 ];
 
 /**
- * MAC addresses of a server whose BMC has no EthernetInterfaces: of the ports of its NetworkInterfaces, or of the NetworkAdapters of its chassis
- * (DSP2046 NetworkAdapter, Port, NetworkPort, NetworkDeviceFunction).
+ * MAC addresses of a server whose BMC has no EthernetInterfaces: of the ports of its NetworkInterfaces, or of the
+ * NetworkAdapters of its chassis (DSP2046 NetworkAdapter, Port, NetworkPort, NetworkDeviceFunction).
  */
 export async function readAdapterPorts(reader: NetworkReader, system: JsonObject): Promise<Port[]> {
   const ports: Port[] = [];

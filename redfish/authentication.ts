@@ -39,10 +39,11 @@ export interface Means {
 }
 
 /**
- * Who the client is to its BMC. By default Basic, since it uses no session slot, and a session where Basic is not offered. Each
- * log-in that fails counts towards the lock of the account: credentials that were never accepted are refused with the first 401, and
- * not sent again for an hour or until their Secret changes (`CredentialRecord`). Of credentials that were accepted, also by another process, a 401 may be a hiccup or
- * may be the resource's own: the request is repeated after pauses, and a resource that is known to answer says which of both it is.
+ * Who the client is to its BMC. By default Basic, since it uses no session slot, and a session where Basic is not
+ * offered. Each log-in that fails counts towards the lock of the account: credentials that were never accepted are
+ * refused with the first 401, and not sent again for an hour or until their Secret changes (`CredentialRecord`). Of
+ * credentials that were accepted, also by another process, a 401 may be a hiccup or may be the resource's own: the
+ * request is repeated after pauses, and a resource that is known to answer says which of both it is.
  */
 export class Authentication {
   readonly #config: ConnectionConfig;
@@ -74,7 +75,10 @@ export class Authentication {
     return this.record.isAccepted;
   }
 
-  /** Before a request: logs in where sessions are used and there is none. Throws the last refusal while that holds, and nothing is sent. */
+  /**
+   * Before a request: logs in where sessions are used and there is none. Throws the last refusal while that holds, and
+   * nothing is sent.
+   */
   async prepare({ send, pause }: Means): Promise<void> {
     const { hold } = this.record;
     if (hold !== undefined) throw hold;
@@ -95,8 +99,8 @@ export class Authentication {
   }
 
   /**
-   * What to do about a 401 or 403. True: the request is to be sent again. False: the answer stands. Throws `Unauthorized` when the
-   * credentials are refused, or the resource refuses them, and `PasswordChangeRequired`.
+   * What to do about a 401 or 403. True: the request is to be sent again. False: the answer stands. Throws
+   * `Unauthorized` when the credentials are refused, or the resource refuses them, and `PasswordChangeRequired`.
    */
   async retries(refused: Refused, means: Means): Promise<boolean> {
     const { reply } = refused;
@@ -145,8 +149,8 @@ export class Authentication {
   }
 
   /**
-   * A log-in where Basic was refused. That this BMC takes sessions is remembered before its answer is there: a slow one may answer only when the
-   * request was given up, and each further Basic would be one more refused log-in.
+   * A log-in where Basic was refused. That this BMC takes sessions is remembered before its answer is there: a slow one
+   * may answer only when the request was given up, and each further Basic would be one more refused log-in.
    */
   async #logIn({ send }: Means): Promise<LoginResult> {
     this.#usesSessions = true;

@@ -14,11 +14,16 @@ const MAX_MESSAGES = 8;
 const MAX_MESSAGE_LENGTH = 300;
 const MAX_TEXT_LENGTH = 1000;
 
-/** MessageIds that mean "later", whatever the HTTP status: Base registry, and iLO during POST or soon after a change. */
+/**
+ * MessageIds that mean "later", whatever the HTTP status: Base registry, and iLO during POST or soon after a change.
+ */
 const BUSY_IDS =
   /(UnableToModifyDuringSystemPOST|ResourceInUse|ResourceNotReadyRetry|ResourceTemporarilyUnavailable|ResourceBusy|ServiceTemporarilyUnavailable|ServiceShuttingDown|ServiceInUnknownState|InvalidOperationForSystemState|ResourceInStandby|SessionLimitExceeded|CreateLimitReachedForResource|RAC0218|ActionNotSupportedDuring\w*|DeviceBusy|DeviceNotReady|TryAgain\w*)$/i;
 
-/** Reads `error.@Message.ExtendedInfo` (DSP0266 §"Error responses"), wherever real BMCs put it; `redact` removes credentials. */
+/**
+ * Reads `error.@Message.ExtendedInfo` (DSP0266 §"Error responses"), wherever real BMCs put it; `redact` removes
+ * credentials.
+ */
 export function readBmcMessage(body: JsonObject | undefined, redact: (text: string) => string): BmcMessage {
   // Redacted before it is cut: half a password is one too much.
   const clean = (value: unknown, maxLength?: number): string | undefined =>

@@ -39,8 +39,9 @@ export interface BmcNetworksOptions {
 }
 
 /**
- * Which addresses BMCs may have. Whoever may create a PhysicalHost makes this process open connections, with credentials of that namespace:
- * each connection is checked by the address that is connected to, so that a name which resolves to another one later is of no use.
+ * Which addresses BMCs may have. Whoever may create a PhysicalHost makes this process open connections, with
+ * credentials of that namespace: each connection is checked by the address that is connected to, so that a name which
+ * resolves to another one later is of no use.
  */
 export class BmcNetworks {
   readonly #allowed: BlockList | undefined;

@@ -6,9 +6,9 @@ import { namesProperty, type Reply } from './reply.ts';
 export const MODE = 'BootSourceOverrideMode';
 
 /**
- * Which `BootSourceOverrideMode` goes with a network boot. None, unless the caller asked for a mode and the server shows another, or the BMC
- * does not do without: iDRAC makes a BIOS job of any mode, iLO refuses it, and a server in Legacy mode does not boot in UEFI. A BMC that wants one
- * always gets what the server shows.
+ * Which `BootSourceOverrideMode` goes with a network boot. None, unless the caller asked for a mode and the server
+ * shows another, or the BMC does not do without: iDRAC makes a BIOS job of any mode, iLO refuses it, and a server in
+ * Legacy mode does not boot in UEFI. A BMC that wants one always gets what the server shows.
  */
 export class BootMode {
   readonly #config: Pick<ConnectionConfig, 'bootMode' | 'host'>;
@@ -27,8 +27,8 @@ export class BootMode {
   }
 
   /**
-   * The mode to send with a network boot; undefined: none. Throws `Refused` when the mode that was asked for is not offered, or the BMC wants one
-   * and shows none.
+   * The mode to send with a network boot; undefined: none. Throws `Refused` when the mode that was asked for is not
+   * offered, or the BMC wants one and shows none.
    */
   forBoot(boots: readonly JsonObject[]): string | undefined {
     const { bootMode, host } = this.#config;
@@ -70,7 +70,10 @@ export class BootMode {
     return true;
   }
 
-  /** A PATCH without the mode made the BMC fall back to another one (newer Supermicro): from now on it is sent every time. */
+  /**
+   * A PATCH without the mode made the BMC fall back to another one (newer Supermicro): from now on it is sent every
+   * time.
+   */
   wasLost(before: readonly JsonObject[], after: readonly JsonObject[], sent: string | undefined): boolean {
     if (sent !== undefined || this.#sends !== 'whenAsked') return false;
     const [was, is] = [shownMode(before), shownMode(after)];

@@ -46,7 +46,10 @@ interface Attempt {
   readonly sentMode: string | undefined;
 }
 
-/** A request that is for a server that is off goes out so soon after that was read, or not at all: the process may have been stopped between. */
+/**
+ * A request that is for a server that is off goes out so soon after that was read, or not at all: the process may have
+ * been stopped between.
+ */
 const OFF_HOLDS_MS = 10_000;
 const MAX_ATTEMPTS = 10;
 /** Pauses before the looks at what became of a PATCH. */
@@ -82,7 +85,8 @@ export class BootOverride {
   /**
    * Network boot at the next start, once; read back. Some services only know Continuous and show that (sushy-tools, old
    * firmware): it boots as asked, so it counts. Throws `Refused` when the BMC does not offer or does not keep it.
-   * False, and nothing is sent, when the server is not off at that very moment: on a running one it would outlive this boot.
+   * False, and nothing is sent, when the server is not off at that very moment: on a running one it would outlive this
+   * boot.
    */
   async setNetworkBoot(options: MutateOptions): Promise<boolean> {
     const target = this.#target;
@@ -92,7 +96,8 @@ export class BootOverride {
       isDone: (boot) => networkTargetOf(boot) === target,
       isNeedless: ({ system, all }) => {
         isOff = powerStateOf(system) === 'Off';
-        // A system that shows it needs no request; what a resource of the future state shows may be left over from an earlier boot.
+        // A system that shows it needs no request; what a resource of the future state shows may be left over from an
+        // earlier boot.
         const boots = bootsOf(all);
         const isShown = boots.some(
           (boot) => networkTargetOf(boot) === target && boot['BootSourceOverrideEnabled'] === 'Once',
@@ -104,12 +109,13 @@ export class BootOverride {
   }
 
   /**
-   * Takes a network boot back, whoever has set it; read back where it was written: the system may show it until its next boot. Sends nothing when none
-   * is in force. False: nothing was sent. Begins no further try once `callTimeoutMs` are over.
+   * Takes a network boot back, whoever has set it; read back where it was written: the system may show it until its
+   * next boot. Sends nothing when none is in force. False: nothing was sent. Begins no further try once `callTimeoutMs`
+   * are over.
    */
   async clear(options: MutateOptions): Promise<boolean> {
-    // Strict BMCs want a target with Disabled; iLO refuses None; some ignore Disabled, and need a target that is not the network; some take
-    // Disabled only without a target (community.general 3509).
+    // Strict BMCs want a target with Disabled; iLO refuses None; some ignore Disabled, and need a target that is not
+    // the network; some take Disabled only without a target (community.general 3509).
     const endMs = performance.now() + this.#conversation.config.callTimeoutMs;
     let refusal: RedfishError | undefined;
     for (const target of this.#clearTargets) {
@@ -135,7 +141,9 @@ export class BootOverride {
     );
   }
 
-  /** PATCHes until the BMC takes it, adapting to each refusal, and reads back until it is done. False: it was needless. */
+  /**
+   * PATCHes until the BMC takes it, adapting to each refusal, and reads back until it is done. False: it was needless.
+   */
   async #apply(options: MutateOptions, task: Task): Promise<boolean> {
     const { enabled, target } = task.wanted;
     const what = `boot override ${[enabled, target].filter(Boolean).join(' ')}`;
@@ -229,7 +237,10 @@ export class BootOverride {
     throw new RedfishError('Refused', `the BMC ${this.#conversation.config.host} ${notOffered(target, offered)}`);
   }
 
-  /** Learns from a refusal what to do differently; gives it when nothing is left to try in this place. Throws what no place can help. */
+  /**
+   * Learns from a refusal what to do differently; gives it when nothing is left to try in this place. Throws what no
+   * place can help.
+   */
   #adapt(attempt: Attempt, attempts: number): RedfishError | undefined {
     const { reply, request, etagStyle, place } = attempt;
     const refusal = this.#conversation.refusal(reply, request);
@@ -244,7 +255,10 @@ export class BootOverride {
     return this.#mode.learn(reply, attempt.sentMode) ? undefined : refusal;
   }
 
-  /** Reads a place that was written, a few times, since some BMCs show it late. Where the system shows a network boot at once, that counts too. */
+  /**
+   * Reads a place that was written, a few times, since some BMCs show it late. Where the system shows a network boot at
+   * once, that counts too.
+   */
   async #readBack(place: Place, task: Task, look: Look): Promise<{ readonly place: Place; readonly isDone: boolean }> {
     const { signal } = look;
     const { host, callTimeoutMs } = this.#conversation.config;
@@ -265,8 +279,8 @@ export class BootOverride {
 }
 
 /**
- * An override that the place which was written did not have before is not gone with that. The other way round it is: the system shows
- * until its next boot what the future state has no more.
+ * An override that the place which was written did not have before is not gone with that. The other way round it is:
+ * the system shows until its next boot what the future state has no more.
  */
 function isElsewhere({ places, place }: Attempt, task: Task): boolean {
   if (!task.isDone(objectOf(place.resource.json['Boot']))) return false;

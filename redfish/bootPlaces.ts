@@ -9,8 +9,8 @@ import type { SystemReader } from './system.ts';
 export type Look = Pick<MutateOptions, 'signal' | 'identify'>;
 
 /**
- * Where a boot override is read and written: the system itself, or the resource of its future state (`@Redfish.Settings`, DSP0266 §"Settings
- * resource"), whose values some BMCs take over at the next boot only.
+ * Where a boot override is read and written: the system itself, or the resource of its future state
+ * (`@Redfish.Settings`, DSP0266 §"Settings resource"), whose values some BMCs take over at the next boot only.
  */
 export interface Place {
   readonly name: 'system' | 'future';
@@ -26,7 +26,9 @@ export interface Places {
 
 /** What was read that shortly before is good enough to decide what to PATCH. */
 export const MAX_AGE_MS = 2_000;
-/** What AMI's firmware says at the system when the override is changed at the resource of the future state (omni PR 68). */
+/**
+ * What AMI's firmware says at the system when the override is changed at the resource of the future state (omni PR 68).
+ */
 const FUTURE_STATE = /future[\s_-]*state|settings[\s_-]*(resource|object|ur[il])/i;
 
 /** Finds the places of one system's boot override, and remembers what was learned about them. */
@@ -43,7 +45,9 @@ export class BootPlaces {
     this.#system = system;
   }
 
-  /** Reads all places. `isPowerDue`: the system is read again when the other one took long, which it does at some BMCs. */
+  /**
+   * Reads all places. `isPowerDue`: the system is read again when the other one took long, which it does at some BMCs.
+   */
   async read(reader: Reader, look: Look, maxAgeMs: number, isPowerDue = false): Promise<Places> {
     let system = await this.#system.read(reader, { ...look, maxAgeMs });
     const future = await this.#readFuture(reader, system, look);
@@ -68,8 +72,8 @@ export class BootPlaces {
   }
 
   /**
-   * A place refused: the other one comes first the next time. Where the system speaks of a future state, the resource that holds it is looked for
-   * (`<system>/SD` where none is named).
+   * A place refused: the other one comes first the next time. Where the system speaks of a future state, the resource
+   * that holds it is looked for (`<system>/SD` where none is named).
    */
   heed(refusal: RedfishError, { name }: Place): void {
     this.#first = name === 'system' ? 'future' : 'system';

@@ -5,7 +5,10 @@ import { AddressRefused, type BmcNetworks } from './bmcNetworks.ts';
 import { connectionError } from './connectionError.ts';
 import { abortedError, RedfishError } from './error.ts';
 
-/** Of several addresses of a name each gets so long, unless the whole time is over before. Node's own 250 ms are too short for a slow line. */
+/**
+ * Of several addresses of a name each gets so long, unless the whole time is over before. Node's own 250 ms are too
+ * short for a slow line.
+ */
 const ADDRESS_ATTEMPT_MS = 2_500;
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
@@ -24,14 +27,16 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
   /** Names the request in messages. */
   readonly what: string;
-  /** A TLS session of a connection that was verified with the same configuration: saves slow BMCs most of a handshake. */
+  /**
+   * A TLS session of a connection that was verified with the same configuration: saves slow BMCs most of a handshake.
+   */
   readonly session?: Buffer | undefined;
 }
 
 /**
- * An open connection to a BMC: TCP, and TLS where the address asks for it. The TCP socket is ours, below TLS, so that a request which is
- * given up can be given up with a reset: a socket that is merely closed lives on in the kernel, which goes on sending what it holds
- * for minutes.
+ * An open connection to a BMC: TCP, and TLS where the address asks for it. The TCP socket is ours, below TLS, so that a
+ * request which is given up can be given up with a reset: a socket that is merely closed lives on in the kernel, which
+ * goes on sending what it holds for minutes.
  */
 export class Connection {
   readonly #tcp: Socket;
@@ -83,8 +88,8 @@ export class Connection {
   }
 
   /**
-   * Ends the connection so that the kernel sends nothing of it any more: its queue is dropped and the peer gets a reset. Whoever listens
-   * still is told `ECONNABORTED`.
+   * Ends the connection so that the kernel sends nothing of it any more: its queue is dropped and the peer gets a
+   * reset. Whoever listens still is told `ECONNABORTED`.
    */
   reset(): void {
     this.#isOpen = false;
@@ -111,7 +116,10 @@ export class Connection {
   }
 }
 
-/** SO_LINGER of 0 on the TCP socket itself, before TLS above it may close it in good order. Before it is connected there is nothing to drop. */
+/**
+ * SO_LINGER of 0 on the TCP socket itself, before TLS above it may close it in good order. Before it is connected there
+ * is nothing to drop.
+ */
 function resetSocket(tcp: Socket, stream: Socket): void {
   if (tcp.connecting) tcp.destroy();
   else tcp.resetAndDestroy();
@@ -119,8 +127,9 @@ function resetSocket(tcp: Socket, stream: Socket): void {
 }
 
 /**
- * Opens a connection; the handshakes are over when it resolves. Rejects with a `RedfishError`: `Tls` where the certificate or the protocol
- * does not do, else `Unreachable`, or `Aborted`. Nothing of HTTP was sent then. `onSession` is given each TLS session that can be resumed.
+ * Opens a connection; the handshakes are over when it resolves. Rejects with a `RedfishError`: `Tls` where the
+ * certificate or the protocol does not do, else `Unreachable`, or `Aborted`. Nothing of HTTP was sent then. `onSession`
+ * is given each TLS session that can be resumed.
  */
 export function openConnection(
   config: Pick<ConnectionConfig, 'hostname' | 'port' | 'tls' | 'networks'>,
@@ -136,7 +145,8 @@ export function openConnection(
       host: config.hostname,
       port: config.port,
       noDelay: true,
-      // Else Node answers the peer's FIN with a shutdown of its own, and libuv resets no socket that is being shut down.
+      // Else Node answers the peer's FIN with a shutdown of its own, and libuv resets no socket that is being shut
+      // down.
       allowHalfOpen: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,

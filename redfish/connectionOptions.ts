@@ -15,15 +15,18 @@ export interface RedfishConnectionOptions extends TlsOptions {
   username: string;
   password: string;
   /**
-   * `Auto` (default): Basic, and a session where the BMC does not offer Basic. `PreferSession`: a session, and Basic where the BMC has none.
-   * `Basic`, `Session`: nothing else.
+   * `Auto` (default): Basic, and a session where the BMC does not offer Basic. `PreferSession`: a session, and Basic
+   * where the BMC has none. `Basic`, `Session`: nothing else.
    */
   authentication?: AuthenticationMode;
-  /** Names the state of the Secret that the credentials are from: what was refused in one state is sent again in another. */
+  /**
+   * Names the state of the Secret that the credentials are from: what was refused in one state is sent again in
+   * another.
+   */
   credentialsVersion?: string;
   /**
-   * The state of the Secret whose credentials this BMC is recorded to have accepted. Where it is the present one, a refusal counts as one that
-   * may pass: it is repeated, and holds for seconds, not for an hour.
+   * The state of the Secret whose credentials this BMC is recorded to have accepted. Where it is the present one, a
+   * refusal counts as one that may pass: it is repeated, and holds for seconds, not for an hour.
    */
   acceptedVersion?: string;
   /** Which member of the Systems collection; needed when there are several. */
@@ -32,7 +35,10 @@ export interface RedfishConnectionOptions extends TlsOptions {
   owner?: string;
   /** User-Agent of requests that change nothing; default `beskar7`. */
   userAgent?: string;
-  /** Hard deadline of each HTTP call from its write on, body included; default 60 000, which is also the most (D of rule 2). */
+  /**
+   * Hard deadline of each HTTP call from its write on, body included; default 60 000, which is also the most (D of rule
+   * 2).
+   */
   callTimeoutMs?: number;
   /** For TCP and TLS together, before a call; default 30 000, at most 60 000. */
   connectTimeoutMs?: number;
@@ -80,7 +86,10 @@ const MAX_CALL_TIMEOUT_MS = 60_000;
 const DEFAULT_CONNECT_TIMEOUT_MS = 30_000;
 const MAX_CONNECT_TIMEOUT_MS = 60_000;
 
-/** Checks the options of a connection. Throws a `RedfishError` (`Protocol` or `Tls`, not retryable) that says what to mend. */
+/**
+ * Checks the options of a connection. Throws a `RedfishError` (`Protocol` or `Tls`, not retryable) that says what to
+ * mend.
+ */
 export function checkConnection(options: RedfishConnectionOptions): ConnectionConfig {
   const url = parseAddress(options.address);
   const place = /^(?<prefix>.*?)\/redfish(?:\/v1(?:\/Systems\/(?<id>[^/]+))?)?$/i.exec(

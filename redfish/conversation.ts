@@ -93,14 +93,17 @@ export class Conversation implements Reader {
     return resolveLink(this.config, link, this.redact);
   }
 
-  /** The path of what the BMC has made for us (a session, a task), at the address that we have. Undefined when it is no link. */
+  /**
+   * The path of what the BMC has made for us (a session, a task), at the address that we have. Undefined when it is no
+   * link.
+   */
   pathOf(link: string): string | undefined {
     return pathOfLink(this.config, link);
   }
 
   /**
-   * Reads a resource. 429, 503, 504 and broken connections are tried again within the deadline, as the BMC's Retry-After or
-   * a growing pause says; the lock is free meanwhile. Throws the error of the last attempt.
+   * Reads a resource. 429, 503, 504 and broken connections are tried again within the deadline, as the BMC's
+   * Retry-After or a growing pause says; the lock is free meanwhile. Throws the error of the last attempt.
    */
   async get(path: string, options: ReadOptions = {}): Promise<Resource> {
     return this.#resource(await this.look(path, options), path);
@@ -129,8 +132,9 @@ export class Conversation implements Reader {
   }
 
   /**
-   * Runs `step`, which reads the state and then changes it when that is due, while holding the BMC's lock. When the BMC is
-   * busy and certainly did nothing, the lock is given up for a pause and the step runs again, for at most `callTimeoutMs`.
+   * Runs `step`, which reads the state and then changes it when that is due, while holding the BMC's lock. When the BMC
+   * is busy and certainly did nothing, the lock is given up for a pause and the step runs again, for at most
+   * `callTimeoutMs`.
    */
   async change<T>(what: string, options: MutateOptions, step: (held: Held) => Promise<T>): Promise<T> {
     const startedMs = performance.now();
@@ -196,8 +200,8 @@ export class Conversation implements Reader {
   }
 
   /**
-   * One request to its final answer: through a login, a redirect and a 406. A changing one passes its fence each time, after the log-in and
-   * the handshakes, so that nothing stands between the fence and the write.
+   * One request to its final answer: through a login, a redirect and a 406. A changing one passes its fence each time,
+   * after the log-in and the handshakes, so that nothing stands between the fence and the write.
    */
   async #converse(request: BmcRequest, sending: Sending): Promise<Reply> {
     const means: Means = { send: this.#rawSend(sending), pause: (ms) => this.#pauseWithin(ms, request, sending) };
@@ -210,7 +214,8 @@ export class Conversation implements Reader {
       const headers = this.#authentication.headers();
       const beforeWrite =
         sending.mutate && (await passFence(this.what(request), sending.mutate, this.config.callTimeoutMs));
-      // Some BMCs close a connection a moment after their answer, without announcing it: the write goes over a new one, behind a new fence.
+      // Some BMCs close a connection a moment after their answer, without announcing it: the write goes over a new one,
+      // behind a new fence.
       if (beforeWrite !== undefined && !this.#transport.isOpen && (closed += 1) <= MAX_REOPENINGS) continue;
       const at = { ...request, path };
       const reply = await this.#exchange(at, headers, { ...sending, beforeWrite });
@@ -285,7 +290,8 @@ export class Conversation implements Reader {
   #pauseBeforeRetry(error: unknown, attempt: number): number | undefined {
     if (!(error instanceof RedfishError) || error.mayHaveLanded) return undefined;
     if (error.kind !== 'Busy' && !error.lostConnection) return undefined;
-    // A BMC may break the connection in place of a 401: credentials that it never accepted are not sent again and again.
+    // A BMC may break the connection in place of a 401: credentials that it never accepted are not sent again and
+    // again.
     if (error.lostConnection && attempt > 0 && !this.#authentication.isAccepted) return undefined;
     if (error.retryAfterMs !== undefined) return requestedPauseMs(error.retryAfterMs, attempt);
     // A kept connection that the BMC closed in the meantime is no sign of trouble: the first repeat comes soon.
@@ -294,7 +300,9 @@ export class Conversation implements Reader {
   }
 }
 
-/** Redirects are followed with the same method. 303 tells a changing request to fetch its result: it is an answer then. */
+/**
+ * Redirects are followed with the same method. 303 tells a changing request to fetch its result: it is an answer then.
+ */
 function isRedirect(reply: Reply, request: BmcRequest): boolean {
   if (reply.headers['location'] === undefined) return false;
   if ([301, 302, 307, 308].includes(reply.status)) return true;

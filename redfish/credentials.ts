@@ -6,8 +6,9 @@ import type { RedfishError } from './error.ts';
 /** After this long a password that was refused is tried once more, although nobody has changed it. */
 const REFUSAL_HOLDS_MS = 3_600_000;
 /**
- * The same for one that the BMC has accepted from this state of its Secret: the refusal may pass, as of a BMC that starts, and a power-off may be
- * waiting. It doubles with each refusal in a row, up to the other one, since the password may have been changed at the BMC.
+ * The same for one that the BMC has accepted from this state of its Secret: the refusal may pass, as of a BMC that
+ * starts, and a power-off may be waiting. It doubles with each refusal in a row, up to the other one, since the
+ * password may have been changed at the BMC.
  */
 const PASSING_HOLDS_MS = 30_000;
 const MAX_ENTRIES = 20_000;
@@ -34,8 +35,8 @@ interface Known {
 }
 
 /**
- * By BMC, user and password, for this process: it outlives clients, which are closed when they are idle. A log-in that fails counts towards
- * the lock of the account, whoever makes it.
+ * By BMC, user and password, for this process: it outlives clients, which are closed when they are idle. A log-in that
+ * fails counts towards the lock of the account, whoever makes it.
  */
 const known = new LRUCache<string, Known>({ max: MAX_ENTRIES });
 /** By BMC and user: the error that says until when the account is locked. */
@@ -59,7 +60,10 @@ export class CredentialRecord {
     return known.get(this.#key)?.isAccepted ?? false;
   }
 
-  /** The state of the Secret from which the BMC has accepted them last; undefined when it refuses them, or was not asked yet. */
+  /**
+   * The state of the Secret from which the BMC has accepted them last; undefined when it refuses them, or was not asked
+   * yet.
+   */
   get acceptedVersion(): string | undefined {
     return this.isAccepted ? known.get(this.#key)?.acceptedVersion : undefined;
   }

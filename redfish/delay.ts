@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError } from './error.ts';
 
-/** Longest pause that a BMC's Retry-After may ask for, and the first of the growing ones that stand in for `Retry-After: 0`. */
+/**
+ * Longest pause that a BMC's Retry-After may ask for, and the first of the growing ones that stand in for `Retry-After:
+ * 0`.
+ */
 const MAX_RETRY_AFTER_MS = 30_000;
 const LEAST_PAUSE_MS = 10;
 const FIRST_PAUSE_MS = 500;

@@ -2,7 +2,8 @@
  * Why a call to a BMC did not succeed.
  *
  * - `Unauthorized`: the BMC refuses the credentials, or the account lacks a privilege (401, 403).
- * - `PasswordChangeRequired`: the credentials are good, but the BMC wants another password before it does anything (403).
+ * - `PasswordChangeRequired`: the credentials are good, but the BMC wants another password before it does anything
+ *   (403).
  * - `Unreachable`: no connection, or it broke.
  * - `Timeout`: the deadline of the call passed.
  * - `Busy`: the BMC says "later" (503, 504, 429, or a MessageId that means it), or its queue in this process is full.

@@ -1,4 +1,6 @@
-/** How the ETag of a resource is sent back in If-Match. `any` is `*`, for a BMC that wants the header but gives no ETag. */
+/**
+ * How the ETag of a resource is sent back in If-Match. `any` is `*`, for a BMC that wants the header but gives no ETag.
+ */
 export type ETagStyle = 'given' | 'strong' | 'none' | 'any';
 
 /** The style to begin with: what was learned, as far as it makes a difference for this ETag. */
@@ -21,7 +23,10 @@ export function sendableETag(style: ETagStyle, etag: string | undefined): string
   }
 }
 
-/** What to try after a 412 (weak → strong → none) or a 428 (read again, then with what was read); undefined: nothing is left. */
+/**
+ * What to try after a 412 (weak → strong → none) or a 428 (read again, then with what was read); undefined: nothing is
+ * left.
+ */
 export function nextETagStyle(status: 412 | 428, tried: ETagStyle, etag: string | undefined): ETagStyle | undefined {
   if (status === 428) return tried === 'any' ? undefined : 'any';
   if (tried === 'given' && isWeak(etag)) return 'strong';

@@ -33,16 +33,19 @@ export interface WireLimits {
   /** From the write to the last byte of the body. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Runs in the tick that writes the request to the connected socket, immediately before; when it throws, nothing is written. */
+  /**
+   * Runs in the tick that writes the request to the connected socket, immediately before; when it throws, nothing is
+   * written.
+   */
   readonly beforeWrite?: (() => void) | undefined;
 }
 
 /**
- * One request on an open connection: written at most once, and settled exactly once, at the latest at its deadline. Whatever ends it before
- * its answer was read to the end resets the connection, so that nothing of it is sent any more.
+ * One request on an open connection: written at most once, and settled exactly once, at the latest at its deadline.
+ * Whatever ends it before its answer was read to the end resets the connection, so that nothing of it is sent any more.
  *
- * A status whose body breaks off is still a status: it is the answer of a change and of every refusal. Only what a read has asked for
- * has to be whole.
+ * A status whose body breaks off is still a status: it is the answer of a change and of every refusal. Only what a read
+ * has asked for has to be whole.
  */
 export class Exchange implements ConnectionListener {
   /** The reply, or a `RedfishError`. */

@@ -15,8 +15,9 @@ export interface ServerShown {
 }
 
 /**
- * Called with what was just read of the system, on each read that a call makes of it; throws when that is not the server
- * that the caller means. Then the call fails with `FenceRefused` (its `cause` is what was thrown) and nothing is sent.
+ * Called with what was just read of the system, on each read that a call makes of it; throws when that is not the
+ * server that the caller means. Then the call fails with `FenceRefused` (its `cause` is what was thrown) and nothing is
+ * sent.
  */
 export type Identify = (shown: ServerShown) => void;
 
@@ -25,8 +26,9 @@ export interface MutateOptions {
   /** Cancels waiting, and the request in flight. */
   signal?: AbortSignal;
   /**
-   * Runs after the BMC's lock and connection are held and before the write, once for each request written: reads the host
-   * live and gives the synchronous last-instant check (which throws when more than 2 s passed since that read began).
+   * Runs after the BMC's lock and connection are held and before the write, once for each request written: reads the
+   * host live and gives the synchronous last-instant check (which throws when more than 2 s passed since that read
+   * began).
    */
   fence: () => Promise<BeforeSend>;
   /** Compares the server on each read of the system that this call makes, so before each write. */

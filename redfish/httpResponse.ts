@@ -28,11 +28,12 @@ const LISTS: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding
 const HEADER = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:(.*)$/s;
 
 /**
- * Reads one HTTP/1.x answer from the bytes of a connection, however they are cut (RFC 9112), and as leniently as the clients of Python
- * and Go do, since BMCs were tested with those: lines may end in a bare LF, an equal `Content-Length` may be repeated, one beside `chunked`
- * is ignored, header lines that are none are skipped, 1xx answers are passed over. What smuggles requests past a proxy that
- * shares connections is harmless here: each connection has one user, one request at a time, and ends wherever its framing is in doubt
- * (`keepsAlive`). Throws `HttpResponseError`, also when a bound is passed.
+ * Reads one HTTP/1.x answer from the bytes of a connection, however they are cut (RFC 9112), and as leniently as the
+ * clients of Python and Go do, since BMCs were tested with those: lines may end in a bare LF, an equal `Content-Length`
+ * may be repeated, one beside `chunked` is ignored, header lines that are none are skipped, 1xx answers are passed
+ * over. What smuggles requests past a proxy that shares connections is harmless here: each connection has one user, one
+ * request at a time, and ends wherever its framing is in doubt (`keepsAlive`). Throws `HttpResponseError`, also when a
+ * bound is passed.
  */
 export class ResponseReader {
   /** Of the final answer, as soon as its status line and headers are there; else 0. */

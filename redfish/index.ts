@@ -1,6 +1,6 @@
 /**
- * The small vendor-neutral Redfish client. It knows nothing of Kubernetes or Temporal: who may change a server is decided by the
- * fence that the caller hands in with each changing call.
+ * The small vendor-neutral Redfish client. It knows nothing of Kubernetes or Temporal: who may change a server is
+ * decided by the fence that the caller hands in with each changing call.
  */
 export { networkTarget, notOffered } from './bootPlaces.ts';
 export { BmcNetworks, blocksOf, type BmcNetworksOptions } from './bmcNetworks.ts';

@@ -22,7 +22,10 @@ export function field(value: unknown, ...keys: readonly string[]): unknown {
   return at;
 }
 
-/** `value` as one line of at most `maxLength` characters without control characters; undefined when it is no text or blank. */
+/**
+ * `value` as one line of at most `maxLength` characters without control characters; undefined when it is no text or
+ * blank.
+ */
 export function textOf(value: unknown, maxLength = MAX_TEXT_LENGTH): string | undefined {
   if (typeof value !== 'string') return undefined;
   const line = visibleLine(value.slice(0, maxLength * 4))

@@ -15,8 +15,8 @@ export function resolveLink(base: Base, link: string, redact: (text: string) => 
 }
 
 /**
- * The path of what the BMC has made for us (a session, a task), at the address that we have: behind NAT, or by another name, the BMC
- * tells another host, and nothing is sent there. Undefined when it is no link.
+ * The path of what the BMC has made for us (a session, a task), at the address that we have: behind NAT, or by another
+ * name, the BMC tells another host, and nothing is sent there. Undefined when it is no link.
  */
 export function pathOfLink(base: Base, link: string): string | undefined {
   const url = parse(base, link);

@@ -13,8 +13,8 @@ export function saysPasswordChangeRequired({ messageIds }: BmcMessage): boolean 
 }
 
 /**
- * For how long the BMC says that the account is locked, by `Retry-After` or its own words; 10 minutes where it says only that.
- * Undefined when it does not say so.
+ * For how long the BMC says that the account is locked, by `Retry-After` or its own words; 10 minutes where it says
+ * only that. Undefined when it does not say so.
  */
 export function lockedForMs({ text, messageIds }: BmcMessage, retryAfter: string | undefined): number | undefined {
   const isLocked =

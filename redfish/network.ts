@@ -18,15 +18,19 @@ export interface NetworkAddress {
 /** What a BMC tells of the server's network. */
 export interface NetworkInventory {
   readonly interfaces: NetworkAddress[];
-  /** Why something of it could not be read, in the BMC's own words where it has some; absent: all was read that there is. */
+  /**
+   * Why something of it could not be read, in the BMC's own words where it has some; absent: all was read that there
+   * is.
+   */
   readonly problem?: string;
 }
 
 const MAX_ADDRESSES = 32;
 
 /**
- * The members of the system's EthernetInterfaces; where these tell no MAC address, the ports of its network adapters. What cannot be read is left
- * out, and `problem` says why. Only fails as the reading of the system does, and when it is cancelled. `timeoutMs` is for all of it.
+ * The members of the system's EthernetInterfaces; where these tell no MAC address, the ports of its network adapters.
+ * What cannot be read is left out, and `problem` says why. Only fails as the reading of the system does, and when it is
+ * cancelled. `timeoutMs` is for all of it.
  */
 export async function readNetwork(
   conversation: Conversation,
@@ -51,8 +55,8 @@ export async function readNetwork(
 const SYSTEM_AGE_MS = 60_000;
 
 /**
- * In one form; empty for what is no MAC address of an interface: zeros of a port that has none, broadcast, multicast. Some BMCs write it
- * without separators.
+ * In one form; empty for what is no MAC address of an interface: zeros of a port that has none, broadcast, multicast.
+ * Some BMCs write it without separators.
  */
 function macIn(text: string): string {
   const hex = text.trim().toLowerCase().replace(/[:.-]/g, '');

@@ -43,8 +43,8 @@ export class NetworkReader {
   }
 
   /**
-   * The members of a collection, page by page, at once where the service expands them (DSP0266 §"Expand"), else one by one. `max` of them: that
-   * there are more is a `problem`, and so is one that is listed and not there.
+   * The members of a collection, page by page, at once where the service expands them (DSP0266 §"Expand"), else one by
+   * one. `max` of them: that there are more is a `problem`, and so is one that is listed and not there.
    */
   async *members(link: string, max = MAX_INTERFACES): AsyncGenerator<{ path: string | undefined; json: JsonObject }> {
     let left = max;

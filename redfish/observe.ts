@@ -13,7 +13,10 @@ export interface ObservedRequest {
 
 export type ObserveRequest = (request: ObservedRequest) => void;
 
-/** Tells how long an exchange took and what came of it. A request that its fence refused, or that was given up, was none. */
+/**
+ * Tells how long an exchange took and what came of it. A request that its fence refused, or that was given up, was
+ * none.
+ */
 export async function observed<Reply extends { readonly status: number }>(
   observe: ObserveRequest | undefined,
   { method, path }: { readonly method: string; readonly path: string },

@@ -26,8 +26,8 @@ const DEFAULT_MAX_CLIENTS = 4096;
 const DEFAULT_IDLE_CLOSE_MS = 10 * 60_000;
 
 /**
- * One client per owner, address, user and system, so that connections, sessions and what was learned about a BMC are used again.
- * Other credentials or TLS settings of the same owner make a new client, and the old one is logged out.
+ * One client per owner, address, user and system, so that connections, sessions and what was learned about a BMC are
+ * used again. Other credentials or TLS settings of the same owner make a new client, and the old one is logged out.
  */
 export class RedfishPool {
   readonly #maxClients: number;
@@ -54,7 +54,10 @@ export class RedfishPool {
     return this.#entries.size;
   }
 
-  /** The client for these options; get it anew for each activity. Throws a `RedfishError` when the options cannot be used. */
+  /**
+   * The client for these options; get it anew for each activity. Throws a `RedfishError` when the options cannot be
+   * used.
+   */
   get(options: RedfishConnectionOptions): RedfishClient {
     const { who, secretHash } = connectionIdentity(options);
     const known = this.#entries.get(who);

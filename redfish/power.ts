@@ -59,8 +59,9 @@ export class Power {
   }
 
   /**
-   * Asks for a state unless the server is there already; returns when the BMC accepted it, and never waits for the state.
-   * When the outcome of the request is unknown the state is read, and the request not repeated: if it is not as asked, the error is thrown.
+   * Asks for a state unless the server is there already; returns when the BMC accepted it, and never waits for the
+   * state. When the outcome of the request is unknown the state is read, and the request not repeated: if it is not as
+   * asked, the error is thrown.
    */
   async request(state: PowerRequest, options: PowerOptions): Promise<void> {
     const maxAgeMs = state === 'On' ? ON_MAX_AGE_MS : 0;
@@ -68,7 +69,10 @@ export class Power {
     await this.#reset(state, options, isShown, maxAgeMs);
   }
 
-  /** Polls at once, then after 0.5 s growing to 5 s; true when seen. Throws when no look at all succeeded, or the credentials are refused. */
+  /**
+   * Polls at once, then after 0.5 s growing to 5 s; true when seen. Throws when no look at all succeeded, or the
+   * credentials are refused.
+   */
   async waitFor(state: 'On' | 'Off', options: WaitOptions): Promise<boolean> {
     const { timeoutMs, signal, identify, onPoll } = options;
     const endMs = performance.now() + timeoutMs;
@@ -100,7 +104,10 @@ export class Power {
     return false;
   }
 
-  /** Restarts the server, for troubleshooting: ForceRestart → PowerCycle → off and on. A server that is off is switched on. */
+  /**
+   * Restarts the server, for troubleshooting: ForceRestart → PowerCycle → off and on. A server that is off is switched
+   * on.
+   */
   async restart(options: MutateOptions): Promise<void> {
     const { signal, identify } = options;
     const system = await this.#system.read(this.#conversation, { signal, identify });
@@ -174,7 +181,8 @@ export class Power {
       if (isSuccess(reply)) return reply;
       const refused = this.#conversation.refusal(reply, request);
       refusal ??= refused;
-      // What is listed and refused is no reason to leave the server as it is: the next kind does the same in another way.
+      // What is listed and refused is no reason to leave the server as it is: the next kind does the same in another
+      // way.
       if (refused.kind !== 'Refused' || refused.mayHaveLanded || isOnlyToBeSure(system, wish)) throw refused;
     }
     throw refusal;

@@ -24,8 +24,8 @@ export interface Resource {
 }
 
 /**
- * Parses a wire reply; never throws. A BMC that repeats the credentials (as its model, a serial number, a message) is not heard: they
- * are cut out before anything is read of it.
+ * Parses a wire reply; never throws. A BMC that repeats the credentials (as its model, a serial number, a message) is
+ * not heard: they are cut out before anything is read of it.
  */
 export function parseReply(wire: WireReply, secrets: readonly string[]): Reply {
   const json = wire.body === '' ? undefined : parseObject(wire.body);
@@ -36,7 +36,10 @@ export function parseReply(wire: WireReply, secrets: readonly string[]): Reply {
   };
 }
 
-/** What is compared or followed and not shown as it is: a password of the same letters must not hide that a server is on. */
+/**
+ * What is compared or followed and not shown as it is: a password of the same letters must not hide that a server is
+ * on.
+ */
 function isProtocol(text: string): boolean {
   return text.startsWith('/') || PROTOCOL_WORDS.has(text);
 }
@@ -77,7 +80,10 @@ export function isSuccess(reply: Reply): boolean {
   return reply.status >= 200 && reply.status < 300;
 }
 
-/** The resource in a successful GET's answer. Throws `Protocol` (retryable: a starting BMC serves odd pages) when there is none. */
+/**
+ * The resource in a successful GET's answer. Throws `Protocol` (retryable: a starting BMC serves odd pages) when there
+ * is none.
+ */
 export function resourceOf(reply: Reply, path: string, what: string): Resource {
   if (reply.json === undefined) {
     const message = `${what} was answered with ${reply.status}, but not with a JSON object: is this a Redfish service?`;
@@ -90,8 +96,8 @@ export function resourceOf(reply: Reply, path: string, what: string): Resource {
 }
 
 /**
- * The error of an answer that is not a 2xx, in the operator's words and with the BMC's own text. `changes` says that the
- * request was one that changes something.
+ * The error of an answer that is not a 2xx, in the operator's words and with the BMC's own text. `changes` says that
+ * the request was one that changes something.
  */
 export function refusalOf(
   reply: Reply,

@@ -49,8 +49,9 @@ export class SessionService {
   }
 
   /**
-   * One log-in. Throws `Busy` when the BMC puts it off or has no free session, `Protocol` when it opens one without a token, and the error of a
-   * connection that broke: never as one to be repeated at once, since a log-in that failed counts towards the lock of the account.
+   * One log-in. Throws `Busy` when the BMC puts it off or has no free session, `Protocol` when it opens one without a
+   * token, and the error of a connection that broke: never as one to be repeated at once, since a log-in that failed
+   * counts towards the lock of the account.
    */
   async login(send: RawSend): Promise<LoginResult> {
     const { username, password, host } = this.#config;

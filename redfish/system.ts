@@ -26,7 +26,10 @@ export interface SystemInfo {
   bootProgress?: string;
   memoryGiB?: number;
   processorCount?: number;
-  /** What `BootSourceOverrideTarget` may be, where the system itself lists it and no settings resource may say otherwise. */
+  /**
+   * What `BootSourceOverrideTarget` may be, where the system itself lists it and no settings resource may say
+   * otherwise.
+   */
   bootTargets?: readonly string[];
 }
 
@@ -47,8 +50,8 @@ export class SystemReader {
   }
 
   /**
-   * Reads the system with `reader`, or gives what was read at most `maxAgeMs` ago, when nothing was changed since and the
-   * connection is warm. Throws `SystemAmbiguous`, `SystemNotFound` and whatever a GET throws.
+   * Reads the system with `reader`, or gives what was read at most `maxAgeMs` ago, when nothing was changed since and
+   * the connection is warm. Throws `SystemAmbiguous`, `SystemNotFound` and whatever a GET throws.
    */
   async read(reader: Reader, options: ReadOptions & { maxAgeMs?: number } = {}): Promise<Resource> {
     const { maxAgeMs = 0, ...readOptions } = options;
@@ -87,7 +90,10 @@ export class SystemReader {
     }
   }
 
-  /** The query that makes this service give the members of a collection with it; undefined: it does not say that it can. Known once the system was found. */
+  /**
+   * The query that makes this service give the members of a collection with it; undefined: it does not say that it can.
+   * Known once the system was found.
+   */
   get expandQuery(): string | undefined {
     return this.#expandQuery;
   }
@@ -143,7 +149,10 @@ export class SystemReader {
     return members;
   }
 
-  /** One member: that one. Several: the one that `systemID` names, else an error that lists them. Never the first, never all. */
+  /**
+   * One member: that one. Several: the one that `systemID` names, else an error that lists them. Never the first, never
+   * all.
+   */
   #choose(members: readonly string[]): string {
     const { config } = this.#conversation;
     const { systemID } = config;

@@ -9,14 +9,18 @@ import type { Reply } from './reply.ts';
 const MAX_FOLLOW_MS = 30_000;
 /** A Dell job is 404 for some seconds after it was created. */
 const UNBORN_MS = 10_000;
-/** A task that has run for longer may take effect at any time: who gives it up then has something in flight (`mayHaveLanded`). */
+/**
+ * A task that has run for longer may take effect at any time: who gives it up then has something in flight
+ * (`mayHaveLanded`).
+ */
 const SHOWS_MS = 10_000;
 const DONE = new Set(['Completed', 'CompletedOK', 'CompletedWithErrors', 'Complete']);
 const FAILED = new Set(['Exception', 'Killed', 'Cancelled', 'CompletedWithError', 'Failed']);
 
 /**
- * Follows the task of a 202 answer (DSP0266 §"Asynchronous operations": `Location` is its monitor; some put the task into
- * the body) until it ends, or for 30 s at most: then the outcome has to be seen in the state. Throws `Refused` with the task's messages when it failed.
+ * Follows the task of a 202 answer (DSP0266 §"Asynchronous operations": `Location` is its monitor; some put the task
+ * into the body) until it ends, or for 30 s at most: then the outcome has to be seen in the state. Throws `Refused`
+ * with the task's messages when it failed.
  */
 export async function followTask(
   conversation: Conversation,
@@ -48,7 +52,10 @@ function waitOf(askedMs: number | undefined, attempt: number): number {
   return askedMs === undefined ? growingPauseMs(attempt) : requestedPauseMs(askedMs, attempt);
 }
 
-/** The BMC accepted the request: not being able to look at its task is no failure of it. A caller that goes leaves it under way. */
+/**
+ * The BMC accepted the request: not being able to look at its task is no failure of it. A caller that goes leaves it
+ * under way.
+ */
 function letPass(error: unknown, runsMs: number): Look {
   if (error instanceof RedfishError && error.kind === 'Aborted')
     throw new RedfishError('Aborted', error.message, { cause: error.cause, mayHaveLanded: runsMs > SHOWS_MS });

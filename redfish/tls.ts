@@ -22,7 +22,10 @@ export interface TlsConfig {
   readonly ca?: string;
 }
 
-/** Throws a `RedfishError` (`Tls`, not retryable) that says which options exclude each other, or what is wrong with the CA bundle. */
+/**
+ * Throws a `RedfishError` (`Tls`, not retryable) that says which options exclude each other, or what is wrong with the
+ * CA bundle.
+ */
 export function checkTls(options: TlsOptions): TlsConfig {
   const ca = options.caBundle === '' ? undefined : options.caBundle;
   const skipsAll = options.insecureSkipVerify === true;

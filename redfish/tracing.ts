@@ -8,7 +8,10 @@ interface Asked {
   readonly host: string;
 }
 
-/** Runs one exchange with a BMC within a span, where somebody traces the work that it is part of; else it costs one look. */
+/**
+ * Runs one exchange with a BMC within a span, where somebody traces the work that it is part of; else it costs one
+ * look.
+ */
 export function traced<Reply extends { readonly status: number }>(
   asked: Asked,
   exchange: () => Promise<Reply>,

@@ -11,13 +11,16 @@ const KEEP_ALIVE_MS = 60_000;
 /** So much sooner than announced: the BMC may count from an earlier moment. */
 const KEEP_ALIVE_MARGIN_MS = 1_000;
 
-/** An idle connection that the BMC ends so soon after an answer, without having announced it, is one that it never keeps. */
+/**
+ * An idle connection that the BMC ends so soon after an answer, without having announced it, is one that it never
+ * keeps.
+ */
 const SILENT_CLOSE_MS = 2_000;
 
 /**
- * The one keep-alive connection to one BMC. Callers send one request at a time (the BMC's lock). What is sent again, and when, is decided
- * above. A connection is opened before the request is looked at for the last time (`connect`, then the fence, then `exchange`):
- * a handshake takes seconds on some BMCs, and a fence is good for two.
+ * The one keep-alive connection to one BMC. Callers send one request at a time (the BMC's lock). What is sent again,
+ * and when, is decided above. A connection is opened before the request is looked at for the last time (`connect`, then
+ * the fence, then `exchange`): a handshake takes seconds on some BMCs, and a fence is good for two.
  */
 export class Transport {
   readonly #config: ConnectionConfig;
@@ -44,8 +47,8 @@ export class Transport {
   }
 
   /**
-   * Makes sure that the connection is open, TLS included; at most for `timeoutMs` and for the connect timeout of the host. Rejects with a
-   * `RedfishError`; nothing was sent then.
+   * Makes sure that the connection is open, TLS included; at most for `timeoutMs` and for the connect timeout of the
+   * host. Rejects with a `RedfishError`; nothing was sent then.
    */
   async connect(limits: Pick<WireLimits, 'timeoutMs' | 'signal'>, what: string): Promise<void> {
     this.#noteEnd(this.#connection?.endedAtMs ?? Infinity);
@@ -72,8 +75,9 @@ export class Transport {
   }
 
   /**
-   * Sends one request over the connection that `connect` has opened, and reads the answer. Rejects with `RedfishError` only; `what` names
-   * it in messages. Where the connection has ended meanwhile nothing is sent (`lostConnection`, and not `mayHaveLanded`).
+   * Sends one request over the connection that `connect` has opened, and reads the answer. Rejects with `RedfishError`
+   * only; `what` names it in messages. Where the connection has ended meanwhile nothing is sent (`lostConnection`, and
+   * not `mayHaveLanded`).
    */
   async exchange(request: WireRequest, limits: WireLimits, what: string): Promise<WireReply> {
     const connection = this.#connection;
@@ -103,7 +107,10 @@ export class Transport {
     this.#discard();
   }
 
-  /** On a connection that was used before a request may meet its end, and nobody knows then what became of it: such a BMC gets a new one each time. */
+  /**
+   * On a connection that was used before a request may meet its end, and nobody knows then what became of it: such a
+   * BMC gets a new one each time.
+   */
   #noteEnd(endedAtMs: number): void {
     if (endedAtMs - this.#lastReplyAtMs < SILENT_CLOSE_MS) this.#closesSilently = true;
   }
@@ -116,7 +123,9 @@ export class Transport {
   }
 }
 
-/** `timeout=5, max=100`: how long the BMC keeps an idle connection, less a margin; 0 when it takes no further request. */
+/**
+ * `timeout=5, max=100`: how long the BMC keeps an idle connection, less a margin; 0 when it takes no further request.
+ */
 function keepAliveMs(header: string | undefined): number {
   const timeout = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,6})/i.exec(header ?? '')?.[1];
   const max = /(?:^|[,;\s])max\s*=\s*"?(\d{1,6})/i.exec(header ?? '')?.[1];

@@ -16,7 +16,10 @@ export interface Faults {
   powerStuck?: boolean;
   /** Probability that a power command is accepted and silently not done. */
   powerLost?: number;
-  /** A power-on is accepted and carried out so long after it, in ms: until then the server shows Off, and an Off does not overtake it. */
+  /**
+   * A power-on is accepted and carried out so long after it, in ms: until then the server shows Off, and an Off does
+   * not overtake it.
+   */
   powerOnLateMs?: number;
   /** Switching off takes so long, in ms; commands that are repeated meanwhile do not hasten it. */
   powerOffMs?: number;
@@ -48,9 +51,13 @@ export interface Faults {
   delayCallbacksMs?: number;
   /** The faults that are given together with it end by themselves after so many ms. */
   forMs?: number;
-  /** The faults that are given together with it end after each of them bit so many times (`refuse` cannot be counted). */
+  /**
+   * The faults that are given together with it end after each of them bit so many times (`refuse` cannot be counted).
+   */
   times?: number;
-  /** The faults that are given together with it are counted under this name when they are met, in place of their own. */
+  /**
+   * The faults that are given together with it are counted under this name when they are met, in place of their own.
+   */
   countedAs?: string;
 }
 
@@ -108,7 +115,10 @@ interface Holding {
 
 /** The faults that hold at one host, each with its end. */
 export class FaultSet {
-  /** How often a fault was met: a fault that nobody asked anything of is not there. `refuse` counts requests that it broke off only. */
+  /**
+   * How often a fault was met: a fault that nobody asked anything of is not there. `refuse` counts requests that it
+   * broke off only.
+   */
   readonly met = new Map<string, number>();
   readonly #holding = new Map<FaultName, Holding>();
   readonly #ended: () => void;

@@ -109,7 +109,10 @@ export class Fleet {
   }
 }
 
-/** Starts a fleet; every BMC listens when the promise resolves. Rejects with the error of the first port that cannot be opened. */
+/**
+ * Starts a fleet; every BMC listens when the promise resolves. Rejects with the error of the first port that cannot be
+ * opened.
+ */
 export async function startFleet(options: Partial<FleetOptions> = {}): Promise<Fleet> {
   const all: FleetOptions = { ...DEFAULTS, ...options };
   const random = seededRandom(all.seed);

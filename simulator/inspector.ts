@@ -29,7 +29,10 @@ const CALL_MS = 15_000;
 /** Errors before the connection stood: the request cannot have arrived. */
 const NEVER_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT']);
 
-/** Runs the inspection image: report, bootstrap data, provisioned, kexec. Rejects only when the signal aborts (power off). */
+/**
+ * Runs the inspection image: report, bootstrap data, provisioned, kexec. Rejects only when the signal aborts (power
+ * off).
+ */
 export async function runInspector(
   plan: BootPlan,
   options: InspectorOptions,

@@ -15,8 +15,9 @@ export class ScriptError extends Error {}
 const LIMIT = 4_096;
 
 /**
- * Reads a script as iPXE does: `#!ipxe` first, then `set`, `kernel`, `initrd`, `chain`, `boot`; `${name}` is replaced by settings; `#` begins a
- * comment; `||` and `&&` join commands. `settings` come from the firmware (netX/mac and so on) and from earlier scripts of a chain.
+ * Reads a script as iPXE does: `#!ipxe` first, then `set`, `kernel`, `initrd`, `chain`, `boot`; `${name}` is replaced
+ * by settings; `#` begins a comment; `||` and `&&` join commands. `settings` come from the firmware (netX/mac and so
+ * on) and from earlier scripts of a chain.
  */
 export function parseScript(text: string, settings: Map<string, string>): Script {
   if (Buffer.byteLength(text) > LIMIT) throw new ScriptError(`the script has more than ${LIMIT} bytes`);

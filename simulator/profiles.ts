@@ -8,8 +8,8 @@ export interface Profile {
   /** Sessions at once; the next log-in gets 503. */
   readonly sessionSlots: number;
   /**
-   * What If-Match on PATCH does. `required`: 428 without it, 412 with another one; `weak-but-strong`: a weak tag is handed out and
-   * its strong form wanted; `refuses-all`: 412 whatever it says.
+   * What If-Match on PATCH does. `required`: 428 without it, 412 with another one; `weak-but-strong`: a weak tag is
+   * handed out and its strong form wanted; `refuses-all`: 412 whatever it says.
    */
   readonly etag: 'none' | 'offered' | 'required' | 'weak-only' | 'weak-but-strong' | 'refuses-all';
   readonly resetTypes: readonly string[];
@@ -141,7 +141,10 @@ const MIX = [
   'no-if-match',
 ];
 
-/** The profile of the n-th host, from 1, out of a list such as `mixed,openbmc` that is dealt out; `mixed` is ten of them. Throws for an unknown name. */
+/**
+ * The profile of the n-th host, from 1, out of a list such as `mixed,openbmc` that is dealt out; `mixed` is ten of
+ * them. Throws for an unknown name.
+ */
 export function profileOf(names: string, index: number): Profile {
   const dealt = names.split(',').flatMap((name) => (name === 'mixed' ? MIX : [name]));
   for (const name of dealt) {

@@ -78,7 +78,10 @@ export class SimulatedServer implements PoweredServer {
     }
   }
 
-  /** Whether a reset changes anything. A command that is repeated does not: a server that goes off slowly is not hastened by it. */
+  /**
+   * Whether a reset changes anything. A command that is repeated does not: a server that goes off slowly is not
+   * hastened by it.
+   */
   #isHeard(type: string): boolean {
     const { power, running } = this.state;
     const isGoingOff = power === 'PoweringOff';

@@ -1,5 +1,5 @@
-// The launcher: plain JavaScript without dependencies, for Node 20 or newer. It installs what package-lock.json names, then goes on
-// under the bundled Node 24, which runs the TypeScript of this project as it is.
+// The launcher: plain JavaScript without dependencies, for Node 20 or newer. It installs what package-lock.json names,
+// then goes on under the bundled Node 24, which runs the TypeScript of this project as it is.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -96,14 +96,19 @@ function withProgress(child) {
   });
 }
 
-/** Whether somebody ran `npm ci` or `npm install` after package-lock.json last changed, with the development dependencies. */
+/**
+ * Whether somebody ran `npm ci` or `npm install` after package-lock.json last changed, with the development
+ * dependencies.
+ */
 function isInstalledByHand() {
   const npmsOwn = path.join(ROOT, 'node_modules', '.package-lock.json');
   if (!existsSync(npmsOwn) || !existsSync(path.join(ROOT, 'node_modules', 'typescript'))) return false;
   return statSync(npmsOwn).mtimeMs >= statSync(path.join(ROOT, 'package-lock.json')).mtimeMs;
 }
 
-/** The Node that came with the dependencies; the running one where there is none for this platform and it is new enough. */
+/**
+ * The Node that came with the dependencies; the running one where there is none for this platform and it is new enough.
+ */
 function findNode() {
   const bundled = path.join(ROOT, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
   if (existsSync(bundled)) return bundled;

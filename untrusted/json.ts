@@ -11,8 +11,8 @@ export interface JsonBounds {
 const MAX_DEPTH = 64;
 
 /**
- * Bounds by where the text comes from. The marks are what holds the event loop: an object with 50,000 different names is parsed in
- * about 50 ms on a machine of 2024.
+ * Bounds by where the text comes from. The marks are what holds the event loop: an object with 50,000 different names
+ * is parsed in about 50 ms on a machine of 2024.
  */
 export const JSON_BOUNDS = {
   /** The body of a BMC's answer, of a report, a report that was kept. */
@@ -42,8 +42,9 @@ const BACKSLASH = 0x5c;
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
- * Parses JSON that others wrote. Size, depth and number of marks are checked first, in one pass over the text that stops at the
- * first bound: `JSON.parse` works on a text for as long as it takes, and on 4 MB of `[` that is seconds. Throws JsonRefused.
+ * Parses JSON that others wrote. Size, depth and number of marks are checked first, in one pass over the text that
+ * stops at the first bound: `JSON.parse` works on a text for as long as it takes, and on 4 MB of `[` that is seconds.
+ * Throws JsonRefused.
  */
 export function parseJson(text: string, bounds: JsonBounds): unknown {
   checkJson(text, bounds);

@@ -4,7 +4,10 @@ export const MASK = '***';
 /** A secret shorter than this stands in every document by chance: it is looked for in messages only. */
 const MIN_LENGTH = 4;
 
-/** The forms in which a known secret may come back: as it is, in a URL, in Base64 and its URL form, in hex, in HTML, in JSON. */
+/**
+ * The forms in which a known secret may come back: as it is, in a URL, in Base64 and its URL form, in hex, in HTML, in
+ * JSON.
+ */
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
   const base64 = bytes.toString('base64');
@@ -26,7 +29,10 @@ function patternOf(secrets: readonly string[]): RegExp | undefined {
   return all.length === 0 ? undefined : new RegExp(all.map((form) => form.replace(SYNTAX, '\\$&')).join('|'), 'g');
 }
 
-/** Cuts known secrets out of a text, in any of their forms; of one shorter than four characters the text itself is looked for. */
+/**
+ * Cuts known secrets out of a text, in any of their forms; of one shorter than four characters the text itself is
+ * looked for.
+ */
 export function maskSecrets(text: string, secrets: readonly string[], mask = MASK): string {
   const pattern = patternOf(secrets);
   return pattern === undefined ? text : text.replace(pattern, () => mask);
@@ -38,7 +44,10 @@ export interface MaskOptions {
   readonly isKept?: (text: string) => boolean;
 }
 
-/** The same for every text and name in a parsed document, but for secrets shorter than four characters. Depth is that of `parseJson`. */
+/**
+ * The same for every text and name in a parsed document, but for secrets shorter than four characters. Depth is that of
+ * `parseJson`.
+ */
 export function maskDocument<T>(value: T, secrets: readonly string[], options: MaskOptions = {}): T {
   const { mask = MASK, isKept = () => false } = options;
   const pattern = patternOf(secrets.filter((secret) => secret.length >= MIN_LENGTH));
@@ -54,9 +63,10 @@ export function maskDocument<T>(value: T, secrets: readonly string[], options: M
 }
 
 /**
- * Takes out of a text what could open something although nobody knows it beforehand: who asks and the query of URLs, boot nonces in
- * paths, bearers and Basic credentials, tokens of the boot script, JSON web tokens, private keys, values that are called passwords.
- * Quotes stay where they are, so that JSON stays JSON. Each pattern has a bound: the text may be made to take long.
+ * Takes out of a text what could open something although nobody knows it beforehand: who asks and the query of URLs,
+ * boot nonces in paths, bearers and Basic credentials, tokens of the boot script, JSON web tokens, private keys, values
+ * that are called passwords. Quotes stay where they are, so that JSON stays JSON. Each pattern has a bound: the text
+ * may be made to take long.
  */
 export function maskText(text: string, mask = MASK): string {
   if (!SUSPECT.test(text)) return text;

@@ -34,7 +34,9 @@ export interface Words {
   readonly plugin: string;
 }
 
-/** `kubectl ...` and `kubectl beskar7 ...` in a namespace; `more`: flags that both need, to come to the same cluster. */
+/**
+ * `kubectl ...` and `kubectl beskar7 ...` in a namespace; `more`: flags that both need, to come to the same cluster.
+ */
 export function wordsFor(namespace: string, more = ''): Words {
   const flags = `-n ${namespace}${more === '' ? '' : ` ${more}`}`;
   return { kubectl: `kubectl ${flags}`, plugin: `kubectl beskar7 ${flags}` };
@@ -176,7 +178,10 @@ function whenText(
   return deadline === undefined ? [] : [`At the latest ${moment(deadline, nowMs)} the wait is over.`];
 }
 
-/** Why a host is as it is: its BMC first, then its claim, the machine that has it, and what keeps it from being offered. Pure. */
+/**
+ * Why a host is as it is: its BMC first, then its claim, the machine that has it, and what keeps it from being offered.
+ * Pure.
+ */
 export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | 'flags'> = {}): Explanation {
   const { nowMs, flags } = around;
   const { namespace = '', name, deletionTimestamp, annotations } = host.metadata;

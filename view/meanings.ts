@@ -3,7 +3,9 @@ import type { ClaimStage } from '../model/claim.ts';
 import type { HostState } from '../crds/physicalHost.ts';
 import type { HostReason, MachineReason } from '../crds/reasons.ts';
 
-/** What follows from a reason by itself, and what a person can do. `{retry}` and so on are replaced by lines to copy. */
+/**
+ * What follows from a reason by itself, and what a person can do. `{retry}` and so on are replaced by lines to copy.
+ */
 export interface Meaning {
   readonly next: string;
   readonly youCan?: readonly string[];

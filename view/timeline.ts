@@ -20,8 +20,8 @@ import { BOOT_ORDER, CHECK_HARDWARE, HIDDEN, STEP_NAMES, WAIT_FOR_HOST, WAIT_FOR
 export type { PendingActivity, RunHistory } from './historyParts.ts';
 
 /**
- * What a run did, step by step, oldest first: for a run of any of our workflows, open or ended. A history alone does not tell of an activity that is
- * being repeated by Temporal: `pending` (`describe().raw.pendingActivities`) does.
+ * What a run did, step by step, oldest first: for a run of any of our workflows, open or ended. A history alone does
+ * not tell of an activity that is being repeated by Temporal: `pending` (`describe().raw.pendingActivities`) does.
  */
 export function timelineOf(history: RunHistory, pending: readonly PendingActivity[] = []): Step[] {
   const timeline = new Timeline();

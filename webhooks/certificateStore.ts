@@ -26,7 +26,10 @@ const SERVING_DAYS = 90;
 const RENEW_AT = 1 / 3;
 const CONFLICTS = 8;
 
-/** A certificate that somebody else makes and renews, as files: tls.crt, tls.key and, unless it is publicly trusted, ca.crt (cert-manager). */
+/**
+ * A certificate that somebody else makes and renews, as files: tls.crt, tls.key and, unless it is publicly trusted,
+ * ca.crt (cert-manager).
+ */
 export function fileCertificates(folder: string): CertificateStore {
   const read = (name: string) => readFile(path.join(folder, name), 'utf8');
   return {
@@ -48,8 +51,8 @@ export interface OwnCertificateOptions {
 }
 
 /**
- * A certificate that Beskar7 makes by itself and keeps, with its authority, in a Secret that all replicas share: who is first makes it, the
- * others take it. A new authority is trusted beside the old one.
+ * A certificate that Beskar7 makes by itself and keeps, with its authority, in a Secret that all replicas share: who is
+ * first makes it, the others take it. A new authority is trusted beside the old one.
  */
 export function ownCertificates(
   kube: KubeClient,

@@ -54,7 +54,9 @@ export function makeAuthority(commonName: string, days: number, now = new Date()
   return { certificate, key: pemOf(keys.privateKey) };
 }
 
-/** A server's certificate for DNS names and IP addresses, signed by the authority; `isClient`: a client shows it, too. */
+/**
+ * A server's certificate for DNS names and IP addresses, signed by the authority; `isClient`: a client shows it, too.
+ */
 export function makeServing(
   authority: KeyedCertificate,
   names: readonly string[],

@@ -19,8 +19,8 @@ type ReviewResponse =
 class ConversionError extends Error {}
 
 /**
- * Answers a ConversionReview of the API server; an object that cannot be converted makes the whole answer a failure that names it. Throws
- * for what is no review.
+ * Answers a ConversionReview of the API server; an object that cannot be converted makes the whole answer a failure
+ * that names it. Throws for what is no review.
  */
 export function answerReview(body: unknown): { apiVersion: string; kind: string; response: ReviewResponse } {
   if (!isReview(body)) throw new ConversionError('the body is no ConversionReview of apiextensions.k8s.io/v1');

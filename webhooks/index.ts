@@ -32,8 +32,8 @@ const RETRY_MS = 2_000;
 const PORT = 443;
 
 /**
- * Serves the conversion of Beskar7Cluster, and keeps its address and authority in the CustomResourceDefinition. What Beskar7 itself needs is
- * the stored version, so that nothing of it waits for this webhook.
+ * Serves the conversion of Beskar7Cluster, and keeps its address and authority in the CustomResourceDefinition. What
+ * Beskar7 itself needs is the stored version, so that nothing of it waits for this webhook.
  */
 export class Webhook {
   readonly #kube: KubeClient;
@@ -89,7 +89,10 @@ export class Webhook {
     });
   }
 
-  /** Looks after certificate and registration, and again later, whatever goes wrong: that is told, and given. Never rejects. */
+  /**
+   * Looks after certificate and registration, and again later, whatever goes wrong: that is told, and given. Never
+   * rejects.
+   */
   async #check(): Promise<unknown> {
     let failure: unknown;
     try {

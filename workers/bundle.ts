@@ -4,9 +4,10 @@ import { bundleWorkflowCode } from '@temporalio/worker';
 import { workflowBundleOptions } from './workflowBundle.ts';
 
 /**
- * `node workers/bundle.ts [--traced] FILE` writes the workflow bundle that a worker takes instead of making its own when BESKAR7_WORKFLOW_BUNDLE names
- * it (the container image does so: a pod starts some seconds sooner and needs no writable folder). `--traced`: with the interceptors of
- * OpenTelemetry, which cost time and memory in every workflow and are therefore in a bundle of their own.
+ * `node workers/bundle.ts [--traced] FILE` writes the workflow bundle that a worker takes instead of making its own
+ * when BESKAR7_WORKFLOW_BUNDLE names it (the container image does so: a pod starts some seconds sooner and needs no
+ * writable folder). `--traced`: with the interceptors of OpenTelemetry, which cost time and memory in every workflow
+ * and are therefore in a bundle of their own.
  */
 const isTraced = process.argv.includes('--traced');
 const [file] = process.argv.slice(2).filter((word) => !word.startsWith('--'));

@@ -7,14 +7,17 @@ import { ownCertificates, type CertificateStore } from '../webhooks/certificateS
 import type { NamespacedName } from './flagValues.ts';
 
 const AUTHORITY = 'beskar7-callbacks-ca';
-/** How often the certificate is looked at again: it is renewed a month before its end, by this process or another one. */
+/**
+ * How often the certificate is looked at again: it is renewed a month before its end, by this process or another one.
+ */
 const CHECK_MS = 60_000;
 const RETRY_MS = 2_000;
 
 /**
- * The certificate of the callback listener, which Beskar7 makes by itself: authority and certificate for the host of the callback URL are kept
- * in a Secret that all replicas share, and renewed in time. Servers trust the authority by their boot script, so that it is never
- * one that others have. Waits for the API server as long as it takes; rejects when the signal fires.
+ * The certificate of the callback listener, which Beskar7 makes by itself: authority and certificate for the host of
+ * the callback URL are kept in a Secret that all replicas share, and renewed in time. Servers trust the authority by
+ * their boot script, so that it is never one that others have. Waits for the API server as long as it takes; rejects
+ * when the signal fires.
  */
 export async function ownCallbackTls(
   deps: { readonly kube: KubeClient; readonly logger: Logger; readonly signal: AbortSignal },

@@ -5,8 +5,9 @@ import type { FailureType } from '../activities/failures.ts';
 import { SKEW_TOLD_MS, type ClockSkew } from '../kube/clockSkew.ts';
 
 /**
- * Lets no activity begin while the clock of this process is wrong by 30 s or more: it would write deadlines that are over, or skip the wait for
- * a call in flight. The failure is retryable: another worker takes the step, or this one later.
+ * Lets no activity begin while the clock of this process is wrong by 30 s or more: it would write deadlines that are
+ * over, or skip the wait for a call in flight. The failure is retryable: another worker takes the step, or this one
+ * later.
  */
 export function clockGuard(clock: Pick<ClockSkew, 'problem'>): ActivityInterceptorsFactory {
   return () => ({
@@ -28,7 +29,10 @@ const LOOK_MS = 10_000;
 /** A warning that still holds is repeated so often. */
 const REPEAT_MS = 10 * 60_000;
 
-/** Warns while the clock of this process is wrong by 5 s or more, and says when it is right again. Call what it gives to end that. */
+/**
+ * Warns while the clock of this process is wrong by 5 s or more, and says when it is right again. Call what it gives to
+ * end that.
+ */
 export function warnOfClock(
   clock: Pick<ClockSkew, 'problem' | 'skewMs'>,
   logger: Pick<Logger, 'warn' | 'info'>,

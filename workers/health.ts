@@ -7,8 +7,9 @@ import type { BindAddress } from './config.ts';
 export type Check = () => string | undefined;
 
 /**
- * GET /healthz (the process lives) and /readyz: 503 when a check that decides is not well, else 200; the body says what is not well in
- * either case. Readiness is what a Service goes by: a check decides where requests would be answered badly without what it stands for.
+ * GET /healthz (the process lives) and /readyz: 503 when a check that decides is not well, else 200; the body says what
+ * is not well in either case. Readiness is what a Service goes by: a check decides where requests would be answered
+ * badly without what it stands for.
  */
 export class Health {
   readonly #checks = new Map<string, { readonly check: Check; readonly decides: boolean }>();
@@ -48,7 +49,9 @@ export class Health {
   }
 }
 
-/** GET /metrics: ours, Node's, and those of the Temporal SDK, which `sdkMetrics` fetches (empty when there are none). */
+/**
+ * GET /metrics: ours, Node's, and those of the Temporal SDK, which `sdkMetrics` fetches (empty when there are none).
+ */
 export function listenMetrics(
   address: BindAddress,
   logger: Logger,

@@ -8,7 +8,9 @@ import { UsageError, type Config } from './config.ts';
 /** In the data of a Temporal namespace: whose it is (docs/decisions/0019). */
 export const OWNER_KEY = 'beskar7.io/installation';
 const CLUSTER_NAMESPACE = 'kube-system';
-/** Two processes that begin at the same time both write: the last one stays, and each reads after so long what it is. */
+/**
+ * Two processes that begin at the same time both write: the last one stays, and each reads after so long what it is.
+ */
 const SETTLE_MS = 500;
 
 /** Who uses a Temporal namespace: one management cluster with one watch scope. All of its processes agree on it. */
@@ -21,8 +23,9 @@ export interface Installation {
 export class InstallationError extends UsageError {}
 
 /**
- * The installation that this process is part of: the uid of the namespace kube-system, or `--cluster-id`, with `--namespace` and
- * `--watch-filter`. Rejects with `InstallationError` when the uid may not be read, and with the error of the API server when it cannot be now.
+ * The installation that this process is part of: the uid of the namespace kube-system, or `--cluster-id`, with
+ * `--namespace` and `--watch-filter`. Rejects with `InstallationError` when the uid may not be read, and with the error
+ * of the API server when it cannot be now.
  */
 export async function installationOf(
   kube: Pick<KubeClient, 'get'>,
@@ -63,8 +66,9 @@ export async function namespaceFacts(client: Client, namespace: string): Promise
 }
 
 /**
- * Makes the Temporal namespace this installation's, where it is nobody's. False: it may not be written here (Temporal Cloud), which is logged
- * once (`isKnown`); then only the check of each activity keeps two installations apart. Rejects with `InstallationError` when it is another's.
+ * Makes the Temporal namespace this installation's, where it is nobody's. False: it may not be written here (Temporal
+ * Cloud), which is logged once (`isKnown`); then only the check of each activity keeps two installations apart. Rejects
+ * with `InstallationError` when it is another's.
  */
 export async function ownNamespace(
   client: Client,

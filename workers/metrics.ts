@@ -27,8 +27,8 @@ export interface Counted {
 }
 
 /**
- * The metrics of the architecture text by name, some more of the same kind, and Node's own. No label is the name of a host or machine: the number
- * of series depends on namespaces and fixed lists only (docs/observability.md).
+ * The metrics of the architecture text by name, some more of the same kind, and Node's own. No label is the name of a
+ * host or machine: the number of series depends on namespaces and fixed lists only (docs/observability.md).
  */
 export function createMetrics(counted: Counted): {
   registry: Registry;

@@ -1,6 +1,7 @@
 /**
- * How Node runs a Beskar7 process in the embedded set-up and in the benchmark: a heap that is collected early instead of one that grows to
- * what the machine has. 320 MiB of old space serve some ten thousand hosts; larger fleets raise `--max-old-space-size`.
+ * How Node runs a Beskar7 process in the embedded set-up and in the benchmark: a heap that is collected early instead
+ * of one that grows to what the machine has. 320 MiB of old space serve some ten thousand hosts; larger fleets raise
+ * `--max-old-space-size`.
  */
 export const NODE_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=320'] as const;
 

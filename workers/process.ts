@@ -100,7 +100,10 @@ export class Beskar7 {
     return this.#stopping.signal.aborted;
   }
 
-  /** Resolves when this process may not go on, since the Temporal namespace is another installation's by now; it has to be stopped then. */
+  /**
+   * Resolves when this process may not go on, since the Temporal namespace is another installation's by now; it has to
+   * be stopped then.
+   */
   get refused(): Promise<InstallationError> {
     return this.#temporal.refused;
   }
@@ -112,8 +115,9 @@ export class Beskar7 {
   }
 
   /**
-   * Callbacks and conversion are served without Temporal, and so is the web page once Temporal has been reached: a process that a Service
-   * sends requests to is ready without it, and says in /readyz what is missing (docs/decisions/0013). One that only works for Temporal is not.
+   * Callbacks and conversion are served without Temporal, and so is the web page once Temporal has been reached: a
+   * process that a Service sends requests to is ready without it, and says in /readyz what is missing
+   * (docs/decisions/0013). One that only works for Temporal is not.
    */
   #setChecks(): void {
     const decides = !servesRequests(this.#config.roles);
@@ -309,7 +313,9 @@ export class Beskar7 {
     this.#parts.push({ name: 'web', stop: () => web.stop() });
   }
 
-  /** Out of the cluster the API server needs an address of its own for the process: without one nothing is registered. */
+  /**
+   * Out of the cluster the API server needs an address of its own for the process: without one nothing is registered.
+   */
   async #startWebhook(): Promise<void> {
     const { webhookBindAddress, webhookService, webhookUrl, webhookCertDir } = this.#config;
     if (webhookUrl === undefined && process.env.KUBERNETES_SERVICE_HOST === undefined) {

@@ -20,7 +20,10 @@ export function watchedKinds(roles: readonly Role[]): ReadonlySet<string> {
   return new Set(roles.flatMap((role) => WATCHED[role].map(kindKey)));
 }
 
-/** Whether a process with these roles works with Temporal: one that only converts objects does not, and its account may not ask who it is. */
+/**
+ * Whether a process with these roles works with Temporal: one that only converts objects does not, and its account may
+ * not ask who it is.
+ */
 export function usesTemporal(roles: readonly Role[]): boolean {
   return roles.some((role) => role !== 'webhook');
 }

@@ -7,7 +7,9 @@ import { KeyRing } from '../codec/keys.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/names.ts';
 import { namespaceFacts, OWNER_KEY, ownNamespace, type Installation } from './installation.ts';
 
-/** How to reach Temporal: flags first, then the environment and profile of the temporal CLI (`@temporalio/envconfig`). */
+/**
+ * How to reach Temporal: flags first, then the environment and profile of the temporal CLI (`@temporalio/envconfig`).
+ */
 export function temporalTarget(flags: {
   temporalAddress: string | undefined;
   temporalNamespace: string | undefined;
@@ -41,8 +43,8 @@ export interface Prepared {
 }
 
 /**
- * One connection for workers and client, and what we need in Temporal. Rejects when it cannot be reached: each call of the SDK's
- * connection has a deadline of 30 s.
+ * One connection for workers and client, and what we need in Temporal. Rejects when it cannot be reached: each call of
+ * the SDK's connection has a deadline of 30 s.
  */
 export async function connectTemporal(
   target: TemporalTarget,
@@ -69,9 +71,11 @@ const RETENTION_SECONDS = 30 * 24 * 3_600;
 const KEYWORD = 2;
 
 /**
- * Makes the Temporal namespace where it is missing, makes it this installation's, and registers our search attributes: where registering is not allowed they are left
- * out, with one warning (none when `before` says that it is known), since an unregistered one blocks a run for ever (rule 18). Can run
- * at any time and in many processes at once. Rejects with `InstallationError` when the namespace is another's, and when Temporal does not answer, or lets the namespace be neither read nor made.
+ * Makes the Temporal namespace where it is missing, makes it this installation's, and registers our search attributes:
+ * where registering is not allowed they are left out, with one warning (none when `before` says that it is known),
+ * since an unregistered one blocks a run for ever (rule 18). Can run at any time and in many processes at once. Rejects
+ * with `InstallationError` when the namespace is another's, and when Temporal does not answer, or lets the namespace be
+ * neither read nor made.
  */
 export async function prepareTemporal(
   client: Client,
@@ -88,7 +92,8 @@ export async function prepareTemporal(
     const hasSearchAttributes = await ensureSearchAttributes(client, namespace);
     return { namespaceId, hasSearchAttributes, isOwner };
   } catch (error) {
-    // Temporal is away, busy, or does not know its new namespace everywhere: that is no answer to whether it is allowed.
+    // Temporal is away, busy, or does not know its new namespace everywhere: that is no answer to whether it is
+    // allowed.
     if (isPassing(error)) throw error;
     if (before?.hasSearchAttributes !== false)
       logger.warn({ err: error, namespace }, 'search attributes cannot be registered, goes on without them');

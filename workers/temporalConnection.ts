@@ -24,7 +24,10 @@ export class TemporalConnection {
   readonly #kube: Pick<KubeClient, 'get'>;
   readonly #config: Pick<Config, 'clusterId' | 'namespace' | 'watchFilter'>;
   readonly #logger: Logger;
-  /** Resolves when this process may not go on, since the Temporal namespace is another installation's by now; it has to be stopped then. */
+  /**
+   * Resolves when this process may not go on, since the Temporal namespace is another installation's by now; it has to
+   * be stopped then.
+   */
   readonly refused: Promise<InstallationError>;
   #onRefused: (error: InstallationError) => void = () => undefined;
   #connected: Connected | undefined;
@@ -54,7 +57,10 @@ export class TemporalConnection {
     return this.#connected === undefined ? this.#notConnected : this.#connected.watch.problem();
   }
 
-  /** Waits for the API server and Temporal as long as it takes. Rejects with `InstallationError`, or when the signal fires. */
+  /**
+   * Waits for the API server and Temporal as long as it takes. Rejects with `InstallationError`, or when the signal
+   * fires.
+   */
   async connect(signal: AbortSignal, interceptors?: WorkflowClientInterceptor[]): Promise<Connected> {
     const installation = await this.#until(signal, 'the cluster cannot be identified yet, tries again', () =>
       installationOf(this.#kube, this.#config),

@@ -20,14 +20,18 @@ export interface TemporalWatchOptions {
   readonly namespace: string;
   readonly installation: Installation;
   readonly logger: Logger;
-  /** The namespace was handed to another installation, or two have begun at once and this one was the first: nothing may be done any more. */
+  /**
+   * The namespace was handed to another installation, or two have begun at once and this one was the first: nothing may
+   * be done any more.
+   */
   readonly onTaken: (error: InstallationError) => void;
 }
 
 /**
- * Follows the connection to Temporal: one cheap call every 5 s. A namespace that is gone or another one (its database was lost, or
- * replaced) is prepared again as at the start of the process; so is one whose search attributes are missing, which is looked for when
- * the connection has come back and once a minute. Watchers and workers repeat what failed meanwhile by themselves.
+ * Follows the connection to Temporal: one cheap call every 5 s. A namespace that is gone or another one (its database
+ * was lost, or replaced) is prepared again as at the start of the process; so is one whose search attributes are
+ * missing, which is looked for when the connection has come back and once a minute. Watchers and workers repeat what
+ * failed meanwhile by themselves.
  */
 export class TemporalWatch {
   readonly #client: Client;

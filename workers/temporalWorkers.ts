@@ -166,8 +166,8 @@ function tracedName(prebuilt: string): string {
 }
 
 /**
- * The workflow bundle: a prebuilt one where BESKAR7_WORKFLOW_BUNDLE names it (container image; with traces: the one beside it), else made in a process of its own, whose
- * memory (webpack's, some hundred MiB) goes with it.
+ * The workflow bundle: a prebuilt one where BESKAR7_WORKFLOW_BUNDLE names it (container image; with traces: the one
+ * beside it), else made in a process of its own, whose memory (webpack's, some hundred MiB) goes with it.
  */
 async function bundleWorkflows(isTraced: boolean): Promise<WorkflowBundleWithSourceMap | { codePath: string }> {
   const named = process.env.BESKAR7_WORKFLOW_BUNDLE;

@@ -5,8 +5,8 @@ import { WORKFLOW_INTERCEPTORS } from './tracing/workflowInterceptors.ts';
 const WORKFLOWS = path.join(import.meta.dirname, '..', 'workflows');
 
 /**
- * What the workflow bundle is made of, wherever it is made: workers, tests, replay. `isTraced`: with the interceptors of OpenTelemetry, behind
- * ours, which leave them no header that they would throw at.
+ * What the workflow bundle is made of, wherever it is made: workers, tests, replay. `isTraced`: with the interceptors
+ * of OpenTelemetry, behind ours, which leave them no header that they would throw at.
  */
 export function workflowBundleOptions(isTraced = false): BundleOptions {
   return {

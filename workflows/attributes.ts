@@ -6,7 +6,10 @@ export const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, Search
 export const hostKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.host, SearchAttributeType.KEYWORD);
 export const namespaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.namespace, SearchAttributeType.KEYWORD);
 
-/** An unregistered search attribute blocks a run for ever: they are used only where this run was started with them (rule 18). */
+/**
+ * An unregistered search attribute blocks a run for ever: they are used only where this run was started with them (rule
+ * 18).
+ */
 export function hasAttributes(): boolean {
   return workflowInfo().typedSearchAttributes.get(namespaceKey) !== undefined;
 }

@@ -126,8 +126,9 @@ async function tellBootAgain(context: ClaimRun, tries: number, message: string, 
 const CLEAR_TRIES = 3;
 
 /**
- * Once the report is there: a BMC that does not consume the network boot would boot the node from the network at each restart. Best effort:
- * the host says what was left. What may still arrive of it stands on the host, and holds the hand-over (`openProvisioning`).
+ * Once the report is there: a BMC that does not consume the network boot would boot the node from the network at each
+ * restart. Best effort: the host says what was left. What may still arrive of it stands on the host, and holds the
+ * hand-over (`openProvisioning`).
  */
 export async function clearNetworkBoot({ claim: { ref } }: ClaimRun): Promise<void> {
   const summary = `Looks whether the network boot of ${ref.host} is used up`;

@@ -5,7 +5,9 @@ import type { MachineReason } from '../crds/reasons.ts';
 import type { Facts } from './facts.ts';
 import type { Story } from './story.ts';
 
-/** How the work on one claim ended. Unless provisioned, the host has been released, or its release goes on elsewhere. */
+/**
+ * How the work on one claim ended. Unless provisioned, the host has been released, or its release goes on elsewhere.
+ */
 export type ClaimEnd =
   | { readonly kind: 'provisioned' }
   /** The run has to continue in a fresh history, which adopts the claim as it is (rule 12). */

@@ -8,12 +8,14 @@ import { bmcOrTell, kubernetes } from './proxies.ts';
 import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
 
 const ATTEMPTS = 50;
-/** After a lost or stopping worker, and after an error that nobody expected: doubled each time it comes again at once. */
+/**
+ * After a lost or stopping worker, and after an error that nobody expected: doubled each time it comes again at once.
+ */
 const SOON_MS = 1_000;
 
 /**
- * Connects to the BMC of a host and makes it Available, however long that takes; tried again at once when the host changes.
- * `failedBefore` carries the count over a fresh history. Result: a sentence for the operator.
+ * Connects to the BMC of a host and makes it Available, however long that takes; tried again at once when the host
+ * changes. `failedBefore` carries the count over a fresh history. Result: a sentence for the operator.
  */
 export async function enrollHost(given: HostInput, failedBefore = 0): Promise<string> {
   const input = readHostInput(given);

@@ -13,8 +13,8 @@ const LOOK_EVERY_MS = 60_000;
 export type Told = 'told' | 'over' | 'full';
 
 /**
- * Signals as they came in. They are hints only: whoever waits reads the host object before and after (rule 11). Handlers stand
- * before the first await of the run; facts of other claims are ignored.
+ * Signals as they came in. They are hints only: whoever waits reads the host object before and after (rule 11).
+ * Handlers stand before the first await of the run; facts of other claims are ignored.
  */
 export class Facts {
   readonly #last = new Map<string, number>();
@@ -41,8 +41,8 @@ export class Facts {
   }
 
   /**
-   * Waits for another fact of the claim, for so long. Each that comes costs the caller a step: after the first ones there is a minute between
-   * two, however often the run is told.
+   * Waits for another fact of the claim, for so long. Each that comes costs the caller a step: after the first ones
+   * there is a minute between two, however often the run is told.
    */
   async next(claim: string, seen: number, timeoutMs: number, summary: string): Promise<Told> {
     const until = Date.now() + timeoutMs;

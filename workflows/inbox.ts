@@ -9,8 +9,8 @@ const MAX_NAME_LENGTH = 60;
 const MAX_SIGNALS = 2_000;
 
 /**
- * Signals of one run. A handler never throws: what cannot be used is dropped, logged the first time of its name, and shown in the current
- * details of the run, with how often it came. Make it before the first await of the run.
+ * Signals of one run. A handler never throws: what cannot be used is dropped, logged the first time of its name, and
+ * shown in the current details of the run, with how often it came. Make it before the first await of the run.
  */
 export class Inbox {
   readonly #details: CurrentDetails;

@@ -6,9 +6,9 @@ import { INSTALLATION_HEADER, type FromInstallation } from '../contracts/names.t
 const RESERVED = '__temporal_';
 
 /**
- * In front of every run: what anybody may send to it cannot fail its workflow task. Signals of a reserved name are dropped, and so are
- * headers that cannot be decoded, which the interceptors of OpenTelemetry would throw at. And what a run sets in motion (activities, its
- * next history) carries the installation that started it.
+ * In front of every run: what anybody may send to it cannot fail its workflow task. Signals of a reserved name are
+ * dropped, and so are headers that cannot be decoded, which the interceptors of OpenTelemetry would throw at. And what
+ * a run sets in motion (activities, its next history) carries the installation that started it.
  */
 export const interceptors = (): WorkflowInterceptors => {
   let installation: string | undefined;

@@ -10,8 +10,8 @@ import { readMonitorInput, readMonitorSettings } from './readMessages.ts';
 const ACTIVITIES = 24;
 
 /**
- * Watches over the BMCs of one shard of a pool of workers, for as long as the pool has hosts. All that happens is in one long
- * activity: there is no timer and no event per host. Result: a sentence for the operator.
+ * Watches over the BMCs of one shard of a pool of workers, for as long as the pool has hosts. All that happens is in
+ * one long activity: there is no timer and no event per host. Result: a sentence for the operator.
  */
 export async function monitorHosts(given: MonitorInput): Promise<string> {
   const input = readMonitorInput(given);

@@ -18,9 +18,10 @@ export class UnreadablePayload {
 }
 
 /**
- * Decodes what reaches workflows. A payload that was sent to a run (signal, query, update, start, memo) and cannot be decoded becomes an
- * `UnreadablePayload`, which whoever parses it refuses with a clear error: an error thrown in here would fail the workflow task, and each
- * repeat of it, for ever. Results of activities come from our own workers: one that cannot be decoded still throws.
+ * Decodes what reaches workflows. A payload that was sent to a run (signal, query, update, start, memo) and cannot be
+ * decoded becomes an `UnreadablePayload`, which whoever parses it refuses with a clear error: an error thrown in here
+ * would fail the workflow task, and each repeat of it, for ever. Results of activities come from our own workers: one
+ * that cannot be decoded still throws.
  */
 export const payloadConverter: PayloadConverter = {
   toPayload: (value, context, hint) => defaultPayloadConverter.toPayload(value, context, hint),
@@ -28,7 +29,8 @@ export const payloadConverter: PayloadConverter = {
     if (context?.type === 'activity') return defaultPayloadConverter.fromPayload<T>(payload, context);
     const encoding = encodingOf(payload);
     try {
-      // Whoever may write to the Temporal namespace sends up to 2 MiB: a deep one would hold the worker's thread for seconds.
+      // Whoever may write to the Temporal namespace sends up to 2 MiB: a deep one would hold the worker's thread for
+      // seconds.
       if (encoding === 'json/plain' && payload.data) return jsonIn(payload.data) as T;
       return defaultPayloadConverter.fromPayload<T>(payload, context);
     } catch (error) {

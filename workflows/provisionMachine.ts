@@ -27,8 +27,9 @@ import { Story } from './story.ts';
 export const PROVISIONING_FAILED = 'ProvisioningFailed';
 
 /**
- * Provisions one machine, from the claim of a host to the hand-over. Ends completed (a sentence for the operator), cancelled, or failed with
- * `ProvisioningFailed`; in each case the machine's phase and conditions say so, and the host is released or being released.
+ * Provisions one machine, from the claim of a host to the hand-over. Ends completed (a sentence for the operator),
+ * cancelled, or failed with `ProvisioningFailed`; in each case the machine's phase and conditions say so, and the host
+ * is released or being released.
  */
 export async function provisionMachine(given: MachineInput): Promise<string> {
   const { workflowId, runId } = workflowInfo();
@@ -186,7 +187,10 @@ function bounded(text: string): string {
   return text.length <= MAX_ATTEMPT_TEXT ? text : `${text.slice(0, MAX_ATTEMPT_TEXT - 1)}…`;
 }
 
-/** Not cancellable: after a cancel the run still has its end to write. What failed is in the run: the conditions go on to say it. */
+/**
+ * Not cancellable: after a cancel the run still has its end to write. What failed is in the run: the conditions go on
+ * to say it.
+ */
 function tellRetry(run: RunContext, summary: string, failed: NonNullable<ReportProgressInput['failed']>) {
   return CancellationScope.nonCancellable(() =>
     kubernetes.reportProgress.executeWithOptions({ summary }, [

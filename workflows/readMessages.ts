@@ -11,8 +11,9 @@ import type {
 import { UnreadablePayload } from './payloadConverter.ts';
 
 /**
- * Parsers of what is sent to a run. Anybody who may talk to Temporal can send anything: what cannot be used is `undefined` for a signal, and
- * the failure `InvalidInput` for a start. They never throw anything else, which would fail the workflow task for ever.
+ * Parsers of what is sent to a run. Anybody who may talk to Temporal can send anything: what cannot be used is
+ * `undefined` for a signal, and the failure `InvalidInput` for a start. They never throw anything else, which would
+ * fail the workflow task for ever.
  */
 
 /** A name or uid of Kubernetes, or the id of a claim. */

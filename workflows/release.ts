@@ -3,7 +3,10 @@ import type { ClaimStage } from '../model/claim.ts';
 import type { Facts } from './facts.ts';
 import { kubernetes } from './proxies.ts';
 
-/** A signal says when a release is done. This is for one that is lost, or a release that was terminated: first so long, doubling, up to the most. */
+/**
+ * A signal says when a release is done. This is for one that is lost, or a release that was terminated: first so long,
+ * doubling, up to the most.
+ */
 const FIRST_LOOK_MS = 60_000;
 const MOST_LOOK_MS = 600_000;
 
@@ -22,9 +25,10 @@ export interface Release {
 }
 
 /**
- * Has a host released (rule 4): writes `Releasing`, has `release/<ns>/<host>` started or woken, which alone calls the BMC
- * (docs/decisions/0023), and waits for the end of the claim. `released`: it has ended; `continuing`: the time is over; `full`: the caller
- * has to continue in a fresh history. Each look begins anew from the host, so that it may be repeated in any history.
+ * Has a host released (rule 4): writes `Releasing`, has `release/<ns>/<host>` started or woken, which alone calls the
+ * BMC (docs/decisions/0023), and waits for the end of the claim. `released`: it has ended; `continuing`: the time is
+ * over; `full`: the caller has to continue in a fresh history. Each look begins anew from the host, so that it may be
+ * repeated in any history.
  */
 export async function release({
   claim,

@@ -20,10 +20,10 @@ import { readHostChanged, readReleaseInput } from './readMessages.ts';
 const ATTEMPTS = 100;
 
 /**
- * Releases a host whose claim is in stage `Releasing`; there is one of it for each host, and no other run calls the BMC of one that is being
- * released (docs/decisions/0023). It is tried for as long as it takes, at once when the host changes (a force-release, other credentials);
- * meanwhile the host stays claimed, and in Error. With `orphanAfterMs` it first makes sure that the machine is gone.
- * Result: a sentence for the operator.
+ * Releases a host whose claim is in stage `Releasing`; there is one of it for each host, and no other run calls the BMC
+ * of one that is being released (docs/decisions/0023). It is tried for as long as it takes, at once when the host
+ * changes (a force-release, other credentials); meanwhile the host stays claimed, and in Error. With `orphanAfterMs` it
+ * first makes sure that the machine is gone. Result: a sentence for the operator.
  */
 export async function releaseHost(given: ReleaseInput): Promise<string> {
   const input = readReleaseInput(given);
@@ -71,7 +71,10 @@ function claimOf({ namespace, name: host, uid: hostUid, claim: id, pool, machine
   return { namespace, host, hostUid, id, machine, ...(pool === undefined ? {} : { pool }) } satisfies ClaimRef;
 }
 
-/** Two looks for the machine, so far apart; more of them when the host changes meanwhile. Gives why nothing is to be released. */
+/**
+ * Two looks for the machine, so far apart; more of them when the host changes meanwhile. Gives why nothing is to be
+ * released.
+ */
 async function awaitOrphaned(
   input: ReleaseInput,
   orphanAfterMs: number,

@@ -12,8 +12,8 @@ import { readHostChanged, readHostInput } from './readMessages.ts';
 const ATTEMPTS = 100;
 
 /**
- * Switches the server of a deleted, unclaimed host off and lets the host go; tried for as long as it takes. It goes only when nothing of an
- * attempt can reach the BMC any more (`inFlight`): the server may be registered again at once.
+ * Switches the server of a deleted, unclaimed host off and lets the host go; tried for as long as it takes. It goes
+ * only when nothing of an attempt can reach the BMC any more (`inFlight`): the server may be registered again at once.
  */
 export async function retireHost(given: HostInput): Promise<string> {
   const input = readHostInput(given);

@@ -9,13 +9,15 @@ import { sortFailure } from './failure.ts';
 import { kubernetes } from './proxies.ts';
 import { release } from './release.ts';
 
-/** A provisioning waits so long for the release of its host; then it ends, and says that the release goes on (rule 4). */
+/**
+ * A provisioning waits so long for the release of its host; then it ends, and says that the release goes on (rule 4).
+ */
 const RELEASE_MS = 120_000;
 
 /**
- * Boots, inspects, validates and hands over on one claimed host. The compensation (release) stands before the first step: it runs
- * on every end but success and a lost claim. On a cancel the stage `Releasing` is written first, so that no call passes its fence
- * any more, then the running activity is cancelled and awaited (rule 4).
+ * Boots, inspects, validates and hands over on one claimed host. The compensation (release) stands before the first
+ * step: it runs on every end but success and a lost claim. On a cancel the stage `Releasing` is written first, so that
+ * no call passes its fence any more, then the running activity is cancelled and awaited (rule 4).
  */
 export async function runClaim(context: ClaimRun): Promise<ClaimEnd> {
   const { claim } = context;

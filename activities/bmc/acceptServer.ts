@@ -24,8 +24,9 @@ type AcceptDependencies = Pick<Dependencies, 'kube' | 'recorder'> & {
 };
 
 /**
- * Takes the word of a person (`beskar7.io/accept-server`) for the server that answers now: it is recorded in place of the earlier
- * one, the annotation goes, and an event tells it. Asks the BMC only where there is such a word. Gives the host as it is then.
+ * Takes the word of a person (`beskar7.io/accept-server`) for the server that answers now: it is recorded in place of
+ * the earlier one, the annotation goes, and an event tells it. Asks the BMC only where there is such a word. Gives the
+ * host as it is then.
  */
 export async function acceptServer(
   deps: AcceptDependencies,
@@ -81,8 +82,8 @@ export async function acceptShown(
 }
 
 /**
- * Records which server a host stands for where that is not recorded, or less of it than is shown now: some BMCs know UUID and
- * serial number only after the server's first start. Never in place of what was recorded.
+ * Records which server a host stands for where that is not recorded, or less of it than is shown now: some BMCs know
+ * UUID and serial number only after the server's first start. Never in place of what was recorded.
  */
 export async function completeServer(
   deps: Pick<Dependencies, 'kube'>,

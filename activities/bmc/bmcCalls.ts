@@ -14,12 +14,14 @@ export interface CallsOf {
 }
 
 /**
- * What one activity has under way at the BMC of a host, as it stands on the host (`beskar7.io/calls-until`, docs/decisions/0022): written before
- * the first request that changes something, cleared when the end of each is confirmed, left where it is not. So whoever frees the host
- * knows how long something may still arrive, whatever became of the run or worker that sent it.
+ * What one activity has under way at the BMC of a host, as it stands on the host (`beskar7.io/calls-until`,
+ * docs/decisions/0022): written before the first request that changes something, cleared when the end of each is
+ * confirmed, left where it is not. So whoever frees the host knows how long something may still arrive, whatever became
+ * of the run or worker that sent it.
  *
- * The instant is a fencing token too: a request goes out only while it is the one that this activity wrote (`passes`). Whoever takes it
- * over (`take`) thereby ends what another, lost or late, could still begin, and waits (`settledAt`) for what that had begun.
+ * The instant is a fencing token too: a request goes out only while it is the one that this activity wrote (`passes`).
+ * Whoever takes it over (`take`) thereby ends what another, lost or late, could still begin, and waits (`settledAt`)
+ * for what that had begun.
  */
 export class BmcCalls {
   readonly #kube: KubeClient;
@@ -34,7 +36,10 @@ export class BmcCalls {
     this.#of = of;
   }
 
-  /** Until when something that others sent may still arrive (ms since the epoch); 0 or past: nothing. Known once `take` was called. */
+  /**
+   * Until when something that others sent may still arrive (ms since the epoch); 0 or past: nothing. Known once `take`
+   * was called.
+   */
   get settledAt(): number {
     return this.#settledAt;
   }
@@ -58,8 +63,8 @@ export class BmcCalls {
   }
 
   /**
-   * Whether a request may be written now, by a host that was read live. False: `take` comes first. Throws when another activity has taken
-   * the calls to this BMC over.
+   * Whether a request may be written now, by a host that was read live. False: `take` comes first. Throws when another
+   * activity has taken the calls to this BMC over.
    */
   passes(live: PhysicalHost): boolean {
     const text = callsUntilText(live);
@@ -71,7 +76,10 @@ export class BmcCalls {
     return Date.parse(text) - Date.now() >= IN_FLIGHT_MS;
   }
 
-  /** For a merge patch of the host: the calls of this activity begin, and those of any other end. The write has to be a compare-and-swap. */
+  /**
+   * For a merge patch of the host: the calls of this activity begin, and those of any other end. The write has to be a
+   * compare-and-swap.
+   */
   begin(live: PhysicalHost): Record<string, string | null> {
     const text = callsUntilText(live);
     const now = Date.now();
@@ -122,8 +130,9 @@ export class BmcCalls {
 }
 
 /**
- * Until when something that was sent for the host may still arrive at its BMC, in ms since the epoch; undefined: nothing, also when the host is
- * gone. For a caller that sends nothing itself: from here on nobody else begins a call either, unless an activity takes the calls anew.
+ * Until when something that was sent for the host may still arrive at its BMC, in ms since the epoch; undefined:
+ * nothing, also when the host is gone. For a caller that sends nothing itself: from here on nobody else begins a call
+ * either, unless an activity takes the calls anew.
  */
 export async function settle(
   kube: KubeClient,

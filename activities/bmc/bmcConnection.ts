@@ -12,9 +12,10 @@ import { ownSecretsAgain, type SecretDependencies } from '../store/hostSecrets.t
 export type BmcDependencies = Pick<Dependencies, 'credentials' | 'redfish' | 'logger'> & SecretDependencies;
 
 /**
- * A client for the BMC of a host. Its Secret is read anew for `fresh` (enrolment, and every repetition after a failure), else
- * it was read some seconds ago (`recent`) or minutes ago (`kept`), since many hosts share one. One that is not marked as in use any more is
- * marked again, since nobody watches Secrets (docs/security.md). Fails with `BmcCredentials` when the Secret is missing or incomplete.
+ * A client for the BMC of a host. Its Secret is read anew for `fresh` (enrolment, and every repetition after a
+ * failure), else it was read some seconds ago (`recent`) or minutes ago (`kept`), since many hosts share one. One that
+ * is not marked as in use any more is marked again, since nobody watches Secrets (docs/security.md). Fails with
+ * `BmcCredentials` when the Secret is missing or incomplete.
  */
 export async function connectBmc(
   deps: BmcDependencies,
@@ -62,8 +63,9 @@ function acceptedCredentials({ spec, status }: PhysicalHost): string | undefined
 }
 
 /**
- * Records from which state of its Secret the BMC has accepted the log-in, where that is news and `may` allows it: a process that is started
- * later then takes a 401 for one that may pass. Writes the host only after a change of the Secret. Nothing fails where the host is gone.
+ * Records from which state of its Secret the BMC has accepted the log-in, where that is news and `may` allows it: a
+ * process that is started later then takes a 401 for one that may pass. Writes the host only after a change of the
+ * Secret. Nothing fails where the host is gone.
  */
 export async function recordCredentials(
   deps: Pick<Dependencies, 'kube'>,
@@ -132,8 +134,8 @@ function requireKey(data: Credentials['data'], key: string, secret: string): str
 }
 
 /**
- * A credential without the line break that an editor or `echo` leaves at its end: no BMC takes one. One in the middle is no typing of
- * a password but two of them, or a whole file. Fails with `SecretInvalid`.
+ * A credential without the line break that an editor or `echo` leaves at its end: no BMC takes one. One in the middle
+ * is no typing of a password but two of them, or a whole file. Fails with `SecretInvalid`.
  */
 function oneLine(value: string, key: string, secret: string): string {
   const line = value.replace(/\r?\n$/, '');

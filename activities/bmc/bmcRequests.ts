@@ -2,7 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ObservedRequest } from '../../redfish/index.ts';
 
-/** What an activity asked of a BMC, oldest first: `2026-11-23T08:00:00.123Z POST /redfish/v1/… 204 in 12 ms`. It stands in the history of the run. */
+/**
+ * What an activity asked of a BMC, oldest first: `2026-11-23T08:00:00.123Z POST /redfish/v1/… 204 in 12 ms`. It stands
+ * in the history of the run.
+ */
 export interface BmcRequests {
   readonly bmcRequests?: readonly string[];
 }
@@ -41,7 +44,10 @@ export function noteBmcRequest({ method, path, outcome, seconds }: ObservedReque
   recorded.add(`${at} ${method} ${shown(path)} ${outcome} in ${Math.round(seconds * 1000)} ms`);
 }
 
-/** Puts the requests of an activity into its result (`BmcRequests`, which no workflow reads), or into the details of its failure. */
+/**
+ * Puts the requests of an activity into its result (`BmcRequests`, which no workflow reads), or into the details of its
+ * failure.
+ */
 export async function withBmcRequests<T extends object | void>(body: () => Promise<T>): Promise<T> {
   const recorded = new Recorded();
   try {

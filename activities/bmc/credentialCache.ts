@@ -25,8 +25,8 @@ interface Entry {
 }
 
 /**
- * Secrets of BMCs, kept for a while: a hundred hosts that share one Secret do not read it a hundred times at once. Rejects with
- * the KubeError of the read, and forgets it.
+ * Secrets of BMCs, kept for a while: a hundred hosts that share one Secret do not read it a hundred times at once.
+ * Rejects with the KubeError of the read, and forgets it.
  */
 export class CredentialCache {
   readonly #entries = new LRUCache<string, Entry>({ max: BOUND });

@@ -17,10 +17,10 @@ export type FenceDependencies = ServerDependencies & Pick<Dependencies, 'kube'>;
 export type Fenced = Pick<MutateOptions, 'fence' | 'identify' | 'userAgent' | 'signal'>;
 
 /**
- * The fence of rule 2 for calls on behalf of a claim: the host is read live, the claim and its stage are compared, and the
- * request goes out within 2 s of that read or not at all. A mismatch is `ClaimLost`. `alsoCheck` throws what else forbids it.
- * Each read of the system is compared with the server that `host`, the host as the caller knows it, stands for: `DifferentServer`.
- * The first request that passes writes `calls` onto the host before.
+ * The fence of rule 2 for calls on behalf of a claim: the host is read live, the claim and its stage are compared, and
+ * the request goes out within 2 s of that read or not at all. A mismatch is `ClaimLost`. `alsoCheck` throws what else
+ * forbids it. Each read of the system is compared with the server that `host`, the host as the caller knows it, stands
+ * for: `DifferentServer`. The first request that passes writes `calls` onto the host before.
  */
 export function claimFence(
   deps: FenceDependencies,
@@ -74,8 +74,9 @@ export function refuseMoved(host: PhysicalHost | undefined): void {
 }
 
 /**
- * A host is paused by its own annotation while somebody works on its server (a firmware flash): no call to its BMC begins. It fails in a way that
- * is tried again. Its Cluster's `spec.paused` does not count here: that lets what is under way come to its end (rule 16).
+ * A host is paused by its own annotation while somebody works on its server (a firmware flash): no call to its BMC
+ * begins. It fails in a way that is tried again. Its Cluster's `spec.paused` does not count here: that lets what is
+ * under way come to its end (rule 16).
  */
 export function refusePaused(host: PhysicalHost | undefined): void {
   if (host?.metadata.annotations?.[ANNOTATION_PAUSED] === undefined) return;

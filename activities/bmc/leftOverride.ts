@@ -21,9 +21,10 @@ export interface ClearNetworkBootInput {
 export type ClearNetworkBootResult = { readonly kind: 'clear' } | { readonly kind: 'left'; readonly message: string };
 
 /**
- * Takes the network boot of a claim back where its BMC has not consumed it, though its server has booted and sent its report: each later restart
- * of the node would boot from the network. One read of the BMC, and nothing is sent where it shows no override (rule 5). Fails with a lost
- * claim only; what a BMC does not do is said on the host (`BootOverrideLeft`).
+ * Takes the network boot of a claim back where its BMC has not consumed it, though its server has booted and sent its
+ * report: each later restart of the node would boot from the network. One read of the BMC, and nothing is sent where it
+ * shows no override (rule 5). Fails with a lost claim only; what a BMC does not do is said on the host
+ * (`BootOverrideLeft`).
  */
 export async function clearNetworkBoot(
   deps: Dependencies,

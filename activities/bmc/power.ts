@@ -6,11 +6,13 @@ type Options = Omit<MutateOptions, 'urgent'>;
 
 /** After this long without the wanted state the command is taken for lost and sent again. */
 const RESEND_AFTER_MS = 20_000;
-/** So long an activity sends Off again: less than it lasts at most, so that what came of it is told in its own words. */
+/**
+ * So long an activity sends Off again: less than it lasts at most, so that what came of it is told in its own words.
+ */
 const SEE_OFF_MS = 90_000;
 /**
- * How long an accepted power-on may take until the server shows it. Until then a boot waits before it takes the command for lost, and a
- * release does not take an Off for the last word.
+ * How long an accepted power-on may take until the server shows it. Until then a boot waits before it takes the command
+ * for lost, and a release does not take an Off for the last word.
  */
 export const ON_TAKES_MS = 30_000;
 /** The least time for a look at a server that is not expected to change. */
@@ -19,8 +21,9 @@ const LOOK_MS = 1_000;
 const ON_TRIES = 3;
 
 /**
- * Switches a server off and sees it off. In good order first when `gracefulMs` is given, then by force; a command that was
- * accepted and not done is sent again. `options` carries the fence; each send is fenced anew. Returns false when it was off already.
+ * Switches a server off and sees it off. In good order first when `gracefulMs` is given, then by force; a command that
+ * was accepted and not done is sent again. `options` carries the fence; each send is fenced anew. Returns false when it
+ * was off already.
  */
 export async function switchOff(
   bmc: RedfishClient,
@@ -49,8 +52,8 @@ export async function switchOff(
 }
 
 /**
- * Sends Off to a server that shows off: a power-on that was accepted a moment ago does not show yet, and is overtaken by this where the BMC
- * does one after the other. A BMC that refuses it, since it is off, is right.
+ * Sends Off to a server that shows off: a power-on that was accepted a moment ago does not show yet, and is overtaken
+ * by this where the BMC does one after the other. A BMC that refuses it, since it is off, is right.
  */
 export async function switchOffUnseen(bmc: RedfishClient, host: string, options: Options): Promise<void> {
   try {
@@ -86,8 +89,8 @@ async function shutDown(bmc: RedfishClient, options: Options, limitMs: number): 
 }
 
 /**
- * PXE once, read back; On; seen on (rule 5). A command that was accepted and not done is sent again. Nothing is sent to a server that is
- * not off, however long ago the caller saw it off: then it is only waited for.
+ * PXE once, read back; On; seen on (rule 5). A command that was accepted and not done is sent again. Nothing is sent to
+ * a server that is not off, however long ago the caller saw it off: then it is only waited for.
  */
 export async function switchOn(
   bmc: RedfishClient,

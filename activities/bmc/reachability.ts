@@ -80,8 +80,9 @@ export function reachabilityReason(failure: ApplicationFailure): HostReason {
 }
 
 /**
- * Runs a step that boots the server of a claimed host; when its BMC (or the BMC's Secret) is what made it fail, that is said in the host's
- * condition RedfishReachable, and nothing else of the host changes. The step comes to the same whether that can be written or not.
+ * Runs a step that boots the server of a claimed host; when its BMC (or the BMC's Secret) is what made it fail, that is
+ * said in the host's condition RedfishReachable, and nothing else of the host changes. The step comes to the same
+ * whether that can be written or not.
  */
 export async function tellingReachability<T>(
   deps: Pick<Dependencies, 'kube'>,
@@ -105,7 +106,10 @@ export async function tellingReachability<T>(
   }
 }
 
-/** Says in the condition RedfishReachable how the BMC of a claimed host answered, while its server is being booted. Does not fail, and takes seconds at most. */
+/**
+ * Says in the condition RedfishReachable how the BMC of a claimed host answered, while its server is being booted. Does
+ * not fail, and takes seconds at most.
+ */
 export async function tellReachability(
   deps: Pick<Dependencies, 'kube'>,
   ref: ClaimRef,

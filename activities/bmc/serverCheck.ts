@@ -24,13 +24,15 @@ export type ServerDependencies = { readonly caches: Pick<Dependencies['caches'],
 export interface ServerCheck {
   /** For each read of the system: throws `DifferentServer` when it is not that server. */
   readonly identify: Identify;
-  /** The same once more with the host as it is live, at the fence: also when another host is claimed for that server. */
+  /**
+   * The same once more with the host as it is live, at the fence: also when another host is claimed for that server.
+   */
   readonly atFence: (live: PhysicalHost) => void;
 }
 
 /**
- * Compares the server that each read shows with what was recorded of `host`, and at the fence with what is recorded of it live.
- * Nothing is sent that no read has preceded.
+ * Compares the server that each read shows with what was recorded of `host`, and at the fence with what is recorded of
+ * it live. Nothing is sent that no read has preceded.
  */
 export function serverCheck(deps: ServerDependencies, host: PhysicalHost): ServerCheck {
   let shown: ServerShown | undefined;
@@ -75,7 +77,10 @@ function requireServer(host: PhysicalHost, shown: ServerShown): void {
   if (why !== undefined) throw differentServer(`nothing was sent: ${why}`, 'DifferentServer');
 }
 
-/** Nothing that changes goes to a server for which another host is claimed, or comes first. By what is shown, which a person may have accepted. */
+/**
+ * Nothing that changes goes to a server for which another host is claimed, or comes first. By what is shown, which a
+ * person may have accepted.
+ */
 function requireAlone(deps: ServerDependencies, live: PhysicalHost, shown: ServerShown): void {
   const duplicate = deps.caches.duplicateOf(asShown(live, shown));
   if (duplicate === undefined || (duplicate.isFirst && !duplicate.areBothClaimed)) return;
@@ -100,7 +105,9 @@ export function sharedMessage(host: PhysicalHost, { other, by, areBothClaimed }:
   );
 }
 
-/** What is said of it on the host; of other failures nothing. That two hosts share a server is for the watcher to say. */
+/**
+ * What is said of it on the host; of other failures nothing. That two hosts share a server is for the watcher to say.
+ */
 export function serverCondition(failure: unknown): ConditionPatch[] {
   if (bmcFailureKind(failure) !== 'DifferentServer') return [];
   const { message } = failure as Error;

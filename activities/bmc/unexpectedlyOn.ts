@@ -14,17 +14,20 @@ export function isOn(power: PowerState): boolean {
 
 /** What a look at the power of a host found, beside the power state itself. */
 export interface PowerFinding {
-  /** The conditions `UnexpectedlyOn` and `UnexpectedlyOff` as they have to stand now; those that were never raised are left out. */
+  /**
+   * The conditions `UnexpectedlyOn` and `UnexpectedlyOff` as they have to stand now; those that were never raised are
+   * left out.
+   */
   readonly conditions: readonly ConditionPatch[];
   /** `status.enrollment.foundOn` no longer holds: the server was seen off. */
   readonly isSeenOff: boolean;
 }
 
 /**
- * Judges the power of a host between its runs. A server that was on when it was enrolled may run (rule 7, `enrollment.foundOn`), until it is
- * seen off once. Any other free server was confirmed off, by its release or since: when it is on, Beskar7 did not switch it on, or its BMC
- * carried out a power-on very late. One that was handed over to its machine should be on. `power`: undefined when the BMC did not answer,
- * which leaves the conditions as they are.
+ * Judges the power of a host between its runs. A server that was on when it was enrolled may run (rule 7,
+ * `enrollment.foundOn`), until it is seen off once. Any other free server was confirmed off, by its release or since:
+ * when it is on, Beskar7 did not switch it on, or its BMC carried out a power-on very late. One that was handed over to
+ * its machine should be on. `power`: undefined when the BMC did not answer, which leaves the conditions as they are.
  */
 export function judgePower(host: PhysicalHost, power: PowerState | undefined): PowerFinding {
   const wasFoundOn = host.status?.enrollment?.foundOn === true;

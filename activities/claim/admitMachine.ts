@@ -32,7 +32,10 @@ export type Admission =
   | {
       readonly kind: 'admitted';
       readonly machine: Beskar7Machine;
-      /** An earlier run may have made a claim: finalizer or status of one stood there already, or a host names the machine. */
+      /**
+       * An earlier run may have made a claim: finalizer or status of one stood there already, or a host names the
+       * machine.
+       */
       readonly mayHaveClaim: boolean;
       /** How the last run has ended, if one has: a release that it left under way is not this run's. */
       readonly lastEnd?: Handled;
@@ -41,8 +44,9 @@ export type Admission =
 const CONFLICTS = 8;
 
 /**
- * The live read that decides whether work is due (rule 9). When it is, the machine gets our finalizer and `block-move` in one
- * patch with its resourceVersion, before anything is claimed for it; what is planned goes along. `isReset`: the run was made by `temporal workflow reset`.
+ * The live read that decides whether work is due (rule 9). When it is, the machine gets our finalizer and `block-move`
+ * in one patch with its resourceVersion, before anything is claimed for it; what is planned goes along. `isReset`: the
+ * run was made by `temporal workflow reset`.
  */
 export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: boolean): Promise<Admission> {
   for (let conflicts = 0; ; conflicts += 1) {
@@ -57,7 +61,8 @@ export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: 
     const mayHaveClaim = isOwned || machine.status?.workflow !== undefined || isNamedByHost(deps, ref);
     const lastEnd = handledOf(machine);
     const ended = lastEnd === undefined ? {} : { lastEnd };
-    // A run that is terminated has to be found unfinished, also when the user asks meanwhile for what the last one has dealt with.
+    // A run that is terminated has to be found unfinished, also when the user asks meanwhile for what the last one has
+    // dealt with.
     const isOver = lastEnd !== undefined && lastEnd.specHash !== '' && machine.spec.providerID === undefined;
     if (isOwned && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isOver) {
       return { kind: 'admitted', machine, mayHaveClaim, ...ended };
@@ -88,7 +93,10 @@ function isNamedByHost(deps: Dependencies, { namespace, name, uid }: ObjectRef):
   return deps.caches.hostsNaming(namespace, name).some((host) => consumerOf(host)?.uid === uid);
 }
 
-/** The Cluster is read live, like the machine: a run that waited for a host learns here that nothing new is to begin (rule 16). */
+/**
+ * The Cluster is read live, like the machine: a run that waited for a host learns here that nothing new is to begin
+ * (rule 16).
+ */
 async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): Promise<Refused | undefined> {
   const { namespace = '', name, labels = {} } = machine.metadata;
   const cluster = labels[LABEL_CLUSTER_NAME];
@@ -101,8 +109,8 @@ async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): P
 }
 
 /**
- * `clusterctl move` pauses, then waits for `block-move` to go: nothing is under way for a machine without a claim. A release goes on by itself, as
- * after the end of a run.
+ * `clusterctl move` pauses, then waits for `block-move` to go: nothing is under way for a machine without a claim. A
+ * release goes on by itself, as after the end of a run.
  */
 async function allowMove(deps: Dependencies, machine: Beskar7Machine): Promise<void> {
   const { namespace = '', name, uid = '', annotations = {}, resourceVersion } = machine.metadata;

@@ -13,8 +13,8 @@ export type Adopted =
 
 /**
  * What a machine already holds (`heldHosts`): a claim to go on
- * with (rule 12), or a server that was handed over, for which only the status is written. Never talks to a BMC. `isOver`: a release that
- * belongs to an earlier run or attempt.
+ * with (rule 12), or a server that was handed over, for which only the status is written. Never talks to a BMC.
+ * `isOver`: a release that belongs to an earlier run or attempt.
  */
 export async function adoptClaim(
   deps: Dependencies,

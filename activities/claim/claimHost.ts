@@ -33,7 +33,9 @@ export interface ClaimHostInput {
   readonly imageHash?: string;
   /** The run was made by `temporal workflow reset`. */
   readonly isReset: boolean;
-  /** The run was cancelled already: it only looks for what an earlier one has claimed. Absent: an earlier version asks. */
+  /**
+   * The run was cancelled already: it only looks for what an earlier one has claimed. Absent: an earlier version asks.
+   */
   readonly isCancelled?: boolean;
 }
 
@@ -58,10 +60,10 @@ export type ClaimHostResult =
     });
 
 /**
- * Decides by a live read whether work is due for the machine (rule 9), goes on with a claim that it already has (rule 12), or
- * claims a host that fits (rule 8). Without one it says so on the machine, tries once more and returns `noMatchingHost`
- * (rule 15), or `claimRefused` where no host may be written. For a run that was cancelled nothing new is claimed, and nothing is said: its
- * end follows. Never talks to a BMC.
+ * Decides by a live read whether work is due for the machine (rule 9), goes on with a claim that it already has (rule
+ * 12), or claims a host that fits (rule 8). Without one it says so on the machine, tries once more and returns
+ * `noMatchingHost` (rule 15), or `claimRefused` where no host may be written. For a run that was cancelled nothing new
+ * is claimed, and nothing is said: its end follows. Never talks to a BMC.
  */
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
   const { namespace, name } = input.run.machine;
@@ -129,7 +131,10 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   return { kind: 'noMatchingHost', message, ...before, ...written };
 }
 
-/** A machine that runs somewhere gets no second server (rule 13): it says so, and is looked at again with the next resync. */
+/**
+ * A machine that runs somewhere gets no second server (rule 13): it says so, and is looked at again with the next
+ * resync.
+ */
 async function withoutItsHost(deps: Dependencies, run: RunContext, providerID: string): Promise<Refused> {
   const message =
     `Its providerID is ${providerID}, but there is no such PhysicalHost with this machine as its consumer (yet): nothing was claimed or touched. ` +
@@ -147,7 +152,10 @@ async function withoutItsHost(deps: Dependencies, run: RunContext, providerID: s
   return { kind: 'notDue', reason: 'HostMissing', message };
 }
 
-/** The API server refuses each claim for good (403, 422): that is for an operator to see and mend, and is tried again meanwhile. */
+/**
+ * The API server refuses each claim for good (403, 422): that is for an operator to see and mend, and is tried again
+ * meanwhile.
+ */
 async function refusedClaim(
   deps: Dependencies,
   run: RunContext,
@@ -193,7 +201,9 @@ function adoptedReport({ ref: { host }, inspectionDeadline }: ClaimState) {
       };
 }
 
-/** For which machine and spec, in which attempt of its run; `requireInTime` throws when no claim may be sent any more. */
+/**
+ * For which machine and spec, in which attempt of its run; `requireInTime` throws when no claim may be sent any more.
+ */
 interface Claiming {
   readonly machine: Beskar7Machine;
   readonly attempt: number;
@@ -202,7 +212,10 @@ interface Claiming {
   readonly requireInTime: () => void;
 }
 
-/** Tries the hosts that fit, the best first, until one compare-and-swap succeeds. A KubeError: a host may not be written, and no other was had. */
+/**
+ * Tries the hosts that fit, the best first, until one compare-and-swap succeeds. A KubeError: a host may not be
+ * written, and no other was had.
+ */
 async function tryHosts(
   deps: Dependencies,
   claiming: Claiming,
@@ -264,7 +277,10 @@ async function tryClaim(
   return stateOf(host, claim, machine, false);
 }
 
-/** Throws when a host that was lost was lost to this very machine: an earlier try of the activity goes on somewhere, and its claim is to be adopted. */
+/**
+ * Throws when a host that was lost was lost to this very machine: an earlier try of the activity goes on somewhere, and
+ * its claim is to be adopted.
+ */
 async function requireOthers(deps: Dependencies, { metadata }: PhysicalHost, machineUid: string): Promise<void> {
   const { namespace = '', name } = metadata;
   const live = await deps.kube.get(HOSTS, namespace, name).catch((error: unknown) => {

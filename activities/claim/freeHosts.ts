@@ -10,12 +10,15 @@ import { retryable } from '../failures.ts';
 import { byPreference, fits, unfitReason } from './hostFit.ts';
 import { readHost } from '../store/hostStore.ts';
 
-/** What is looked at between two yields: many machines claim at once, and heartbeats and fences wait for none of them. */
+/**
+ * What is looked at between two yields: many machines claim at once, and heartbeats and fences wait for none of them.
+ */
 const OBJECTS_A_STEP = 100;
 
 /**
- * Fitting free hosts, the best first, less those without which an older machine that waits would have to keep waiting. By the watch caches:
- * a claim of one of them has to be a compare-and-swap. Throws a retryable failure when a host is being claimed for this machine already.
+ * Fitting free hosts, the best first, less those without which an older machine that waits would have to keep waiting.
+ * By the watch caches: a claim of one of them has to be a compare-and-swap. Throws a retryable failure when a host is
+ * being claimed for this machine already.
  */
 export async function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand): Promise<PhysicalHost[]> {
   const found = await inTurns(candidateSteps(deps, machine, demand));
@@ -46,7 +49,10 @@ function* candidateSteps(deps: Dependencies, machine: Beskar7Machine, demand: De
   return { wanted, best: byPreference(spare, machine.metadata.uid ?? '') };
 }
 
-/** A run before this one (reset, or terminated) has sent a claim, which may land yet: another one would be a second host (rule 1). */
+/**
+ * A run before this one (reset, or terminated) has sent a claim, which may land yet: another one would be a second host
+ * (rule 1).
+ */
 function requireNotClaiming({ reservations }: Dependencies, machine: Beskar7Machine, wanted: PhysicalHost[]): void {
   const { namespace = '', uid } = machine.metadata;
   const mine = wanted.find((host) => reservations.isReservedFor(host, uid));
@@ -65,7 +71,9 @@ function waiterOf(machine: Beskar7Machine): Waiter {
   return { machine, failureDomain: machine.status?.waitingFor?.failureDomain };
 }
 
-/** Another host stands for the same server, and comes first. Its condition says so soon; who claims looks for itself. */
+/**
+ * Another host stands for the same server, and comes first. Its condition says so soon; who claims looks for itself.
+ */
 export function isLeftToAnother(caches: Pick<Dependencies['caches'], 'duplicateOf'>, host: PhysicalHost): boolean {
   const duplicate = caches.duplicateOf(host);
   return duplicate !== undefined && !duplicate.isFirst;
@@ -75,8 +83,9 @@ export function isLeftToAnother(caches: Pick<Dependencies['caches'], 'duplicateO
 const MAX_READ = 16;
 
 /**
- * The same by a live read of the hosts that the cache has for its server, right before the compare-and-swap that proves the host itself: a cache
- * that is behind would let two hosts of one server be claimed, of which neither could be used. Throws what the API server says.
+ * The same by a live read of the hosts that the cache has for its server, right before the compare-and-swap that proves
+ * the host itself: a cache that is behind would let two hosts of one server be claimed, of which neither could be used.
+ * Throws what the API server says.
  */
 export async function isTakenByAnother(
   deps: Pick<Dependencies, 'caches' | 'kube'>,

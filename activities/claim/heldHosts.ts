@@ -17,9 +17,10 @@ export interface HeldHost {
 }
 
 /**
- * The hosts that are held for a machine, read live: by the label with its uid (rule 8), by consumerRef as the cache shows it, and by its
- * providerID (rule 13). What of a claim is lost or cannot be read is written again first (`holdingOf`), so that none of its hosts is passed
- * over. `machine`: as it was read live; undefined when it is gone, and then nothing is repaired. Never talks to a BMC.
+ * The hosts that are held for a machine, read live: by the label with its uid (rule 8), by consumerRef as the cache
+ * shows it, and by its providerID (rule 13). What of a claim is lost or cannot be read is written again first
+ * (`holdingOf`), so that none of its hosts is passed over. `machine`: as it was read live; undefined when it is gone,
+ * and then nothing is repaired. Never talks to a BMC.
  */
 export async function heldHosts(
   deps: Dependencies,
@@ -71,8 +72,8 @@ async function repaired(
 }
 
 /**
- * The host that a moved or restored machine's providerID names. A new uid of the machine is written to it by compare-and-swap, without
- * a call to its BMC (rule 13).
+ * The host that a moved or restored machine's providerID names. A new uid of the machine is written to it by
+ * compare-and-swap, without a call to its BMC (rule 13).
  */
 export async function adoptMoved(deps: Dependencies, machine: Beskar7Machine): Promise<PhysicalHost | undefined> {
   const named = hostOfProviderID(machine);

@@ -10,8 +10,9 @@ export function fits(host: PhysicalHost, demand: Demand): boolean {
 }
 
 /**
- * Hosts in the order in which a machine tries them: those whose BMC answers before those whose BMC is known not to, in between those
- * whose boot MAC address the BMC does not know, and within each by rendezvous hash, so that many machines spread over them (rule 8).
+ * Hosts in the order in which a machine tries them: those whose BMC answers before those whose BMC is known not to, in
+ * between those whose boot MAC address the BMC does not know, and within each by rendezvous hash, so that many machines
+ * spread over them (rule 8).
  */
 export function byPreference(hosts: readonly PhysicalHost[], machineUid: string): PhysicalHost[] {
   const ranked = hosts.map((host) => {
@@ -26,7 +27,10 @@ export function byPreference(hosts: readonly PhysicalHost[], machineUid: string)
   return ranked.sort((a, b) => b.rank - a.rank).map(({ host }) => host);
 }
 
-/** 32 bits that look random (FNV-1a, mixed as MurmurHash3 ends): nothing is kept secret by it, and it is asked for each host of a fleet. */
+/**
+ * 32 bits that look random (FNV-1a, mixed as MurmurHash3 ends): nothing is kept secret by it, and it is asked for each
+ * host of a fleet.
+ */
 function spread(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);

@@ -5,7 +5,10 @@ interface Reservation {
   readonly until: number;
 }
 
-/** So long a claim may be on its way: a write lasts 30 s at most (kube/client.ts), and is sent within 25 s of the look before it. */
+/**
+ * So long a claim may be on its way: a write lasts 30 s at most (kube/client.ts), and is sent within 25 s of the look
+ * before it.
+ */
 const CLAIMING_MS = 60_000;
 
 /** A host as the watch cache shows it. */
@@ -14,10 +17,11 @@ interface Seen {
 }
 
 /**
- * Hosts that this process is claiming or has just claimed, so that its own activities do not race each other for one host
- * while the watch cache is behind. A reservation is for the host as the cache shows it: it ends when the cache shows a newer one (then
- * that says who has it), or after `ttlMs`; that of a claim on its way ends when that has an outcome. Who gets a host is decided by the
- * compare-and-swap: between machines this saves conflicts; for one machine it keeps a second run from claiming beside the first (rule 1).
+ * Hosts that this process is claiming or has just claimed, so that its own activities do not race each other for one
+ * host while the watch cache is behind. A reservation is for the host as the cache shows it: it ends when the cache
+ * shows a newer one (then that says who has it), or after `ttlMs`; that of a claim on its way ends when that has an
+ * outcome. Who gets a host is decided by the compare-and-swap: between machines this saves conflicts; for one machine
+ * it keeps a second run from claiming beside the first (rule 1).
  */
 export class HostReservations {
   readonly #reserved = new Map<string, Reservation>();

@@ -29,9 +29,10 @@ export type Bootstrap =
   | { readonly kind: 'waits'; readonly why: string };
 
 /**
- * The bootstrap data of a machine, its owner read live. One with an owner Machine, or with the label that Cluster API sets at creation, never stands
- * alone: it is not handed over without. The owner has to be the Machine with the uid of the reference, its infrastructureRef has to name this
- * machine, and the Secret has to be Cluster API's, of this cluster: a name alone would let one tenant read what is another's.
+ * The bootstrap data of a machine, its owner read live. One with an owner Machine, or with the label that Cluster API
+ * sets at creation, never stands alone: it is not handed over without. The owner has to be the Machine with the uid of
+ * the reference, its infrastructureRef has to name this machine, and the Secret has to be Cluster API's, of this
+ * cluster: a name alone would let one tenant read what is another's.
  */
 export async function readBootstrap(kube: KubeClient, machine: Beskar7Machine): Promise<Bootstrap> {
   const { namespace = '', name, labels = {} } = machine.metadata;

@@ -23,9 +23,10 @@ export interface Plan {
 }
 
 /**
- * What the next claim is for: before the first one, what the user asks for now; after that, what it was made for, on a host as it is asked
- * for now (whoever waits for one is woken by that). `imageHash`: of the attempt before in the same run, `''` where an earlier version made it; what
- * another run has left on the machine is not taken for it. Absent: not known, since that run was lost or went on in a fresh history.
+ * What the next claim is for: before the first one, what the user asks for now; after that, what it was made for, on a
+ * host as it is asked for now (whoever waits for one is woken by that). `imageHash`: of the attempt before in the same
+ * run, `''` where an earlier version made it; what another run has left on the machine is not taken for it. Absent: not
+ * known, since that run was lost or went on in a fresh history.
  */
 export function specToProvision(
   machine: Beskar7Machine,
@@ -44,7 +45,10 @@ export function imageHashOf({ hostSelector: _where, ...rest }: Beskar7MachineSpe
   return specHash(rest);
 }
 
-/** On the machine before the claim, so that whoever goes on with the claim goes on with what it was made for. Most times it stands there already. */
+/**
+ * On the machine before the claim, so that whoever goes on with the claim goes on with what it was made for. Most times
+ * it stands there already.
+ */
 export async function recordPlan(
   deps: Dependencies,
   machine: Beskar7Machine,
@@ -73,7 +77,10 @@ export function planOf(machine: Beskar7Machine, spec = machine.spec): Plan {
   };
 }
 
-/** What a claim was made for that an earlier run, or an earlier try of this activity, has made. Without a hash: by an earlier version. */
+/**
+ * What a claim was made for that an earlier run, or an earlier try of this activity, has made. Without a hash: by an
+ * earlier version.
+ */
 export function planOfClaim(machine: Beskar7Machine, hash: string | undefined): Plan {
   if (hash === undefined) return planOf(machine);
   return { ...planOf(machine, specWithHash(machine, hash)), specHash: hash };
@@ -81,8 +88,8 @@ export function planOfClaim(machine: Beskar7Machine, hash: string | undefined): 
 
 /**
  * What the claim was made for: what the user has asked for since counts for the next run (rule 9). Throws
- * `InvalidBootConfiguration`, not retryable, when it is not known any more: the run fails and releases the host. Throws a
- * retryable failure while the machine is missing, which alone never ends in a power call (rule 13).
+ * `InvalidBootConfiguration`, not retryable, when it is not known any more: the run fails and releases the host. Throws
+ * a retryable failure while the machine is missing, which alone never ends in a power call (rule 13).
  */
 export async function specOfClaim(
   deps: Dependencies,

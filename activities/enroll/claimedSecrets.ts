@@ -9,16 +9,18 @@ import { disownFormerSecrets, markedSecrets, ownSecrets } from '../store/hostSec
 import { patchHostStatus } from '../store/hostStore.ts';
 
 /**
- * For a claimed host, which is not enrolled, that names other Secrets than it is noted with: marks those that it names as in use, lets
- * the former ones go and notes it (rule 17), or else the new one could be deleted, and the host not be released any more. One that is not
- * there (yet) changes nothing: the former ones stay marked, and the watcher comes again. Calls no BMC; the connection counts as enrolled
- * with what it was, so that the host is enrolled again when it is free. Gives a sentence for the operator. Can run twice.
+ * For a claimed host, which is not enrolled, that names other Secrets than it is noted with: marks those that it names
+ * as in use, lets the former ones go and notes it (rule 17), or else the new one could be deleted, and the host not be
+ * released any more. One that is not there (yet) changes nothing: the former ones stay marked, and the watcher comes
+ * again. Calls no BMC; the connection counts as enrolled with what it was, so that the host is enrolled again when it
+ * is free. Gives a sentence for the operator. Can run twice.
  */
 export async function ownClaimedSecrets(deps: Dependencies, host: PhysicalHost): Promise<string> {
   const { namespace = '', name } = host.metadata;
   const what = `PhysicalHost ${namespace}/${name} is claimed`;
   const named = namedSecrets(host.spec);
-  // First what may be marked from here on: whatever is named next, or lost in between, a later look lets go what is on this list.
+  // First what may be marked from here on: whatever is named next, or lost in between, a later look lets go what is on
+  // this list.
   const noted = await noteSecrets(deps, host, named, markedSecrets);
   if (!isClaimedWith(noted, named)) return `${what} no longer, or names other Secrets`;
   await ownSecrets(deps, noted);
@@ -31,7 +33,10 @@ export async function ownClaimedSecrets(deps: Dependencies, host: PhysicalHost):
   return `${what}; the Secrets that it names are marked as in use`;
 }
 
-/** Notes the Secrets that may carry our finalizer for a claimed host, as long as it names `named`. Gives the host as it is then. */
+/**
+ * Notes the Secrets that may carry our finalizer for a claimed host, as long as it names `named`. Gives the host as it
+ * is then.
+ */
 function noteSecrets(
   deps: Dependencies,
   host: PhysicalHost,

@@ -42,7 +42,9 @@ export type EnrollResult =
   | {
       readonly kind: 'failed';
       readonly message: string;
-      /** RFC 3339, by the clock of this worker: what the host says. The run waits for `retryInMs`, whatever clocks say. */
+      /**
+       * RFC 3339, by the clock of this worker: what the host says. The run waits for `retryInMs`, whatever clocks say.
+       */
       readonly nextAttemptAt: string;
       readonly retryInMs: number;
       /** What of the spec this attempt was made with. */
@@ -55,7 +57,10 @@ const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 600_000;
 /** Repeated log-ins with a wrong password lock accounts: never sooner. */
 const REFUSED_PASSWORD_MS = 60_000;
-/** What a change of a Secret mends is tried at least so often, since nobody watches Secrets (docs/security.md): no log-in is lost by it. */
+/**
+ * What a change of a Secret mends is tried at least so often, since nobody watches Secrets (docs/security.md): no
+ * log-in is lost by it.
+ */
 const LONGEST_SECRET_MS = 60_000;
 const MENDED_BY_SECRET: readonly string[] = [HOST_REASONS.secretMissing, HOST_REASONS.secretInvalid, HOST_REASONS.tls];
 /** Only a person, or the end of another host, mends these. */
@@ -66,17 +71,19 @@ const NOT_OF_THE_WAY: readonly string[] = [
 ];
 const CLAIMED = 'is claimed';
 /**
- * Temporal gives an enrolment 120 s. A slow BMC takes 20 to 30 s for each of the three requests that find its system: they have most of that, and
- * what was found is kept for the next attempt. Network interfaces get what is left, and a write at the end its time.
+ * Temporal gives an enrolment 120 s. A slow BMC takes 20 to 30 s for each of the three requests that find its system:
+ * they have most of that, and what was found is kept for the next attempt. Network interfaces get what is left, and a
+ * write at the end its time.
  */
 const LIMITS = { systemMs: 95_000, networkMs: 105_000 };
 const late = (systemMs: number) =>
   `its system was not read within ${systemMs / 1000} s; what was found of the way to it is kept for the next attempt`;
 
 /**
- * One attempt to enroll a host: connect, read the system, write hardware, addresses and state Available. Changes nothing at the
- * BMC; a running server stays on (rules 3 and 7). Of a claimed host only the Secrets are marked that it names. A BMC that cannot be used is a result, told on the host with the time of the
- * next attempt. `limits`: until when its system, and then its network, has to be read, in milliseconds from the start.
+ * One attempt to enroll a host: connect, read the system, write hardware, addresses and state Available. Changes
+ * nothing at the BMC; a running server stays on (rules 3 and 7). Of a claimed host only the Secrets are marked that it
+ * names. A BMC that cannot be used is a result, told on the host with the time of the next attempt. `limits`: until
+ * when its system, and then its network, has to be read, in milliseconds from the start.
  */
 export async function enrollHost(
   deps: Dependencies,
@@ -128,8 +135,8 @@ export type EnrollUnservedResult =
   | { readonly kind: 'pending'; readonly message: string; readonly pool: string | null };
 
 /**
- * When no worker of the host's pool takes it: that is told on the host. What was known of it stays (an Available host is looked at
- * again only when its connection has changed). Calls no BMC.
+ * When no worker of the host's pool takes it: that is told on the host. What was known of it stays (an Available host
+ * is looked at again only when its connection has changed). Calls no BMC.
  */
 export async function enrollHostUnserved(
   deps: Dependencies,
@@ -153,8 +160,8 @@ export async function enrollHostUnserved(
 }
 
 /**
- * The live read that decides whether an enrolment is due. The Secrets of a claimed host are marked, and what it lost of its status is written, which
- * takes no BMC and waits for no worker.
+ * The live read that decides whether an enrolment is due. The Secrets of a claimed host are marked, and what it lost of
+ * its status is written, which takes no BMC and waits for no worker.
  */
 async function lookAt(
   deps: Dependencies,
@@ -174,7 +181,10 @@ async function lookAt(
   return { kind: 'due', host };
 }
 
-/** The Secrets of a claimed host; where they may not be written, that is told, and tried again with the watcher's next look. */
+/**
+ * The Secrets of a claimed host; where they may not be written, that is told, and tried again with the watcher's next
+ * look.
+ */
 async function markClaimed(deps: Dependencies, host: PhysicalHost): Promise<string> {
   try {
     return await ownClaimedSecrets(deps, host);
@@ -234,7 +244,8 @@ async function writeEnrolled(
       ];
       const clear = plainHttp(live);
       if (clear) patches.push(clear);
-      // A server that runs when it is enrolled is left running (rule 7); one that was released here before had to be off.
+      // A server that runs when it is enrolled is left running (rule 7); one that was released here before had to be
+      // off.
       const { enrollment: before, conditions } = live.status ?? {};
       const hasToBeOff = before?.foundOn === false && before.connectionHash === enrollment.connectionHash;
       const foundOn = isOn(info.powerState) && !hasToBeOff;
@@ -325,7 +336,10 @@ function poolOf(host: PhysicalHost): string | null {
   return host.spec.redfishConnection.workerPool ?? null;
 }
 
-/** 2 s, doubling, at most 10 minutes, which also a duplicate waits; at most one where a Secret may be to blame, and just that after a refused password. */
+/**
+ * 2 s, doubling, at most 10 minutes, which also a duplicate waits; at most one where a Secret may be to blame, and just
+ * that after a refused password.
+ */
 export function nextAttemptInMs(reason: string, attempt: number): number {
   if (reason === HOST_REASONS.unauthorized || reason === HOST_REASONS.passwordChangeRequired)
     return REFUSED_PASSWORD_MS;

@@ -1,8 +1,9 @@
 import { retryable } from '../failures.ts';
 
 /**
- * How many of a worker's slots for calls to BMCs enrolments may hold: three quarters in all, half for one namespace. So the release or
- * boot of others finds a slot however many BMCs hang, also where Temporal knows neither priority nor fairness.
+ * How many of a worker's slots for calls to BMCs enrolments may hold: three quarters in all, half for one namespace. So
+ * the release or boot of others finds a slot however many BMCs hang, also where Temporal knows neither priority nor
+ * fairness.
  */
 export class EnrollSlots {
   readonly #inAll: number;

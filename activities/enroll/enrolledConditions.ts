@@ -23,7 +23,10 @@ export function plainHttp({ spec }: Pick<PhysicalHost, 'spec'>): ConditionPatch 
   return { type: CONDITIONS.plainHTTP, status: 'True', reason: 'NoTLS', message };
 }
 
-/** A host is offered without them: they are needed only where its boot script is found by a MAC address that nobody has set. */
+/**
+ * A host is offered without them: they are needed only where its boot script is found by a MAC address that nobody has
+ * set.
+ */
 export function interfacesUnread(problem: string): ConditionPatch {
   const message =
     `Network interfaces of the server could not be read from its BMC: ${problem}. The host is offered all the same; ` +

@@ -26,10 +26,10 @@ export interface FoundServer {
 }
 
 /**
- * Records which server a host stands for, and gives the host as it is then. At an address that the host had before, another server than
- * was recorded fails (`DifferentServer`) unless a person has accepted it: a lease or a swapped sled is no order to take what is
- * there. A host whose address was changed is meant for what is found there. Fails (`DuplicateServer`) where another host for the same
- * server comes first.
+ * Records which server a host stands for, and gives the host as it is then. At an address that the host had before,
+ * another server than was recorded fails (`DifferentServer`) unless a person has accepted it: a lease or a swapped sled
+ * is no order to take what is there. A host whose address was changed is meant for what is found there. Fails
+ * (`DuplicateServer`) where another host for the same server comes first.
  */
 export async function recordServer(
   deps: Pick<Dependencies, 'kube' | 'caches' | 'recorder'>,
@@ -104,7 +104,9 @@ export function hardwareFound({ info, shown }: FoundServer) {
   };
 }
 
-/** MAC addresses by which the server can be told: not that of the interface to its own BMC, which a series may share. */
+/**
+ * MAC addresses by which the server can be told: not that of the interface to its own BMC, which a series may share.
+ */
 export function macsFound(nics: readonly NetworkAddress[]): string[] {
   const macs = ownNics(nics).map(({ macAddress }) => usableMac(macAddress));
   return [...new Set(macs.filter((mac) => mac !== undefined))].slice(0, 128);
@@ -124,8 +126,8 @@ function ownNics(nics: readonly NetworkAddress[]): readonly NetworkAddress[] {
 }
 
 /**
- * The condition where the host's boot MAC address is none of those that its BMC tells; undefined where it is, where nothing is told, or where
- * what is told is not all there is, since interfaces could not be read.
+ * The condition where the host's boot MAC address is none of those that its BMC tells; undefined where it is, where
+ * nothing is told, or where what is told is not all there is, since interfaces could not be read.
  */
 export function bootMacUnknown(
   { spec }: PhysicalHost,

@@ -7,7 +7,9 @@ export interface FailedPoll {
   readonly isRefused: boolean;
 }
 
-/** What this process knows of hosts whose BMC does not answer, by shard and uid; it outlives the activity of a shard. */
+/**
+ * What this process knows of hosts whose BMC does not answer, by shard and uid; it outlives the activity of a shard.
+ */
 export class FailedPolls {
   readonly #shards = new Map<string, Map<string, FailedPoll>>();
 

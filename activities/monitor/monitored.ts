@@ -6,8 +6,8 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
 
 /**
- * Whether the monitor looks at a host now: enrolled and free, or handed over. Others are watched by the run that enrolls, provisions
- * or releases them; what is paused, moved away or about to be retired is left alone.
+ * Whether the monitor looks at a host now: enrolled and free, or handed over. Others are watched by the run that
+ * enrolls, provisions or releases them; what is paused, moved away or about to be retired is left alone.
  */
 export function isMonitored(host: PhysicalHost): boolean {
   const { annotations = {}, deletionTimestamp } = host.metadata;

@@ -38,9 +38,9 @@ const EVENT_WHEN_TRUE: ReadonlySet<string> = new Set([
 export type PollDependencies = BmcDependencies & Pick<Dependencies, 'recorder' | 'caches'>;
 
 /**
- * One look at the BMC of a host: its power state, by one GET. Writes power state and reachability when they changed, and nothing
- * else; changes nothing at the BMC. Gives what is to be remembered when the BMC did not answer. Throws when the signal aborts, and on
- * errors of the API server.
+ * One look at the BMC of a host: its power state, by one GET. Writes power state and reachability when they changed,
+ * and nothing else; changes nothing at the BMC. Gives what is to be remembered when the BMC did not answer. Throws when
+ * the signal aborts, and on errors of the API server.
  */
 export async function pollHost(
   deps: PollDependencies,
@@ -134,8 +134,8 @@ function consequence(host: PhysicalHost): string {
 }
 
 /**
- * Applies what changed, with the resourceVersion of the host that was polled; of a host that has changed meanwhile only when its claim
- * is the same and it is still the monitor's. `power`: undefined when the BMC did not answer.
+ * Applies what changed, with the resourceVersion of the host that was polled; of a host that has changed meanwhile only
+ * when its claim is the same and it is still the monitor's. `power`: undefined when the BMC did not answer.
  */
 async function tell(
   deps: PollDependencies,

@@ -10,8 +10,9 @@ import { writeProgress } from '../store/refusedWrites.ts';
 const RETRY_MS = 5_000;
 
 /**
- * Tells what the hand-over waits for; gives the failure after which the activity is repeated, or, once the time for the hand-over is over since the
- * report was accepted, the one that ends the run. The bootstrap route stays closed meanwhile: an owned server never gets empty user data.
+ * Tells what the hand-over waits for; gives the failure after which the activity is repeated, or, once the time for the
+ * hand-over is over since the report was accepted, the one that ends the run. The bootstrap route stays closed
+ * meanwhile: an owned server never gets empty user data.
  */
 export async function awaitsBootstrap(
   deps: Dependencies,

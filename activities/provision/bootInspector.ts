@@ -35,8 +35,8 @@ export interface BootResult extends Written {
 const TOKEN_GRACE_MS = 60_000;
 
 /**
- * Makes sure that the server of a claim is off before it is armed: a server that is on and not armed is not ours (rule 5).
- * Only in stage `Claimed`; an armed claim is left alone.
+ * Makes sure that the server of a claim is off before it is armed: a server that is on and not armed is not ours (rule
+ * 5). Only in stage `Claimed`; an armed claim is left alone.
  */
 export function prepareBoot(
   deps: Dependencies,
@@ -65,7 +65,8 @@ async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal,
     );
   } catch (error) {
     if (!isClaimLost(error) || signal.aborted) throw error;
-    // What was read first may have been the cache's: an earlier bootInspector may have armed it since, and then it is ours.
+    // What was read first may have been the cache's: an earlier bootInspector may have armed it since, and then it is
+    // ours.
     const live = await readHost(deps.kube, input.claim.namespace, input.claim.host, signal);
     if (requireClaim(live, input.claim, ['Claimed', 'Armed']).stage !== 'Armed') throw error;
     return;
@@ -80,8 +81,8 @@ function lateMessage({ host }: ClaimRef, state: 'off' | 'on'): string {
 }
 
 /**
- * Arms the claim, sets PXE once, switches on and sees on (rule 5), then tells host and machine. Can run twice: what is armed
- * is not armed again, a server that is on and armed for this claim is ours and gets nothing.
+ * Arms the claim, sets PXE once, switches on and sees on (rule 5), then tells host and machine. Can run twice: what is
+ * armed is not armed again, a server that is on and armed for this claim is ours and gets nothing.
  */
 export function bootInspector(
   deps: Dependencies,
@@ -143,7 +144,10 @@ async function seeOn(
   return host;
 }
 
-/** A server that is on and not armed is not ours (rule 5). But the cache may be behind: an earlier attempt may have armed and switched on. */
+/**
+ * A server that is on and not armed is not ours (rule 5). But the cache may be behind: an earlier attempt may have
+ * armed and switched on.
+ */
 async function armedMeanwhile(
   deps: Dependencies,
   ref: ClaimRef,
@@ -161,7 +165,10 @@ async function armedMeanwhile(
   throw bmcFailure(message, 'NotOff');
 }
 
-/** In stage Armed, until the server was seen on for this claim: after that an older attempt that goes on late has nothing to do here. */
+/**
+ * In stage Armed, until the server was seen on for this claim: after that an older attempt that goes on late has
+ * nothing to do here.
+ */
 function bootFence(deps: Dependencies, calls: BmcCalls, ref: ClaimRef, start: PhysicalHost, signal: AbortSignal) {
   return claimFence(deps, calls, ref, start, ['Armed'], signal, (host) => {
     if (seenOnUntil(host, ref) === undefined) return;
@@ -170,8 +177,8 @@ function bootFence(deps: Dependencies, calls: BmcCalls, ref: ClaimRef, start: Ph
 }
 
 /**
- * Secret first, then one write that arms: the stage, with the name of the Secret and the hashes of token and nonce (rule 21), and that calls to
- * the BMC begin.
+ * Secret first, then one write that arms: the stage, with the name of the Secret and the hashes of token and nonce
+ * (rule 21), and that calls to the BMC begin.
  */
 async function arm(
   deps: Dependencies,

@@ -18,10 +18,10 @@ export interface MintedSecret {
 const MAX_NAMES = 3;
 
 /**
- * Makes the boot Secret of a claim: token and nonce of 32 random bytes each, immutable, owned by the host, with what the boot
- * script is made of beside them. A Secret that is there already is never taken over, whatever it looks like: whoever made it
- * knows its token, and the names of claims are no secret. The new one gets a name that cannot be guessed, and the write that
- * arms records it in the claim (rule 21). Returns hashes only. Throws KubeError.
+ * Makes the boot Secret of a claim: token and nonce of 32 random bytes each, immutable, owned by the host, with what
+ * the boot script is made of beside them. A Secret that is there already is never taken over, whatever it looks like:
+ * whoever made it knows its token, and the names of claims are no secret. The new one gets a name that cannot be
+ * guessed, and the write that arms records it in the claim (rule 21). Returns hashes only. Throws KubeError.
  */
 export async function mintBootSecret(
   kube: KubeClient,
@@ -56,8 +56,8 @@ export async function mintBootSecret(
 }
 
 /**
- * Deletes the boot Secrets of a claim: the one that the claim names, and the one of the first name, which an activity that
- * was lost before it armed may have left. Deleting what is not there is no error.
+ * Deletes the boot Secrets of a claim: the one that the claim names, and the one of the first name, which an activity
+ * that was lost before it armed may have left. Deleting what is not there is no error.
  */
 export async function deleteBootSecrets(
   kube: KubeClient,

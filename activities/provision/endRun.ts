@@ -23,8 +23,8 @@ export interface FailMachineInput {
 }
 
 /**
- * The end of a run that did not succeed: `handled` first, then phase Failed with reason and message (rule 9), and an event. A
- * machine that is gone, or that another run has meanwhile provisioned, is left alone.
+ * The end of a run that did not succeed: `handled` first, then phase Failed with reason and message (rule 9), and an
+ * event. A machine that is gone, or that another run has meanwhile provisioned, is left alone.
  */
 export async function failMachine(deps: Dependencies, input: FailMachineInput): Promise<void> {
   const { run } = input;
@@ -58,8 +58,8 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
     claims: held.map(({ claim }) => claim.id),
   };
   const { resourceVersion: machineVersion = '' } = machine.metadata;
-  // A claim that was lost to another worker of this very machine is nobody's: unhandled, the machine gets another run, which goes on with it,
-  // or finds that it was handed over.
+  // A claim that was lost to another worker of this very machine is nobody's: unhandled, the machine gets another run,
+  // which goes on with it, or finds that it was handed over.
   const version =
     input.reason === MACHINE_REASONS.claimLost && isStillHeld
       ? machineVersion
@@ -83,7 +83,10 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   deps.recorder.event(machine, 'Warning', eventReason(input.reason), input.message);
 }
 
-/** What the run dealt with. One that ended while it waited for another host looked for it as the machine asks for it now: hostSelector. */
+/**
+ * What the run dealt with. One that ended while it waited for another host looked for it as the machine asks for it
+ * now: hostSelector.
+ */
 function askedOf({ plan, host }: FailMachineInput, machine: Beskar7Machine): string | undefined {
   const isOfNow = host === undefined && plan?.imageHash !== undefined && plan.imageHash === imageHashOf(machine.spec);
   return isOfNow ? undefined : plan?.specHash;

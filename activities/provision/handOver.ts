@@ -33,7 +33,10 @@ export type OpenedProvisioning = Written &
         /** RFC 3339: when the wait for the hand-over ends. */
         readonly deadline: string;
       }
-    /** RFC 3339: until when something may still arrive at the BMC. Nothing is opened before, since a handed-over server gets no request (rule 3). */
+    /**
+     * RFC 3339: until when something may still arrive at the BMC. Nothing is opened before, since a handed-over server
+     * gets no request (rule 3).
+     */
     | { readonly inFlightUntil: string }
   );
 
@@ -105,13 +108,15 @@ export type SettleResult =
   | { readonly kind: 'timedOut' };
 
 /**
- * Reads what the inspector (or the final OS) has said, and hands over when it is time: stage `HandedOver` by compare-and-swap,
- * then providerID, addresses and conditions of the machine. From then on no provision run touches the BMC (rule 3). Hand-over against
- * timeout is decided by that one write too: it is stage `HandedOver` or `Releasing`, and no callback is accepted after the latter.
+ * Reads what the inspector (or the final OS) has said, and hands over when it is time: stage `HandedOver` by
+ * compare-and-swap, then providerID, addresses and conditions of the machine. From then on no provision run touches the
+ * BMC (rule 3). Hand-over against timeout is decided by that one write too: it is stage `HandedOver` or `Releasing`,
+ * and no callback is accepted after the latter.
  */
 export async function settleHandover(deps: Dependencies, input: SettleInput): Promise<SettleResult> {
   const { claim: ref, timedOut } = input;
-  // What the cache shows is the start of the compare-and-swap below, which proves it; that nothing was said is asked live.
+  // What the cache shows is the start of the compare-and-swap below, which proves it; that nothing was said is asked
+  // live.
   const cached = await hostForClaim(deps, ref);
   const isTold = cached?.status?.handover?.claim === ref.id && cached.status.handover.outcome === 'Provisioned';
   const host = isTold ? cached : await readHost(deps.kube, ref.namespace, ref.host);
@@ -140,7 +145,8 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
       },
       live,
     ).catch(async (error: unknown) => {
-      // Nothing is sent to the BMC before the release has written its stage: the deadline holds though this write was refused.
+      // Nothing is sent to the BMC before the release has written its stage: the deadline holds though this write was
+      // refused.
       if (result.kind !== 'timedOut' || !isRefusedWrite(error)) throw error;
       const { namespace, host: name } = ref;
       await tellRefusal(deps, { machine: ref.machine, host: { namespace, name } }, 'settleHandover', error);
@@ -184,7 +190,9 @@ async function finish(deps: Dependencies, input: SettleInput, host: PhysicalHost
   deps.metrics.provisioningDone(Math.max(0, (Date.now() - Date.parse(input.startedAt)) / 1000));
 }
 
-/** Writes what a machine lost that was handed over already: status and marks only, no call to a BMC (rules 12 and 13). */
+/**
+ * Writes what a machine lost that was handed over already: status and marks only, no call to a BMC (rules 12 and 13).
+ */
 export async function recordProvisioned(
   deps: Dependencies,
   machine: Beskar7Machine,
@@ -216,7 +224,10 @@ export async function recordProvisioned(
   await recordHandedOver(deps, host);
 }
 
-/** Writes what a host lost that was handed over already: state and condition Ready. Of another one nothing; calls no BMC. */
+/**
+ * Writes what a host lost that was handed over already: state and condition Ready. Of another one nothing; calls no
+ * BMC.
+ */
 export async function recordHandedOver(deps: Dependencies, host: PhysicalHost): Promise<void> {
   if (!hasLostHandOver(host)) return;
   const { namespace = '', name } = host.metadata;

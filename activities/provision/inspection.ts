@@ -29,13 +29,15 @@ export type TakeReportResult =
     };
 
 /**
- * Reads whether the report of a claim is there (rule 11). When the timer has fired, report against timeout is decided by one
- * compare-and-swap on the host: either the report stands there, or the phase is Timeout and no report is accepted any more.
+ * Reads whether the report of a claim is there (rule 11). When the timer has fired, report against timeout is decided
+ * by one compare-and-swap on the host: either the report stands there, or the phase is Timeout and no report is
+ * accepted any more.
  */
 export async function takeReport(deps: Dependencies, input: TakeReportInput): Promise<TakeReportResult> {
   const { claim: ref, run } = input;
   const found = await patchOrRead(deps, input).catch((error: unknown) => {
-    // The deadline holds all the same: nothing is sent to the BMC before the release has written its stage, which is a write to the host too.
+    // The deadline holds all the same: nothing is sent to the BMC before the release has written its stage, which is a
+    // write to the host too.
     if (input.timedOut && isRefusedWrite(error)) return error;
     throw error;
   });
@@ -77,7 +79,8 @@ async function patchOrRead(
   { claim: ref, timedOut }: TakeReportInput,
 ): Promise<{ host: PhysicalHost; wasScriptFetched?: boolean }> {
   if (!timedOut) {
-    // A report that the cache shows is stored, and does not change while the claim stands; that it is missing is asked live.
+    // A report that the cache shows is stored, and does not change while the claim stands; that it is missing is asked
+    // live.
     const cached = await hostForClaim(deps, ref);
     if (cached?.status?.inspection?.claim === ref.id && cached.status.inspection.reportDigest !== undefined)
       return { host: cached };

@@ -3,8 +3,8 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { MachineAddress } from '../../crds/schema.ts';
 
 /**
- * Where the server is reached: by the report of this claim first, then by what was known `before` the status was lost, then by what the BMC
- * told at enrolment. The first one may become the endpoint of a control plane.
+ * Where the server is reached: by the report of this claim first, then by what was known `before` the status was lost,
+ * then by what the BMC told at enrolment. The first one may become the endpoint of a control plane.
  */
 export function machineAddresses(host: PhysicalHost, before: readonly MachineAddress[] = []): MachineAddress[] {
   const nics = (host.status?.inspectionReport?.nics ?? []).filter(

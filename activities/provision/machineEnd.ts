@@ -11,8 +11,8 @@ import { readMachine } from '../store/machineStatus.ts';
 const CONFLICTS = 8;
 
 /**
- * `handled` first, status after it (rule 9), by compare-and-swap (rule 19) from the version of the run's last write. Returns the machine's new
- * resourceVersion; undefined when it is gone, or after a conflict is not `isStillDue`.
+ * `handled` first, status after it (rule 9), by compare-and-swap (rule 19) from the version of the run's last write.
+ * Returns the machine's new resourceVersion; undefined when it is gone, or after a conflict is not `isStillDue`.
  */
 export async function patchMachineEnd(
   deps: Dependencies,
@@ -53,7 +53,10 @@ export async function patchMachineEnd(
   }
 }
 
-/** A provisioned machine without our finalizer would go without its deprovision. Undefined: it is gone; a conflict is the caller's to repeat. */
+/**
+ * A provisioned machine without our finalizer would go without its deprovision. Undefined: it is gone; a conflict is
+ * the caller's to repeat.
+ */
 async function owned(deps: Dependencies, machine: Beskar7Machine): Promise<Beskar7Machine | undefined> {
   if (!missesFinalizer(machine)) return machine;
   const { namespace = '', name, uid, resourceVersion } = machine.metadata;

@@ -5,8 +5,8 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { Dependencies } from '../dependencies.ts';
 
 /**
- * The write with which a release begins: stage `Releasing` (rule 4). A force-release that stood there before is removed with it, in the same
- * compare-and-swap: it was not set for this release.
+ * The write with which a release begins: stage `Releasing` (rule 4). A force-release that stood there before is removed
+ * with it, in the same compare-and-swap: it was not set for this release.
  */
 export function beginReleasePatch(host: PhysicalHost, claim: Claim, reason: string): { metadata: object } {
   const early = earlyForceOf(host) === undefined ? {} : { [ANNOTATION_FORCE_RELEASE]: null };

@@ -37,7 +37,10 @@ export async function checkDeprovision(deps: Dependencies, ref: ObjectRef): Prom
   return { kind: 'due' };
 }
 
-/** The claims of a machine. Those of a moved or restored one get its new uid first (rule 13), those that are lost are written again. */
+/**
+ * The claims of a machine. Those of a moved or restored one get its new uid first (rule 13), those that are lost are
+ * written again.
+ */
 export async function findClaims(deps: Dependencies, ref: ObjectRef): Promise<ClaimRef[]> {
   const held = await heldHosts(deps, ref, await readMachine(deps.kube, ref));
   return held.map(({ host, claim }) => stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }, true).ref);
@@ -64,7 +67,9 @@ export interface RequestReleaseInput {
   readonly isFirst: boolean;
 }
 
-/** Has `release/<ns>/<host>` started for the claim, or woken: the id of that run is what keeps two from calling one BMC. */
+/**
+ * Has `release/<ns>/<host>` started for the claim, or woken: the id of that run is what keeps two from calling one BMC.
+ */
 export async function requestRelease(
   deps: Pick<Dependencies, 'releases'>,
   { claim, isFirst }: RequestReleaseInput,
@@ -75,8 +80,9 @@ export async function requestRelease(
 }
 
 /**
- * Removes our finalizer and `block-move`: the machine may go. Nothing is created (rule 17). Fails, to be repeated, while a host is still held for
- * the machine: a claim that was lost while it was released comes back as `Releasing`, and its server was not seen off yet.
+ * Removes our finalizer and `block-move`: the machine may go. Nothing is created (rule 17). Fails, to be repeated,
+ * while a host is still held for the machine: a claim that was lost while it was released comes back as `Releasing`,
+ * and its server was not seen off yet.
  */
 export async function removeMachineFinalizer(deps: Dependencies, ref: ObjectRef): Promise<void> {
   for (let conflicts = 0; ; conflicts += 1) {

@@ -11,8 +11,9 @@ export interface Forced {
 }
 
 /**
- * The force-release that was set for what is under way: it names the host's claim, or the host has said before that it is held up (`isHeldUp`). One
- * that stood there already is removed, with an event: it was set for something else, however long ago. Throws what `patchHost` throws.
+ * The force-release that was set for what is under way: it names the host's claim, or the host has said before that it
+ * is held up (`isHeldUp`). One that stood there already is removed, with an event: it was set for something else,
+ * however long ago. Throws what `patchHost` throws.
  */
 export async function countedForce(
   deps: Pick<Dependencies, 'kube' | 'recorder'>,

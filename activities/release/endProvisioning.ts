@@ -10,7 +10,10 @@ import { delay, orAborted } from '../activityScope.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { tellReleasing } from './releaseTold.ts';
 
-/** A run that was cancelled ends within moments, or has a host to release. After this the machine names it; and again so often. */
+/**
+ * A run that was cancelled ends within moments, or has a host to release. After this the machine names it; and again so
+ * often.
+ */
 const TOLD_AFTER_MS = 120_000;
 /** So long the machine may take to be told. */
 const TELL_MS = 10_000;
@@ -18,9 +21,9 @@ const TELL_MS = 10_000;
 const FAILING_ATTEMPTS = 3;
 
 /**
- * Cancels the open provisioning of a machine by its run id and waits until it has closed (rule 10). Does nothing when none is
- * open, or when the open one belongs to another machine of the same name. One that does not end, since it is paused or cannot replay, is named
- * on the machine after two minutes, with the line that ends it.
+ * Cancels the open provisioning of a machine by its run id and waits until it has closed (rule 10). Does nothing when
+ * none is open, or when the open one belongs to another machine of the same name. One that does not end, since it is
+ * paused or cannot replay, is named on the machine after two minutes, with the line that ends it.
  */
 export async function endProvisioning(
   deps: Dependencies,

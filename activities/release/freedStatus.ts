@@ -12,7 +12,10 @@ const ENDS_WITH_CLAIM: readonly string[] = [
   CONDITIONS.differentServer,
 ];
 
-/** The status of a host whose claim has ended: seen off (`Available`), or released by force (`Enrolling`). `left`: why its boot override was left. */
+/**
+ * The status of a host whose claim has ended: seen off (`Available`), or released by force (`Enrolling`). `left`: why
+ * its boot override was left.
+ */
 export function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling', left: string | undefined) {
   const isReleased = state === 'Available';
   const phase = live.status?.inspectionPhase;

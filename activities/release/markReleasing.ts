@@ -27,8 +27,8 @@ export type MarkReleasingResult =
   | { readonly kind: 'ended' };
 
 /**
- * The first step of a release (rule 4), which may be repeated: from here on no call of the run passes its fence, and no callback its token. The
- * machine of the claim says so.
+ * The first step of a release (rule 4), which may be repeated: from here on no call of the run passes its fence, and no
+ * callback its token. The machine of the claim says so.
  */
 export async function markReleasing(deps: Dependencies, input: MarkReleasingInput): Promise<MarkReleasingResult> {
   const { claim: ref } = input;

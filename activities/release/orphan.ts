@@ -31,9 +31,9 @@ export type ConsumerLook =
   | { readonly kind: 'held'; readonly message: string };
 
 /**
- * Looks live for the machine that holds a host, and writes `Releasing` when rule 13 allows it: the machine is gone, for the second time
- * after a while, and its claim was never handed over; or it is gone, and a person has said `beskar7.io/force-release`. Never talks to
- * a BMC.
+ * Looks live for the machine that holds a host, and writes `Releasing` when rule 13 allows it: the machine is gone, for
+ * the second time after a while, and its claim was never handed over; or it is gone, and a person has said
+ * `beskar7.io/force-release`. Never talks to a BMC.
  */
 export async function lookForConsumer(deps: Dependencies, input: LookForConsumerInput): Promise<ConsumerLook> {
   const { namespace, name, uid, claim: id } = input.host;
@@ -72,12 +72,17 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
   return { kind: 'releasing' };
 }
 
-/** Whether a person had said to release the host for want of its machine. Its server is left as it is, as they were told. */
+/**
+ * Whether a person had said to release the host for want of its machine. Its server is left as it is, as they were
+ * told.
+ */
 export function isReleasedByForce({ reason }: Claim): boolean {
   return reason?.includes(` is gone${BY_FORCE}`) === true;
 }
 
-/** The machine that holds the host, read live: the one with the uid of the reference, or the same one moved or restored. */
+/**
+ * The machine that holds the host, read live: the one with the uid of the reference, or the same one moved or restored.
+ */
 async function consumerOf(deps: Dependencies, host: PhysicalHost): Promise<Beskar7Machine | undefined> {
   const named = namedConsumer(host);
   if (!named) return undefined;

@@ -52,8 +52,8 @@ const TELL_MS = 5_000;
 export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
 
 /**
- * Off, see Off, clear the override, revoke the token, and clear the claim in one compare-and-swap (rule 4). A failure is told
- * on the host, which stays claimed, in Error, until it succeeds or an operator forces it.
+ * Off, see Off, clear the override, revoke the token, and clear the claim in one compare-and-swap (rule 4). A failure
+ * is told on the host, which stays claimed, in Error, until it succeeds or an operator forces it.
  */
 export async function releaseHost(
   deps: Dependencies,
@@ -88,8 +88,8 @@ export interface UnservedInput extends ReleaseHostInput {
 }
 
 /**
- * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: that is told on the host, and an
- * operator may force the release without one. Calls no BMC. `pending`: the host stays claimed.
+ * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: that is told on
+ * the host, and an operator may force the release without one. Calls no BMC. `pending`: the host stays claimed.
  */
 export async function releaseHostUnserved(
   deps: Dependencies,
@@ -157,8 +157,8 @@ async function wordSaidMeanwhile(deps: Dependencies, ref: ClaimRef, signal: Abor
 }
 
 /**
- * Clears consumerRef, label and claim in one write; then the status, and what is left of the token. The word to release by force was
- * said of this claim: left standing, it would free the next one without a look at its server.
+ * Clears consumerRef, label and claim in one write; then the status, and what is left of the token. The word to release
+ * by force was said of this claim: left standing, it would free the next one without a look at its server.
  */
 async function endClaim(
   deps: Dependencies,

@@ -31,10 +31,12 @@ export function settlingMs(host: PhysicalHost, ref: ClaimRef): number {
 }
 
 /**
- * The part of a release that calls the BMC (rule 4): power off, power-off confirmed, boot override cleared. What the host says may still arrive
- * of earlier calls (`BmcCalls`), and a power-on that may still take effect, is waited for before that, and the override stays until that wait is over: a server that comes on meanwhile boots from the network, where its
- * token is refused, and never from the disk of an earlier machine. Gives why the override was left, when the BMC refused several times to clear it:
- * the server boots from the network once more then, which does the next claim no harm (rule 4).
+ * The part of a release that calls the BMC (rule 4): power off, power-off confirmed, boot override cleared. What the
+ * host says may still arrive of earlier calls (`BmcCalls`), and a power-on that may still take effect, is waited for
+ * before that, and the override stays until that wait is over: a server that comes on meanwhile boots from the network,
+ * where its token is refused, and never from the disk of an earlier machine. Gives why the override was left, when the
+ * BMC refused several times to clear it: the server boots from the network once more then, which does the next claim no
+ * harm (rule 4).
  */
 export async function switchOffAndClear(
   deps: Dependencies,
@@ -104,8 +106,8 @@ export function offButNotCleared(host: string): string {
 }
 
 /**
- * Waits until `untilMs` (of `Date.now()`) for a power-on that may still take effect, and switches off what comes on at once. Returns early
- * where there was one power-on and it has come. The server was confirmed off at the end.
+ * Waits until `untilMs` (of `Date.now()`) for a power-on that may still take effect, and switches off what comes on at
+ * once. Returns early where there was one power-on and it has come. The server was confirmed off at the end.
  */
 async function outlast(
   bmc: RedfishClient,

@@ -13,7 +13,10 @@ export function forceHint({ namespace, host }: Pick<ClaimRef, 'namespace' | 'hos
   return `To end this without the BMC: ${forceReleaseCommand({ namespace, name: host })}`;
 }
 
-/** What is said of the release of a host on the machine that holds it: why it is not done yet, as the host says it, and what ends it. */
+/**
+ * What is said of the release of a host on the machine that holds it: why it is not done yet, as the host says it, and
+ * what ends it.
+ */
 export function releasingText(host: PhysicalHost, ref: ClaimRef): string {
   const ready = findCondition(host.status?.conditions, CONDITIONS.ready);
   if (ready?.reason === HOST_REASONS.releasePending) return `Host ${ref.host} is being released. ${ready.message}`;

@@ -37,18 +37,22 @@ export interface RetireInput {
 
 export type RetireResult =
   | { readonly kind: 'off'; readonly secrets: readonly string[] }
-  /** Something that was sent may still arrive at the BMC, until then at most (RFC 3339): it is looked at again after that. */
+  /**
+   * Something that was sent may still arrive at the BMC, until then at most (RFC 3339): it is looked at again after
+   * that.
+   */
   | { readonly kind: 'inFlight'; readonly until: string }
   | { readonly kind: 'notDue'; readonly message: string }
   /** The next attempt is for the workers of `pool`, null: those without one. */
   | { readonly kind: 'pending'; readonly pool: string | null };
 
 /**
- * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call that is allowed
- * here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. No call is made for a host that was never enrolled (its
- * server was never switched on by us), whose address changed since, or for whose server another host comes first; nothing is sent to another
- * server than was enrolled. Such a host goes, and an event tells why. `taskQueue`: whose worker this is.
- * When the host's pool is another one by now, its BMC is for that one to call (`pending`).
+ * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call
+ * that is allowed here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. No call is made
+ * for a host that was never enrolled (its server was never switched on by us), whose address changed since, or for
+ * whose server another host comes first; nothing is sent to another server than was enrolled. Such a host goes, and an
+ * event tells why. `taskQueue`: whose worker this is. When the host's pool is another one by now, its BMC is for that
+ * one to call (`pending`).
  */
 export async function retireHost(
   deps: Dependencies,
@@ -81,8 +85,8 @@ export interface RetireUnservedInput extends RetireInput {
 }
 
 /**
- * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: told on the host, where an operator
- * may say to do without. Calls no BMC.
+ * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: told on the
+ * host, where an operator may say to do without. Calls no BMC.
  */
 export async function retireHostUnserved(deps: Dependencies, input: RetireUnservedInput): Promise<RetireResult> {
   const { unconfirmed } = input;
@@ -155,7 +159,8 @@ export type LetHostGoResult =
   | { readonly kind: 'notDue'; readonly message: string };
 
 /**
- * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them. Can run twice.
+ * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them. Can run
+ * twice.
  */
 export async function letHostGo(deps: Dependencies, { host: ref, secrets }: LetHostGoInput): Promise<LetHostGoResult> {
   const { namespace, name, uid } = ref;

@@ -12,9 +12,10 @@ import { claimLost } from '../failures.ts';
 import { patchHost } from '../store/hostStore.ts';
 
 /**
- * The machine that the server of a host runs, read live: it was provisioned on this host by its own record, and is not being
- * deleted. Looked for by the host's consumerRef, and by the machines whose providerID names the host, since whoever may
- * write a host may have replaced its marks. Undefined: there is none. One GET for each name. Throws KubeError.
+ * The machine that the server of a host runs, read live: it was provisioned on this host by its own record, and is not
+ * being deleted. Looked for by the host's consumerRef, and by the machines whose providerID names the host, since
+ * whoever may write a host may have replaced its marks. Undefined: there is none. One GET for each name. Throws
+ * KubeError.
  */
 export async function machineRunningOn(
   deps: Pick<Dependencies, 'kube' | 'caches'>,
@@ -41,8 +42,8 @@ function isRunning(host: PhysicalHost, machine: Beskar7Machine): boolean {
 }
 
 /**
- * Refuses to release a server that runs its machine, whoever wrote `Releasing`: the host is handed over again, an event says
- * so, and `ClaimLost` is thrown. Nothing is sent to the BMC. Does nothing for every other host (rule 4).
+ * Refuses to release a server that runs its machine, whoever wrote `Releasing`: the host is handed over again, an event
+ * says so, and `ClaimLost` is thrown. Nothing is sent to the BMC. Does nothing for every other host (rule 4).
  */
 export async function refuseRunning(
   deps: Dependencies,

@@ -21,7 +21,10 @@ const PAGE = 100;
 /** How many hosts of the cache are looked at before all of the namespace are listed. */
 const MAX_LOOKS = 3;
 
-/** The Secrets that may carry our finalizer for a host: those that it names, and those that it named when it was enrolled before. */
+/**
+ * The Secrets that may carry our finalizer for a host: those that it names, and those that it named when it was
+ * enrolled before.
+ */
 export function markedSecrets(host: PhysicalHost): string[] {
   return [...new Set([...namedSecrets(host.spec), ...(host.status?.enrollment?.secrets ?? [])])].slice(0, MAX_SECRETS);
 }
@@ -35,16 +38,19 @@ export async function disownFormerSecrets(deps: SecretDependencies, host: Physic
   return named;
 }
 
-/** Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). They move along with their hosts. */
+/**
+ * Secrets in use carry a finalizer: a host that cannot be switched off any more helps nobody (rule 17). They move along
+ * with their hosts.
+ */
 export async function ownSecrets(deps: SecretDependencies, host: PhysicalHost): Promise<void> {
   const namespace = host.metadata.namespace ?? '';
   for (const name of namedSecrets(host.spec)) await ownSecret(deps, namespace, name);
 }
 
 /**
- * Marks the Secrets that a host is enrolled with once more: one that was replaced (`kubectl replace`), or made again, has lost its
- * marks. `host` may be behind: one that the host names no longer, or that goes with it, is let go at once. What it is not noted with is left to
- * its enrolment, which notes it before it marks it.
+ * Marks the Secrets that a host is enrolled with once more: one that was replaced (`kubectl replace`), or made again,
+ * has lost its marks. `host` may be behind: one that the host names no longer, or that goes with it, is let go at once.
+ * What it is not noted with is left to its enrolment, which notes it before it marks it.
  */
 export async function ownSecretsAgain(deps: SecretDependencies, host: PhysicalHost): Promise<void> {
   if (hasUnmarkedSecrets(host)) return;
@@ -71,7 +77,8 @@ async function ownSecret(deps: SecretDependencies, namespace: string, name: stri
       return true;
     } catch (error) {
       if (isNotFound(error)) return false;
-      // Somebody else changed it: with the same mark most likely, or a user has put in another password, and then it still lacks ours.
+      // Somebody else changed it: with the same mark most likely, or a user has put in another password, and then it
+      // still lacks ours.
       if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
       secret = await readSecret(deps, namespace, name);
     }
@@ -88,8 +95,8 @@ async function readSecret(deps: SecretDependencies, namespace: string, name: str
 }
 
 /**
- * Takes the finalizer off Secrets that a host has let go, where no other host holds them: so the last one to go frees them, also when all
- * go at once. Can run twice.
+ * Takes the finalizer off Secrets that a host has let go, where no other host holds them: so the last one to go frees
+ * them, also when all go at once. Can run twice.
  */
 export async function disownSecrets(
   deps: SecretDependencies,
@@ -123,7 +130,10 @@ async function isHeldByKnown(deps: SecretDependencies, ref: ObjectRef, secret: s
   return false;
 }
 
-/** Takes out of `secrets` those that a host of the namespace holds: read live, page by page, since hosts carry their reports. */
+/**
+ * Takes out of `secrets` those that a host of the namespace holds: read live, page by page, since hosts carry their
+ * reports.
+ */
 async function dropHeld(deps: SecretDependencies, ref: ObjectRef, secrets: Set<string>): Promise<void> {
   let next: string | undefined;
   while (secrets.size > 0) {

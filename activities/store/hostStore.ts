@@ -32,8 +32,9 @@ export async function readHost(
 }
 
 /**
- * The host of a claim, out of the watch cache when that shows the claim already, else read live. Good for what cannot change
- * while the claim stands (the connection) and as the start of a compare-and-swap, which proves it; never for a fence.
+ * The host of a claim, out of the watch cache when that shows the claim already, else read live. Good for what cannot
+ * change while the claim stands (the connection) and as the start of a compare-and-swap, which proves it; never for a
+ * fence.
  */
 export async function hostForClaim(
   deps: { kube: KubeClient; caches: Caches },
@@ -65,9 +66,9 @@ export function requireClaim(host: PhysicalHost | undefined, ref: ClaimRef, stag
 }
 
 /**
- * Changes a host's metadata and spec by compare-and-swap: `change` gets the live host and gives a merge patch, or undefined
- * when there is nothing to do. `start` saves the first read when the caller has just read or written the host. Throws `ClaimLost` when that
- * very host is gone, also when another one has its name now.
+ * Changes a host's metadata and spec by compare-and-swap: `change` gets the live host and gives a merge patch, or
+ * undefined when there is nothing to do. `start` saves the first read when the caller has just read or written the
+ * host. Throws `ClaimLost` when that very host is gone, also when another one has its name now.
  */
 export async function patchHost(
   kube: KubeClient,

@@ -31,8 +31,8 @@ export type Written = Pick<RunContext, 'machineVersion' | 'notReadySince'>;
 
 /**
  * Writes phase, conditions and the rest of a machine's status by server-side apply on `/status` (rule 19), with the
- * resourceVersion of the run's last write, so that neither a read nor a lost update is needed. On a conflict the machine is
- * read: a newer run, another uid or an end that this run has already written are not overwritten.
+ * resourceVersion of the run's last write, so that neither a read nor a lost update is needed. On a conflict the
+ * machine is read: a newer run, another uid or an end that this run has already written are not overwritten.
  */
 export async function writeMachineStatus(kube: KubeClient, run: RunContext, report: MachineReport): Promise<Written> {
   let version = run.machineVersion;
@@ -58,9 +58,10 @@ export async function writeMachineStatus(kube: KubeClient, run: RunContext, repo
 }
 
 /**
- * Says on the machine of a claim that its host is being released, in place of what it said last, and leaves the rest of its status as it is:
- * what was provisioned stays so (Cluster API: `initialization.provisioned` does not go back to false). A machine that is gone, that runs
- * somewhere, or whose run has come to another host or to its end, is left alone, unless it is being deleted: that waits for the release.
+ * Says on the machine of a claim that its host is being released, in place of what it said last, and leaves the rest of
+ * its status as it is: what was provisioned stays so (Cluster API: `initialization.provisioned` does not go back to
+ * false). A machine that is gone, that runs somewhere, or whose run has come to another host or to its end, is left
+ * alone, unless it is being deleted: that waits for the release.
  */
 export async function writeMachineReleasing(
   kube: KubeClient,

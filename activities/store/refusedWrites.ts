@@ -12,10 +12,16 @@ import { writeMachineStatus, type MachineReport, type Written } from './machineS
 
 /** Owns the condition `WriteRefused` of machines. */
 const FIELD_MANAGER = 'beskar7-refused';
-/** Activities whose success shows that a machine's run goes on or has come to its end: nothing is refused any more that matters to it. */
+/**
+ * Activities whose success shows that a machine's run goes on or has come to its end: nothing is refused any more that
+ * matters to it.
+ */
 const ENDS: ReadonlySet<string> = new Set(['claimHost', 'failMachine', 'settleHandover', 'releaseHost']);
 
-/** Activities whose input is the reference of a host; that of the others is of a machine, where it names neither run nor claim. */
+/**
+ * Activities whose input is the reference of a host; that of the others is of a machine, where it names neither run nor
+ * claim.
+ */
 const OF_HOSTS: ReadonlySet<string> = new Set(['findClaim', 'enrollHostUnserved']);
 
 /** The objects that a step is about. */
@@ -28,9 +34,10 @@ type Deps = Pick<Dependencies, 'kube' | 'caches' | 'recorder' | 'metrics' | 'log
 type Activities = Readonly<Record<string, (...args: never[]) => Promise<unknown>>>;
 
 /**
- * The same activities; one that the API server refuses a call for good (403, 422: a policy or a missing role) says so on the machine and on
- * the host that it is about, by event and condition `WriteRefused`, and fails as before. Temporal repeats it for as long as it takes, and
- * without this nobody would hear of it: what is refused is often just the write that would have told.
+ * The same activities; one that the API server refuses a call for good (403, 422: a policy or a missing role) says so
+ * on the machine and on the host that it is about, by event and condition `WriteRefused`, and fails as before. Temporal
+ * repeats it for as long as it takes, and without this nobody would hear of it: what is refused is often just the write
+ * that would have told.
  */
 export function tellingRefusals<A extends object>(deps: Deps, activities: A): A {
   const told = Object.entries(activities as Activities).map(([name, activity]) => [
@@ -51,8 +58,9 @@ export function tellingRefusals<A extends object>(deps: Deps, activities: A): A 
 }
 
 /**
- * Writes what a run says of its machine on the way. Refused for good it is told on the host, and the run goes on without: its deadlines hold,
- * and a server does not wait for a policy of the API server with its token valid. What a run says at its end is never left out.
+ * Writes what a run says of its machine on the way. Refused for good it is told on the host, and the run goes on
+ * without: its deadlines hold, and a server does not wait for a policy of the API server with its token valid. What a
+ * run says at its end is never left out.
  */
 export async function writeProgress(
   deps: Deps,

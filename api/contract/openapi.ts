@@ -2,7 +2,10 @@ import { PATH_PARAMETERS, ROUTES, type AnswerKind, type Route } from './routes.t
 
 type Json = Record<string, unknown>;
 
-/** The contract as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0), out of the table that the router is made of. */
+/**
+ * The contract as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.0), out of the table that the router is
+ * made of.
+ */
 export function openApiDocument(): Json {
   const paths: Record<string, Json> = {};
   for (const route of ROUTES) paths[route.path] = { [route.method]: operationOf(route) };

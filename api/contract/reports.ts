@@ -3,8 +3,9 @@ import { integer, list, oneOf, text, time } from '../../crds/schema.ts';
 import { LIMITS } from '../report/parts.ts';
 
 /**
- * The two forms in which a hardware report may come. What is written to these is accepted but for rules between fields, which the answer 400 names
- * (`test/unit/api/openapi.test.ts`). `report/` understands a little more, such as null for what is absent, and other units.
+ * The two forms in which a hardware report may come. What is written to these is accepted but for rules between fields,
+ * which the answer 400 names (`test/unit/api/openapi.test.ts`). `report/` understands a little more, such as null for
+ * what is absent, and other units.
  */
 
 const short = () => Type.Optional(text(256));
@@ -169,5 +170,8 @@ export const FlatReport = Type.Object(
   { description: 'The flat form of contract v4.2.' },
 );
 
-/** Body of `/inspection`, at most 1 MiB; the forms are told apart by their shape or by `version`. Unknown keys are ignored. */
+/**
+ * Body of `/inspection`, at most 1 MiB; the forms are told apart by their shape or by `version`. Unknown keys are
+ * ignored.
+ */
 export const Report: TSchema = Type.Union([ArchitectureReport, FlatReport]);

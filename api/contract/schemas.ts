@@ -3,7 +3,10 @@ import { oneOf, text } from '../../crds/schema.ts';
 
 export { BadRequest, TooLarge, TooSlow, UnsupportedMediaType } from '../../http/answers.ts';
 
-/** What callers send and are answered, but for the hardware report. The routes check with these, and `docs/openapi.yaml` is made of them. */
+/**
+ * What callers send and are answered, but for the hardware report. The routes check with these, and `docs/openapi.yaml`
+ * is made of them.
+ */
 
 export const Namespace = text(63, {
   minLength: 1,

@@ -10,9 +10,9 @@ const GIB = 2 ** 30;
 const GB = 1e9;
 
 /**
- * Reads the architecture text's form. `cpus.count` is packages, `cores` and `threads` are totals; `totalGB` counts 2^30, `sizeGB`
- * 10^9; where only one of bytes and GB is there, the other is worked out. Needed: cpus.cores, a size of the memory, and `disks`,
- * since hardware requirements are checked against them.
+ * Reads the architecture text's form. `cpus.count` is packages, `cores` and `threads` are totals; `totalGB` counts
+ * 2^30, `sizeGB` 10^9; where only one of bytes and GB is there, the other is worked out. Needed: cpus.cores, a size of
+ * the memory, and `disks`, since hardware requirements are checked against them.
  */
 export function readArchitectureForm(fields: Fields, reader: Reader): Report {
   for (const key of ['cpus', 'memory', 'disks']) reader.require(fields, key, '');

@@ -30,7 +30,10 @@ export function show(value: unknown): string {
   return `"${text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…`.toWellFormed() : text}"`;
 }
 
-/** A text as it may be stored and printed: firmware writes NULs, control characters and runs of spaces into its names, and people secrets. */
+/**
+ * A text as it may be stored and printed: firmware writes NULs, control characters and runs of spaces into its names,
+ * and people secrets.
+ */
 export function cleanText(text: string): string {
   return maskText(visibleLine(text)).replace(/\s+/g, ' ').trim();
 }

@@ -19,8 +19,8 @@ const UNKNOWN = /^(unknown!?|n\/a|none|not specified|-1|-1 ?mb\/s)$/i;
 const EMPTY_SLOT = /^(no module installed|not installed|empty|0 ?[kmgt]?i?b)$/i;
 
 /**
- * Reads the flat form of contract v4.2 into the stored one: `cpus[]` has one entry per package and `memory[]` one per DIMM, which
- * are added up; capacities, clock and line rates carry units.
+ * Reads the flat form of contract v4.2 into the stored one: `cpus[]` has one entry per package and `memory[]` one per
+ * DIMM, which are added up; capacities, clock and line rates carry units.
  */
 export function readFlatForm(fields: Fields, reader: Reader): Report {
   for (const key of ['cpus', 'memory', 'disks']) reader.require(fields, key, '');

@@ -7,8 +7,8 @@ export type Fields = Readonly<Record<string, unknown>>;
 const MAX_TEXT = 256;
 
 /**
- * Reads values of a report, strict on types and bounds: what is not right is added to the findings, and reads as undefined. `null`
- * counts as absent, as shell tools write it.
+ * Reads values of a report, strict on types and bounds: what is not right is added to the findings, and reads as
+ * undefined. `null` counts as absent, as shell tools write it.
  */
 export class Reader {
   readonly findings: Findings;

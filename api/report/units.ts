@@ -2,8 +2,8 @@
 type UnitTable = Readonly<Record<string, number>>;
 
 /**
- * Sizes of DIMMs, in bytes. Sold and reported by powers of two whatever they are called (JESD100B.01; dmidecode said GB for 2^30
- * up to version 3.4).
+ * Sizes of DIMMs, in bytes. Sold and reported by powers of two whatever they are called (JESD100B.01; dmidecode said GB
+ * for 2^30 up to version 3.4).
  */
 const MEMORY_UNITS: UnitTable = {
   b: 1,

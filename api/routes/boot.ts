@@ -12,7 +12,10 @@ import { patchStatus, readHost, replacement, type StatusPatch } from '../hostFac
 import type { ApiParts } from '../parts.ts';
 import { scriptUrls } from '../urls.ts';
 
-/** `GET /boot/{ns}/{host}/{nonce}[?mac=]`: the boot script of an armed host, or the one opaque 404. The first fetch begins the inspection. */
+/**
+ * `GET /boot/{ns}/{host}/{nonce}[?mac=]`: the boot script of an armed host, or the one opaque 404. The first fetch
+ * begins the inspection.
+ */
 export function serveBootScript(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
   return async (ctx) => {
     ctx.state.route = '/boot/{ns}/{host}/{nonce}';
@@ -36,7 +39,9 @@ export function serveBootScript(parts: ApiParts): (ctx: RouterContext<ExchangeSt
   };
 }
 
-/** Says that the server runs the inspection image now. The boot does not depend on it: what cannot be written is left. */
+/**
+ * Says that the server runs the inspection image now. The boot does not depend on it: what cannot be written is left.
+ */
 async function noteInProgress(parts: ApiParts, key: HostKey, host: PhysicalHost, claim: Claim): Promise<void> {
   const current = inspectionOf(host, claim);
   if (current !== undefined && host.status?.inspectionPhase === 'InProgress') return;
@@ -48,7 +53,10 @@ async function noteInProgress(parts: ApiParts, key: HostKey, host: PhysicalHost,
   }
 }
 
-/** Answers with the script of a host that may boot. What the script cannot be made of is told by an event; the answer is the 404. */
+/**
+ * Answers with the script of a host that may boot. What the script cannot be made of is told by an event; the answer is
+ * the 404.
+ */
 export async function answerScript(
   parts: ApiParts,
   ctx: Exchange,

@@ -19,9 +19,10 @@ const CONFLICTS = 5;
 const MAX_TOLD = 3;
 
 /**
- * `GET /boot?mac=` (rule 25): the script of the armed host that this MAC stands for (`ownerOfMac`), for DHCP servers that hand out one fixed URL. There
- * is no nonce: the first fetch pins the source address (and begins the inspection: `InProgress`), others get the 404. One PATCH by compare-and-swap both pins and proves that
- * the cached host is live, so that no GET is needed.
+ * `GET /boot?mac=` (rule 25): the script of the armed host that this MAC stands for (`ownerOfMac`), for DHCP servers
+ * that hand out one fixed URL. There is no nonce: the first fetch pins the source address (and begins the inspection:
+ * `InProgress`), others get the 404. One PATCH by compare-and-swap both pins and proves that the cached host is live,
+ * so that no GET is needed.
  */
 export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
   return async (ctx) => {
@@ -38,7 +39,10 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
   };
 }
 
-/** Throws the 404. That the MAC address of a server is contested which should boot now is told on its host: it waits in vain otherwise. */
+/**
+ * Throws the 404. That the MAC address of a server is contested which should boot now is told on its host: it waits in
+ * vain otherwise.
+ */
 function ownerOf(parts: ApiParts, mac: string, source: string): PhysicalHost {
   const mayBoot = (host: PhysicalHost) => {
     const claim = claimOf(host);

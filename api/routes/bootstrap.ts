@@ -15,8 +15,8 @@ import { callbackOf } from './callback.ts';
 const CALL_TIMEOUT_MS = 6_000;
 
 /**
- * `GET /bootstrap/{ns}/{host}`: the bootstrap data byte for byte, once the hardware has passed validation; empty when none is due
- * (rule 23). 404 before, and for ever once it cannot come any more.
+ * `GET /bootstrap/{ns}/{host}`: the bootstrap data byte for byte, once the hardware has passed validation; empty when
+ * none is due (rule 23). 404 before, and for ever once it cannot come any more.
  */
 export function serveBootstrap(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
   return async (ctx) => {
@@ -48,8 +48,8 @@ async function bootstrapData(parts: ApiParts, host: PhysicalHost, secret: string
 }
 
 /**
- * The data of a Secret that is bootstrap data of the machine's Cluster. The run has checked that before it wrote its name; between then and now the
- * Secret may have been replaced, and who may write a host's status may name any.
+ * The data of a Secret that is bootstrap data of the machine's Cluster. The run has checked that before it wrote its
+ * name; between then and now the Secret may have been replaced, and who may write a host's status may name any.
  */
 async function read(parts: ApiParts, host: PhysicalHost, machine: Beskar7Machine, name: string): Promise<Buffer> {
   const { namespace = '' } = host.metadata;

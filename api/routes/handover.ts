@@ -14,7 +14,10 @@ export interface HandoverCases {
   readonly handedOver: (facts: Handover | undefined) => Decision;
 }
 
-/** What the three routes of the hand-over have in common: who is refused, and that a claim that is being released takes nothing. */
+/**
+ * What the three routes of the hand-over have in common: who is refused, and that a claim that is being released takes
+ * nothing.
+ */
 export function decideHandover(parts: ApiParts, { host, claim }: Claimed, cases: HandoverCases): Decision {
   if (isBearerOver(host, claim, parts.waits, Date.now())) return refused('the token has expired');
   const facts = handoverOf(host, claim);

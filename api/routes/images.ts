@@ -20,7 +20,10 @@ interface Image {
   readonly etag: string;
 }
 
-/** `GET /images/...`: plain files of `imagesFolder`; nothing outside of it, by whatever name or link. One range of bytes is served (RFC 9110), several are answered whole. */
+/**
+ * `GET /images/...`: plain files of `imagesFolder`; nothing outside of it, by whatever name or link. One range of bytes
+ * is served (RFC 9110), several are answered whole.
+ */
 export function serveImages(parts: ApiParts): Middleware<ExchangeState> {
   return async (ctx, next) => {
     if (!ctx.path.startsWith(PREFIX)) return next();
@@ -60,7 +63,10 @@ function answerHead(ctx: Context, file: Image): Range | undefined {
   return range;
 }
 
-/** The bytes that a Range header asks for, both ends included; undefined where it is none, not understood, or more than one. */
+/**
+ * The bytes that a Range header asks for, both ends included; undefined where it is none, not understood, or more than
+ * one.
+ */
 function rangeOf(header: string, size: number): Range | 'unsatisfiable' | undefined {
   const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header.trim()) ?? [];
   if (from === '' && to === '') return undefined;

@@ -17,8 +17,9 @@ import { parseReport } from '../report/parse.ts';
 import { callbackOf } from './callback.ts';
 
 /**
- * `POST /inspection/{ns}/{host}`: stores the hardware report, then answers 202, then tells the run. The first report of a claim
- * stands; later ones get 202 without effect. Against the timeout it is decided by one compare-and-swap on the host (rule 11).
+ * `POST /inspection/{ns}/{host}`: stores the hardware report, then answers 202, then tells the run. The first report of
+ * a claim stands; later ones get 202 without effect. Against the timeout it is decided by one compare-and-swap on the
+ * host (rule 11).
  */
 export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
   return async (ctx) => {
@@ -81,7 +82,10 @@ function decideReport(parts: ApiParts, claimed: Claimed, digest: string, read: (
   return { kind: 'store', status: status as StatusPatch, signal: 'inspectionReported' };
 }
 
-/** Requirements are held against what the kernel can use: the operator is told when DIMMs that are installed do not count. */
+/**
+ * Requirements are held against what the kernel can use: the operator is told when DIMMs that are installed do not
+ * count.
+ */
 function warnOfMemory(parts: ApiParts, host: PhysicalHost): void {
   const { installedBytes, countedBytes } = memoryOf(host.status?.inspectionReport?.memory);
   if (installedBytes === undefined) return;
@@ -121,8 +125,8 @@ function readReport(
 }
 
 /**
- * A report is stored where many may read: the bearer, should a server put it in (with its kernel command line, say), is cut out. After
- * parsing, so that no escape hides it.
+ * A report is stored where many may read: the bearer, should a server put it in (with its kernel command line, say), is
+ * cut out. After parsing, so that no escape hides it.
  */
 function known(report: unknown, bearer: string | undefined): unknown {
   return bearer === undefined ? report : maskDocument(report, [bearer], { mask: CUT });

@@ -17,8 +17,9 @@ import { decideHandover, storeHandover } from './handover.ts';
 const MAX_BYTES = 65_536;
 
 /**
- * `POST /provision-failed/{ns}/{host}` with `{"reason"}`: the inspector gives up. Counts in `Armed`, opened or not, and over an
- * earlier `provisioned` that was not yet acted upon; the first reason stays. After hand-over: 202, a condition and an event, nothing else (rule 22).
+ * `POST /provision-failed/{ns}/{host}` with `{"reason"}`: the inspector gives up. Counts in `Armed`, opened or not, and
+ * over an earlier `provisioned` that was not yet acted upon; the first reason stays. After hand-over: 202, a condition
+ * and an event, nothing else (rule 22).
  */
 export function takeProvisionFailed(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
   return async (ctx) => {

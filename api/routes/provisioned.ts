@@ -7,8 +7,9 @@ import { callbackOf } from './callback.ts';
 import { decideHandover, storeHandover } from './handover.ts';
 
 /**
- * `POST /provisioned/{ns}/{host}`: the inspector is about to start the final OS. 202 also when it comes again, and after hand-over
- * until the claim ends (rule 22); 503 before the hardware has passed; 409 after a failure or while the host is being released.
+ * `POST /provisioned/{ns}/{host}`: the inspector is about to start the final OS. 202 also when it comes again, and
+ * after hand-over until the claim ends (rule 22); 503 before the hardware has passed; 409 after a failure or while the
+ * host is being released.
  */
 export function takeProvisioned(parts: ApiParts): (ctx: RouterContext<ExchangeState>) => Promise<void> {
   return async (ctx) => {

@@ -22,8 +22,9 @@ export interface Attack {
 }
 
 /**
- * Sends hostile requests to both listeners, from as many addresses as a botnet has (by X-Forwarded-For: the process is told to trust us), so that
- * they get past the rate limits. The same seed makes the same requests. `onProgress` is called after each batch.
+ * Sends hostile requests to both listeners, from as many addresses as a botnet has (by X-Forwarded-For: the process is
+ * told to trust us), so that they get past the rate limits. The same seed makes the same requests. `onProgress` is
+ * called after each batch.
  */
 export async function attack(
   targets: readonly Target[],

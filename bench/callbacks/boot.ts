@@ -12,7 +12,10 @@ export interface RouteLog {
   readonly statuses: Map<string, number>;
 }
 
-/** Each server boots at a moment of its own inside the window: it fetches its script, then reports, once each, without a repeat. */
+/**
+ * Each server boots at a moment of its own inside the window: it fetches its script, then reports, once each, without a
+ * repeat.
+ */
 export async function bootAll(
   servers: readonly ArmedServer[],
   urls: { readonly boot: string; readonly callback: string },

@@ -14,8 +14,8 @@ const UNAUTHORIZED = '{"error":"unauthorized"}';
 const NOT_FOUND = 'not found';
 
 /**
- * What is wrong with an answer to a hostile request by the contract; undefined: nothing. No 5xx but "not ready yet", which only a right bearer gets;
- * the refusals byte for byte; status, type and body as the OpenAPI document says.
+ * What is wrong with an answer to a hostile request by the contract; undefined: nothing. No 5xx but "not ready yet",
+ * which only a right bearer gets; the refusals byte for byte; status, type and body as the OpenAPI document says.
  */
 export function faultOf(request: HostileRequest, answer: GivenAnswer): string | undefined {
   const { status, body, contentType } = answer;

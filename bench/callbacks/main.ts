@@ -12,7 +12,10 @@ import { bootAll, type RouteLog } from './boot.ts';
 import type { Target } from './hostile.ts';
 import { restingMemory } from '../memory.ts';
 
-/** What the heap may have grown by from the first fifth of an attack to its end: far less than a byte kept of each request. */
+/**
+ * What the heap may have grown by from the first fifth of an attack to its end: far less than a byte kept of each
+ * request.
+ */
 const MAX_GROWTH_MIB = 16;
 
 interface Options {
@@ -145,7 +148,10 @@ function withstand({ hostile, seed }: Options): Promise<Outcome> {
   });
 }
 
-/** Runs `work` with so many armed hosts and Beskar7 in the role `api` only: no other role touches the hosts, which are armed by hand. */
+/**
+ * Runs `work` with so many armed hosts and Beskar7 in the role `api` only: no other role touches the hosts, which are
+ * armed by hand.
+ */
 function withApi(
   number: number,
   flags: readonly string[],

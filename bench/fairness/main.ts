@@ -8,8 +8,9 @@ import { priorityOf } from '../../contracts/priority.ts';
 import { ensureTools } from '../../tools/toolchain/index.ts';
 
 /*
- * `node bench/fairness/main.ts`: how long the release of one tenant waits for a slot while the BMCs of another one hang, on a real
- * Temporal server. Printed for a queue in order of arrival, and for priority and fairness as Beskar7 sets them.
+ * `node bench/fairness/main.ts`: how long the release of one tenant waits for a slot while the BMCs of another one
+ * hang, on a real Temporal server. Printed for a queue in order of arrival, and for priority and fairness as Beskar7
+ * sets them.
  */
 
 /** Slots of the worker, and for how long a hanging BMC holds one. The product has 500 and up to two minutes. */

@@ -8,7 +8,10 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { Matching } from '../../model/waiters.ts';
 import { inTurns } from '../../kube/turns.ts';
 
-/** `npm run bench:matching`: how long finding hosts for waiting machines holds the event loop. Ends with 1 above the limit. */
+/**
+ * `npm run bench:matching`: how long finding hosts for waiting machines holds the event loop. Ends with 1 above the
+ * limit.
+ */
 const HOSTS = 10_000;
 const WAITERS = 5_000;
 /** Claims that look for a host at the same time, as activities of one worker do. */

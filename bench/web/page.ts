@@ -8,7 +8,10 @@ const TURNS = 60;
 export interface PageFigures {
   /** From the start of the navigation to the first rows. */
   readonly firstRows: number;
-  /** The longest task of the page's thread while the list was scrolled from end to end; by the clock, and of the processor. */
+  /**
+   * The longest task of the page's thread while the list was scrolled from end to end; by the clock, and of the
+   * processor.
+   */
   readonly longestTask: number;
   readonly longestTaskCpu: number;
   /** Bytes that came over the wire until the first rows, and how many of them were the event stream's. */

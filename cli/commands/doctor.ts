@@ -38,7 +38,10 @@ const ACTIVITY_QUEUE = 2;
 /** A worker asks at least once a minute; Temporal remembers one that is gone for five. */
 const ALIVE_MS = 75_000;
 
-/** `kubectl beskar7 doctor`: looks at what has to be there, and says what to do where it is not. 1 when something is bad. */
+/**
+ * `kubectl beskar7 doctor`: looks at what has to be there, and says what to do where it is not. 1 when something is
+ * bad.
+ */
 export async function doctor(session: Session, flags: DoctorFlags): Promise<ExitCode> {
   const checks = [
     ...(await Promise.all([HOSTS, MACHINES, CLUSTERS].map((resource) => kindIsServed(session, resource)))),

@@ -14,8 +14,9 @@ export type CpioEntry =
 const TYPES = { file: 0o100000, link: 0o120000, folder: 0o040000, device: 0o020000 } as const;
 
 /**
- * Makes a cpio archive in the format "newc" (Linux, Documentation/driver-api/early-userspace/buffer-format.rst): sorted by path,
- * numbered from 1, so that the same entries give the same bytes. Folders on the way to an entry are made. Throws when a path comes twice.
+ * Makes a cpio archive in the format "newc" (Linux, Documentation/driver-api/early-userspace/buffer-format.rst): sorted
+ * by path, numbered from 1, so that the same entries give the same bytes. Folders on the way to an entry are made.
+ * Throws when a path comes twice.
  */
 export function cpio(entries: readonly CpioEntry[]): Buffer {
   const all = new Map<string, CpioEntry>();

@@ -12,8 +12,9 @@ const DATA_BYTES = 4 * MIB;
 const ARGUMENTS = 'quiet loglevel=4 console=tty0 console=ttyS0,115200';
 
 /**
- * A raw disk that boots a kernel by BIOS (syslinux) and by UEFI (systemd-boot): a partition table of the old kind, a FAT file system
- * with kernel and initrd, and an empty one with the label CIDATA, into which the inspector writes the user data. `scratch` is an empty folder.
+ * A raw disk that boots a kernel by BIOS (syslinux) and by UEFI (systemd-boot): a partition table of the old kind, a
+ * FAT file system with kernel and initrd, and an empty one with the label CIDATA, into which the inspector writes the
+ * user data. `scratch` is an empty folder.
  */
 export async function diskImage(tree: Tree, vmlinuz: Buffer, initrd: Buffer, scratch: string): Promise<Buffer> {
   const bytes = Math.ceil((vmlinuz.length + initrd.length) / MIB + 4) * MIB;

@@ -14,7 +14,10 @@ const INDEXES = [
 ];
 const LISTS = ['modules.dep', 'modules.dep.bin', 'modules.order', 'modules.softdep', 'modules.symbols.bin'];
 
-/** The modules of a kernel with all that they depend on (`depends` and `softdep` of their .modinfo), as paths. Throws when one is missing. */
+/**
+ * The modules of a kernel with all that they depend on (`depends` and `softdep` of their .modinfo), as paths. Throws
+ * when one is missing.
+ */
 export function moduleClosure(tree: Tree, kernel: string, wanted: readonly string[]): string[] {
   const root = `usr/lib/modules/${kernel}/`;
   const files = new Map(tree.paths(`${root}kernel/`).map((file) => [nameOf(file), file]));
@@ -55,7 +58,8 @@ export function moduleClosure(tree: Tree, kernel: string, wanted: readonly strin
 }
 
 /**
- * The chosen modules with the indexes that modprobe reads. `depmod` runs the locked kmod over a folder with these modules only.
+ * The chosen modules with the indexes that modprobe reads. `depmod` runs the locked kmod over a folder with these
+ * modules only.
  */
 export async function moduleEntries(options: {
   readonly tree: Tree;

@@ -32,7 +32,10 @@ export class PackageMissing extends Error {
   }
 }
 
-/** Unpacks the packages, fetching what the cache has not; the folder of each, in their order. Every .deb is checked against its sha256. */
+/**
+ * Unpacks the packages, fetching what the cache has not; the folder of each, in their order. Every .deb is checked
+ * against its sha256.
+ */
 export async function unpackAll(
   packages: readonly LockedPackage[],
   lock: Pick<PackagesLock, 'snapshot'>,

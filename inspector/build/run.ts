@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 const KEPT_CHARACTERS = 4_000_000;
 
 /**
- * Runs a program to its end and gives its standard output. Throws with the end of what it said when it fails, cannot be started or
- * takes longer than `timeoutMs`.
+ * Runs a program to its end and gives its standard output. Throws with the end of what it said when it fails, cannot be
+ * started or takes longer than `timeoutMs`.
  */
 export function run(
   file: string,

@@ -38,7 +38,9 @@ export class Tree {
     return readFileSync(this.fileOf(name));
   }
 
-  /** Where a file lies on this machine, through links; counts as a use of its package. Throws when no package has it. */
+  /**
+   * Where a file lies on this machine, through links; counts as a use of its package. Throws when no package has it.
+   */
   fileOf(name: string): string {
     const found = this.#find(name);
     const source = this.#sources.get(found.at(-1) ?? '');

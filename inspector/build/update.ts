@@ -11,8 +11,8 @@ import { buildTargetOs } from './targetOs.ts';
 const SUITE = 'bookworm';
 
 /**
- * Locks the versions that this machine's apt knows (`apt-get update` first): resolves each flavour as on an empty system, builds it
- * once, and keeps the packages of which something was used.
+ * Locks the versions that this machine's apt knows (`apt-get update` first): resolves each flavour as on an empty
+ * system, builds it once, and keeps the packages of which something was used.
  */
 export async function updateLock(store: PackageStore): Promise<PackagesLock> {
   const { VERSION_CODENAME } = await osRelease();

@@ -27,7 +27,10 @@ export function ovmf(): { code: string; variables: string } | undefined {
   return found && { code: found[0], variables: found[1] };
 }
 
-/** Whether this user has a KVM that runs firmware: one without the processor's own virtualisation (pvm) hangs in real mode. */
+/**
+ * Whether this user has a KVM that runs firmware: one without the processor's own virtualisation (pvm) hangs in real
+ * mode.
+ */
 export function hasKvm(): boolean {
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);

@@ -5,9 +5,15 @@ export interface VmOptions {
   readonly memoryMiB: number;
   /** Sizes of the disks in bytes; they are sparse files. */
   readonly diskBytes: readonly number[];
-  /** For each machine a folder with its disks, its firmware's variables and `console.log`, what it wrote to its serial line. */
+  /**
+   * For each machine a folder with its disks, its firmware's variables and `console.log`, what it wrote to its serial
+   * line.
+   */
   readonly folder: string;
-  /** A tap device in a network namespace, for one machine; absent: QEMU's user network, in which 10.0.2.2 is this machine's loopback. */
+  /**
+   * A tap device in a network namespace, for one machine; absent: QEMU's user network, in which 10.0.2.2 is this
+   * machine's loopback.
+   */
   readonly network?: { readonly namespace: string; readonly tap: string };
   /** Default: KVM where it can be used, else TCG, which is some five times slower. */
   readonly accelerator?: 'kvm' | 'tcg';

@@ -9,8 +9,8 @@ interface Message {
 }
 
 /**
- * The monitor of one QEMU process. We listen and QEMU calls, so nobody has to wait for a socket to appear: give `path` to
- * `-chardev socket,path=...`.
+ * The monitor of one QEMU process. We listen and QEMU calls, so nobody has to wait for a socket to appear: give `path`
+ * to `-chardev socket,path=...`.
  */
 export class QemuMonitor {
   readonly path: string;

@@ -26,8 +26,8 @@ interface Running {
 }
 
 /**
- * A server that is a QEMU process: on is that it runs. It boots as the override says, `Once` is consumed at power-on; firmware, kernel and all that
- * follows are real. What it says stands in `console.log` of its folder.
+ * A server that is a QEMU process: on is that it runs. It boots as the override says, `Once` is consumed at power-on;
+ * firmware, kernel and all that follows are real. What it says stands in `console.log` of its folder.
  */
 export class VirtualMachine implements PoweredServer {
   readonly override: BootOverride;

@@ -26,7 +26,10 @@ type BmcFaultKind = keyof typeof BMC_KINDS;
 type ServerFaultKind = keyof typeof SERVER_KINDS;
 type Kind = BmcFaultKind | ServerFaultKind;
 
-/** A release that is not over 2 minutes after it began goes on in a run of its own: an outage that begins with it lasts longer. */
+/**
+ * A release that is not over 2 minutes after it began goes on in a run of its own: an outage that begins with it lasts
+ * longer.
+ */
 const LONG_OUTAGE_MS: readonly [number, number] = [150_000, 200_000];
 /** So long a release is waited for, which the outage is to begin with; then any host that has a claim is taken. */
 const RELEASE_WAIT_MS = 30_000;
@@ -114,7 +117,10 @@ export class BmcFaults {
     await bmc.fault({ ...faults[kind], countedAs: kind });
   }
 
-  /** Another server answers behind the address for a time (a DHCP lease, a sled). Whoever enrolled it then would be right to take it for the host's. */
+  /**
+   * Another server answers behind the address for a time (a DHCP lease, a sled). Whoever enrolled it then would be
+   * right to take it for the host's.
+   */
   async #swap(bmc: Bmc, index: number): Promise<void> {
     const host = await this.#world.admin.get(HOSTS, this.#world.namespace, hostName(index)).catch(() => undefined);
     if (host?.metadata.annotations?.[ANNOTATION_SERVER] === undefined) return;
@@ -139,7 +145,9 @@ export class BmcFaults {
     this.#outages.add(outage);
   }
 
-  /** Begins with a release where there is one, so that it is not over when the release has to go on in a run of its own. */
+  /**
+   * Begins with a release where there is one, so that it is not over when the release has to go on in a run of its own.
+   */
   async #longOutage(): Promise<void> {
     const until = Date.now() + RELEASE_WAIT_MS;
     let index = this.#claimed((stage) => stage === 'Releasing');

@@ -18,8 +18,8 @@ import {
 import { indexOf, until, type ChaosWorld } from './world.ts';
 
 /**
- * A bug that Beskar7 does not have, made by the harness: by the proxy in front of the API server, the gateway of the callbacks or
- * the simulator, so that from outside it looks as if Beskar7 had it. The checker has to find it.
+ * A bug that Beskar7 does not have, made by the harness: by the proxy in front of the API server, the gateway of the
+ * callbacks or the simulator, so that from outside it looks as if Beskar7 had it. The checker has to find it.
  */
 export interface SeededBug {
   readonly name: string;
@@ -74,7 +74,8 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         ({ stage }) => stage === 'Releasing',
         async (host, id) => {
           await world.fleet.hosts[indexOf(host)]?.fault({ swappedFor: 'STRANGER', forMs: 18_000 });
-          // What was sent before is not what this is about. Beskar7 itself sends nothing meanwhile, so that the claim stays.
+          // What was sent before is not what this is about. Beskar7 itself sends nothing meanwhile, so that the claim
+          // stays.
           await delay(15_000);
           await sendReset(world, host, 'ForceOff', `beskar7 (${id})`);
         },

@@ -33,8 +33,8 @@ interface Round {
 }
 
 /**
- * Switches each seeded bug on, several at once, each in a world of its own without other faults; beside them a world without any bug, in
- * which nothing may be found. 0: each was caught, and nothing was found without one.
+ * Switches each seeded bug on, several at once, each in a world of its own without other faults; beside them a world
+ * without any bug, in which nothing may be found. 0: each was caught, and nothing was found without one.
  */
 export async function catchBugs(options: ChaosOptions): Promise<number> {
   const random = new Random(options.seeds[0] ?? 1);
@@ -131,8 +131,8 @@ async function look(bug: SeededBug, world: ChaosWorld, random: Random, found: Vi
     } finally {
       await driver.stop();
     }
-    // On a slow machine, or with a fleet that is busy, a round can pass in which nothing came so far that the bug could act on it, or all
-    // of that was deleted: then another one.
+    // On a slow machine, or with a fleet that is busy, a round can pass in which nothing came so far that the bug could
+    // act on it, or all of that was deleted: then another one.
     if (isInRecords) found.push(...(await scanRecords(world)));
     else if (bug.rule === 'end') found.push(...(await settle(world, random.fork(), AT_REST_MS)));
   }

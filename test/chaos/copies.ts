@@ -19,12 +19,18 @@ function copyOf(host: string): string {
   return `${PREFIX}${indexOf(host) + 1}`;
 }
 
-/** Whether a host has, or had a moment ago, a copy: were it deleted, the copy would be the first one for its server, and rightly be claimed. */
+/**
+ * Whether a host has, or had a moment ago, a copy: were it deleted, the copy would be the first one for its server, and
+ * rightly be claimed.
+ */
 export function hasCopy({ copied }: World, host: string): boolean {
   return copied.has(copyOf(host));
 }
 
-/** Makes a copy of an enrolled host, with its BMC address in another spelling, or deletes one. False: there was none to copy. */
+/**
+ * Makes a copy of an enrolled host, with its BMC address in another spelling, or deletes one. False: there was none to
+ * copy.
+ */
 export async function copyOrDelete(world: World, random: Random): Promise<false | string> {
   const { admin, kubernetes, copied, namespace } = world;
   const hosts = [...kubernetes.hosts.values()];

@@ -56,8 +56,8 @@ export class Driver {
   #running: Promise<void> = Promise.resolve();
 
   /**
-   * `prefix` begins the names of its machines, of which `impossible` (a share) ask for hardware that no server has; the operations in
-   * `without` are not done. `everyMs`: how often something is done, on average.
+   * `prefix` begins the names of its machines, of which `impossible` (a share) ask for hardware that no server has; the
+   * operations in `without` are not done. `everyMs`: how often something is done, on average.
    */
   constructor(
     world: ChaosWorld,

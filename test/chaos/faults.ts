@@ -33,7 +33,9 @@ const KINDS = {
 } as const;
 type FaultKind = keyof typeof KINDS;
 
-/** Breaks one thing after the other, twice at a time, and one BMC after the other beside it; each fault ends by itself. */
+/**
+ * Breaks one thing after the other, twice at a time, and one BMC after the other beside it; each fault ends by itself.
+ */
 export class FaultDriver {
   /** What was done; of BMCs (`BMC hang set`) what was set, see `met`. */
   readonly counts = new Map<string, number>();
@@ -63,7 +65,10 @@ export class FaultDriver {
     this.#running = Promise.all([...this.#randoms.map((random) => this.#breakAll(random)), this.#bmcs.run()]);
   }
 
-  /** How often something met a fault of a BMC or a server: `BMC hang`, `BMC power command lost`, `server neverReports` and so on. */
+  /**
+   * How often something met a fault of a BMC or a server: `BMC hang`, `BMC power command lost`, `server neverReports`
+   * and so on.
+   */
   met(): Map<string, number> {
     return metFaults(this.#world.fleet.met());
   }
@@ -199,7 +204,9 @@ export class FaultDriver {
     );
   }
 
-  /** Starts Temporal once more when it has not answered for a minute; goes on after `stop`, until the result is called. */
+  /**
+   * Starts Temporal once more when it has not answered for a minute; goes on after `stop`, until the result is called.
+   */
   keepTemporal(): () => void {
     const { plane, temporal } = this.#world;
     const component = plane.components.temporal;
@@ -219,7 +226,10 @@ export class FaultDriver {
     return () => end.abort();
   }
 
-  /** On a machine with too much to do its SQLite may never answer again (`interrupted (9)`): somebody would start it once more. */
+  /**
+   * On a machine with too much to do its SQLite may never answer again (`interrupted (9)`): somebody would start it
+   * once more.
+   */
   #reviveTemporal(): Promise<void> {
     const { temporal } = this.#world.plane.components;
     return this.#killComponent('restart of a Temporal that did not answer', temporal, this.#randoms[0]);

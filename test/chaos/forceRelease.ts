@@ -8,8 +8,8 @@ import type { ChaosWorld } from './world.ts';
 type World = Pick<ChaosWorld, 'admin' | 'isForced' | 'noteForced' | 'takeBackForced'>;
 
 /**
- * The claim of a host is ended by force, as an operator does it. The host is noted as forced unless that was certainly not written.
- * Throws what the API server said against it.
+ * The claim of a host is ended by force, as an operator does it. The host is noted as forced unless that was certainly
+ * not written. Throws what the API server said against it.
  */
 export async function forceRelease(world: World, host: PhysicalHost): Promise<void> {
   const claim = claimOf(host);

@@ -12,7 +12,9 @@ export interface CallbackFaults {
   drop: number;
   /** Forwarded, its answer lost. */
   loseAnswer: number;
-  /** Forwarded twice, to two processes: at the same moment, or up to 20 s later, when the server has gone on long since. */
+  /**
+   * Forwarded twice, to two processes: at the same moment, or up to 20 s later, when the server has gone on long since.
+   */
   duplicate: number;
   /** Forwarded up to 5 s later, so that callbacks overtake each other. */
   delay: number;
@@ -140,7 +142,10 @@ export class Gateway {
     answer.writeHead(forwarded.status, forwarded.headers).end(forwarded.body);
   }
 
-  /** Once more, to another process, and by itself: the inspector waits for the first one only. Counted when it was answered. */
+  /**
+   * Once more, to another process, and by itself: the inspector waits for the first one only. Counted when it was
+   * answered.
+   */
   async #duplicate(call: Call, target: number, note: (status: number, isForwarded: boolean) => void): Promise<void> {
     const { signal } = this.#closing;
     const lateMs = this.#random.chance(TOGETHER) ? 0 : this.#random.between(0, LATEST_MS);

@@ -42,8 +42,8 @@ const STATUS_REASONS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Stands between Beskar7 and the API server, one path prefix for each process (`/worker-1/api/...`). Forwards what the processes send
- * with their own credentials, and answers faults in place of the API server.
+ * Stands between Beskar7 and the API server, one path prefix for each process (`/worker-1/api/...`). Forwards what the
+ * processes send with their own credentials, and answers faults in place of the API server.
  */
 export class KubeProxy {
   readonly counts = new Map<string, number>();
@@ -86,7 +86,10 @@ export class KubeProxy {
     return count;
   }
 
-  /** A share of the open watches is told that its resourceVersion is too old, and ends, as the API server does it after a compaction. */
+  /**
+   * A share of the open watches is told that its resourceVersion is too old, and ends, as the API server does it after
+   * a compaction.
+   */
   expireWatches(share: number): number {
     const told = [...this.#watches.values()].filter(() => this.#random.chance(share));
     for (const watch of told) watch.expire();

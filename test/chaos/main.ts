@@ -156,7 +156,10 @@ function deaths({ processes }: ChaosWorld): Violation[] {
   );
 }
 
-/** What the checker still has to find of what happened until now. A check that could not be made is told as a violation: it shows nothing. */
+/**
+ * What the checker still has to find of what happened until now. A check that could not be made is told as a violation:
+ * it shows nothing.
+ */
 async function lastChecks(world: ChaosWorld): Promise<Violation[]> {
   const calm = Date.now();
   const found: Violation[] = [];

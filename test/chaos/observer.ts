@@ -14,7 +14,10 @@ const TEMPORAL_EVERY_MS = 5_000;
 
 type Recorder = (record: ChaosRecord) => void;
 
-/** Watches the API server from outside of Beskar7, past the proxy: a broken watch goes on where it was, so that no state is missed. */
+/**
+ * Watches the API server from outside of Beskar7, past the proxy: a broken watch goes on where it was, so that no state
+ * is missed.
+ */
 export class KubernetesObserver {
   readonly hosts = new Map<string, PhysicalHost>();
   readonly machines = new Map<string, Beskar7Machine>();
@@ -170,7 +173,10 @@ export class KubernetesObserver {
     }
   }
 
-  /** An open watch may be silent because it lags: only when it has told all that a list from etcd shows is this kind known again. */
+  /**
+   * An open watch may be silent because it lags: only when it has told all that a list from etcd shows is this kind
+   * known again.
+   */
   async #confirm<T extends Identified>(
     resource: Resource<T>,
     filter: { labelSelector?: string },

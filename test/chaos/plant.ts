@@ -34,8 +34,9 @@ export interface PlantOptions {
 }
 
 /**
- * What the worlds of a chaos run have in common: a control plane, Beskar7 in eight processes, which run when the plant has started, the
- * simulated servers, and what stands between them. Each world is a namespace in it, with servers of its own.
+ * What the worlds of a chaos run have in common: a control plane, Beskar7 in eight processes, which run when the plant
+ * has started, the simulated servers, and what stands between them. Each world is a namespace in it, with servers of
+ * its own.
  */
 export class ChaosPlant {
   readonly folder: string;

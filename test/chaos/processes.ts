@@ -10,15 +10,18 @@ export const PROCESS_ROLES = ['controllers', 'worker', 'bmc-worker', 'api'] as c
 export type ProcessRole = (typeof PROCESS_ROLES)[number];
 
 const LAST_LINE = 4_000;
-/** The last line of a process that could not start (`workers/main.ts`). It may have answered that it is ready before. */
+/**
+ * The last line of a process that could not start (`workers/main.ts`). It may have answered that it is ready before.
+ */
 const NOT_STARTED = 'cannot go on';
 
 /** A process of Beskar7 ended, and nobody had asked it to. */
 export interface UnaskedDeath {
   readonly at: number;
   /**
-   * `start`: before it said `runs`. That may be right: where Temporal goes away while the workers are made, the process ends with exit
-   * code 1, to be started again. `run`: after that. It never should: what is away then is waited for, as long as it takes.
+   * `start`: before it said `runs`. That may be right: where Temporal goes away while the workers are made, the process
+   * ends with exit code 1, to be started again. `run`: after that. It never should: what is away then is waited for, as
+   * long as it takes.
    */
   readonly during: 'run' | 'start';
   readonly exitCode?: number;

@@ -4,7 +4,9 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 /** All times are milliseconds since the epoch by the clock of this machine, which every record shares. */
 type Ms = number;
 
-/** What the API server's watch told of one object. After a cut watch the relist tells the present state of everything. */
+/**
+ * What the API server's watch told of one object. After a cut watch the relist tells the present state of everything.
+ */
 export interface KubernetesRecord {
   readonly source: 'kubernetes';
   /** When it was received: never before it was written. */

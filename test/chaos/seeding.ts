@@ -37,7 +37,10 @@ export function losingSignals({ temporalProxy, namespace }: ChaosWorld, name: st
   return Promise.resolve(async () => void temporalProxy.lost.delete(signal));
 }
 
-/** Has machines wait for a host, also where there are more hosts than machines: none may be claimed until one waits, then all may. */
+/**
+ * Has machines wait for a host, also where there are more hosts than machines: none may be claimed until one waits,
+ * then all may.
+ */
 export function makeWaits(world: ChaosWorld): () => Promise<void> {
   const { admin, kubernetes, namespace } = world;
   let isOpen = true;

@@ -24,8 +24,9 @@ const BEHIND_MS = 10_000;
 const DELETED_SHARE = 1 / 3;
 
 /**
- * Heals everything and waits until all has come to rest as it is: a machine that waits for a host does so because none is free that fits. Then
- * what waits is deleted, and a share of the others, and all has to come to rest once more. Gives what has not by then.
+ * Heals everything and waits until all has come to rest as it is: a machine that waits for a host does so because none
+ * is free that fits. Then what waits is deleted, and a share of the others, and all has to come to rest once more.
+ * Gives what has not by then.
  */
 export async function settle(world: ChaosWorld, random: Random, boundMs: number): Promise<Violation[]> {
   await heal(world);
@@ -183,8 +184,9 @@ async function openRuns({ runs, kubernetes, namespace }: ChaosWorld): Promise<Vi
 }
 
 /**
- * Rule 8: looks for every password, token and nonce of the run in all that people can read. Looks through the histories at the same time: whether
- * a run had two activities on a BMC at once (rule 6 of docs/rules.md), or two runs on one claim, and whether its code failed.
+ * Rule 8: looks for every password, token and nonce of the run in all that people can read. Looks through the histories
+ * at the same time: whether a run had two activities on a BMC at once (rule 6 of docs/rules.md), or two runs on one
+ * claim, and whether its code failed.
  */
 export async function scanRecords(world: ChaosWorld): Promise<Violation[]> {
   const secrets = new Map(world.kubernetes.confidential);

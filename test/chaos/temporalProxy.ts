@@ -21,7 +21,10 @@ export interface LostSignal {
   readonly namespace: string;
 }
 
-/** Stands between Beskar7 and Temporal (gRPC without TLS), and can lose signals: they are answered as if they had been taken. */
+/**
+ * Stands between Beskar7 and Temporal (gRPC without TLS), and can lose signals: they are answered as if they had been
+ * taken.
+ */
 export class TemporalProxy {
   /** Which signals are lost. */
   readonly lost = new Set<LostSignal>();

@@ -22,8 +22,8 @@ const NAMESPACE = 'chaos';
 const POWER_LOST = 0.1;
 
 /**
- * A namespace with a fleet of its own, and a checker that knows everything that happened in it. Several of them can share a plant: what is
- * done to the requests, callbacks and signals of one is not seen by another.
+ * A namespace with a fleet of its own, and a checker that knows everything that happened in it. Several of them can
+ * share a plant: what is done to the requests, callbacks and signals of one is not seen by another.
  */
 export class ChaosWorld {
   readonly namespace: string;
@@ -146,7 +146,10 @@ export class ChaosWorld {
     });
   }
 
-  /** Hosts that were deleted come back under their name, as when a server is registered anew. Gives how many were created. */
+  /**
+   * Hosts that were deleted come back under their name, as when a server is registered anew. Gives how many were
+   * created.
+   */
   async createMissingHosts(): Promise<number> {
     let created = 0;
     for (const index of this.fleet.hosts.keys()) {

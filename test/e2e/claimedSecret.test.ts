@@ -23,7 +23,10 @@ afterAll(() => world.stop());
 const isNoted = (name: string) =>
   world.untilHost('host-1', `noted with ${name}`, ({ status }) => status?.enrollment?.secrets?.join() === name);
 
-/** As people do it: the Secret is replaced whole, so that nothing stands on it but what they wrote; then the BMC gets its new password. */
+/**
+ * As people do it: the Secret is replaced whole, so that nothing stands on it but what they wrote; then the BMC gets
+ * its new password.
+ */
 async function rotate(): Promise<void> {
   const password = `bmc-${randomBytes(12).toString('hex')}`;
   const values = ['--from-literal=username=admin', `--from-literal=password=${password}`];

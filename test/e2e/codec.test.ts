@@ -26,7 +26,10 @@ afterAll(async () => {
 
 const show = (...more: string[]) => world.temporalCli('workflow', 'show', '-w', run, '--output', 'json', ...more);
 const base64 = (text: string) => Buffer.from(text).toString('base64');
-/** All payloads of a history that are in clear text, decoded: without those of search attributes and headers, which are no one's secret. */
+/**
+ * All payloads of a history that are in clear text, decoded: without those of search attributes and headers, which are
+ * no one's secret.
+ */
 function clearIn(history: string): string {
   const found: string[] = [];
   const visit = (value: unknown): void => {

@@ -22,7 +22,10 @@ afterAll(async () => {
   await world.stop();
 });
 
-/** What nobody may ever see: a host whose consumer was replaced without having been free in between, or a machine with two hosts. */
+/**
+ * What nobody may ever see: a host whose consumer was replaced without having been free in between, or a machine with
+ * two hosts.
+ */
 interface Seen {
   readonly replaced: string[];
   readonly twoHosts: string[];

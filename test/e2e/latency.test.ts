@@ -4,7 +4,10 @@ import { World } from '../support/world.ts';
 
 jest.setTimeout(90_000);
 
-/** The promise is 2 s until the power-off and 5 s until the host is free; a machine that is shared by others gets some more. */
+/**
+ * The promise is 2 s until the power-off and 5 s until the host is free; a machine that is shared by others gets some
+ * more.
+ */
 const OFF_WITHIN_MS = 4_000;
 const FREE_WITHIN_MS = 7_000;
 const world = new World('e2e-latency');
@@ -49,8 +52,8 @@ describe('the server is off soon after an operator says so', () => {
     const isSeenOn = 'neverReports' in fault && !('liesOff' in fault);
     if (!isSeenOn) await world.bmcWasAsked(host, ({ body }) => body.includes('"On"'));
     if ('powerStuck' in fault) {
-      // It was on its way: the command that the BMC had dropped is as good as carried out now. It must not report: with its claim on
-      // release it would be refused, and switch itself off before Beskar7 had to.
+      // It was on its way: the command that the BMC had dropped is as good as carried out now. It must not report: with
+      // its claim on release it would be refused, and switch itself off before Beskar7 had to.
       await world.fleet.heal(sim);
       await world.fleet.fault(sim, { neverReports: true });
       world.serverOf(host).server.press('On');

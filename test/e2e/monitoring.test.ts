@@ -18,7 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-/** Waits until the BMC of a host has got so many requests more, and gives how many came in the whole time and how long that was. */
+/**
+ * Waits until the BMC of a host has got so many requests more, and gives how many came in the whole time and how long
+ * that was.
+ */
 async function moreRequests(host: string, count: number, boundMs = 60_000) {
   const began = performance.now();
   while (world.requestsOf(host, began).length < count) {

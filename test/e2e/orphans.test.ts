@@ -30,7 +30,9 @@ async function provision(name: string, host: string): Promise<Beskar7Machine> {
   return world.machineIs(name, 'Provisioned');
 }
 
-/** Takes a machine away as a restore or a careless person does: without its deprovision. Beskar7 is stopped meanwhile. */
+/**
+ * Takes a machine away as a restore or a careless person does: without its deprovision. Beskar7 is stopped meanwhile.
+ */
 async function vanish(name: string): Promise<void> {
   await world.kubectl('patch', 'beskar7machine', name, '--type=merge', '-p', '{"metadata":{"finalizers":null}}');
   await world.kubectl('delete', 'beskar7machine', name, '--wait=true');
@@ -47,7 +49,9 @@ async function restore(machine: Beskar7Machine, change: Partial<Beskar7Machine['
   await world.admin.create(MACHINES, { metadata: { name, namespace, ...kept, ...change }, spec: machine.spec });
 }
 
-/** A host whose claim was never handed over, and whose machine is gone; `meanwhile` is done before Beskar7 comes back. */
+/**
+ * A host whose claim was never handed over, and whose machine is gone; `meanwhile` is done before Beskar7 comes back.
+ */
 async function makeOrphan(
   machine: string,
   host: string,

@@ -118,7 +118,9 @@ describe('what is in use is not deleted from under a machine', () => {
 });
 
 describe('kubectl delete namespace', () => {
-  /** The part of the namespace controller, which this control plane has not got: every object is deleted, in no order. */
+  /**
+   * The part of the namespace controller, which this control plane has not got: every object is deleted, in no order.
+   */
   const deleteAll = () =>
     Promise.all(
       ['beskar7machines', 'physicalhosts', 'secrets'].map((kind) => remove(kind, '--all', '--ignore-not-found')),

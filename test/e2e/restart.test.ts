@@ -70,7 +70,8 @@ describe('kill -9 of every Beskar7 process at once with a machine in each stage,
     ]);
     await Promise.all([world.beskar7.kill('SIGKILL'), second.kill('SIGKILL')]);
     await world.fleet.heal();
-    // The servers that were going off are off now, as they would be: what the killed processes had sent was carried out.
+    // The servers that were going off are off now, as they would be: what the killed processes had sent was carried
+    // out.
     for (const name of ['off', 'released']) world.serverOf(hostOf(name)).server.press('Off');
     await Promise.all([world.startBeskar7(), second.start()]);
     const starts = await claim('starts');

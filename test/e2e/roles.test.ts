@@ -144,7 +144,10 @@ describe('a process for each role, with the rights of that role alone', () => {
   });
 });
 
-/** What one of these runs does not come to, with what does. The account with every role does it in the tests that are named. */
+/**
+ * What one of these runs does not come to, with what does. The account with every role does it in the tests that are
+ * named.
+ */
 const COURTESY: Privilege = 'patch events';
 const ELSEWHERE: Readonly<Record<(typeof APART)[number] | 'api', readonly Privilege[]>> = {
   // Cluster API is not installed here: test/capi.
@@ -168,7 +171,8 @@ const ELSEWHERE: Readonly<Record<(typeof APART)[number] | 'api', readonly Privil
     'delete secrets',
   ],
   'bmc-worker': [COURTESY],
-  // A third report, and one that differs from the last: web.test.ts. A machine that the watch cache does not have yet: adoption.test.ts.
+  // A third report, and one that differs from the last: web.test.ts. A machine that the watch cache does not have yet:
+  // adoption.test.ts.
   api: [COURTESY, 'get configmaps', 'patch configmaps', `get beskar7machines.${OWN}`],
   web: [COURTESY],
 };

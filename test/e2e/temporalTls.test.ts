@@ -11,7 +11,10 @@ import { World } from '../support/world.ts';
 
 jest.setTimeout(120_000);
 
-/** Temporal behind mutual TLS, as deploy/temporal/frontend-tls.yaml has it: its development server speaks none, so that TLS ends before it. */
+/**
+ * Temporal behind mutual TLS, as deploy/temporal/frontend-tls.yaml has it: its development server speaks none, so that
+ * TLS ends before it.
+ */
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-temporal-tls-'));
 const file = (name: string, text: string) => {

@@ -9,7 +9,10 @@ import { World } from '../support/world.ts';
 jest.setTimeout(60_000);
 
 const TIMEOUT_MS = 3_000;
-/** When the reports of the race are sent, about the deadline: the first in time, the last too late, also on a slow machine. */
+/**
+ * When the reports of the race are sent, about the deadline: the first in time, the last too late, also on a slow
+ * machine.
+ */
 const OFFSETS_MS = [-2_000, -250, -130, -10, 110, 1_500];
 const RACERS = OFFSETS_MS.length;
 const world = new World('e2e-tokens', [`--inspection-timeout=${TIMEOUT_MS}ms`]);

@@ -8,8 +8,8 @@ import { runCommand } from '../../tools/toolchain/command.ts';
 import { testControlPlane } from '../support/controlPlane.ts';
 
 /**
- * deploy/manifests/claims.yaml against an account that may create, patch and replace hosts and machines in its namespace,
- * as tenants and operators may: it asks for things, and decides about no server (docs/security.md).
+ * deploy/manifests/claims.yaml against an account that may create, patch and replace hosts and machines in its
+ * namespace, as tenants and operators may: it asks for things, and decides about no server (docs/security.md).
  */
 
 jest.setTimeout(60_000);

@@ -79,7 +79,8 @@ describe('what a template says does not change', () => {
       const dryRunMark = { metadata: { annotations: { 'topology.cluster.x-k8s.io/dry-run': '' } } };
       const refused = await patch(kind, change);
       expect(refused.output).toMatch(/spec\.template\.spec cannot change: make a new template/);
-      // The dry run of the topology controller, which compares; the mark without a dry run, and a dry run without the mark, change nothing.
+      // The dry run of the topology controller, which compares; the mark without a dry run, and a dry run without the
+      // mark, change nothing.
       expect((await patch(kind, { ...change, ...dryRunMark }, '--dry-run=server')).code).toBe(0);
       expect((await patch(kind, { ...change, ...dryRunMark })).code).not.toBe(0);
       expect((await patch(kind, change, '--dry-run=server')).code).not.toBe(0);

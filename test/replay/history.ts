@@ -29,8 +29,9 @@ export function kindOf(fileName: string): Kind {
 }
 
 /**
- * What happened to the workflow code of a run, in its order and in words: `claimHost`, `claimHost: claimed`, `retireHost timed out: HEARTBEAT`,
- * `timer`, `timer fired`, `signal hostAvailable`, `patch <id>`, `CONTINUED_AS_NEW` and so on. Workflow tasks are no steps, unless they failed or Temporal suggests a fresh history with them.
+ * What happened to the workflow code of a run, in its order and in words: `claimHost`, `claimHost: claimed`,
+ * `retireHost timed out: HEARTBEAT`, `timer`, `timer fired`, `signal hostAvailable`, `patch <id>`, `CONTINUED_AS_NEW`
+ * and so on. Workflow tasks are no steps, unless they failed or Temporal suggests a fresh history with them.
  */
 export function stepsOf({ events }: RecordedHistory): string[] {
   const activities = new Map<string, string>();

@@ -156,5 +156,8 @@ export const PATHS: Readonly<Record<string, Path>> = {
   ),
 };
 
-/** For each id of `patched` in the workflow code, the way by which a run comes to its line. None before the first release. */
+/**
+ * For each id of `patched` in the workflow code, the way by which a run comes to its line. None before the first
+ * release.
+ */
 export const PATCHED_LINES: Readonly<Record<string, Path>> = {};

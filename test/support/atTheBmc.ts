@@ -3,7 +3,10 @@ import { claimOf } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { World } from './world.ts';
 
-/** The ResetTypes that the BMC of a host was sent, less those that it refused, in their order; since a moment of the monotonic clock. */
+/**
+ * The ResetTypes that the BMC of a host was sent, less those that it refused, in their order; since a moment of the
+ * monotonic clock.
+ */
 export function resets(world: World, host: string, sinceMs = 0): string[] {
   return world
     .requestsOf(host, sinceMs)
@@ -16,7 +19,10 @@ export function changes(world: World, host: string, sinceMs = 0): number {
   return world.requestsOf(host, sinceMs).filter(({ mutating }) => mutating).length;
 }
 
-/** Waits until a host is Available, and requires what rule 3 of the design promises of it: off, no override, no token, no claim. */
+/**
+ * Waits until a host is Available, and requires what rule 3 of the design promises of it: off, no override, no token,
+ * no claim.
+ */
 export async function isFreeAndOff(world: World, name: string, boundMs?: number): Promise<PhysicalHost> {
   const host = await world.hostIs(name, 'Available', boundMs);
   expect(host.spec.consumerRef).toBeUndefined();

@@ -23,7 +23,10 @@ export async function takeBackup({ admin, namespace }: World): Promise<Backup> {
   };
 }
 
-/** Takes all objects away as the loss of a cluster does: at once, whatever their finalizers say. Beskar7 is stopped meanwhile. */
+/**
+ * Takes all objects away as the loss of a cluster does: at once, whatever their finalizers say. Beskar7 is stopped
+ * meanwhile.
+ */
 export async function loseObjects(world: World): Promise<void> {
   const { admin, namespace } = world;
   for (const resource of [SECRETS, HOSTS, MACHINES] as readonly Resource[]) {

@@ -7,15 +7,18 @@ const POLL_MS = 100;
 const BOUND_MS = 30_000;
 
 /**
- * Sends the report of a server that has the fault `neverReports`, as its inspection image would: so a machine stays inspected for
- * exactly as long as a test wants, however slow the machine is on which it runs. Gives the status code.
+ * Sends the report of a server that has the fault `neverReports`, as its inspection image would: so a machine stays
+ * inspected for exactly as long as a test wants, however slow the machine is on which it runs. Gives the status code.
  */
 export async function reportByHand(world: World, host: string, base?: string): Promise<number> {
   const report = architectureReport(world.serverOf(host).server.hardware);
   return call(world, 'inspection', host, await tokenNow(world, host), report, base);
 }
 
-/** Fetches the bootstrap data and says that the server is provisioned, as soon as each is allowed. The report was sent before. */
+/**
+ * Fetches the bootstrap data and says that the server is provisioned, as soon as each is allowed. The report was sent
+ * before.
+ */
 export async function handOverByHand(world: World, host: string): Promise<void> {
   const token = await tokenNow(world, host);
   await until(200, () => call(world, 'bootstrap', host, token));

@@ -12,7 +12,10 @@ export async function tokenOf(world: World, host: string, claim: string): Promis
   return Buffer.from(secret.data?.token ?? '', 'base64').toString('utf8');
 }
 
-/** Calls a route as the inspection image would; gives the status code. `bootstrap` is a GET, the others are POSTs. `base` is another process than the world's. */
+/**
+ * Calls a route as the inspection image would; gives the status code. `bootstrap` is a GET, the others are POSTs.
+ * `base` is another process than the world's.
+ */
 export async function call(
   world: World,
   route: 'inspection' | 'bootstrap' | 'provisioned' | 'provision-failed' | 'os-ready',

@@ -13,14 +13,17 @@ declare global {
   var beskar7CoreManager: Component | undefined;
 }
 
-/** One control plane for a run of Jest; none where `npm test` has started one for many runs and names it in the environment. */
+/**
+ * One control plane for a run of Jest; none where `npm test` has started one for many runs and names it in the
+ * environment.
+ */
 export default async function globalSetup(): Promise<void> {
   if (process.env[HANDOFF] === undefined) await startTestControlPlane();
 }
 
 /**
- * Starts a control plane with Beskar7's manifests, and whatever `more` adds; leaves the addresses for the tests. What Beskar7's accounts ask for
- * is in its audit log.
+ * Starts a control plane with Beskar7's manifests, and whatever `more` adds; leaves the addresses for the tests. What
+ * Beskar7's accounts ask for is in its audit log.
  */
 export async function startTestControlPlane(
   more: (plane: ControlPlane) => Promise<void> = () => Promise.resolve(),

@@ -1,6 +1,6 @@
 /**
- * Does something, and tells for how long at most it kept the thread to itself: CPU time between two turns of the event loop, in
- * milliseconds, so that other work on the machine does not count.
+ * Does something, and tells for how long at most it kept the thread to itself: CPU time between two turns of the event
+ * loop, in milliseconds, so that other work on the machine does not count.
  */
 export async function held<T>(act: () => Promise<T>): Promise<{ readonly answer: T; readonly heldMs: number }> {
   let heldMs = 0;

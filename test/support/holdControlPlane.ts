@@ -1,8 +1,8 @@
 import { HANDOFF } from './controlPlane.ts';
 
 /**
- * A control plane for many runs of Jest: `node test/support/holdControlPlane.ts [capi]`. Prints `ready <file>` when it serves, where the file is what
- * the tests are told by the environment; a signal to end stops it in order.
+ * A control plane for many runs of Jest: `node test/support/holdControlPlane.ts [capi]`. Prints `ready <file>` when it
+ * serves, where the file is what the tests are told by the environment; a signal to end stops it in order.
  */
 const isUnderClusterApi = process.argv[2] === 'capi';
 const { default: start } = await (isUnderClusterApi ? import('./capi/globalSetup.ts') : import('./globalSetup.ts'));

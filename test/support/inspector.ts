@@ -29,7 +29,10 @@ if (missing.length > 0)
     `beskar7: tests of the inspector's scripts are SKIPPED: there is no ${missing.join(', no ')} (Debian: apt-get install busybox-static jq curl)\n`,
   );
 
-/** Tests that run the inspector's scripts on this machine; skipped, and said so, where BusyBox, jq or curl are not installed. */
+/**
+ * Tests that run the inspector's scripts on this machine; skipped, and said so, where BusyBox, jq or curl are not
+ * installed.
+ */
 export const testWithShell = missing.length > 0 ? test.skip : test;
 
 /** How a run of the scripts ended, and all that they wrote. */

@@ -21,7 +21,10 @@ export class OwnTemporal {
     return own;
   }
 
-  /** Starts it with an empty database, at the same address; `namespaces`: those that it makes by itself, without search attributes. */
+  /**
+   * Starts it with an empty database, at the same address; `namespaces`: those that it makes by itself, without search
+   * attributes.
+   */
   async startEmpty(namespaces: readonly string[] = []): Promise<void> {
     const { temporalAddress, temporalCli, dataFolder } = this.plane;
     const [ip = '', port = ''] = temporalAddress.split(':');

@@ -24,7 +24,10 @@ export interface Following {
   end(): void;
 }
 
-/** The real executable, on a PATH as an installation has it, against the cluster and the Temporal of a world. What it writes is searched for secrets at the end of the world. */
+/**
+ * The real executable, on a PATH as an installation has it, against the cluster and the Temporal of a world. What it
+ * writes is searched for secrets at the end of the world.
+ */
 export class Plugin {
   readonly #world: World;
   readonly folder: string;

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import { SERVICE_ACCOUNT } from './controlPlane.ts';
 
-/** One verb on one kind of object, as `get secrets` or `patch beskar7machines.infrastructure.cluster.x-k8s.io/status`. */
+/**
+ * One verb on one kind of object, as `get secrets` or `patch beskar7machines.infrastructure.cluster.x-k8s.io/status`.
+ */
 export type Privilege = string;
 
 interface AuditEvent {

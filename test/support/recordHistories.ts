@@ -8,12 +8,14 @@ export const RECORD_FOLDER = 'BESKAR7_RECORD_HISTORIES';
 /** Of no use to a replay, and of nobody’s interest later: processes, ids of requests, where the code was. */
 const LEFT_OUT = new Set(['identity', 'meteringMetadata', 'requestId', 'stackTrace', 'taskId', 'workerVersion']);
 
-/** Runs without `Beskar7Namespace`: monitors are of no namespace, and a release that another run began is not given it. */
+/**
+ * Runs without `Beskar7Namespace`: monitors are of no namespace, and a release that another run began is not given it.
+ */
 const WITHOUT_NAMESPACE = ['monitorHosts', 'releaseHost'];
 
 /**
- * Writes the histories of the closed runs of a namespace, and of the closed monitors, as the temporal command line shows them, where the
- * environment asks for it.
+ * Writes the histories of the closed runs of a namespace, and of the closed monitors, as the temporal command line
+ * shows them, where the environment asks for it.
  */
 export async function recordHistories(
   client: Client,

@@ -7,7 +7,10 @@ interface Needle {
   readonly kind: string;
 }
 
-/** Looks for many secrets in large texts at once, also where they are encoded: base64 (at any offset, as in an Authorization header), JSON, URL. */
+/**
+ * Looks for many secrets in large texts at once, also where they are encoded: base64 (at any offset, as in an
+ * Authorization header), JSON, URL.
+ */
 export class SecretFinder {
   readonly #byPrefix = new Map<number, Needle[]>();
 
@@ -40,7 +43,9 @@ function formsOf(secret: string): Set<string> {
   return new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), ...base64FormsOf(secret)]);
 }
 
-/** The characters of base64 that are made of the secret alone, for each way in which it may lie between its neighbours. */
+/**
+ * The characters of base64 that are made of the secret alone, for each way in which it may lie between its neighbours.
+ */
 function base64FormsOf(secret: string): string[] {
   const bytes = Buffer.from(secret);
   return [0, 1, 2].map((offset) => {

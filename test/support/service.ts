@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** An address in front of several processes, as a Service of Kubernetes is: a connection goes to the first of them that takes it. */
+/**
+ * An address in front of several processes, as a Service of Kubernetes is: a connection goes to the first of them that
+ * takes it.
+ */
 export class Service {
   readonly #server: Server;
   readonly #backends: (() => string)[] = [];

@@ -5,8 +5,8 @@ import { files, histories, leaksIn, logs, type Place } from './secretScan.ts';
 import { testimony } from './witness.ts';
 
 /**
- * Looks for every secret that the tests of this run have made so far in all that people can read of it, whichever test made it. Throws when no test
- * has run yet.
+ * Looks for every secret that the tests of this run have made so far in all that people can read of it, whichever test
+ * made it. Throws when no test has run yet.
  */
 export async function leaksOfTheRun(): Promise<{ secrets: number; worlds: number; places: number; leaks: string[] }> {
   const plane = testControlPlane();

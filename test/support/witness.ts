@@ -8,8 +8,9 @@ const RETRY_MS = 200;
 const PUBLIC_KEYS = new Set(['username', 'format', 'ca.crt', 'tls.crt', 'spec']);
 
 /**
- * Sees all that happens in a namespace while a test runs: every Secret (tokens, nonces, passwords, bootstrap data; what each is, by its text), and
- * every version of what people can read: hosts, machines, events, and what else is noted. For the search at the end.
+ * Sees all that happens in a namespace while a test runs: every Secret (tokens, nonces, passwords, bootstrap data; what
+ * each is, by its text), and every version of what people can read: hosts, machines, events, and what else is noted.
+ * For the search at the end.
  */
 export class Witness {
   readonly secrets = new Map<string, string>();

@@ -20,8 +20,8 @@ import { Witness } from './witness.ts';
 import { testControlPlane, type TestControlPlane } from './controlPlane.ts';
 
 /**
- * A namespace of its own, in Kubernetes and in Temporal, with a simulated fleet and Beskar7 as a process, under the shipped ServiceAccount. Worlds do
- * not see each other: several run at the same time on one control plane.
+ * A namespace of its own, in Kubernetes and in Temporal, with a simulated fleet and Beskar7 as a process, under the
+ * shipped ServiceAccount. Worlds do not see each other: several run at the same time on one control plane.
  */
 export class World {
   readonly plane: TestControlPlane;
@@ -42,7 +42,10 @@ export class World {
   readonly flags: string[];
   /** Where the servers of the fleet find this machine; set it before the start. Virtual machines: 10.0.2.2. */
   seenAs = '127.0.0.1';
-  /** What the hosts of the fleet are called, the first is 1; set it before the start. The number has to be the last part. */
+  /**
+   * What the hosts of the fleet are called, the first is 1; set it before the start. The number has to be the last
+   * part.
+   */
   hostName = (number: number): string => `host-${number}`;
   /** Further environment of them; set it before the start. */
   env: NodeJS.ProcessEnv = {};
@@ -118,15 +121,18 @@ export class World {
   }
 
   /**
-   * Starts Beskar7 as a new process on the ports of the first; `more` flags win over those of the world. One that runs has to be stopped or
-   * killed before.
+   * Starts Beskar7 as a new process on the ports of the first; `more` flags win over those of the world. One that runs
+   * has to be stopped or killed before.
    */
   async startBeskar7(more: readonly string[] = []): Promise<void> {
     this.beskar7 = this.#component('', this.#healthPort, more);
     await this.beskar7.start();
   }
 
-  /** Starts a further process beside the first, on ports of its own where `more` does not say otherwise. The caller stops it. */
+  /**
+   * Starts a further process beside the first, on ports of its own where `more` does not say otherwise. The caller
+   * stops it.
+   */
   async startAnother(name: string, more: readonly string[]): Promise<Component> {
     const [callback = 0, boot = 0, metrics = 0, health = 0] = await freePorts(4);
     const ports = [
@@ -178,8 +184,8 @@ export class World {
   }
 
   /**
-   * From now on Beskar7 and the test work with another Temporal namespace: an empty one is what the loss of its database leaves. Before the start:
-   * instead of the one that is named as the world.
+   * From now on Beskar7 and the test work with another Temporal namespace: an empty one is what the loss of its
+   * database leaves. Before the start: instead of the one that is named as the world.
    */
   forgetTemporal(namespace: string): void {
     this.#temporalNamespace = namespace;
@@ -203,7 +209,10 @@ export class World {
     }
   }
 
-  /** Where a secret of this world stands that should not: logs, every version of hosts, machines and events, error bodies, metrics, histories. */
+  /**
+   * Where a secret of this world stands that should not: logs, every version of hosts, machines and events, error
+   * bodies, metrics, histories.
+   */
   async leaks(): Promise<string[]> {
     const { witness, namespace, temporal } = this;
     const query = `Beskar7Namespace = "${namespace}"`;
@@ -250,7 +259,10 @@ export class World {
     return this.serverOf(host).recorder.list(sinceMs);
   }
 
-  /** Waits for a request to the BMC of a host; one that came in before counts, unless it came before `sinceMs` of the monotonic clock. */
+  /**
+   * Waits for a request to the BMC of a host; one that came in before counts, unless it came before `sinceMs` of the
+   * monotonic clock.
+   */
   async bmcWasAsked(
     host: string,
     isSo: (request: RecordedRequest) => boolean,

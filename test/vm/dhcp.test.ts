@@ -15,7 +15,10 @@ const TFTP_ROOT = '/usr/lib/ipxe';
 /** Without KVM, and while the machine does other things as well. */
 const BOOT_MS = 120_000;
 
-/** The configurations of deploy/netboot and docs/boot.md, each with a real server, and firmware that knows nothing but PXE. */
+/**
+ * The configurations of deploy/netboot and docs/boot.md, each with a real server, and firmware that knows nothing but
+ * PXE.
+ */
 describeWithNetwork('DHCP on a real network', () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-dhcp-'));
   let network: TestNetwork;

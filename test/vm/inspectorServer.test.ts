@@ -68,7 +68,10 @@ describeWithVms('the inspector of real servers (flavour server), on devices that
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Starts the machine with arguments of the kernel behind those that every boot script has; resolves when its power is off. */
+  /**
+   * Starts the machine with arguments of the kernel behind those that every boot script has; resolves when its power is
+   * off.
+   */
   async function runUntilOff(more: string): Promise<string> {
     const sizes = { sata: 8, nvme: 4, sas: 2, usb: 1 };
     for (const [name, gibibytes] of Object.entries(sizes)) {

@@ -21,7 +21,10 @@ const BOOT_MS = 240_000;
 const GATEWAY = '10.0.2.2';
 const CONFIGURATION = '#cloud-config\nhostname: "a real one"\n';
 
-/** A world with one virtual machine, and what its tests ask. What a boot is not needed for twice is shown with one firmware. */
+/**
+ * A world with one virtual machine, and what its tests ask. What a boot is not needed for twice is shown with one
+ * firmware.
+ */
 class VmWorld extends World {
   readonly folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-vms-'));
   readonly consoleFile = path.join(this.folder, 'sim-0001', 'console.log');

@@ -104,7 +104,8 @@ describeWithVms.each(['bios', 'uefi'] as const)('a virtual machine with %s behin
 /** A master boot record that writes a line to the serial port and stops (16-bit x86). */
 function bootSector(text: string): Buffer {
   const sector = Buffer.alloc(512);
-  // xor ax,ax; mov ds,ax; mov si,7c15; next: lodsb; test al,al; jz stop; mov dx,3f8; out dx,al; jmp next; stop: hlt; jmp stop
+  // xor ax,ax; mov ds,ax; mov si,7c15; next: lodsb; test al,al; jz stop; mov dx,3f8; out dx,al; jmp next; stop: hlt;
+  // jmp stop
   Buffer.from('31c08ed8be157cac84c07406baf803eeebf5f4ebfd', 'hex').copy(sector);
   sector.write(`${text}\r\n`, 0x15);
   sector.writeUInt16LE(0xaa55, 510);

@@ -33,7 +33,10 @@ interface Options {
   readonly token?: string;
 }
 
-/** A server that speaks web/shared/api.ts out of memory, over real HTTP, with the Content-Security-Policy of the real one. */
+/**
+ * A server that speaks web/shared/api.ts out of memory, over real HTTP, with the Content-Security-Policy of the real
+ * one.
+ */
 export class FakeServer {
   readonly hosts: Map<string, HostRow>;
   readonly machines: Map<string, MachineRow>;

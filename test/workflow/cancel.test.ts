@@ -235,8 +235,8 @@ describe('a cancel that comes too late', () => {
 });
 
 /**
- * Cancels the run from within its first call, which ends as it would have once it was told: the test server loses the end of
- * an activity that comes in the same moment as its cancel, and with it the run.
+ * Cancels the run from within its first call, which ends as it would have once it was told: the test server loses the
+ * end of an activity that comes in the same moment as its cancel, and with it the run.
  */
 function once<T>(then: () => Promise<T>): () => Promise<T> {
   return async () => {

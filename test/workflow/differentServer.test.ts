@@ -4,7 +4,10 @@ import { failedReason } from './ended.ts';
 import { claims, releaseInput } from './fakes.ts';
 import { Stage } from './stage.ts';
 
-/** Another server answers behind the BMC address of a host (decision 0020): nothing was sent, and only a person can say what is right. */
+/**
+ * Another server answers behind the BMC address of a host (decision 0020): nothing was sent, and only a person can say
+ * what is right.
+ */
 
 jest.setTimeout(60_000);
 

@@ -26,8 +26,8 @@ export async function lastedMs(run: WorkflowHandle): Promise<number> {
 }
 
 /**
- * Resolves when a run has set a timer and has nothing open beside it, without skipping time: after a cancel at the right moment
- * the test server may keep its clock locked, and a sleep on it would last as long as it says.
+ * Resolves when a run has set a timer and has nothing open beside it, without skipping time: after a cancel at the
+ * right moment the test server may keep its clock locked, and a sleep on it would last as long as it says.
  */
 export async function untilItWaits(run: WorkflowHandle): Promise<void> {
   for (;;) {

@@ -10,7 +10,8 @@ let stage: Stage;
 beforeAll(async () => void (stage = await Stage.open()));
 afterAll(() => stage.close());
 
-// In a file of its own: a child that is abandoned leaves the Java test server's clock locked, and the next test would wait in real time.
+// In a file of its own: a child that is abandoned leaves the Java test server's clock locked, and the next test would
+// wait in real time.
 test('calls that nobody takes are no attempts, and it goes on in release/<ns>/<host> when its time is over', async () => {
   let isEnded = false;
   const fakes: Fakes = stage.prepare((well) => ({

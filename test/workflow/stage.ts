@@ -81,7 +81,10 @@ export class Stage {
     return this.#current;
   }
 
-  /** The activities of the test whose machine, or whose machine's host, a workflow is about; else of the test of the moment. */
+  /**
+   * The activities of the test whose machine, or whose machine's host, a workflow is about; else of the test of the
+   * moment.
+   */
   fakesOf(id: string): Fakes {
     return this.#all.get(/m-\d+/.exec(id)?.[0] ?? '') ?? this.fakes;
   }
@@ -119,7 +122,10 @@ export class Stage {
     });
   }
 
-  /** Starts a workflow on the machine of the test, and `meanwhile` happens before there is a worker for it. Resolves when it has ended. */
+  /**
+   * Starts a workflow on the machine of the test, and `meanwhile` happens before there is a worker for it. Resolves
+   * when it has ended.
+   */
   async startBeforeItsWorker(
     kind: Parameters<typeof workflowId>[0],
     meanwhile: (run: WorkflowHandle) => Promise<unknown>,
@@ -133,8 +139,8 @@ export class Stage {
 }
 
 /**
- * Temporal itself, in real time: for what the one that skips time does not do, as to go on in a fresh history after a cancel, or to suggest it
- * (here after `suggestAfter` events).
+ * Temporal itself, in real time: for what the one that skips time does not do, as to go on in a fresh history after a
+ * cancel, or to suggest it (here after `suggestAfter` events).
  */
 export async function realServer(suggestAfter = 4_096): Promise<TestWorkflowEnvironment> {
   const extraArgs = ['--dynamic-config-value', `limit.historyCount.suggestContinueAsNew=${suggestAfter}`];
@@ -158,7 +164,8 @@ async function skippingServer(): Promise<TestWorkflowEnvironment> {
   const server = named ?? (await ensureTool('temporal-test-server'));
   const executable = { type: 'existing-path' as const, path: server };
   const env = await startedServer(() => TestWorkflowEnvironment.createTimeSkipping({ server: { executable } }));
-  // Locks are counted. With this flag the server starts with one less than the client believes, and would skip while tasks run.
+  // Locks are counted. With this flag the server starts with one less than the client believes, and would skip while
+  // tasks run.
   if (
     readFileSync(server, 'latin1').startsWith('#!') &&
     readFileSync(server, 'utf8').includes('--enable-time-skipping')

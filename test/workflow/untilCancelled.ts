@@ -10,7 +10,10 @@ import {
 /** Goes on in a fresh history, as a run does that has waited for long. */
 export const goOn = defineSignal('goOn');
 
-/** Waits for its cancel. The first `fresh` cancels it answers by going on in a fresh history, as a run may that is about to do that anyway. */
+/**
+ * Waits for its cancel. The first `fresh` cancels it answers by going on in a fresh history, as a run may that is about
+ * to do that anyway.
+ */
 export async function untilCancelled(fresh: number): Promise<void> {
   let isTold = false;
   setHandler(goOn, () => void (isTold = true));

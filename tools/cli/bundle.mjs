@@ -1,5 +1,6 @@
-// Bundles the plugin of kubectl into plain JavaScript: a call of it then neither strips types nor looks for hundreds of files. Plain
-// JavaScript itself, since the launcher of the plugin calls it. `node tools/cli/bundle.mjs` does it when it is due.
+// Bundles the plugin of kubectl into plain JavaScript: a call of it then neither strips types nor looks for hundreds of
+// files. Plain JavaScript itself, since the launcher of the plugin calls it. `node tools/cli/bundle.mjs` does it when
+// it is due.
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -11,7 +12,10 @@ const FOLDER = path.join(ROOT, 'node_modules', '.cache', 'kubectl-beskar7');
 const CURRENT = path.join(FOLDER, 'current.json');
 /** A call that began with an older bundle may still load parts of it. */
 const KEPT_MS = 3_600_000;
-/** Packages whose modules do nothing when they are loaded: what is not used of them is left out, though they do not say so themselves. */
+/**
+ * Packages whose modules do nothing when they are loaded: what is not used of them is left out, though they do not say
+ * so themselves.
+ */
 const WITHOUT_EFFECTS = /node_modules[/\\]@kubernetes[/\\]client-node[/\\]/;
 
 /** The entry of a bundle that was made of the files as they are; undefined when there is none. */
@@ -26,7 +30,10 @@ export function currentBundle() {
   }
 }
 
-/** Makes the bundle; its entry. Rejects where esbuild (of the development dependencies) is missing, or the folder cannot be written. */
+/**
+ * Makes the bundle; its entry. Rejects where esbuild (of the development dependencies) is missing, or the folder cannot
+ * be written.
+ */
 export async function bundlePlugin() {
   const { build } = await import('esbuild');
   const folder = randomUUID();

@@ -11,8 +11,9 @@ import { coreDefinitions, coreWebhooks } from './manifests.ts';
 import { clusterApiSource } from './source.ts';
 
 /**
- * Installs the core provider of Cluster API on an embedded control plane and starts its manager, with conversion, defaulting and validation as
- * users have them: the webhooks are called by URL, with a certificate made here. Nothing of it is Beskar7's.
+ * Installs the core provider of Cluster API on an embedded control plane and starts its manager, with conversion,
+ * defaulting and validation as users have them: the webhooks are called by URL, with a certificate made here. Nothing
+ * of it is Beskar7's.
  */
 export async function startClusterApi(
   plane: ControlPlane,

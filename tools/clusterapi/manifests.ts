@@ -23,7 +23,9 @@ export interface WebhookAddress {
   readonly ca: string;
 }
 
-/** The core provider's CustomResourceDefinitions as one YAML text, their conversion at `webhook` instead of a Service. */
+/**
+ * The core provider's CustomResourceDefinitions as one YAML text, their conversion at `webhook` instead of a Service.
+ */
 export async function coreDefinitions(source: string, webhook: WebhookAddress): Promise<string> {
   const folder = path.join(source, 'config', 'crd', 'bases');
   const files = (await readdir(folder)).filter((file) => file.endsWith('.yaml'));

@@ -3,7 +3,10 @@ import { findOnPath, runCommand } from '../toolchain/command.ts';
 
 const MODULE_FOLDER = path.join(import.meta.dirname, '..', 'go', 'cluster-api');
 
-/** The folder with the source of the pinned Cluster API, in Go's module cache: its CustomResourceDefinitions and webhooks. Throws without Go. */
+/**
+ * The folder with the source of the pinned Cluster API, in Go's module cache: its CustomResourceDefinitions and
+ * webhooks. Throws without Go.
+ */
 export async function clusterApiSource(): Promise<string> {
   const go = await findOnPath('go');
   if (go === undefined)

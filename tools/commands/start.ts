@@ -6,7 +6,10 @@ import { parseStartOptions, WrongUsage } from '../start/options.ts';
 import { Session } from '../start/session.ts';
 import { ToolMissing } from '../toolchain/index.ts';
 
-/** `npm start` and `npm run up`. Exit code 2: it could not begin as it was told to; 1: it began, and something went wrong. */
+/**
+ * `npm start` and `npm run up`. Exit code 2: it could not begin as it was told to; 1: it began, and something went
+ * wrong.
+ */
 try {
   const options = parseStartOptions(process.argv.slice(2));
   if (options) process.exit(await new Session(options).run());

@@ -8,12 +8,15 @@ import { Report } from '../testing/report.ts';
 import { runJestAlone, runWanted, type Wanted } from '../testing/run.ts';
 
 /**
- * `npm test`: the checks and all tests, side by side as far as they do not disturb each other. `npm run test:<project>` runs one project,
- * `npm run lint` the checks only, `npm test -- --changed` what the changes of a branch can affect.
+ * `npm test`: the checks and all tests, side by side as far as they do not disturb each other. `npm run test:<project>`
+ * runs one project, `npm run lint` the checks only, `npm test -- --changed` what the changes of a branch can affect.
  */
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
-/** Projects whose files Jest runs as a whole, with workers of its own: many small files. The others are run file by file. */
+/**
+ * Projects whose files Jest runs as a whole, with workers of its own: many small files. The others are run file by
+ * file.
+ */
 const WHOLE = [['unit'], ['workflow', 'replay']] as const;
 const BY_FILE = ['web', 'integration', 'e2e', 'vm', 'capi'];
 const PARENT_POLL_MS = 500;
@@ -43,7 +46,10 @@ async function main(): Promise<void> {
   finish();
 }
 
-/** With words that only Jest understands: one run of it after the other, for the projects that share what their set-up starts. */
+/**
+ * With words that only Jest understands: one run of it after the other, for the projects that share what their set-up
+ * starts.
+ */
 async function runAsJest({ forJest }: TestArguments): Promise<void> {
   for (const group of [...WHOLE, ['web'], ['integration', 'e2e', 'vm'], ['capi']]) {
     const due = group.filter((name) => projectsOf(args).includes(name));
@@ -115,7 +121,9 @@ function finish(): never {
   process.exit(report.failed > 0 || isNothingRun ? 1 : 0);
 }
 
-/** A signal, and the end of the process that began this one, end all that was begun. A second one does not wait for it. */
+/**
+ * A signal, and the end of the process that began this one, end all that was begun. A second one does not wait for it.
+ */
 function endWithUs(): void {
   const end = () => {
     if (interrupted.signal.aborted) process.exit(130);

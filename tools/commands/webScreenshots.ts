@@ -5,8 +5,8 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { launchBrowser } from '../web/chromium.ts';
 
 /**
- * `npm run web:screenshots`: the pictures of README and docs, taken from a Beskar7 that runs, with the machines of docs/images/scene.yaml
- * (docs/images/README.md says how). Exit code 1 when a view does not come within 20 s.
+ * `npm run web:screenshots`: the pictures of README and docs, taken from a Beskar7 that runs, with the machines of
+ * docs/images/scene.yaml (docs/images/README.md says how). Exit code 1 when a view does not come within 20 s.
  */
 
 interface Options {

@@ -14,7 +14,10 @@ export function defaultDataFolder(environment: NodeJS.ProcessEnv = process.env):
 /** Another process works on this data folder. */
 export class DataFolderInUse extends Error {}
 
-/** A folder with the keys of a control plane; made where it is missing, so that a stop and a start go on where they were. */
+/**
+ * A folder with the keys of a control plane; made where it is missing, so that a stop and a start go on where they
+ * were.
+ */
 export interface DataFolder {
   readonly path: string;
   readonly adminToken: string;

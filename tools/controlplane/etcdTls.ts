@@ -13,8 +13,9 @@ export interface EtcdTls {
 }
 
 /**
- * Certificates of the embedded etcd, made once in the data folder: whoever reaches its ports on loopback (each user and each browser of the
- * machine) would else read and write every object, Secrets and rights among them, past the API server.
+ * Certificates of the embedded etcd, made once in the data folder: whoever reaches its ports on loopback (each user and
+ * each browser of the machine) would else read and write every object, Secrets and rights among them, past the API
+ * server.
  */
 export async function etcdTls(dataFolder: string): Promise<EtcdTls> {
   const folder = path.join(dataFolder, 'etcd-tls');

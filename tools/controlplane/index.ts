@@ -165,7 +165,8 @@ async function apiServerArguments(
   return [
     `--cert-dir=${path.join(data.path, 'certificates')}`,
     '--bind-address=127.0.0.1',
-    // Else it looks for the address of the default route, and ends on a machine without one. Nobody reaches it by the Service `kubernetes`.
+    // Else it looks for the address of the default route, and ends on a machine without one. Nobody reaches it by the
+    // Service `kubernetes`.
     '--advertise-address=127.0.0.1',
     '--endpoint-reconciler-type=none',
     `--secure-port=${ports.apiServer}`,

@@ -24,8 +24,9 @@ export async function kubectl(
 }
 
 /**
- * Installs the CustomResourceDefinitions and what else is shipped (accounts, their rights, admission policies), waits until
- * the kinds are served, and makes a kubeconfig of the account with every role. Returns its path: Beskar7 runs with it, never as admin (rule 20).
+ * Installs the CustomResourceDefinitions and what else is shipped (accounts, their rights, admission policies), waits
+ * until the kinds are served, and makes a kubeconfig of the account with every role. Returns its path: Beskar7 runs
+ * with it, never as admin (rule 20).
  */
 export async function installBeskar7(plane: ControlPlane): Promise<string> {
   await kubectl(plane, 'apply', '--server-side', '--force-conflicts', '-f', path.join(ROOT, 'crds', 'generated'));
@@ -43,7 +44,10 @@ export async function installBeskar7(plane: ControlPlane): Promise<string> {
   return beskar7Kubeconfig(plane);
 }
 
-/** Makes a kubeconfig of a shipped ServiceAccount, which has to be there, and gives its path. Default: the one with every role. */
+/**
+ * Makes a kubeconfig of a shipped ServiceAccount, which has to be there, and gives its path. Default: the one with
+ * every role.
+ */
 export async function beskar7Kubeconfig(
   plane: Pick<ControlPlane, 'kubectl' | 'adminKubeconfig' | 'dataFolder' | 'apiServerUrl' | 'caFile'>,
   account = ACCOUNT,

@@ -23,9 +23,10 @@ const BLOCK = 50;
 let next: number | undefined;
 
 /**
- * Ports on 127.0.0.1 that are free, and stay so until they are opened: a process is started long after its ports were chosen, and
- * may open them again after a kill, while hundreds of connections come and go. They are of blocks that are this process's own for
- * as long as it lives, by their first port, which is kept open: other processes take other blocks. Rejects when none is left.
+ * Ports on 127.0.0.1 that are free, and stay so until they are opened: a process is started long after its ports were
+ * chosen, and may open them again after a kill, while hundreds of connections come and go. They are of blocks that are
+ * this process's own for as long as it lives, by their first port, which is kept open: other processes take other
+ * blocks. Rejects when none is left.
  */
 export async function freePorts(count: number): Promise<number[]> {
   next ??= await ownBlock();

@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 
 /**
- * Children must not outlive us, however we end, SIGKILL included. A shell in a session of its own reads from a pipe what is running; the pipe
- * closes when we are gone, and then it asks what is left to end, kills it 5 s later, and removes our temporary folders.
+ * Children must not outlive us, however we end, SIGKILL included. A shell in a session of its own reads from a pipe
+ * what is running; the pipe closes when we are gone, and then it asks what is left to end, kills it 5 s later, and
+ * removes our temporary folders.
  *
- * It knows pids only, so that it holds to those that its parent told it of. A negative one stands for a process group, as for kill(1).
+ * It knows pids only, so that it holds to those that its parent told it of. A negative one stands for a process group,
+ * as for kill(1).
  */
 const SCRIPT = `
 trap '' INT TERM HUP

@@ -7,7 +7,10 @@ const ROOT = path.join(import.meta.dirname, '..', '..');
 const FOLDERS = ['deploy/monitoring/dashboards', 'deploy/helm/files/dashboards'];
 export const ALERTS = 'deploy/monitoring/alerts.yaml';
 
-/** The dashboards as Grafana imports them; they and the alerts once more where the chart can read them. Paths from the project's root. */
+/**
+ * The dashboards as Grafana imports them; they and the alerts once more where the chart can read them. Paths from the
+ * project's root.
+ */
 export async function generatedMonitoringFiles(): Promise<{ path: string; content: string }[]> {
   const dashboards = FOLDERS.flatMap((folder) =>
     DASHBOARDS.map((dashboard) => ({

@@ -16,8 +16,8 @@ interface GeneratedFile {
 }
 
 /**
- * What the chart cannot read from outside its folder: kinds, rights and the admission policies are copied into `files/`, and the schema of the
- * values is made from their defaults.
+ * What the chart cannot read from outside its folder: kinds, rights and the admission policies are copied into
+ * `files/`, and the schema of the values is made from their defaults.
  */
 export async function generatedChartFiles(): Promise<GeneratedFile[]> {
   const rbac = await readFile(path.join(ROOT, 'deploy/manifests/rbac.yaml'), 'utf8');
@@ -70,7 +70,10 @@ const OPEN = new Set(['flags', 'annotations', 'labels', 'nodeSelector', 'podAnno
 /** Has values of its own (charts/temporal). */
 const SUBCHARTS = new Set(['temporalServer', 'global']);
 
-/** JSON Schema that takes the shape of the defaults and refuses unknown keys: a misspelt value is an error, not a surprise. */
+/**
+ * JSON Schema that takes the shape of the defaults and refuses unknown keys: a misspelt value is an error, not a
+ * surprise.
+ */
 function valuesSchema(values: Record<string, unknown>): object {
   const { properties, ...schema } = schemaOf('', values) as { properties: object };
   return {

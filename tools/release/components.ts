@@ -26,14 +26,15 @@ interface Manifest {
 }
 
 /**
- * infrastructure-components.yaml: what `clusterctl init` applies. The kinds, and the chart with its defaults and the variables of clusterctl in it.
- * `version` without the v.
+ * infrastructure-components.yaml: what `clusterctl init` applies. The kinds, and the chart with its defaults and the
+ * variables of clusterctl in it. `version` without the v.
  */
 export async function components(helm: string, version: string): Promise<string> {
   const set = {
     'crds.install': 'false',
     // The image is no variable: `--describe` and `--list-images` read it before anything is filled in. clusterctl.yaml
-    // replaces images by `images:`. In full: clusterctl does not take a short name. It is what `docker build --tag beskar7` makes.
+    // replaces images by `images:`. In full: clusterctl does not take a short name. It is what `docker build --tag
+    // beskar7` makes.
     'image.repository': 'docker.io/library/beskar7',
     'image.tag': version,
     'callback.url': '${BESKAR7_CALLBACK_URL}',

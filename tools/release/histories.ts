@@ -6,8 +6,9 @@ import { WORKFLOW_TYPES } from '../../contracts/names.ts';
 export const HISTORIES = path.join(import.meta.dirname, '..', '..', 'test', 'replay', 'histories');
 
 /**
- * A version is released only with recorded histories of every kind of its runs: later code is tested against them, since it has to go on
- * with runs that are under way (rule 18). Throws in one line when there are none, or not of each kind.
+ * A version is released only with recorded histories of every kind of its runs: later code is tested against them,
+ * since it has to go on with runs that are under way (rule 18). Throws in one line when there are none, or not of each
+ * kind.
  */
 export async function checkHistories(number: string, histories: string): Promise<void> {
   const folder = path.join(histories, number);

@@ -27,9 +27,9 @@ export async function currentVersion(): Promise<string> {
 }
 
 /**
- * Writes all files of a release and gives their names: what clusterctl reads (metadata.yaml, infrastructure-components.yaml, cluster templates,
- * ClusterClass), the chart as beskar7-<version>.tgz, and the SBOM. Throws for a version that metadata.yaml has no series for, and for one whose
- * runs no replay test would look after.
+ * Writes all files of a release and gives their names: what clusterctl reads (metadata.yaml,
+ * infrastructure-components.yaml, cluster templates, ClusterClass), the chart as beskar7-<version>.tgz, and the SBOM.
+ * Throws for a version that metadata.yaml has no series for, and for one whose runs no replay test would look after.
  */
 export async function writeRelease({
   helm,

@@ -13,7 +13,10 @@ interface Sbom {
 /** By path under the project, as package-lock.json lists them. */
 type Locked = Record<string, { version?: string; dev?: boolean; devOptional?: boolean }>;
 
-/** Writes the packages that run in production, out of package-lock.json, in the format CycloneDX (JSON). `version` without the v. */
+/**
+ * Writes the packages that run in production, out of package-lock.json, in the format CycloneDX (JSON). `version`
+ * without the v.
+ */
 export async function writeSbom(file: string, version: string): Promise<void> {
   const npm = process.env.npm_execpath;
   const words = ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application', '--package-lock-only'];

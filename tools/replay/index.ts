@@ -8,7 +8,10 @@ export interface Replayed {
   readonly error?: Error;
 }
 
-/** Replays each run of a file of `kubectl beskar7 export` with the workflow code of this checkout. Throws when it is no such file. */
+/**
+ * Replays each run of a file of `kubectl beskar7 export` with the workflow code of this checkout. Throws when it is no
+ * such file.
+ */
 export async function* replayExport(content: unknown): AsyncGenerator<Replayed> {
   const { kind, version, runs } = (content ?? {}) as { kind?: unknown; version?: unknown; runs?: unknown };
   if (kind !== 'Beskar7Export' || version !== 1 || !Array.isArray(runs))

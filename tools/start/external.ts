@@ -6,7 +6,10 @@ import { ensureTools } from '../toolchain/index.ts';
 import type { StartOptions } from './options.ts';
 import { WrongUsage } from './options.ts';
 
-/** The user's own control plane: the kubeconfig's current context, and Temporal as its command line is set up. Prints both. */
+/**
+ * The user's own control plane: the kubeconfig's current context, and Temporal as its command line is set up. Prints
+ * both.
+ */
 export async function externalTarget(options: StartOptions) {
   const file = process.env.KUBECONFIG?.split(path.delimiter)[0] || path.join(os.homedir(), '.kube', 'config');
   const config = new KubeConfig();

@@ -13,8 +13,8 @@ interface Manifest {
 }
 
 /**
- * What `npm start` applies, as one YAML text: the objects of `examples/`, with as many hosts and machines as asked for: the first ones when that
- * are fewer, more of their like when that are more.
+ * What `npm start` applies, as one YAML text: the objects of `examples/`, with as many hosts and machines as asked for:
+ * the first ones when that are fewer, more of their like when that are more.
  */
 export async function fleetObjects(hosts: number, basePort: number): Promise<string> {
   const counts = new Map<string, number>();

@@ -59,7 +59,8 @@ export class Session {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => this.#interrupt());
     try {
       const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-      // Set-up may build tools for minutes; who interrupts it does not wait for that. What it began ends with this process.
+      // Set-up may build tools for minutes; who interrupts it does not wait for that. What it began ends with this
+      // process.
       await Promise.race([this.#setUp(), aborted]);
       if (signal.aborted) return 130;
       return await this.#watch();
@@ -70,7 +71,10 @@ export class Session {
 
   #interruptedAt = 0;
 
-  /** The first time: an orderly end. Once more, not at once: npm and the terminal may both pass on one Ctrl-C: an end without order. */
+  /**
+   * The first time: an orderly end. Once more, not at once: npm and the terminal may both pass on one Ctrl-C: an end
+   * without order.
+   */
   #interrupt(): void {
     if (!this.#interrupted.signal.aborted) {
       this.#interruptedAt = performance.now();

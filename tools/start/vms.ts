@@ -16,7 +16,10 @@ export function requireVms(firmware: 'bios' | 'uefi'): void {
   if (missing.length > 0) throw new WrongUsage(`beskar7: virtual machines need ${missing.join(' and ')}`);
 }
 
-/** What `npm run demo:vm` applies: for each virtual machine a host, and a machine that wants the target OS of inspector/target-os. */
+/**
+ * What `npm run demo:vm` applies: for each virtual machine a host, and a machine that wants the target OS of
+ * inspector/target-os.
+ */
 export function vmObjects(count: number, basePort: number, imagesUrl: string, images: VmImages): string {
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
   const named = (name: string) => ({ name, namespace: 'default' });

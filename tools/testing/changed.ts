@@ -16,14 +16,20 @@ export interface ChangedPlan {
   readonly leftOut: readonly string[];
 }
 
-/** Of these, unit tests know what they import. What else is changed (pages, charts, scripts, recorded data) they may read as a file. */
+/**
+ * Of these, unit tests know what they import. What else is changed (pages, charts, scripts, recorded data) they may
+ * read as a file.
+ */
 const IMPORTED = /^(?!\.)[^/]+\/.*\.tsx?$/;
 /** Workflow code, which is bundled by its path, imports nothing of these; and its tests do not either. */
 const NOT_OF_WORKFLOWS =
   /^(api|bench|cli|controllers|deploy|docs|examples|inspector|simulator|tools|view|web|webhooks|\.[^/]+|test\/(unit|web|integration|e2e|vm|capi|chaos))\/|^[^/]+\.md$/;
 const ON_A_CONTROL_PLANE = /^test\/(integration|e2e|vm|capi)\/.*\.test\.ts$/;
 
-/** The files that differ from `base`, committed or not, with those that git does not know yet. Throws when git cannot tell. */
+/**
+ * The files that differ from `base`, committed or not, with those that git does not know yet. Throws when git cannot
+ * tell.
+ */
 export function changedFiles(root: string, base: string | undefined): { files: string[]; base: string } {
   const git = (...words: string[]) => execFileSync('git', words, { cwd: root, encoding: 'utf8' }).trim();
   const lines = (text: string) => text.split('\n').filter((line) => line !== '');

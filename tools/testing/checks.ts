@@ -45,8 +45,9 @@ const SOURCES = [
 const LIMIT_MS = 15 * 60_000;
 
 /**
- * What is checked beside the tests. `files` (relative to the root): of formatting and lint only these. Kept between runs is only what stays true by itself: prettier's verdict on a
- * content, and what tsc knows of files whose content is the same. ESLint's is not kept: its rules look at types, so that a file may turn bad by a change in another one.
+ * What is checked beside the tests. `files` (relative to the root): of formatting and lint only these. Kept between
+ * runs is only what stays true by itself: prettier's verdict on a content, and what tsc knows of files whose content is
+ * the same. ESLint's is not kept: its rules look at types, so that a file may turn bad by a change in another one.
  */
 export function checks(root: string, groups: ProcessGroups, files: readonly string[] = ['.']): Check[] {
   const cache = path.join(root, 'node_modules', '.cache', 'beskar7');

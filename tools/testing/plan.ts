@@ -3,8 +3,8 @@ import type { PlaneName } from './planes.ts';
 /** How a test file is run by `npm test`. What is not said here has the default of its folder. */
 export interface FilePlan {
   /**
-   * How many cores it keeps busy on average, without its share of the control plane. What the file took when it passed the last time on this
-   * machine wins. `alone`: nothing runs beside it, with the reason in `because`.
+   * How many cores it keeps busy on average, without its share of the control plane. What the file took when it passed
+   * the last time on this machine wins. `alone`: nothing runs beside it, with the reason in `because`.
    */
   readonly weight: number | 'alone';
   /** Files with the same lock do not run at the same time. */
@@ -42,7 +42,9 @@ const DEFAULTS: Readonly<Record<string, FilePlan>> = {
   web: { weight: 0.5, seconds: 30 },
 };
 
-/** Projects that one run of Jest goes through, with a worker for each core: how much of a core each worker keeps busy. */
+/**
+ * Projects that one run of Jest goes through, with a worker for each core: how much of a core each worker keeps busy.
+ */
 export const WHOLE: Readonly<Record<string, Pick<FilePlan, 'seconds'> & { readonly weight: number }>> = {
   unit: { weight: 0.6, seconds: 100 },
   'workflow and replay': { weight: 0.9, seconds: 130 },

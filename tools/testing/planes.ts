@@ -4,7 +4,9 @@ import type { Ended, ProcessGroups } from './process.ts';
 /** Of which control plane: the common one, or that with the core controllers of Cluster API. */
 export type PlaneName = 'shared' | 'capi';
 
-/** Environment variable by which tests are told of a control plane that is there; test/support/controlPlane.ts reads it. */
+/**
+ * Environment variable by which tests are told of a control plane that is there; test/support/controlPlane.ts reads it.
+ */
 const HANDOFF = 'BESKAR7_TEST_CONTROL_PLANE';
 const LIMIT_MS = 85 * 60_000;
 

@@ -7,10 +7,16 @@ import { releaseGroup, watchGroup } from '../controlplane/watchdog.ts';
 export interface Ended {
   /** Absent: ended by a signal, or it could not be started. */
   readonly code: number | undefined;
-  /** What it and all that it started used, in seconds of one core. Undefined where the system does not tell (Linux does). */
+  /**
+   * What it and all that it started used, in seconds of one core. Undefined where the system does not tell (Linux
+   * does).
+   */
   readonly cpuSeconds: number | undefined;
   readonly seconds: number;
-  /** Standard output and error in the order in which they came, bounded: the end of it. Empty when it was passed through. */
+  /**
+   * Standard output and error in the order in which they came, bounded: the end of it. Empty when it was passed
+   * through.
+   */
   readonly output: string;
   /** It was ended because it took longer than its limit. */
   readonly isLate: boolean;
@@ -37,8 +43,9 @@ const KEPT_CHARACTERS = 4_000_000;
 const TICKS = 100;
 
 /**
- * Processes of a run, each the leader of a process group of its own: what it started is ended with it, however this process ends. Programs
- * that a child puts into groups of their own (those of a control plane) end by the watchdog of that child.
+ * Processes of a run, each the leader of a process group of its own: what it started is ended with it, however this
+ * process ends. Programs that a child puts into groups of their own (those of a control plane) end by the watchdog of
+ * that child.
  */
 export class ProcessGroups {
   readonly #running = new Map<number, Promise<Ended>>();
@@ -101,7 +108,9 @@ export class ProcessGroups {
     if (ended !== undefined) await this.#endGroup(pid, ended);
   }
 
-  /** Asks everything that runs to end, kills what does not within 20 s, and waits for it. Nothing is started any more. */
+  /**
+   * Asks everything that runs to end, kills what does not within 20 s, and waits for it. Nothing is started any more.
+   */
   async endAll(): Promise<void> {
     this.#isEnding = true;
     await Promise.all([...this.#running].map(([pid, ended]) => this.#endGroup(pid, ended)));
@@ -142,7 +151,10 @@ function isAnyoneIn(pid: number): boolean {
   }
 }
 
-/** Seconds of one core that children of this process used which have ended, with theirs (proc_pid_stat(5): cutime, cstime). */
+/**
+ * Seconds of one core that children of this process used which have ended, with theirs (proc_pid_stat(5): cutime,
+ * cstime).
+ */
 function cpuOfChildren(): number | undefined {
   try {
     const stat = readFileSync('/proc/self/stat', 'utf8');

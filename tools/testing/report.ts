@@ -63,7 +63,9 @@ export class Report {
     return files.map(({ file, skipped }) => `  ${String(skipped.length).padStart(4)}  ${file}\n`).join('');
   }
 
-  /** Writes all of it as JSON: to the file that the environment names, else into the temporary folder. Returns where. */
+  /**
+   * Writes all of it as JSON: to the file that the environment names, else into the temporary folder. Returns where.
+   */
   write(): string {
     const file = process.env[REPORT_FILE] ?? path.join(os.tmpdir(), 'beskar7-test-report.json');
     const seconds = (performance.now() - this.#began) / 1000;

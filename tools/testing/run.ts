@@ -113,7 +113,10 @@ function wholeJobs(wanted: Wanted, workers: number, remembered: ReadonlyMap<stri
   });
 }
 
-/** Many unit tests wait for a timer or a socket: one worker more than there are cores. Those of workflows keep a test server busy. */
+/**
+ * Many unit tests wait for a timer or a socket: one worker more than there are cores. Those of workflows keep a test
+ * server busy.
+ */
 function isWaiting(projects: readonly string[]): boolean {
   return projects.includes('unit');
 }
@@ -234,7 +237,10 @@ async function jestJob(
   return isGood;
 }
 
-/** One run of Jest as people call it, with words of their own: what it says is shown as it comes, and its set-up starts what it needs. */
+/**
+ * One run of Jest as people call it, with words of their own: what it says is shown as it comes, and its set-up starts
+ * what it needs.
+ */
 export async function runJestAlone(
   wanted: Pick<Wanted, 'root' | 'groups' | 'report'>,
   projects: readonly string[],
@@ -249,7 +255,10 @@ export async function runJestAlone(
   });
 }
 
-/** Does something with tools. Gives what it gives; the reason when a tool cannot be had: that fails one job, and no other. */
+/**
+ * Does something with tools. Gives what it gives; the reason when a tool cannot be had: that fails one job, and no
+ * other.
+ */
 async function withTools(
   names: readonly ToolName[],
   work: (paths: Partial<Record<ToolName, string>>) => Promise<string | undefined>,

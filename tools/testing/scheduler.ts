@@ -1,7 +1,10 @@
 /** One piece of a test run. */
 export interface Job {
   readonly name: string;
-  /** How many cores it keeps busy on average; the sum of what runs at once stays within the capacity. `alone`: nothing runs beside it. */
+  /**
+   * How many cores it keeps busy on average; the sum of what runs at once stays within the capacity. `alone`: nothing
+   * runs beside it.
+   */
   readonly weight: number | 'alone';
   /** Jobs that share one of these names never run at the same time. */
   readonly locks?: readonly string[];
@@ -12,8 +15,8 @@ export interface Job {
   /** A lower stage is preferred; jobs of a stage do not wait for those of another one. */
   readonly stage?: number;
   /**
-   * Expected duration. Of one stage the longest begins first, so that no long one is left over at the end; jobs with a lock count for as
-   * long as all of that lock take.
+   * Expected duration. Of one stage the longest begins first, so that no long one is left over at the end; jobs with a
+   * lock count for as long as all of that lock take.
    */
   readonly seconds?: number;
   /** Resolves with whether it went well. Must not reject: a rejection ends the whole run. */
@@ -38,8 +41,8 @@ export interface ScheduleOptions {
 const LIGHT = 0.25;
 
 /**
- * Runs all jobs, as many at once as the capacity allows, and gives what became of each. Rejects when names are not unique or when jobs wait for each
- * other in a circle.
+ * Runs all jobs, as many at once as the capacity allows, and gives what became of each. Rejects when names are not
+ * unique or when jobs wait for each other in a circle.
  */
 export async function runJobs(jobs: readonly Job[], options: ScheduleOptions): Promise<Map<string, End>> {
   const names = new Set(jobs.map(({ name }) => name));

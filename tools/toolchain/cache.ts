@@ -12,7 +12,10 @@ export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): strin
 const PATIENCE_MS = 40 * 60_000;
 const POLL_MS = 250;
 
-/** Runs `work` while no other process does so under the same name. Rejects when another one takes longer than 40 minutes. */
+/**
+ * Runs `work` while no other process does so under the same name. Rejects when another one takes longer than 40
+ * minutes.
+ */
 export async function withLock<T>(
   folder: string,
   name: string,

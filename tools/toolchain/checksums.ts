@@ -3,8 +3,8 @@ import path from 'node:path';
 import { cacheFolder } from './cache.ts';
 
 /**
- * Remembers the SHA-256 with which a release file was first accepted, and throws when the publisher later serves another one: a release does
- * not change. For files without a checksum in pins.ts.
+ * Remembers the SHA-256 with which a release file was first accepted, and throws when the publisher later serves
+ * another one: a release does not change. For files without a checksum in pins.ts.
  */
 export async function holdToFirstChecksum(url: string, sha256: string, folder = cacheFolder()): Promise<void> {
   const file = path.join(folder, 'checksums.json');

@@ -33,8 +33,8 @@ export function mirrored(url: string, mirror = process.env.BESKAR7_DOWNLOAD_MIRR
 }
 
 /**
- * Downloads a release file, checks its SHA-256, and puts the tool at `target` (atomically). Throws an error that says what was wrong; a file
- * without a checksum to check it against is refused.
+ * Downloads a release file, checks its SHA-256, and puts the tool at `target` (atomically). Throws an error that says
+ * what was wrong; a file without a checksum to check it against is refused.
  */
 export async function downloadTool(download: Download, target: string, where: Platform = platform()): Promise<void> {
   const fill = (text: string) => text.replaceAll('{os}', where.os).replaceAll('{arch}', where.arch);
@@ -69,7 +69,10 @@ export async function withAgent<T>(work: (agent: Dispatcher) => Promise<T>): Pro
   }
 }
 
-/** Downloads one file from the official address or the mirror. Throws when its SHA-256 is another one; nothing is kept then. */
+/**
+ * Downloads one file from the official address or the mirror. Throws when its SHA-256 is another one; nothing is kept
+ * then.
+ */
 export async function fetchFile(url: string, wanted: string, file: string, agent: Dispatcher): Promise<void> {
   const hash = createHash('sha256');
   const body = await open(mirrored(url), agent);

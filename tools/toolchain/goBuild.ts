@@ -6,7 +6,10 @@ import type { GoBuild } from './pins.ts';
 const TOOLS = path.join(import.meta.dirname, '..', 'go');
 const LIMIT_MS = 40 * 60_000;
 
-/** Builds a tool from the Go module proxy, pinned by go.mod and go.sum in tools/go. Throws when there is no Go, or it fails. */
+/**
+ * Builds a tool from the Go module proxy, pinned by go.mod and go.sum in tools/go. Throws when there is no Go, or it
+ * fails.
+ */
 export async function buildWithGo(build: GoBuild, target: string): Promise<void> {
   const go = await findOnPath('go');
   if (go === undefined) throw new Error('Go is not on PATH');

@@ -75,8 +75,8 @@ function targetOf(name: ToolName, pin: Pin): string {
 }
 
 /**
- * The path of one tool: named in the environment → a fitting one on PATH → the cache → the official download → a build with Go (for the test
- * server: jars from Maven Central, Maven, the SDK's own download) → ToolMissing.
+ * The path of one tool: named in the environment → a fitting one on PATH → the cache → the official download → a build
+ * with Go (for the test server: jars from Maven Central, Maven, the SDK's own download) → ToolMissing.
  */
 export async function ensureTool(
   name: ToolName,

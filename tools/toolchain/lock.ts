@@ -14,8 +14,8 @@ export interface Held {
 }
 
 /**
- * Takes the lock that the file `lock` stands for. Returns the pid of the process that has it when it is taken; one whose owner is gone is
- * taken over. The file names its owner from the moment that it is there.
+ * Takes the lock that the file `lock` stands for. Returns the pid of the process that has it when it is taken; one
+ * whose owner is gone is taken over. The file names its owner from the moment that it is there.
  */
 export async function takeLock(lock: string): Promise<Held | number> {
   await mkdir(path.dirname(lock), { recursive: true });
@@ -43,7 +43,9 @@ export async function ownerOf(lock: string): Promise<number | undefined> {
   return livingOwner(await readFile(lock, 'utf8').catch(() => ''));
 }
 
-/** Removes a lock whose owner is gone. Two may find that at once: only who has the guard file looks again, and removes. */
+/**
+ * Removes a lock whose owner is gone. Two may find that at once: only who has the guard file looks again, and removes.
+ */
 async function removeDead(lock: string): Promise<void> {
   const guard = `${lock}.guard`;
   try {

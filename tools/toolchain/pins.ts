@@ -31,8 +31,8 @@ export interface Download {
   /** Path inside the archive; absent: the file itself. */
   readonly member?: string;
   /**
-   * SHA-256 by `<os>-<arch>`, in hex. Where a platform is missing, the checksum that the publisher serves beside the file (`checksumUrl`)
-   * counts.
+   * SHA-256 by `<os>-<arch>`, in hex. Where a platform is missing, the checksum that the publisher serves beside the
+   * file (`checksumUrl`) counts.
    */
   readonly sha256: Readonly<Record<string, string>>;
   readonly checksumUrl?: string;
@@ -96,9 +96,10 @@ function clusterApi(environment: string, suffix: string): Pin {
 }
 
 /**
- * Versions are pinned here; what is built with Go is pinned by go.mod and go.sum under tools/go. The checksums of release files could not be
- * recorded where this was written (no way out but package registries): the publisher's own checksum file is used instead, and what it said at
- * first is remembered (checksums.ts). Add them to `sha256` when they are known.
+ * Versions are pinned here; what is built with Go is pinned by go.mod and go.sum under tools/go. The checksums of
+ * release files could not be recorded where this was written (no way out but package registries): the publisher's own
+ * checksum file is used instead, and what it said at first is remembered (checksums.ts). Add them to `sha256` when they
+ * are known.
  */
 export const PINS: Readonly<Record<ToolName, Pin>> = {
   etcd: {
@@ -157,7 +158,8 @@ export const PINS: Readonly<Record<ToolName, Pin>> = {
     goBuild: {
       module: 'helm',
       package: 'helm.sh/helm/v3/cmd/helm',
-      // The last two as its Makefile sets them, from the version of client-go: else charts are rendered for Kubernetes 1.20.
+      // The last two as its Makefile sets them, from the version of client-go: else charts are rendered for Kubernetes
+      // 1.20.
       ldflags: [
         '-X helm.sh/helm/v3/internal/version.version=v3.22.0',
         '-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1',

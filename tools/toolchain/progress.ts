@@ -13,8 +13,9 @@ export interface ProgressOptions {
 }
 
 /**
- * Says what is being done and how long it takes: what it took on this machine the last time, else what it usually takes. On a terminal one line
- * that is rewritten each second; else a line at the beginning, after 1, 2, 4 ... minutes, and at the end.
+ * Says what is being done and how long it takes: what it took on this machine the last time, else what it usually
+ * takes. On a terminal one line that is rewritten each second; else a line at the beginning, after 1, 2, 4 ... minutes,
+ * and at the end.
  */
 export async function withProgress<T>(
   what: string,

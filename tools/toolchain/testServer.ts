@@ -9,8 +9,8 @@ const AT_ONCE = 4;
 const MAVEN_MS = 15 * 60_000;
 
 /**
- * The time-skipping test server from Maven Central: the jars of tools/java/jars.json, each held to its SHA-256, with a two-line script around
- * them that takes a port. Throws when Java is missing or a file cannot be had.
+ * The time-skipping test server from Maven Central: the jars of tools/java/jars.json, each held to its SHA-256, with a
+ * two-line script around them that takes a port. Throws when Java is missing or a file cannot be had.
  */
 export async function installTestServer(target: string): Promise<void> {
   const java = await requireOnPath('java');
@@ -39,7 +39,10 @@ export async function installTestServerWithMaven(target: string): Promise<void> 
   });
 }
 
-/** For machines without Java: lets @temporalio/testing download a native server, which it does without a checksum, from temporal.download. */
+/**
+ * For machines without Java: lets @temporalio/testing download a native server, which it does without a checksum, from
+ * temporal.download.
+ */
 export async function downloadNativeTestServer(target: string): Promise<void> {
   // Not at the top: it loads the SDK's native library, which nobody else here needs.
   const { TestWorkflowEnvironment } = await import('@temporalio/testing');

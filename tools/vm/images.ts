@@ -11,7 +11,10 @@ const INSPECTOR = path.join(import.meta.dirname, '..', '..', 'inspector');
 
 /** What virtual machines boot; digests as `sha256:<hex>`. */
 export interface VmImages {
-  /** For `--images-folder`: `inspector/vmlinuz`, `inspector/initrd.img`, `target-os.tar.gz` (Kexec), `target-os.raw` (WholeDisk). */
+  /**
+   * For `--images-folder`: `inspector/vmlinuz`, `inspector/initrd.img`, `target-os.tar.gz` (Kexec), `target-os.raw`
+   * (WholeDisk).
+   */
   readonly folder: string;
   /** Of `target-os.tar.gz`. */
   readonly targetDigest: string;

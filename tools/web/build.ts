@@ -10,8 +10,8 @@ const STAMP = path.join(WEB_DIST, '.built-from');
 const SOURCES = ['web/page', 'web/shared', 'web/vite.config.ts', 'package-lock.json'];
 
 /**
- * Builds the page with Vite into `web/dist`, unless what is there was built from the same sources. Tells whether it built.
- * Throws Vite's error, which names file and line.
+ * Builds the page with Vite into `web/dist`, unless what is there was built from the same sources. Tells whether it
+ * built. Throws Vite's error, which names file and line.
  */
 export async function buildWeb({ force = false } = {}): Promise<boolean> {
   // An image or a package brings the built page along, without its sources.

@@ -28,7 +28,10 @@ export function beginRecording(browser: Browser, page: Page): Promise<void> {
   return browser.startTracing(page, { categories: CATEGORIES });
 }
 
-/** Ends it; the answer tells the work between two `performance.mark`s, the first one counted from the start when it is not given. */
+/**
+ * Ends it; the answer tells the work between two `performance.mark`s, the first one counted from the start when it is
+ * not given.
+ */
 export async function endRecording(browser: Browser): Promise<(from: string | undefined, to: string) => PageWork> {
   const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
   return (from, to) => {

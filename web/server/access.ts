@@ -19,7 +19,10 @@ const MAX_NAMESPACES = 500;
 /** Questions about one person that are open at once. */
 const AT_ONCE = 8;
 
-/** What visitors may do, as the API server answers a SubjectAccessReview about each; answers are believed for `accessMs`, refusals too. */
+/**
+ * What visitors may do, as the API server answers a SubjectAccessReview about each; answers are believed for
+ * `accessMs`, refusals too.
+ */
 export class Access {
   readonly #kube: WebKube;
   readonly #accessMs: number;

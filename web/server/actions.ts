@@ -26,7 +26,9 @@ export async function offered(
   );
 }
 
-/** Does what the docs tell operators to do by hand, as the visitor. Each throws 403, 404 or 409 in words, or KubeError. */
+/**
+ * Does what the docs tell operators to do by hand, as the visitor. Each throws 403, 404 or 409 in words, or KubeError.
+ */
 export class Actions {
   readonly #deps: WebDependencies;
   readonly #access: Access;

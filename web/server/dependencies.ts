@@ -36,7 +36,10 @@ export interface WebDependencies {
 
 export interface WebOptions {
   readonly bindAddress: { readonly host: string; readonly port: number };
-  /** `token`: a Kubernetes bearer token is asked for. `none`: whoever reaches the listener is the operator; loopback only. */
+  /**
+   * `token`: a Kubernetes bearer token is asked for. `none`: whoever reaches the listener is the operator; loopback
+   * only.
+   */
   readonly auth: 'token' | 'none';
   /** Folder with `tls.crt` and `tls.key`: the page is served by HTTPS. */
   readonly tlsCertDir?: string;

@@ -18,7 +18,10 @@ interface Figures {
   readonly isCut: boolean;
 }
 
-/** How provisionings failed, and how long their steps took, over the last day; asked of Temporal at most every 10 s for all visitors together. */
+/**
+ * How provisionings failed, and how long their steps took, over the last day; asked of Temporal at most every 10 s for
+ * all visitors together.
+ */
 export class FailureBoard {
   readonly #runs: Runs;
   readonly #now: () => number;

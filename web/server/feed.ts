@@ -34,8 +34,9 @@ const DEFAULT_JOURNAL = 20_000;
 const MAX_NAMESPACES = 1_000;
 
 /**
- * All rows of the fleet, out of the watch caches, each kept as JSON that is made once for all clients, and a journal of which rows changed. A
- * client is a place in the journal: one that is slow skips what has changed again since, so nothing is kept for it.
+ * All rows of the fleet, out of the watch caches, each kept as JSON that is made once for all clients, and a journal of
+ * which rows changed. A client is a place in the journal: one that is slow skips what has changed again since, so
+ * nothing is kept for it.
  */
 export class FleetFeed {
   /** Tells the journal of this process from those of others. */
@@ -128,7 +129,10 @@ export class FleetFeed {
     return { data: count === 0 ? undefined : `{${fields.join(',')}}`, place: at };
   }
 
-  /** Everything that may be seen, in parts of at most `maxRows` rows: the data of `snapshot` events. What changes meanwhile comes after it. */
+  /**
+   * Everything that may be seen, in parts of at most `maxRows` rows: the data of `snapshot` events. What changes
+   * meanwhile comes after it.
+   */
   *snapshot(sees: Sees, maxRows: number): Generator<string, void, void> {
     const keys = [
       ...[...this.#rows.hosts.keys()].map((key) => ['hosts', key] as const),

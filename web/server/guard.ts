@@ -50,8 +50,8 @@ export class Guard {
   }
 
   /**
-   * Where no log-in is asked for, only a page of this machine may speak: a name of somewhere else that was made to lead here (DNS rebinding) is
-   * refused. Throws 403.
+   * Where no log-in is asked for, only a page of this machine may speak: a name of somewhere else that was made to lead
+   * here (DNS rebinding) is refused. Throws 403.
    */
   requireOwnName(request: IncomingMessage): void {
     if (this.#auth === 'token' || LOOPBACK.test(request.headers.host ?? '')) return;
@@ -75,7 +75,9 @@ export class Guard {
       throw new WebError(403, 'This request did not come from the page as it is now: reload the page and try again.');
   }
 
-  /** Whoever asks; undefined: a log-in is asked for. Throws KubeError when the API server has to be asked and cannot be. */
+  /**
+   * Whoever asks; undefined: a log-in is asked for. Throws KubeError when the API server has to be asked and cannot be.
+   */
   async visitorOf(sessionId: string | undefined): Promise<Visitor | undefined> {
     if (this.#auth === 'none') return { kind: 'operator' };
     const session = await this.#sessions.find(sessionId);

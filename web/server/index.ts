@@ -23,7 +23,10 @@ export interface Web {
   stop(): Promise<void>;
 }
 
-/** Opens the listener of the page. Throws UnsafeWeb, ListenError for a port that cannot be opened, TlsError for certificate files. */
+/**
+ * Opens the listener of the page. Throws UnsafeWeb, ListenError for a port that cannot be opened, TlsError for
+ * certificate files.
+ */
 export async function startWeb(deps: WebDependencies, options: WebOptions): Promise<Web> {
   requireSafe(options);
   const { tlsCertDir, bindAddress } = options;

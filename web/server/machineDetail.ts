@@ -19,7 +19,10 @@ const TIMEOUT_MS = 5_000;
 const GIB = 2 ** 30;
 const GB = 1e9;
 
-/** All about one machine. Throws 403, KubeError; what Temporal cannot tell is missing, with the reason in `stepsMissing`. */
+/**
+ * All about one machine. Throws 403, KubeError; what Temporal cannot tell is missing, with the reason in
+ * `stepsMissing`.
+ */
 export async function machineDetail(
   deps: WebDependencies,
   options: WebOptions,

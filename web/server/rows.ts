@@ -35,8 +35,8 @@ export function hostRow(host: PhysicalHost): HostRow {
 }
 
 /**
- * A machine as the list shows it. `since`: when its phase was seen to change; not given: when its condition last changed, which is the best that
- * the object itself tells.
+ * A machine as the list shows it. `since`: when its phase was seen to change; not given: when its condition last
+ * changed, which is the best that the object itself tells.
  */
 export function machineRow(machine: Beskar7Machine, since?: string): MachineRow {
   const { metadata, status } = machine;

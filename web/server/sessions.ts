@@ -28,8 +28,8 @@ interface Kept extends Session {
 }
 
 /**
- * Who is logged in: bounded, twelve hours at most, one hour when it is not used. Whether a token still counts is asked again every `identityMs`, so that
- * one that was revoked, or has run out, ends its session.
+ * Who is logged in: bounded, twelve hours at most, one hour when it is not used. Whether a token still counts is asked
+ * again every `identityMs`, so that one that was revoked, or has run out, ends its session.
  */
 export class Sessions {
   readonly #kube: WebKube;
@@ -47,7 +47,10 @@ export class Sessions {
     return this.#kept.size;
   }
 
-  /** A new session for a token that the API server accepts; undefined: it does not. The one unused for longest makes room. Throws KubeError. */
+  /**
+   * A new session for a token that the API server accepts; undefined: it does not. The one unused for longest makes
+   * room. Throws KubeError.
+   */
   async begin(token: string): Promise<Session | undefined> {
     const identity = await identityOf(this.#kube, token);
     if (identity === undefined) return undefined;

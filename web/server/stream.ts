@@ -25,8 +25,8 @@ export interface StreamOptions {
 }
 
 /**
- * Sends the fleet to one client as Server-Sent Events until it goes away, or may no longer see it. Nothing is queued: what is next is looked up when
- * the client has taken what came before. Resolves when it is over; never rejects.
+ * Sends the fleet to one client as Server-Sent Events until it goes away, or may no longer see it. Nothing is queued:
+ * what is next is looked up when the client has taken what came before. Resolves when it is over; never rejects.
  */
 export async function streamFleet(response: ServerResponse, options: StreamOptions): Promise<void> {
   const over = new AbortController();
@@ -129,7 +129,10 @@ class FleetStream {
     return this.#write(`${id}event: ${name}\ndata: ${data}\n\n`);
   }
 
-  /** Resolves when the client has taken enough for more to be sent. Rejects when it has gone, or takes nothing for too long. */
+  /**
+   * Resolves when the client has taken enough for more to be sent. Rejects when it has gone, or takes nothing for too
+   * long.
+   */
   async #write(text: string): Promise<void> {
     this.#over.throwIfAborted();
     this.#writtenAt = performance.now();

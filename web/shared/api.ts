@@ -3,8 +3,9 @@ import type { HostState } from '../../crds/physicalHost.ts';
 import type { MachinePhase } from '../../crds/beskar7Machine.ts';
 
 /**
- * What the web page and its server say to each other: JSON over HTTP, and Server-Sent Events. Types only; both sides import them.
- * Addresses are relative to the page's own. Times are RFC 3339. An error is `ApiError` with a status of 4xx or 5xx.
+ * What the web page and its server say to each other: JSON over HTTP, and Server-Sent Events. Types only; both sides
+ * import them. Addresses are relative to the page's own. Times are RFC 3339. An error is `ApiError` with a status of
+ * 4xx or 5xx.
  */
 export type { InspectionReport, HostState, MachinePhase };
 
@@ -72,13 +73,16 @@ export interface MachineRow {
 }
 
 /**
- * GET `api/events` (text/event-stream). With `Last-Event-ID` (or `?after=<id>`) the stream goes on after that id; where the server
- * cannot, it begins with `snapshot`s. Event names and their data:
- * - `snapshot`: `Snapshot`, one or several; the last one says `isLast`, and it alone has an id. They replace all that was known.
+ * GET `api/events` (text/event-stream). With `Last-Event-ID` (or `?after=<id>`) the stream goes on after that id; where
+ * the server cannot, it begins with `snapshot`s. Event names and their data:
+ * - `snapshot`: `Snapshot`, one or several; the last one says `isLast`, and it alone has an id. They replace all that
+ *   was known.
  * - `change`: `Change`.
- * - `beat`: `{}`, after 15 s without another event: the stream lives. A page that hears nothing for three beats opens it anew.
+ * - `beat`: `{}`, after 15 s without another event: the stream lives. A page that hears nothing for three beats opens
+ *   it anew.
  *
- * Where a page reads too slowly the server may end the stream: the page comes again, and gets what it missed or all of it.
+ * Where a page reads too slowly the server may end the stream: the page comes again, and gets what it missed or all of
+ * it.
  */
 export interface Snapshot {
   readonly hosts: readonly HostRow[];

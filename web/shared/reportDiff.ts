@@ -17,8 +17,9 @@ interface Part {
 }
 
 /**
- * What changed between two reports of a host. A part is known by what stays with it (serial number of a disk, MAC address of a NIC,
- * slot of a DIMM), so that a disk that only got another device name shows as one change and not as two.
+ * What changed between two reports of a host. A part is known by what stays with it (serial number of a disk, MAC
+ * address of a NIC, slot of a DIMM), so that a disk that only got another device name shows as one change and not as
+ * two.
  */
 export function diffReports(before: InspectionReport, after: InspectionReport): Change[] {
   return [

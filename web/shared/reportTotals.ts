@@ -3,7 +3,10 @@ import { memorySize } from './measures.ts';
 
 type Disk = NonNullable<InspectionReport['disks']>[number];
 
-/** Memory in bytes that counts for requirements: the sum of the DIMMs, unless the server's kernel has less of it; else what is told as a whole. */
+/**
+ * Memory in bytes that counts for requirements: the sum of the DIMMs, unless the server's kernel has less of it; else
+ * what is told as a whole.
+ */
 export function memoryBytes({ memory }: InspectionReport): number {
   const total = memory?.totalBytes ?? (memory?.totalGB ?? 0) * 2 ** 30;
   if (memory?.installedBytes !== undefined) return total;

@@ -1,6 +1,7 @@
 /**
- * Takes out of a text what could open something: userinfo and queries of URLs, nonces in the paths of boot scripts, bearers. Attributes are made so
- * that none is in them; errors of others (a stack, a message) pass here on their way out.
+ * Takes out of a text what could open something: userinfo and queries of URLs, nonces in the paths of boot scripts,
+ * bearers. Attributes are made so that none is in them; errors of others (a stack, a message) pass here on their way
+ * out.
  */
 export function redactText(text: string): string {
   return text

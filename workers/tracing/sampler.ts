@@ -7,7 +7,9 @@ import {
 } from '@opentelemetry/sdk-trace-node';
 import { WORKFLOW_TYPES } from '../../contracts/names.ts';
 
-/** Spans that begin a trace: the start of a run about one machine or host. Looks and signals on their own are no story. */
+/**
+ * Spans that begin a trace: the start of a run about one machine or host. Looks and signals on their own are no story.
+ */
 const BEGINNINGS: ReadonlySet<string> = new Set(
   Object.values(WORKFLOW_TYPES)
     .filter((type) => type !== WORKFLOW_TYPES.monitor)

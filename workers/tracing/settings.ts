@@ -15,8 +15,8 @@ const SAMPLERS: Readonly<Record<string, (argument: number) => number>> = {
 };
 
 /**
- * Undefined: no traces. They are made when OTEL_EXPORTER_OTLP_ENDPOINT (or its form for traces alone) is set, unless OTEL_SDK_DISABLED is
- * `true` or OTEL_TRACES_EXPORTER is `none`.
+ * Undefined: no traces. They are made when OTEL_EXPORTER_OTLP_ENDPOINT (or its form for traces alone) is set, unless
+ * OTEL_SDK_DISABLED is `true` or OTEL_TRACES_EXPORTER is `none`.
  */
 export function traceSettings(env: NodeJS.ProcessEnv): TraceSettings | undefined {
   const endpoint = env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT;

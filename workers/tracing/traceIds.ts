@@ -39,7 +39,10 @@ export class TraceIds {
     if (oldest !== undefined) this.#byWorkflow.delete(oldest);
   }
 
-  /** What a log line with these fields gets: the span it is written in, else the trace of the run or machine that it names. */
+  /**
+   * What a log line with these fields gets: the span it is written in, else the trace of the run or machine that it
+   * names.
+   */
   fieldsOf(fields: Readonly<Record<string, unknown>>): TraceFields {
     const active = trace.getActiveSpan()?.spanContext();
     if (isRecorded(active)) return { trace_id: active.traceId, span_id: active.spanId };

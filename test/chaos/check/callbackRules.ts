@@ -1,6 +1,9 @@
 import type { HostView } from './view.ts';
 
-/** How a host shows that what a server said was kept; by route. After the hand-over there is nothing more to keep (rule 22). */
+/**
+ * How a host shows that what a server said was kept; by route. After the hand-over there is nothing more to keep (rule
+ * 22).
+ */
 export const KEPT_WHEN_ACCEPTED: Readonly<Record<string, (view: HostView, claim: string) => boolean>> = {
   inspection: ({ reportOf }, claim) => reportOf === claim,
   provisioned: (view, claim) => isHandover(view, claim, ({ outcome }) => outcome !== undefined),

@@ -4,7 +4,10 @@ import type { HostView, MachineView } from './view.ts';
 
 /** What was written to a machine was seen in its watch after this long. */
 export const TOLD_LAG_MS = 5_000;
-/** A run has gone on after this long with a report that stands on its host: less than what is left of its timeout (60 s). */
+/**
+ * A run has gone on after this long with a report that stands on its host: less than what is left of its timeout (60
+ * s).
+ */
 const REACHED_MS = 30_000;
 /** How long before the report nothing may have been broken, so that it is certain. */
 const CALM_MS = 40_000;

@@ -1,6 +1,9 @@
 import type { Violation } from '../records.ts';
 
-/** An event of a history in the form that Temporal exports (`temporal workflow show --output json`), as far as it is looked at. */
+/**
+ * An event of a history in the form that Temporal exports (`temporal workflow show --output json`), as far as it is
+ * looked at.
+ */
 interface Event {
   readonly eventId?: string;
   readonly eventTime?: string;
@@ -39,8 +42,9 @@ interface Call {
 }
 
 /**
- * What the histories of all runs show of rules: never two activities open on a BMC, in a run (rule 6 of docs/rules.md) or for one claim in two
- * runs, a release by `release/<ns>/<host>` alone (docs/decisions/0023), and code that always decides.
+ * What the histories of all runs show of rules: never two activities open on a BMC, in a run (rule 6 of docs/rules.md)
+ * or for one claim in two runs, a release by `release/<ns>/<host>` alone (docs/decisions/0023), and code that always
+ * decides.
  */
 export class HistoryRules {
   /** By claim. */

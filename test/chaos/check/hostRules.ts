@@ -6,11 +6,14 @@ import type { Asked, BmcRequest } from './request.ts';
 import type { HostView } from './view.ts';
 
 /**
- * The age of a fence (rule 2), and how much later than it was sent a request is noted on a machine with too much to do. D is not in it: here
- * nothing is under way for long, so a worker that was stopped for 22 s and has no fence is found.
+ * The age of a fence (rule 2), and how much later than it was sent a request is noted on a machine with too much to do.
+ * D is not in it: here nothing is under way for long, so a worker that was stopped for 22 s and has no fence is found.
  */
 const IN_FLIGHT_MS = 12_000;
-/** A release waits for what may be under way: after the claim was cleared nothing of it may come (rule 4); so late it may be noted. */
+/**
+ * A release waits for what may be under way: after the claim was cleared nothing of it may come (rule 4); so late it
+ * may be noted.
+ */
 const CLEARED_LAG_MS = 3_000;
 /** `why` of a power change that was asked for by Redfish. */
 const RESETS: ReadonlySet<string> = new Set([

@@ -30,9 +30,9 @@ const SAYS_WHEN = /\d{4}-\d\d-\d\dT\d\d:\d\d|as soon as/;
 const END_PHASES: ReadonlySet<string> = new Set(['Failed', 'Provisioned']);
 
 /**
- * Checks the rules of design section 8 while a chaos run goes on, out of records from outside of Beskar7. A rule is only found
- * broken where that is certain: states come late, and may be missing after a watch that broke off for good. Rule 8 is `leaks`;
- * rule 10 (deadlines and bounds) cannot be seen from outside.
+ * Checks the rules of design section 8 while a chaos run goes on, out of records from outside of Beskar7. A rule is
+ * only found broken where that is certain: states come late, and may be missing after a watch that broke off for good.
+ * Rule 8 is `leaks`; rule 10 (deadlines and bounds) cannot be seen from outside.
  */
 export class Checker {
   readonly #hosts = new Map<string, HostRecord>();
@@ -191,8 +191,8 @@ export class Checker {
   }
 
   /**
-   * Rule 6: a run that failed or was cancelled has told its machine so before it closed. One that completed may have found nothing to do,
-   * and one that was terminated could tell nothing.
+   * Rule 6: a run that failed or was cancelled has told its machine so before it closed. One that completed may have
+   * found nothing to do, and one that was terminated could tell nothing.
    */
   #addRun({ at, workflowId, uid, status, startedAt = at, closedAt = at }: RunRecord): void {
     if (status === 'TIMED_OUT') this.#found.push({ rule: 6, at, what: `${workflowId} has timed out` });

@@ -16,10 +16,12 @@ import { select } from './select.ts';
 import type { Scenario } from './steps.ts';
 
 /**
- * `npx node test/replay/record/main.ts [--out FOLDER] [--bundle FILE] [--keep FOLDER] [SCENARIO ...]` records the histories of this version: Beskar7 runs against a
- * real Temporal, API server and simulated BMCs through every kind of run and every way that one can take, about 7 minutes. Into `--out`
- * (default: the folder of this version) go as few of the histories as take every path of `paths.ts` and show every step. `--bundle`: the workflow code is that bundle, for
- * histories of earlier code; `--keep`: where all histories are left. With names of scenarios, `orphan` or `long` only these.
+ * `npx node test/replay/record/main.ts [--out FOLDER] [--bundle FILE] [--keep FOLDER] [SCENARIO ...]` records the
+ * histories of this version: Beskar7 runs against a real Temporal, API server and simulated BMCs through every kind of
+ * run and every way that one can take, about 7 minutes. Into `--out` (default: the folder of this version) go as few of
+ * the histories as take every path of `paths.ts` and show every step. `--bundle`: the workflow code is that bundle, for
+ * histories of earlier code; `--keep`: where all histories are left. With names of scenarios, `orphan` or `long` only
+ * these.
  */
 const { values, positionals } = parseArgs({
   options: { out: { type: 'string' }, bundle: { type: 'string' }, keep: { type: 'string' } },

@@ -117,7 +117,9 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
     await release.result();
   },
 
-  /** The release of its first host goes on elsewhere while it is provisioned on another: it is deleted with two claims. */
+  /**
+   * The release of its first host goes on elsewhere while it is provisioned on another: it is deleted with two claims.
+   */
   async deletedWithTwoHosts(world) {
     const [first, second] = [next(world), next(world)];
     await world.fleet.fault(sim(first), { refuse: true });
@@ -186,7 +188,10 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
     await world.machineIs('adopted', 'Provisioned');
   },
 
-  /** Terminated while the release of its first host does not come to its end: the next run finds it under way, and another host. */
+  /**
+   * Terminated while the release of its first host does not come to its end: the next run finds it under way, and
+   * another host.
+   */
   async adoptedRelease(world) {
     const [first, second] = [next(world), next(world)];
     const run = world.temporal.workflow.getHandle(`provision/${world.namespace}/adopted-release`);
@@ -260,7 +265,10 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
     await world.machineIsGone('unserved', LONG_MS);
   },
 
-  /** A worker is lost in the middle of a call of a retirement, of a boot and of a release. Then the pool has no hosts any more: its monitor ends. */
+  /**
+   * A worker is lost in the middle of a call of a retirement, of a boot and of a release. Then the pool has no hosts
+   * any more: its monitor ends.
+   */
   async losesWorker(world) {
     const [retired, booted, released] = [next(world), next(world), next(world)];
     const hosts = [retired, booted, released];
@@ -290,7 +298,10 @@ export const TOGETHER: Readonly<Record<string, Scenario>> = {
   },
 };
 
-/** A claim that was never handed over, whose machine vanishes while Beskar7 is away; `faults` hold at its BMC from then on. */
+/**
+ * A claim that was never handed over, whose machine vanishes while Beskar7 is away; `faults` hold at its BMC from then
+ * on.
+ */
 export async function orphan(world: World, faults: Faults, more: readonly string[] = []): Promise<string> {
   const host = next(world);
   await world.fleet.fault(sim(host), { neverReports: true });

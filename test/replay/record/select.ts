@@ -4,8 +4,8 @@ import { kindOf, readHistory, stepsOf } from '../history.ts';
 import { PATCHED_LINES, PATHS, takes } from '../paths.ts';
 
 /**
- * Copies, of the histories in a folder, as few and as small ones as take every path of `PATHS` and come to every patched line that any of them does, and show every step of a
- * kind of run that any of them shows. Gives their names.
+ * Copies, of the histories in a folder, as few and as small ones as take every path of `PATHS` and come to every
+ * patched line that any of them does, and show every step of a kind of run that any of them shows. Gives their names.
  */
 export function select(from: string, into: string): string[] {
   const left = new Map(

@@ -1,6 +1,9 @@
 import { stringify } from 'yaml';
 
-/** clusterctl will not install a provider before cert-manager takes an Issuer and a Certificate: here are the two kinds, and nothing behind them. */
+/**
+ * clusterctl will not install a provider before cert-manager takes an Issuer and a Certificate: here are the two kinds,
+ * and nothing behind them.
+ */
 export function certManagerKinds(): string {
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'cert-manager' } };
   const kinds = [definition('Issuer', 'issuers'), definition('Certificate', 'certificates')];

@@ -24,8 +24,8 @@ export interface Running {
 }
 
 /**
- * The real clusterctl with a local repository: our release as `npm run release` makes it; of the core and kubeadm providers and of cert-manager the kinds only,
- * out of the Go module, since nothing runs Deployments here.
+ * The real clusterctl with a local repository: our release as `npm run release` makes it; of the core and kubeadm
+ * providers and of cert-manager the kinds only, out of the Go module, since nothing runs Deployments here.
  */
 export class Clusterctl {
   readonly #file: string;
@@ -36,7 +36,10 @@ export class Clusterctl {
     this.#folder = folder;
   }
 
-  /** `plane` is where `init` will be run: its core kinds are installed as they are there, with the core manager's webhooks. */
+  /**
+   * `plane` is where `init` will be run: its core kinds are installed as they are there, with the core manager's
+   * webhooks.
+   */
   static async make(plane: Pick<TestControlPlane, 'dataFolder'>): Promise<Clusterctl> {
     const { clusterctl, helm } = await ensureTools(['clusterctl', 'helm']);
     const source = await clusterApiSource();

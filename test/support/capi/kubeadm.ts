@@ -49,7 +49,10 @@ const MACHINES: Resource<KubeObject<object, object>> = {
   kind: 'Machine',
 };
 
-/** The kinds of the kubeadm providers as they are released, in the version that the core asks for alone (there is no webhook of theirs). */
+/**
+ * The kinds of the kubeadm providers as they are released, in the version that the core asks for alone (there is no
+ * webhook of theirs).
+ */
 export async function kubeadmDefinitions(): Promise<string> {
   const source = await clusterApiSource();
   const files = [
@@ -77,8 +80,8 @@ export async function kubeadmDefinitions(): Promise<string> {
 }
 
 /**
- * Plays the kubeadm providers of a namespace: every KubeadmConfig has its bootstrap data at once, every KubeadmControlPlane makes its machines out
- * of its template and says that they are ready.
+ * Plays the kubeadm providers of a namespace: every KubeadmConfig has its bootstrap data at once, every
+ * KubeadmControlPlane makes its machines out of its template and says that they are ready.
  */
 export class Kubeadm {
   readonly #kube: KubeClient;

@@ -5,8 +5,8 @@ import { MACHINES } from '../../../kube/resource.ts';
 import { NODES } from './kinds.ts';
 
 /**
- * Plays the final OS of every server of a namespace: when its machine is provisioned, the kubelet registers a Node with the machine's providerID,
- * in the same API server. Cluster API deletes the Node with the Machine.
+ * Plays the final OS of every server of a namespace: when its machine is provisioned, the kubelet registers a Node with
+ * the machine's providerID, in the same API server. Cluster API deletes the Node with the Machine.
  */
 export class Kubelets {
   readonly #kube: KubeClient;
@@ -55,8 +55,9 @@ export class Kubelets {
       reason: 'KubeletReady',
       message: 'the kubelet says so',
     }));
-    // A server that runs another OS now is no longer the Node that it was: Cluster API refuses two of one providerID. And a Node that another
-    // test has left under this name is not this one: all clusters of the tests register theirs in one API server.
+    // A server that runs another OS now is no longer the Node that it was: Cluster API refuses two of one providerID.
+    // And a Node that another test has left under this name is not this one: all clusters of the tests register theirs
+    // in one API server.
     const { items } = await this.#kube.list(NODES, {});
     for (const { metadata: old, spec: was } of items)
       if ((was.providerID === spec.providerID) !== (old.name === metadata.name))

@@ -25,7 +25,10 @@ export function clusterObjects(name: string): object[] {
   ];
 }
 
-/** What a control-plane provider and a bootstrap provider would make: bootstrap data, and the kubeconfig of the new cluster. */
+/**
+ * What a control-plane provider and a bootstrap provider would make: bootstrap data, and the kubeconfig of the new
+ * cluster.
+ */
 export function secretsOf(cluster: string, kubeconfigFile: string): object[] {
   const labels = { [CLUSTER_LABEL]: cluster };
   return [

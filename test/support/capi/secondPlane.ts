@@ -25,7 +25,10 @@ export interface SecondPlane {
   stop(): Promise<void>;
 }
 
-/** Another management cluster: API server, Temporal and core manager of its own, Beskar7's part installed by `clusterctl init` and nothing else. */
+/**
+ * Another management cluster: API server, Temporal and core manager of its own, Beskar7's part installed by `clusterctl
+ * init` and nothing else.
+ */
 export async function startSecondPlane(first: TestControlPlane): Promise<SecondPlane> {
   const auditLog = path.join(os.tmpdir(), `beskar7-audit-second-${process.pid}.log`);
   const plane = await startControlPlane({ auditLogPath: auditLog, auditUsers: ACCOUNTS });

@@ -10,7 +10,10 @@ if (missing.length > 0)
 /** Tests that boot virtual machines; skipped, and said so, where QEMU or OVMF is not installed. */
 export const describeWithVms = missing.length > 0 ? describe.skip : describe;
 
-/** Resolves with what a machine wrote to its serial line (from a character on) as soon as the pattern is in it; rejects after `limitMs` with its last lines. */
+/**
+ * Resolves with what a machine wrote to its serial line (from a character on) as soon as the pattern is in it; rejects
+ * after `limitMs` with its last lines.
+ */
 export async function untilConsole(file: string, pattern: RegExp, limitMs: number, from = 0): Promise<string> {
   const limit = AbortSignal.timeout(limitMs);
   const changed = watch(file);

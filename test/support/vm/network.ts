@@ -19,8 +19,8 @@ if (missing.length > 0)
 export const describeWithNetwork = missing.length > 0 ? describe.skip : describe;
 
 /**
- * A network of its own: a namespace with a bridge `br0`, on it a tap device for one virtual machine, and a cable to this machine, whose end has the
- * address `10.77.0.1/24`. The bridge itself is 10.77.0.2.
+ * A network of its own: a namespace with a bridge `br0`, on it a tap device for one virtual machine, and a cable to
+ * this machine, whose end has the address `10.77.0.1/24`. The bridge itself is 10.77.0.2.
  */
 export class TestNetwork {
   readonly namespace: string;
@@ -51,7 +51,10 @@ export class TestNetwork {
     return network;
   }
 
-  /** Runs a server inside, resolves when a line of it shows that it is ready. Rejects, with what it said, when it ends before. */
+  /**
+   * Runs a server inside, resolves when a line of it shows that it is ready. Rejects, with what it said, when it ends
+   * before.
+   */
   async serve(ready: RegExp, file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string[]> {
     const words = ['netns', 'exec', this.namespace, file, ...args];
     const child = spawn('ip', words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -13,7 +13,9 @@ export interface ApiCall {
   readonly body: Json;
 }
 
-/** Objects as an API server serves them over HTTP: versions, compare-and-swap, a status of its own, lists by one label. */
+/**
+ * Objects as an API server serves them over HTTP: versions, compare-and-swap, a status of its own, lists by one label.
+ */
 export class ApiServer {
   /** What was written, in order, with the call that did it; refused calls are left out. */
   readonly writes: ApiCall[] = [];

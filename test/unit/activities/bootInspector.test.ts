@@ -206,7 +206,8 @@ describe('before it is armed, a server is seen off (rule 5)', () => {
 });
 
 describe('two workers at once', () => {
-  // Redfish knows no compare-and-swap: two processes may both see Off. That is harmless, as both are this claim's, and armed.
+  // Redfish knows no compare-and-swap: two processes may both see Off. That is harmless, as both are this claim's, and
+  // armed.
   test.each([
     ['of one process', true, 1],
     ['of two processes', false, 2],

@@ -13,7 +13,10 @@ afterEach(async () => {
   await fleet?.stop();
 });
 
-/** A fleet of one whose BMC has accepted PXE and On for an armed claim, and shows nothing of the power-on until `lateMs`. */
+/**
+ * A fleet of one whose BMC has accepted PXE and On for an armed claim, and shows nothing of the power-on until
+ * `lateMs`.
+ */
 async function cancelledBoot(lateMs: number): Promise<{ fleet: Fleet; one: OneHost }> {
   const username = 'x';
   fleet = await startFleet({

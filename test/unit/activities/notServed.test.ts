@@ -11,7 +11,9 @@ import { CLAIM, claimedHost, DELETED, host as hostWith, SERVER } from '../contro
 
 type Options = { readonly subresource?: string } | undefined;
 
-/** An API server with one host, nothing at a BMC: `written` holds status and metadata that were sent, `said` the events. */
+/**
+ * An API server with one host, nothing at a BMC: `written` holds status and metadata that were sent, `said` the events.
+ */
 function scene(host: PhysicalHost, refuses?: KubeError) {
   const written: { status?: PhysicalHost['status']; metadata?: { annotations?: object; finalizers?: string[] } }[] = [];
   const said: string[] = [];

@@ -158,7 +158,10 @@ const releaseOf = (one: OneHost) =>
     ),
   );
 
-/** A BMC that still says Off at the first look, and then that the server has come on; what it is asked stands in `asked`. */
+/**
+ * A BMC that still says Off at the first look, and then that the server has come on; what it is asked stands in
+ * `asked`.
+ */
 function lateBmc({ sent, look }: { sent?: (state: string) => Promise<void>; look?: () => Promise<boolean> }) {
   const asked: string[] = [];
   let looks = 0;

@@ -21,7 +21,10 @@ const settle = () => {
   return asActivity(() => settleHandover(deps, { claim: REF, run: RUN, plan, startedAt: SINCE }));
 };
 
-/** As `kubectl replace` with the manifest that it was made from leaves a machine in flight: the status stays, the metadata goes. */
+/**
+ * As `kubectl replace` with the manifest that it was made from leaves a machine in flight: the status stays, the
+ * metadata goes.
+ */
 function replaced(metadata: { deletionTimestamp?: string; finalizers?: string[] } = {}): void {
   const status = { phase: 'Provisioning' as const, workflow: RUN.workflow, hostRef: { name: 'h', namespace: 'ns' } };
   api.put(MACHINES, machine({ metadata, status }));

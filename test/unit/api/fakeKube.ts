@@ -8,7 +8,10 @@ export interface KubeCall {
   readonly name: string;
 }
 
-/** The API server in memory, with real compare-and-swap: a patch whose resourceVersion or uid is not the live one conflicts. */
+/**
+ * The API server in memory, with real compare-and-swap: a patch whose resourceVersion or uid is not the live one
+ * conflicts.
+ */
 export class FakeKube {
   readonly calls: KubeCall[] = [];
   /** Runs before each call; may change objects, throw, or wait. */

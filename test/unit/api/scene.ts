@@ -35,7 +35,10 @@ export interface HostOptions {
   readonly spec?: Partial<PhysicalHost['spec']>;
 }
 
-/** An API on free ports over an API server in memory, with one armed host `default/server-01` of machine `default/worker-01`. */
+/**
+ * An API on free ports over an API server in memory, with one armed host `default/server-01` of machine
+ * `default/worker-01`.
+ */
 export class Scene {
   readonly kube = new FakeKube();
   readonly signals: { kind: SignalKind; machine: MachineRef; claim: string; stored: PhysicalHost['status'] }[] = [];

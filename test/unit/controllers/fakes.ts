@@ -127,7 +127,9 @@ interface Applied {
   status: { phase?: string; conditions: { type: string; reason: string }[] };
 }
 
-/** A Kubernetes client that notes what is applied to a status and patched, and has the machines that a test puts there. */
+/**
+ * A Kubernetes client that notes what is applied to a status and patched, and has the machines that a test puts there.
+ */
 export class FakeKube {
   readonly applied: Applied[] = [];
   readonly patched: object[] = [];

@@ -11,7 +11,10 @@ export function tableRows(text: string): { row: string; cell: string }[] {
     .map((line) => ({ row: line, cell: line.split('|').at(-2)?.trim() ?? '' }));
 }
 
-/** Why a cell names no test that exists and runs; undefined when it does. A test, or a group of tests, is named by the title that stands in its file. */
+/**
+ * Why a cell names no test that exists and runs; undefined when it does. A test, or a group of tests, is named by the
+ * title that stands in its file.
+ */
 export function problem(cell: string): string | undefined {
   const [, file = '', title = ''] = /^`(test\/[^`]+\.test\.ts)` › (.+)$/.exec(cell) ?? [];
   if (file === '' || title === '') return `"${cell}" is not of the form: file › test name`;
@@ -26,7 +29,8 @@ export function problemIn(text: string, title: string): string | undefined {
   const escaped = title.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   const at = text.search(new RegExp(`\\(\\s*(['"\`])${escaped}\\1,`));
   if (at < 0) return `has no test "${title}"`;
-  // Formatted as it is, a test or a group begins its line. One that is left out where a tool is missing (`testWithShell`, `(has('zsh') ? test : …)`) counts.
+  // Formatted as it is, a test or a group begins its line. One that is left out where a tool is missing
+  // (`testWithShell`, `(has('zsh') ? test : …)`) counts.
   const calls = text
     .slice(0, at + 1)
     .matchAll(/^ *(?:\([^\n]*\btest\b|x?it\b|[a-z]*(?:[tT]est|[dD]escribe)\w*)[.\w]*/gm);

@@ -57,7 +57,10 @@ afterEach(() => {
 });
 afterAll(() => new Promise((resolve) => server.close(resolve)));
 
-/** Runs one of the steps as /init does; what it says last is `ok` or `problem: ...`. The time limits are seconds from now. */
+/**
+ * Runs one of the steps as /init does; what it says last is `ok` or `problem: ...`. The time limits are seconds from
+ * now.
+ */
 async function step(
   name: string,
   given: readonly Answer[],

@@ -30,7 +30,10 @@ const asked: {
   authorization: string | undefined;
   range: string | undefined;
 }[] = [];
-/** How the server of images treats a range: as asked for, as if it were not asked for, or with 400; the last as long as nobody tells it. */
+/**
+ * How the server of images treats a range: as asked for, as if it were not asked for, or with 400; the last as long as
+ * nobody tells it.
+ */
 let ranges: 'served' | 'ignored' | 'refused' = 'served';
 let isLengthTold = true;
 let server: Server;
@@ -79,7 +82,10 @@ afterAll(() => new Promise((resolve) => server.close(resolve)));
 
 const digestOf = (bytes: Buffer) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
-/** Runs a deployment up to where the machine itself would be changed; those programs are replaced by functions that say what they got. */
+/**
+ * Runs a deployment up to where the machine itself would be changed; those programs are replaced by functions that say
+ * what they got.
+ */
 async function deploy(step: string, serve: readonly Serve[], parameters: string, lines = ''): Promise<ShellRun> {
   images = [...serve];
   mkdirSync(path.join(run, 'handover'));

@@ -21,7 +21,10 @@ const factsOf = (server: string): Facts =>
     FACT_FILES.map((name) => [name, readFileSync(path.join(RECORDED, server, name), 'utf8')]),
   ) as Facts;
 
-/** CPU time that the report of these facts costs; `times` of the shell says minutes and seconds, that of its children in the second line. */
+/**
+ * CPU time that the report of these facts costs; `times` of the shell says minutes and seconds, that of its children in
+ * the second line.
+ */
 async function cpuSecondsOf(facts: Facts): Promise<number> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-cpu-'));
   try {

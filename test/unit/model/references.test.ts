@@ -9,7 +9,9 @@ import { cachesOf } from '../../../workers/caches.ts';
 import { callbackDependencies } from '../../../workers/callbacks.ts';
 import { explainHost } from '../../../view/explain.ts';
 
-/** A host of the tenant's own namespace, whose reference the tenant has written: its policy is not installed everywhere. */
+/**
+ * A host of the tenant's own namespace, whose reference the tenant has written: its policy is not installed everywhere.
+ */
 const forged = (ref: Partial<ConsumerRef>, labels: Record<string, string> = {}): PhysicalHost => {
   const apiVersion = 'infrastructure.cluster.x-k8s.io/v1beta1';
   const consumerRef = { apiVersion, kind: 'Beskar7Machine', name: 'm', namespace: 'victim', uid: 'm-uid', ...ref };

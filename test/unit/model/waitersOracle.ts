@@ -1,4 +1,5 @@
-// The matching as it was before it grouped hosts and demands: slow, and known to be right. The oracle of waiters.test.ts.
+// The matching as it was before it grouped hosts and demands: slow, and known to be right. The oracle of
+// waiters.test.ts.
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import { mismatch } from '../../../model/demand.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
@@ -10,8 +11,9 @@ export interface Waiter {
 }
 
 /**
- * The waiters that free hosts are there for, the oldest first, each with a host of its own: never more than hosts are free (rule 15). An older
- * one that fits several hosts leaves the one that a younger one needs, where it can have another. Pure.
+ * The waiters that free hosts are there for, the oldest first, each with a host of its own: never more than hosts are
+ * free (rule 15). An older one that fits several hosts leaves the one that a younger one needs, where it can have
+ * another. Pure.
  */
 export function oracleMatch(free: readonly PhysicalHost[], waiters: readonly Waiter[]): Beskar7Machine[] {
   return match(free, waiters).matched;
@@ -51,7 +53,10 @@ interface Holder {
   readonly demand: string;
 }
 
-/** How many different demands one search goes through: so many that a claim in a namespace where all ask for different hosts stays quick. */
+/**
+ * How many different demands one search goes through: so many that a claim in a namespace where all ask for different
+ * hosts stays quick.
+ */
 const MOST_DEMANDS = 100;
 
 interface Matching {
@@ -93,8 +98,8 @@ function demandOf({ machine, failureDomain }: Waiter): string {
 }
 
 /**
- * Hosts by which a waiter gets one: the first is for it, each further one for the holder of the one before, and the last is left over (an
- * augmenting path). `asked`: what others on the way asked for.
+ * Hosts by which a waiter gets one: the first is for it, each further one for the holder of the one before, and the
+ * last is left over (an augmenting path). `asked`: what others on the way asked for.
  */
 function pathFor(holder: Holder, matching: Matching, asked = new Set<string>()): PhysicalHost[] | undefined {
   const own = firstLeft(holder, matching);

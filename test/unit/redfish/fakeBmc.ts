@@ -29,7 +29,10 @@ type Json = Record<string, unknown>;
 
 export const SYSTEM = '/redfish/v1/Systems/1';
 
-/** An in-process BMC of no vendor in particular; tests give it habits. Only requests it knows are answered, the rest is 404. */
+/**
+ * An in-process BMC of no vendor in particular; tests give it habits. Only requests it knows are answered, the rest is
+ * 404.
+ */
 export class FakeBmc {
   readonly seen: Seen[] = [];
   connections = 0;

@@ -12,7 +12,9 @@ const OK = 0;
 const NOT_FOUND = 5;
 const PERMISSION_DENIED = 7;
 
-/** Temporal's wire as far as a process needs it to begin: unary gRPC calls, answered with empty messages or a status. */
+/**
+ * Temporal's wire as far as a process needs it to begin: unary gRPC calls, answered with empty messages or a status.
+ */
 class FakeTemporal {
   readonly called: string[] = [];
   readonly bodies = new Map<string, Buffer>();
@@ -121,7 +123,8 @@ describe('the Temporal namespace (rule 18)', () => {
     temporal.answers.set('DescribeNamespace', () => (temporal.bodies.has('RegisterNamespace') ? OK : NOT_FOUND));
     await connect();
     const request = fieldsOf(temporal.bodies.get('RegisterNamespace'));
-    // temporal.api.workflowservice.v1.RegisterNamespaceRequest: 1 namespace, 4 workflow_execution_retention_period (a Duration: 1 seconds).
+    // temporal.api.workflowservice.v1.RegisterNamespaceRequest: 1 namespace, 4 workflow_execution_retention_period (a
+    // Duration: 1 seconds).
     expect(textOf(request.get(1))).toBe('own');
     const retention = fieldsOf(Buffer.from(request.get(4) as Uint8Array));
     expect([...retention]).toEqual([[1, 720 * 3_600]]);

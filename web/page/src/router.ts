@@ -1,6 +1,9 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Every address of the page. It lives behind `#`, so that the server has one page to serve and a link can be sent to somebody. */
+/**
+ * Every address of the page. It lives behind `#`, so that the server has one page to serve and a link can be sent to
+ * somebody.
+ */
 export type Route =
   | { readonly view: 'fleet'; readonly search: URLSearchParams }
   | { readonly view: 'machines'; readonly search: URLSearchParams }

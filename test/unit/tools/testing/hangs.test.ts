@@ -4,7 +4,10 @@ import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { Component } from '../../../../tools/controlplane/component.ts';
 
-/** What interrupted.test.ts interrupts: a test with a child, a grandchild and a program in a process group of its own, that never ends. */
+/**
+ * What interrupted.test.ts interrupts: a test with a child, a grandchild and a program in a process group of its own,
+ * that never ends.
+ */
 test('hangs where interrupted.test.ts asks for it, and else does nothing', async () => {
   const file = process.env.BESKAR7_TEST_HANGS;
   expect(file === undefined || file !== '').toBe(true);

@@ -14,7 +14,9 @@ const ROW = 30;
 const BOTTOM = 22;
 const RIGHT = 12;
 
-/** How long each step takes: the bar ends at the median, its pale part at the 95th percentile, the tick at the longest. */
+/**
+ * How long each step takes: the bar ends at the median, its pale part at the 95th percentile, the tick at the longest.
+ */
 export function DurationBars({ label, rows }: { readonly label: string; readonly rows: readonly DurationRow[] }) {
   const [frame, width] = useWidth<HTMLDivElement>(560);
   const left = Math.min(200, Math.max(112, width * 0.37));

@@ -23,7 +23,10 @@ const TOP = 6;
 /** Pixels that a label of a column needs. */
 const LABEL_WIDTH = 58;
 
-/** Counts over time, one column for each span, its parts coloured by series (`--c0` … `--c7`). Read out by the table that stands with it. */
+/**
+ * Counts over time, one column for each span, its parts coloured by series (`--c0` … `--c7`). Read out by the table
+ * that stands with it.
+ */
 export function StackedColumns({ label, series, columns, height = 190 }: Props) {
   const [frame, width] = useWidth<HTMLDivElement>(640);
   const sums = columns.map((column) => column.values.reduce((sum, value) => sum + value, 0));

@@ -23,8 +23,8 @@ interface Props {
 }
 
 /**
- * Buttons for what can be done now. Each asks first, and says what will happen. One that makes no sense now says why when it is pressed: a
- * disabled one could not be reached by keyboard.
+ * Buttons for what can be done now. Each asks first, and says what will happen. One that makes no sense now says why
+ * when it is pressed: a disabled one could not be reached by keyboard.
  */
 export function Actions({ actions, of, object, done }: Props) {
   const [asked, setAsked] = useState<Action | null>(null);

@@ -70,7 +70,10 @@ export function Events({ events, now }: { readonly events: readonly EventRow[]; 
   );
 }
 
-/** The workflows behind an object, with links where the address of Temporal's UI is known, and the commands to take along. */
+/**
+ * The workflows behind an object, with links where the address of Temporal's UI is known, and the commands to take
+ * along.
+ */
 export function Elsewhere({
   workflows,
   commands,

@@ -3,7 +3,10 @@ import type { HostRow, MachineRow } from '../../../shared/api.ts';
 const hostText = new WeakMap<HostRow, string>();
 const machineText = new WeakMap<MachineRow, string>();
 
-/** The rows in which each word of `text` occurs in: name, namespace, serial number, maker, model, MAC addresses, zone, consumer, reason of a BMC that does not answer. */
+/**
+ * The rows in which each word of `text` occurs in: name, namespace, serial number, maker, model, MAC addresses, zone,
+ * consumer, reason of a BMC that does not answer.
+ */
 export function matchingHosts(rows: readonly HostRow[], text: string): HostRow[] {
   return matching(rows, text, hostText, (row) => [
     `${row.namespace}/${row.name}`,

@@ -4,7 +4,10 @@ import { SortedRows } from './sortedRows.ts';
 
 export type LinkState = 'connecting' | 'live' | 'lost';
 
-/** The fleet as it is known now. The arrays are new when something in them changed; rows that did not change stay the same objects. */
+/**
+ * The fleet as it is known now. The arrays are new when something in them changed; rows that did not change stay the
+ * same objects.
+ */
 export interface Fleet {
   readonly hosts: readonly HostRow[];
   readonly machines: readonly MachineRow[];
@@ -22,8 +25,8 @@ const SILENCE_MS = 45_000;
 const COALESCE_MS = 100;
 
 /**
- * The stream of the server, kept open: it goes on after the last event that came, with waits that grow, and what comes in
- * within a moment is shown together. Views subscribe.
+ * The stream of the server, kept open: it goes on after the last event that came, with waits that grow, and what comes
+ * in within a moment is shown together. Views subscribe.
  */
 export class Live {
   fleet: Fleet = { hosts: [], machines: [], isLoaded: false, version: 0 };
@@ -51,8 +54,8 @@ export class Live {
     });
     source.addEventListener('error', () => {
       this.#say('lost');
-      // The browser goes on by itself unless the answer was an error; then it is ours to try again. A picture that came in part is asked for
-      // anew: the browser would go on after the last id, which is from before that picture.
+      // The browser goes on by itself unless the answer was an error; then it is ours to try again. A picture that came
+      // in part is asked for anew: the browser would go on after the last id, which is from before that picture.
       if (!this.#isWhole) {
         this.#lastId = '';
         source.close();

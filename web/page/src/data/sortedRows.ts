@@ -8,8 +8,8 @@ const collator = new Intl.Collator('en', { numeric: true });
 const FEW = 100;
 
 /**
- * Rows by name, kept in order (`rack2` before `rack10`). A row that only changed costs no comparison: with 10,000 names a sort takes
- * longer than a frame, and rows change all the time.
+ * Rows by name, kept in order (`rack2` before `rack10`). A row that only changed costs no comparison: with 10,000 names
+ * a sort takes longer than a frame, and rows change all the time.
  */
 export class SortedRows<Row extends ObjectName> {
   readonly #rows = new Map<string, Row>();

@@ -24,7 +24,9 @@ interface Props {
   readonly now: number;
 }
 
-/** The steps of a provisioning under each other: how long each took, where in the whole it lies, what went wrong in it. */
+/**
+ * The steps of a provisioning under each other: how long each took, where in the whole it lies, what went wrong in it.
+ */
 export function Timeline({ steps, missing, now }: Props) {
   if (steps.length === 0) return <p class="muted">{missing ?? 'It has not begun.'}</p>;
   const begin = Math.min(...steps.map((step) => Date.parse(step.startedAt)));

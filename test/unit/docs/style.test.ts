@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from '@jest/globals';
+
+const ROOT = path.resolve(import.meta.dirname, '../../..');
+const COLUMNS = 120;
+const LINES = 300;
+
+/** Folders of the product: what is no test, no tool and no page of the docs. */
+const PRODUCT =
+  /^(activities|api|cli|codec|contracts|controllers|crds|http|inspector|kube|model|redfish|simulator|untrusted|view|web|webhooks|workers|workflows)\//;
+/** Files of the product that are still longer: each is to be split at a seam, and none is to be added. */
+const LONG = [
+  'activities/claim/claimHost.ts',
+  'activities/enroll/enrollHost.ts',
+  'cli/program.ts',
+  'controllers/hostWatcher.ts',
+  'kube/informer.ts',
+  'redfish/bootOverride.ts',
+  'redfish/conversation.ts',
+  'simulator/redfishService.ts',
+  'simulator/server.ts',
+  'view/timeline.ts',
+  'web/server/app.ts',
+  'workers/config.ts',
+  'workers/process.ts',
+];
+
+// Files that are new and not yet added count, too: what is written is checked before it is committed.
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => file !== '');
+const linesOf = (file: string) => readFileSync(path.join(ROOT, file), 'utf8').split('\n');
+const isCode = (file: string) =>
+  /\.(ts|tsx|mjs|cjs)$/.test(file) && !file.startsWith('test/replay/histories/') && !file.includes('/fixtures/');
+
+/** Prose of a page: no table, no code, no line that holds one long word such as a link. */
+function proseOf(lines: readonly string[]): { line: string; number: number }[] {
+  let isFenced = false;
+  return lines.flatMap((line, index) => {
+    if (/^\s*(```|~~~)/.test(line)) isFenced = !isFenced;
+    const isProse = !isFenced && !/^\s*([|#<]|\[[^\]]+\]:)/.test(line) && !/^ {4}/.test(line);
+    return isProse ? [{ line, number: index + 1 }] : [];
+  });
+}
+
+test('comments wrap at 120 columns', () => {
+  const long = files.filter(isCode).flatMap((file) =>
+    linesOf(file).flatMap((line, index) => {
+      const isComment = /^\s*(\/\/|\/\*\*?|\*)\s/.test(line);
+      return isComment && line.length > COLUMNS && /\s/.test(line.trim().slice(8)) ? [`${file}:${index + 1}`] : [];
+    }),
+  );
+  expect(long).toEqual([]);
+});
+
+test('prose in Markdown has at most 120 columns', () => {
+  // docs/reference.md is made from the schemas, docs/spec/ is not ours.
+  const pages = files.filter((file) => file.endsWith('.md') && !/^docs\/(spec\/|reference\.md)/.test(file));
+  expect(pages.length).toBeGreaterThan(20);
+  const long = pages.flatMap((file) =>
+    proseOf(linesOf(file))
+      // Code and links are not broken in two: a line of one of them may be longer.
+      .filter(({ line }) => line.replace(/`[^`]*`|\[[^\]]*\]\([^)]*\)/g, '').length > COLUMNS)
+      .map(({ number }) => `${file}:${number}`),
+  );
+  expect(long).toEqual([]);
+});
+
+test('a file of the product has at most 300 lines', () => {
+  const long = files
+    .filter((file) => PRODUCT.test(file) && isCode(file))
+    .filter((file) => linesOf(file).length - 1 > LINES)
+    .sort();
+  expect(long).toEqual(LONG);
+});
+
+test('nothing is patched: there is no released version to be compatible with', () => {
+  const patched = files
+    .filter((file) => PRODUCT.test(file) && isCode(file))
+    .filter((file) => linesOf(file).some((line) => /\b(patched|deprecatePatch)\(/.test(line)));
+  expect(patched).toEqual([]);
+});
