@@ -29,7 +29,9 @@ export const PATHS: Readonly<Record<string, Path>> = {
   'a second attempt, on another host': path(
     'provision',
     'claimHost: claimed',
-    'releaseHost: released',
+    'markReleasing: releasing',
+    'signal claimEnded',
+    'markReleasing: ended',
     'reportProgress: done',
     'claimHost: claimed',
     'COMPLETED',
@@ -136,8 +138,8 @@ export const PATHS: Readonly<Record<string, Path>> = {
   'a retirement whose worker is lost': path(
     'retire',
     'retireHost timed out: HEARTBEAT',
-    'retireHost: off',
     'timer fired',
+    'retireHost: off',
   ),
   'a retirement that no worker takes': path('retire', 'retireHost timed out: SCHEDULE_TO_START', 'retireHostUnserved'),
   'a retirement that goes on in a fresh history': path('retire', 'retireHost failed: BmcFailure', 'CONTINUED_AS_NEW'),
