@@ -10,9 +10,6 @@ import type { Informers } from './informers.ts';
  */
 const HANGS_MS = 30 * 60_000;
 
-/** Conditions that a machine has only while they are True: what needs a person although nothing of it has failed. */
-export const MACHINE_ALARMS: readonly string[] = [CONDITIONS.unexpectedlyOff, CONDITIONS.deletionHangs];
-
 /**
  * What a machine says beside its phase and `Ready`, which by the contract of Cluster API tell of its provisioning: that
  * its server is off, as its host says, and that its deletion hangs.

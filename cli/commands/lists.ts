@@ -3,6 +3,7 @@ import { MACHINE_PHASES, type Beskar7Machine, type MachinePhase } from '../../cr
 import { findCondition } from '../../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../crds/names.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../../crds/reasons.ts';
+import { alarmOf } from '../../model/alarms.ts';
 import { namedConsumer, namedHost } from '../../model/references.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
 import { CliError, EXIT } from '../exit.ts';
@@ -83,29 +84,24 @@ export function listHosts(session: Session, flags: ListFlags): Promise<void> {
 export function listMachines(session: Session, flags: ListFlags): Promise<void> {
   const columns: Column<Beskar7Machine>[] = [
     { header: 'HOST', value: (machine) => namedHost(machine)?.name },
-    { header: 'REASON', value: (machine) => readyOf(machine)?.reason },
+    { header: 'REASON', value: (machine) => alarmOf(machine)?.type ?? readyOf(machine)?.reason },
     { header: 'ADDRESS', value: ({ status }) => status?.addresses?.[0]?.address, isWide: true },
     { header: 'ZONE', value: ({ status }) => status?.failureDomain, isWide: true },
     { header: 'PROVIDERID', value: ({ spec }) => spec.providerID, isWide: true },
     { header: 'AGE', value: ({ metadata }) => age(metadata.creationTimestamp, session.io.nowMs()) },
-    { header: 'MESSAGE', value: (machine) => readyOf(machine)?.message, isWide: true },
+    { header: 'MESSAGE', value: (machine) => (alarmOf(machine) ?? readyOf(machine))?.message, isWide: true },
   ];
   const phases = chosen(flags.only, MACHINE_PHASES, 'phase');
   const reasons = flags.reason?.split(',');
   const phase = {
     header: 'PHASE',
     of: phaseOf,
-    colour: (machine: Beskar7Machine) => PHASE_COLOURS[phaseOf(machine)],
+    colour: (machine: Beskar7Machine) => (alarmOf(machine) ? 'red' : PHASE_COLOURS[phaseOf(machine)]),
   };
-  return list(
-    session,
-    flags,
-    MACHINES,
-    phase,
-    columns,
-    (machine) =>
-      (phases?.includes(phaseOf(machine)) ?? true) && (reasons?.includes(readyOf(machine)?.reason ?? '') ?? true),
-  );
+  return list(session, flags, MACHINES, phase, columns, (machine) => {
+    const own = [readyOf(machine)?.reason, alarmOf(machine)?.type, alarmOf(machine)?.reason];
+    return (phases?.includes(phaseOf(machine)) ?? true) && (reasons?.some((reason) => own.includes(reason)) ?? true);
+  });
 }
 
 interface StateColumn<T> {

@@ -3,6 +3,7 @@ import { findCondition } from '../../crds/conditions.ts';
 import { LABEL_ZONE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
+import { alarmOf } from '../../model/alarms.ts';
 import { namedConsumer, namedHost } from '../../model/references.ts';
 import type { HostRow, MachineRow } from '../shared/api.ts';
 
@@ -41,6 +42,8 @@ export function hostRow(host: PhysicalHost): HostRow {
 export function machineRow(machine: Beskar7Machine, since?: string): MachineRow {
   const { metadata, status } = machine;
   const condition = findCondition(status?.conditions, CONDITIONS.machineProvisioned);
+  const alarm = alarmOf(machine);
+  const told = alarm ?? condition;
   const host = namedHost(machine);
   const failureDomain = status?.failureDomain;
   return {
@@ -49,7 +52,9 @@ export function machineRow(machine: Beskar7Machine, since?: string): MachineRow 
     phase: status?.phase ?? 'Pending',
     ...(host === undefined ? {} : { host }),
     ...(failureDomain === undefined ? {} : { zone: failureDomain }),
-    ...(condition === undefined ? {} : { reason: condition.reason, message: condition.message }),
+    ...(told === undefined ? {} : { reason: told.reason, message: told.message }),
+    ...(alarm === undefined ? {} : { alarm: alarm.type }),
+    ...(metadata.deletionTimestamp === undefined ? {} : { isDeleting: true }),
     since: since ?? condition?.lastTransitionTime ?? metadata.creationTimestamp ?? '',
     revision: metadata.resourceVersion ?? '',
   };

@@ -64,9 +64,12 @@ export interface MachineRow {
   readonly phase: MachinePhase;
   readonly host?: ObjectName;
   readonly zone?: string;
-  /** Reason and message of its condition. */
+  /** Reason and message of its alarm, where it has one, else of its condition. */
   readonly reason?: string;
   readonly message?: string;
+  /** Type of the condition that needs a person whatever the phase: its server is off, its deletion hangs. */
+  readonly alarm?: string;
+  readonly isDeleting?: boolean;
   /** Since when it is in this phase. */
   readonly since: string;
   readonly revision: string;

@@ -20,12 +20,13 @@ export function matchingHosts(rows: readonly HostRow[], text: string): HostRow[]
   ]);
 }
 
-/** The same for name, namespace, host, zone, reason, message. */
+/** The same for name, namespace, host, zone, alarm, reason, message. */
 export function matchingMachines(rows: readonly MachineRow[], text: string): MachineRow[] {
   return matching(rows, text, machineText, (row) => [
     `${row.namespace}/${row.name}`,
     row.host && `${row.host.namespace}/${row.host.name}`,
     row.zone,
+    row.alarm,
     row.reason,
     row.message,
   ]);

@@ -71,11 +71,11 @@ export function MachinesView({ fleet, search }: { readonly fleet: Fleet; readonl
 }
 
 function Cells({ row, now }: { readonly row: MachineRow; readonly now: number }) {
-  const why = [row.reason, row.message].filter(Boolean).join(': ');
+  const why = [row.alarm, row.reason === row.alarm ? undefined : row.reason, row.message].filter(Boolean).join(': ');
   return (
     <>
       <span role="cell" class="c-state">
-        <State state={row.phase} />
+        <State state={row.phase} alarm={row.alarm} isDeleting={row.isDeleting} />
       </span>
       <span role="cell" class="c-name">
         <a href={machineLink(row.namespace, row.name)} title={keyOf(row)}>
