@@ -18,6 +18,11 @@ export type FailureType =
   | 'DifferentServer'
   /** What the machine asks for cannot be turned into a boot configuration. Never retried. */
   | 'InvalidBootConfiguration'
+  /**
+   * The stored report is not one for this claim, or does not meet what it was made for: no bootstrap data is opened.
+   * Never retried.
+   */
+  | 'HardwareNotValidated'
   /** The clock of the worker is wrong; another one takes the step, or this one when its clock is right. */
   | 'ClockSkew'
   /** The facts changed meanwhile; the activity is repeated. */
@@ -38,6 +43,11 @@ function failureOf(options: Parameters<typeof ApplicationFailure.create>[0] & { 
 /** The run no longer owns the host. It ends, and compensates nothing (rule 2). */
 export function claimLost(message: string): ApplicationFailure {
   return failureOf({ message, type: 'ClaimLost' satisfies FailureType, nonRetryable: true });
+}
+
+/** What the workflow has decided on the hardware is not what the host shows. */
+export function notValidated(message: string): ApplicationFailure {
+  return failureOf({ message, type: 'HardwareNotValidated' satisfies FailureType, nonRetryable: true });
 }
 
 /** Something changed under the activity's hands: Temporal repeats it, and it decides anew. */

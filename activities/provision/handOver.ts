@@ -5,13 +5,14 @@ import { askOf, handledOf, type Handled } from '../../model/handled.ts';
 import { LABEL_ZONE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { providerIDOf } from '../../model/providerID.ts';
+import { summarize, unmetRequirements } from '../../model/requirements.ts';
 import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../../crds/reasons.ts';
 import type { MachineAddress } from '../../crds/schema.ts';
 import { settle } from '../bmc/bmcCalls.ts';
 import { beginReleasePatch, reportEarlyForce } from '../release/beginRelease.ts';
 import type { ClaimRef, RunContext } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { claimLost, isRefusedWrite } from '../failures.ts';
+import { claimLost, isRefusedWrite, notValidated } from '../failures.ts';
 import { claimPatch, hostForClaim, patchHost, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
 import { patchMachineEnd } from './machineEnd.ts';
 import { machineAddresses } from './machineAddresses.ts';
@@ -19,7 +20,7 @@ import { readMachine, writeMachineStatus, type Written } from '../store/machineS
 import { tellRefusal, writeProgress } from '../store/refusedWrites.ts';
 import { awaitsBootstrap } from './awaitsBootstrap.ts';
 import { readBootstrap } from '../claim/owner.ts';
-import type { Plan } from '../claim/plan.ts';
+import { specOfClaim, type Plan } from '../claim/plan.ts';
 
 export interface HandOverInput {
   readonly claim: ClaimRef;
@@ -40,10 +41,14 @@ export type OpenedProvisioning = Written &
     | { readonly inFlightUntil: string }
   );
 
-/** State Ready: the hardware has passed, bootstrap data may be read from now on. */
+/**
+ * State Ready: the hardware has passed, bootstrap data may be read from now on. That it has is read from the report
+ * itself: whoever may write to the Temporal namespace can schedule this activity, and opens nothing with it.
+ */
 export async function openProvisioning(deps: Dependencies, input: HandOverInput): Promise<OpenedProvisioning> {
   const { claim: ref, run } = input;
   const start = await readHost(deps.kube, ref.namespace, ref.host);
+  await requireValidated(deps, ref, start);
   const settledAt = await settle(deps.kube, ref, start);
   if (settledAt !== undefined) return { inFlightUntil: new Date(settledAt).toISOString() };
   // The owner of a machine does not change: the cache will do when it shows the same uid.
@@ -86,6 +91,22 @@ export async function openProvisioning(deps: Dependencies, input: HandOverInput)
     host: ref.host,
   });
   return { ...written, deadline: new Date(openedAt + deps.options.provisioningTimeoutMs).toISOString() };
+}
+
+/** Throws `HardwareNotValidated` unless the report of this claim is stored and meets what the claim was made for. */
+async function requireValidated(deps: Dependencies, ref: ClaimRef, host: PhysicalHost | undefined): Promise<void> {
+  const claim = requireClaim(host, ref, ['Armed']);
+  const { inspection, inspectionReport } = host?.status ?? {};
+  const where = `host ${ref.namespace}/${ref.host}`;
+  if (inspection?.claim !== ref.id || inspection.reportDigest === undefined) {
+    throw notValidated(`${where} has no inspection report of the claim ${ref.id}: its bootstrap data stays closed`);
+  }
+  const { hardwareRequirements } = await specOfClaim(deps, ref, claim);
+  const unmet = unmetRequirements(hardwareRequirements, summarize(inspectionReport ?? {}));
+  if (unmet.length === 0) return;
+  throw notValidated(
+    `${where} does not meet hardwareRequirements, its bootstrap data stays closed: ${unmet.join('; ')}`,
+  );
 }
 
 function validatedFor(machine: string): ConditionPatch {

@@ -169,7 +169,8 @@ describe('nothing else goes on while something may arrive', () => {
   });
 
   test('a server is not handed over', async () => {
-    putBehind(api, bmc, claimedHost('Armed', {}, inFlight(90_000)));
+    const inspection = { claim: REF.id, reportDigest: 'x' };
+    putBehind(api, bmc, claimedHost('Armed', { inspection }, inFlight(90_000)));
     const plan = { attempts: 1, readyWhen: 'HandedOver', requirements: undefined, specHash: 'x', retry: '' } as const;
     const opened = await openProvisioning(workerOn(api), { claim: REF, run: RUN, plan });
     expect(opened).toMatchObject({ inFlightUntil: expect.any(String) });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openProvisioning } from '../../../activities/provision/handOver.ts';
 import { findCondition } from '../../../crds/conditions.ts';
+import type { PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { LABEL_CLUSTER_NAME } from '../../../crds/names.ts';
 import { CAPI_MACHINES, HOSTS, MACHINES, SECRETS, type CapiMachine } from '../../../kube/resource.ts';
 import { capiMachine, CLAIM, claimedHost, machine, OURS, OWNED } from '../controllers/builders.ts';
@@ -32,8 +33,9 @@ function putSecret(type = 'cluster.x-k8s.io/secret', cluster = 'c'): void {
   api.put(SECRETS, { metadata, type, data: { value: 'eA==' } });
 }
 
-function putHost(inspectionTimestamp: string): void {
-  api.put(HOSTS, claimedHost('Armed', { state: 'Inspecting', inspectionTimestamp, inspection: { claim: CLAIM } }));
+function putHost(inspectionTimestamp: string, status: PhysicalHostStatus = {}): void {
+  const inspection = { claim: CLAIM, reportDigest: 'x' };
+  api.put(HOSTS, claimedHost('Armed', { state: 'Inspecting', inspectionTimestamp, inspection, ...status }));
 }
 
 const open = () => {
@@ -41,6 +43,39 @@ const open = () => {
   return asActivity(() => openProvisioning(deps, { claim: REF, run: RUN, plan }));
 };
 const handover = () => api.get(HOSTS, 'h').status?.handover;
+
+describe('whoever may write to the Temporal namespace opens no bootstrap data with it', () => {
+  const REPORT = { cpus: { cores: 4 }, memory: { totalBytes: 8 * 2 ** 30 }, disks: [] };
+  const notValidated = { type: 'HardwareNotValidated', nonRetryable: true };
+  const wants = (minCPUCores: number) => {
+    const own = machine({ metadata: { ...OURS, ...OWNED } });
+    api.put(MACHINES, { ...own, spec: { ...own.spec, hardwareRequirements: { minCPUCores } } });
+  };
+
+  test('of a host without a report of this claim', async () => {
+    putHost(new Date().toISOString(), { inspection: { claim: CLAIM } });
+    await expect(open()).rejects.toMatchObject(notValidated);
+    putHost(new Date().toISOString(), { inspection: { claim: 'an earlier one', reportDigest: 'x' } });
+    await expect(open()).rejects.toMatchObject(notValidated);
+    expect(handover()).toBeUndefined();
+  });
+
+  test('of a server that does not meet what its machine asks for, whatever the input of the activity says', async () => {
+    wants(64);
+    putHost(new Date().toISOString(), { inspectionReport: REPORT });
+    const failure = await open().catch((error: unknown) => error);
+    expect(failure).toMatchObject(notValidated);
+    expect(String(failure)).toContain('minCPUCores: 64 asked for, 4 found');
+    expect(handover()).toBeUndefined();
+  });
+
+  test('one that meets it is opened', async () => {
+    wants(4);
+    putHost(new Date().toISOString(), { inspectionReport: REPORT });
+    await open();
+    expect(handover()).toMatchObject({ claim: CLAIM });
+  });
+});
 
 const FAULTS: readonly (readonly [string, () => void, RegExp])[] = [
   [

@@ -105,7 +105,7 @@ describe.each(WAYS)('a run in flight goes on to its end though its %s is paused 
   });
 
   test('its bootstrap data is opened', async () => {
-    inFlight('Armed');
+    inFlight('Armed', { inspection: { claim: CLAIM, reportDigest: 'x' } });
     await asActivity(() => openProvisioning(deps, { ...input, plan }));
     expect(api.get(HOSTS, 'h').status).toMatchObject({ state: 'Ready', handover: { claim: CLAIM } });
     expect(phase()).toBe('Provisioning');
