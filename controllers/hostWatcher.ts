@@ -2,6 +2,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf } from '../model/claim.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../model/connection.ts';
+import { RELEASE_UNSTARTED_MS } from '../model/deadlines.ts';
 import { forceReasonOf } from '../model/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
@@ -170,7 +171,7 @@ export class HostWatcher {
 
   /**
    * Whoever wrote the stage has `release/<ns>/<host>` started, when what it had under way has ended. That it is open is
-   * seen to here, from one resync after the first look on.
+   * seen to here, from one resync (or `RELEASE_UNSTARTED_MS`, where that is longer) after the first look on.
    */
   async #release(
     host: PhysicalHost,
@@ -180,7 +181,7 @@ export class HostWatcher {
     const { claim, occasion } = decision;
     const { starter } = this.#deps;
     await this.#tellRelease(host, input, decision);
-    const dueMs = this.#occasions.dueInMs(input.uid, occasion);
+    const dueMs = this.#occasions.dueInMs(input.uid, occasion, RELEASE_UNSTARTED_MS);
     if (dueMs > 0) return { kind: 'after', ms: dueMs };
     const result = await starter.startRelease({ ...input, claim: claim.id });
     if (result === 'otherObject') return this.#behind('release', input);

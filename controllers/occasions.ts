@@ -24,12 +24,15 @@ export class Occasions {
     this.#now = now;
   }
 
-  /** 0: a call is due now. Else: in how many milliseconds one is due if nothing changes. */
-  dueInMs(uid: string, occasion: string): number {
+  /**
+   * 0: a call is due now. Else: in how many milliseconds one is due if nothing changes. `leastMs`: it is not looked at
+   * again sooner, however short the resync is.
+   */
+  dueInMs(uid: string, occasion: string, leastMs = 0): number {
     const known = this.#known.get(uid);
     if (known?.occasion !== occasion) return 0;
     const growth = Math.min(MAX_GROWTH, 2 ** Math.max(0, known.open - STEADY));
-    return Math.max(0, known.at + this.#resyncMs * growth - this.#now());
+    return Math.max(0, known.at + Math.max(this.#resyncMs, leastMs) * growth - this.#now());
   }
 
   /** A call was made; `isOpen`: it found that a run for it is open. */

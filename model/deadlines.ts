@@ -29,3 +29,12 @@ export const IN_FLIGHT_MS = FENCE_MS + Math.max(BMC_CALL_MS, KERNEL_SENDS_MS);
  * (kube/clockSkew.ts).
  */
 export const CLOCKS_APART_MS = 60_000;
+
+/** An activity whose worker has been silent for so long is lost: Temporal ends it, and its run goes on without it. */
+export const WORKER_LOST_MS = 20_000;
+
+/**
+ * How long a host may say `Releasing` before a watcher starts its release: whoever wrote that first ends what it has
+ * under way at the BMC, which takes `WORKER_LOST_MS` where its worker is lost, and has the release started itself.
+ */
+export const RELEASE_UNSTARTED_MS = WORKER_LOST_MS + 10_000;

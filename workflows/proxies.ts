@@ -2,6 +2,7 @@ import type { Duration } from '@temporalio/common';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { AwaitRunActivities, BmcActivities, KubernetesActivities, PermitActivities } from '../activities/index.ts';
 import { AWAIT_RUN_TASK_QUEUE, bmcTaskQueue, POWER_ON_TASK_QUEUE } from '../contracts/names.ts';
+import { WORKER_LOST_MS } from '../model/deadlines.ts';
 
 /** Short calls to Kubernetes. They are repeated for as long as the API server is away. */
 export const kubernetes = proxyActivities<KubernetesActivities>({
@@ -14,14 +15,14 @@ export const kubernetes = proxyActivities<KubernetesActivities>({
 export const awaitRun = proxyActivities<AwaitRunActivities>({
   taskQueue: AWAIT_RUN_TASK_QUEUE,
   startToCloseTimeout: '7 days',
-  heartbeatTimeout: '20 seconds',
+  heartbeatTimeout: WORKER_LOST_MS,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
 
 const BMC_OPTIONS = {
   startToCloseTimeout: '2 minutes',
-  heartbeatTimeout: '20 seconds',
+  heartbeatTimeout: WORKER_LOST_MS,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { maximumAttempts: 1 },
 } as const;
@@ -49,7 +50,7 @@ export function monitoring(pool: string | undefined) {
   return proxyActivities<BmcActivities>({
     taskQueue: bmcTaskQueue(pool),
     startToCloseTimeout: '2 hours',
-    heartbeatTimeout: '20 seconds',
+    heartbeatTimeout: WORKER_LOST_MS,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
   });

@@ -33,6 +33,8 @@ test('a new occasion, and a run that was lost, begin at once and at the resync',
   expect(occasions.dueInMs('uid', 'deprovision')).toBe(0);
   occasions.note('uid', 'deprovision', true);
   expect(occasions.dueInMs('uid', 'deprovision')).toBe(MINUTE_MS);
+  expect(occasions.dueInMs('uid', 'deprovision', 2 * MINUTE_MS)).toBe(2 * MINUTE_MS);
+  expect(occasions.dueInMs('uid', 'deprovision', 1)).toBe(MINUTE_MS);
   occasions.forget('uid');
   expect(occasions.dueInMs('uid', 'deprovision')).toBe(0);
   occasions.note('uid', 'provision');

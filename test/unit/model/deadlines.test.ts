@@ -1,7 +1,14 @@
 import { expect, test } from '@jest/globals';
 import { BMC_ACTIVITY_MS } from '../../../activities/activityScope.ts';
 import { ON_TAKES_MS } from '../../../activities/bmc/power.ts';
-import { BMC_CALL_MS, FENCE_MS, IN_FLIGHT_MS, KERNEL_SENDS_MS } from '../../../model/deadlines.ts';
+import {
+  BMC_CALL_MS,
+  FENCE_MS,
+  IN_FLIGHT_MS,
+  KERNEL_SENDS_MS,
+  RELEASE_UNSTARTED_MS,
+  WORKER_LOST_MS,
+} from '../../../model/deadlines.ts';
 import { checkConnection } from '../../../redfish/connectionOptions.ts';
 import { RELEASE_ACTIVITY } from '../../../workflows/proxies.ts';
 
@@ -13,6 +20,8 @@ test('deadlines that lean on each other', () => {
   expect(() =>
     checkConnection({ address: 'http://a', username: '', password: '', callTimeoutMs: BMC_CALL_MS + 1 }),
   ).toThrow();
+  // A watcher starts a release only when the boot whose worker is lost has been ended by Temporal.
+  expect(RELEASE_UNSTARTED_MS).toBeGreaterThanOrEqual(WORKER_LOST_MS + 10_000);
   // A release that waits for what is in flight, and for a power-on to show, still has the time of any call.
   expect(IN_FLIGHT_MS + ON_TAKES_MS + BMC_ACTIVITY_MS).toBeLessThan(Number.parseInt(RELEASE_ACTIVITY, 10) * 1_000);
 });
