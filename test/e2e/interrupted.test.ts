@@ -7,9 +7,8 @@ import { World } from '../support/world.ts';
 jest.setTimeout(180_000);
 
 const HOSTS = ['host-1', 'host-2', 'host-3', 'host-4', 'host-5', 'host-6', 'host-7', 'host-8'];
-// Temporal lets a few through at once (one for each partition of its queue), the next one in more than a minute and a
-// half.
-const world = new World('e2e-interrupted', ['--power-on-rate=0.01']);
+// Temporal lets a few through at once (one for each partition of its queue), the next ones after 15 s and more.
+const world = new World('e2e-interrupted', ['--power-on-rate=0.2']);
 const on = (host: string) => ({ hostSelector: { matchLabels: { only: host } } });
 
 beforeAll(async () => {
