@@ -238,7 +238,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     name: 'two-runs-release-one-host',
     about: 'a second run begins to release a host while the first is at it still',
     rule: 6,
-    says: /^release\/.* was begun while .* on the same claim$/,
+    says: /^second-release\/.* it releases a host itself, which is the work of release\//,
     isInHistories: true,
     begin: (world) =>
       onHosts(

@@ -147,7 +147,8 @@ export async function startRelease(
 ): Promise<void> {
   const uid = kubernetes.hosts.get(name)?.metadata.uid ?? '';
   const input: ReleaseInput = { namespace, name, uid, claim };
-  const workflowId = workflowIdOf('release', input);
+  // The id that all share is what keeps a second run away (docs/decisions/0023): this one has another.
+  const workflowId = `second-${workflowIdOf('release', input)}`;
   const { namespaceInfo } = await temporal.workflowService.describeNamespace({ namespace: TEMPORAL_NAMESPACE });
   const installation = namespaceInfo?.data?.[OWNER_KEY];
   await temporal.workflow.start(WORKFLOW_TYPES.release, {

@@ -96,7 +96,7 @@ describe('the lines of docs/temporal.md', () => {
   });
 
   test('is anybody working: each queue has a poller, the search attributes are registered', async () => {
-    for (const queue of ['beskar7', 'power-on', 'await-run', 'await-release', 'bmc']) {
+    for (const queue of ['beskar7', 'power-on', 'await-run', 'bmc']) {
       expect(await runLine(`task-queue describe -n beskar7 --task-queue ${queue}`)).toMatch(/\d+@\S+|minutes? ago|now/);
     }
     const attributes = await runLine('operator search-attribute list');

@@ -86,7 +86,7 @@ test('step 3 names what is installed', async () => {
   const output = await run(step(3).replace('kubectl delete ', 'kubectl delete --dry-run=server '));
   for (const kind of ['physicalhosts', 'beskar7machines', 'beskar7clusters', 'beskar7machinetemplates'])
     expect(output).toMatch(new RegExp(`"${kind}\\.infrastructure\\.cluster\\.x-k8s\\.io" deleted`));
-  expect(output).toMatch(/serviceaccount "beskar7"/);
+  expect(output).toMatch(/serviceaccount "beskar7-worker"/);
 });
 
 test('step 4 deletes the Temporal namespace', async () => {
