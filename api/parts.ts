@@ -5,7 +5,7 @@ import { DEFAULT_TIMEOUTS, type Timeouts } from '../http/options.ts';
 import type { ApiDependencies, ApiOptions } from './dependencies.ts';
 import { DEFAULT_RATES, RateLimit, REFUSED_REPORTS } from '../http/rateLimit.ts';
 import { RunSignals } from './runSignals.ts';
-import { blockListOf } from '../http/source.ts';
+import { blockListOf } from '../untrusted/addresses.ts';
 import type { TlsSource } from '../http/tls.ts';
 
 /** What both listeners share. */

@@ -1,6 +1,7 @@
 import type { BlockList, Server, Socket } from 'node:net';
 import type { HttpLogger } from './options.ts';
-import { budgetOf, isListed, sourceOf } from './source.ts';
+import { isListed } from '../untrusted/addresses.ts';
+import { budgetOf, sourceOf } from './source.ts';
 
 /** How often one line says that connections are turned away. */
 const LOG_EVERY_MS = 10_000;

@@ -1,20 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP, type Socket } from 'node:net';
-
-/** The addresses and CIDR blocks as a list to check against. Throws an Error that names what is neither. */
-export function blockListOf(entries: readonly string[]): BlockList {
-  const blocks = new BlockList();
-  for (const entry of entries) {
-    const [address = '', prefix] = entry.split('/');
-    const family = familyOf(address);
-    const bits = family === 'ipv6' ? 128 : 32;
-    const length = prefix === undefined ? bits : Number(prefix);
-    const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && length <= bits);
-    if (family === undefined || !isPrefix) throw new Error(`"${entry}" is no IP address and no CIDR block`);
-    blocks.addSubnet(address, length, family);
-  }
-  return blocks;
-}
+import type { BlockList, Socket } from 'node:net';
+import { familyOf, isListed } from '../untrusted/addresses.ts';
 
 /**
  * The address that a request came from, without the IPv6 form of an IPv4 address. X-Forwarded-For is believed from
@@ -33,12 +19,6 @@ export function sourceOf(
     source = address;
   }
   return source;
-}
-
-/** Whether an address is one of the list. */
-export function isListed(address: string, list: BlockList): boolean {
-  const family = familyOf(address);
-  return family !== undefined && list.check(address, family);
 }
 
 /**
@@ -62,9 +42,4 @@ export function budgetOf(source: string): string {
 
 function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/, '');
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
-  const version = isIP(address);
-  return version === 0 ? undefined : version === 4 ? 'ipv4' : 'ipv6';
 }

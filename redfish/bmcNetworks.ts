@@ -1,5 +1,6 @@
 import { lookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
+import type { BlockList, LookupFunction } from 'node:net';
+import { blockListOf, familyOf, isListed } from '../untrusted/addresses.ts';
 
 /** Never a BMC's, whoever says so: this network, link-local with the metadata of clouds, multicast, broadcast. */
 const NEVER: readonly string[] = [
@@ -51,27 +52,21 @@ export class BmcNetworks {
 
   constructor({ allowed = [], refused = [], allowsLoopback = true, resolve = lookup }: BmcNetworksOptions = {}) {
     this.#resolve = resolve;
-    this.#allowed = allowed.length === 0 ? undefined : blocksOf(allowed);
-    this.#refused = blocksOf([...NEVER, ...refused, ...(allowsLoopback ? [] : LOOPBACK)]);
+    this.#allowed = allowed.length === 0 ? undefined : blockListOf(allowed);
+    this.#refused = blockListOf([...NEVER, ...refused, ...(allowsLoopback ? [] : LOOPBACK)]);
     this.#allowedText = allowed.join(', ');
   }
 
   /** Why no connection to an IP address is made; undefined: it is. */
   refusal(address: string): string | undefined {
     const plain = address.split('%')[0] ?? address;
-    const family = isIP(plain) === 6 ? 'ipv6' : 'ipv4';
+    if (familyOf(plain) === undefined) return `${plain} is no IP address`;
     if (this.#allowed !== undefined) {
-      if (this.#allowed.check(plain, family)) return undefined;
+      if (isListed(plain, this.#allowed)) return undefined;
       return `${plain} is not in --bmc-networks (${this.#allowedText})`;
     }
-    if (!this.#refused.check(plain, family)) return undefined;
+    if (!isListed(plain, this.#refused)) return undefined;
     return `${plain} is no address of a BMC (this machine, link-local, metadata, multicast, or the API server); name the networks of BMCs by --bmc-networks`;
-  }
-
-  /** Throws AddressRefused. */
-  require(address: string): void {
-    const refusal = this.refusal(address);
-    if (refusal !== undefined) throw new AddressRefused(refusal);
   }
 
   /** `dns.lookup` for `net.connect`, which leaves out the addresses that are refused. */
@@ -88,19 +83,4 @@ export class BmcNetworks {
       callback(null, first.address, first.family);
     });
   };
-}
-
-/** Throws an Error that names what is neither an IP address nor a CIDR block. */
-export function blocksOf(entries: readonly string[]): BlockList {
-  const blocks = new BlockList();
-  for (const entry of entries) {
-    const [address = '', prefix, ...rest] = entry.split('/');
-    const version = isIP(address);
-    const bits = version === 6 ? 128 : 32;
-    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Infinity;
-    if (version === 0 || length > bits || rest.length > 0)
-      throw new Error(`"${entry}" is no IP address and no CIDR block`);
-    blocks.addSubnet(address, length, version === 6 ? 'ipv6' : 'ipv4');
-  }
-  return blocks;
 }

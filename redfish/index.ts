@@ -3,7 +3,7 @@
  * decided by the fence that the caller hands in with each changing call.
  */
 export { networkTarget, notOffered } from './bootPlaces.ts';
-export { BmcNetworks, blocksOf, type BmcNetworksOptions } from './bmcNetworks.ts';
+export { BmcNetworks, type BmcNetworksOptions } from './bmcNetworks.ts';
 export { RedfishClient, type CallOptions } from './client.ts';
 export type { RedfishConnectionOptions } from './connectionOptions.ts';
 export { RedfishError, type RedfishErrorDetails, type RedfishErrorKind } from './error.ts';

@@ -9,7 +9,6 @@ import {
   parseLabelValue,
   parseNetworks,
   parsePositive,
-  parseProxies,
   parseRoles,
   parseSecret,
   parseService,
@@ -157,7 +156,7 @@ export function command(): Command {
     .addOption(
       flag('--trusted-proxies <list>', 'addresses or CIDR blocks, comma separated, whose X-Forwarded-For is believed')
         .default([], '')
-        .argParser(parseProxies),
+        .argParser(parseNetworks),
     )
     .addOption(
       flag('--boot-bind-address <host:port>', 'boot scripts and images, plain HTTP')

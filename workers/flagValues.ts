@@ -1,6 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { blockListOf } from '../http/source.ts';
-import { blocksOf } from '../redfish/index.ts';
+import { blockListOf } from '../untrusted/addresses.ts';
 
 /** What a process does. `all` is every role in one process. */
 export const ROLES = ['controllers', 'worker', 'bmc-worker', 'api', 'webhook', 'web'] as const;
@@ -51,21 +50,11 @@ export function parseUrl(text: string): string {
   return text.replace(/\/$/, '');
 }
 
-export function parseProxies(text: string): string[] {
-  const entries = text.split(',').map((entry) => entry.trim());
-  const given = entries.filter((entry) => entry !== '');
-  try {
-    blockListOf(given);
-  } catch (error) {
-    throw new InvalidArgumentError(`${(error as Error).message}.`);
-  }
-  return given;
-}
-
+/** IP addresses and CIDR blocks, comma separated. */
 export function parseNetworks(text: string): string[] {
   const given = text.split(',').flatMap((entry) => entry.trim() || []);
   try {
-    blocksOf(given);
+    blockListOf(given);
   } catch (error) {
     throw new InvalidArgumentError(`${(error as Error).message}.`);
   }

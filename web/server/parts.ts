@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { BlockList } from 'node:net';
-import { blockListOf, isListed } from '../../http/source.ts';
+import { blockListOf, isListed } from '../../untrusted/addresses.ts';
 import { Access } from './access.ts';
 import { Actions } from './actions.ts';
 import { WEB_TIMING, type WebDependencies, type WebOptions, type WebTiming } from './dependencies.ts';
