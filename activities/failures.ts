@@ -106,6 +106,14 @@ export function noWorker(host: string, pool: string | undefined): ApplicationFai
   return bmcFailure(message, 'NoWorker');
 }
 
+/**
+ * Why a call to a BMC did not come back: `unconfirmed` says what became of an attempt whose end nobody confirmed;
+ * absent, no worker took it.
+ */
+export function unserved(host: string, pool: string | undefined, unconfirmed: string | undefined): ApplicationFailure {
+  return unconfirmed === undefined ? noWorker(host, pool) : bmcFailure(unconfirmed, 'Unconfirmed');
+}
+
 export function isNoWorker(error: unknown): boolean {
   return bmcFailureKind(error) === 'NoWorker';
 }

@@ -19,7 +19,8 @@ import { openProvisioning, settleHandover, type HandOverInput, type SettleInput 
 import { takeReport, type TakeReportInput } from './provision/inspection.ts';
 import { clearNetworkBoot, type ClearNetworkBootInput } from './bmc/leftOverride.ts';
 import { markReleasing, type MarkReleasingInput } from './release/markReleasing.ts';
-import { releaseHost, releaseHostUnserved, type ReleaseHostInput } from './release/releaseHost.ts';
+import { releaseHost, releaseHostUnserved } from './release/releaseHost.ts';
+import type { ReleaseHostInput } from './release/releaseInput.ts';
 import {
   letHostGo,
   retireHost,

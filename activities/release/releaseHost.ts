@@ -17,14 +17,13 @@ import type { ClaimRef } from '../../contracts/claimRef.ts';
 import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
 import type { Dependencies } from '../dependencies.ts';
 import {
-  bmcFailure,
   claimLost,
   fromRedfish,
   isBmcFailure,
   isClaimLost,
   isNoWorker,
   isRefusedWrite,
-  noWorker,
+  unserved,
   refusedWrite,
   retryable,
 } from '../failures.ts';
@@ -34,17 +33,11 @@ import { freedStatus } from './freedStatus.ts';
 import { patchHost, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
 import { isReleasedByForce } from './orphan.ts';
 import { unreachableReason } from '../bmc/reachability.ts';
+import type { ReleaseHostInput } from './releaseInput.ts';
 import { offButNotCleared, settlingMs, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
 import { forceHint, releasingText, tellReleasing } from './releaseTold.ts';
 import { refuseRunning } from './runningMachine.ts';
 import { serverCondition } from '../bmc/serverCheck.ts';
-
-export interface ReleaseHostInput {
-  readonly claim: ClaimRef;
-  /** Which try this is, from 1, and when the next one is due if it fails; both are told on the host. */
-  readonly attempt: number;
-  readonly nextAttemptInMs: number;
-}
 
 /** So long a failed attempt takes to write on the machine what the host says. */
 const TELL_MS = 5_000;
@@ -96,7 +89,7 @@ export async function releaseHostUnserved(
   input: UnservedInput,
 ): Promise<ReleaseHostResult | { readonly kind: 'pending' }> {
   const { claim, unconfirmed } = input;
-  const why = unconfirmed === undefined ? noWorker(claim.host, claim.pool) : bmcFailure(unconfirmed, 'Unconfirmed');
+  const why = unserved(claim.host, claim.pool, unconfirmed);
   try {
     return await release(deps, input, new AbortController().signal, () => Promise.reject(why));
   } catch (error) {

@@ -13,7 +13,7 @@ import { bmcFailure, landingOf } from '../failures.ts';
 import { claimFence, type Fenced } from '../bmc/fence.ts';
 import { requireClaim } from '../store/hostStore.ts';
 import { comesOn, ON_TAKES_MS, switchOff, switchOffUnseen } from '../bmc/power.ts';
-import type { ReleaseHostInput } from './releaseHost.ts';
+import type { ReleaseHostInput } from './releaseInput.ts';
 
 /** After so many attempts a release ends though its BMC refuses to clear the boot override of a server that is off. */
 const CLEAR_TRIES = 3;

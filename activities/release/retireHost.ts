@@ -12,14 +12,13 @@ import { BmcCalls, settle } from '../bmc/bmcCalls.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import type { Dependencies } from '../dependencies.ts';
 import {
-  bmcFailure,
   fromRedfish,
   isBmcFailure,
   differentServer,
   isClaimLost,
   isDifferentServer,
   isNoWorker,
-  noWorker,
+  unserved,
 } from '../failures.ts';
 import { retireFence } from '../bmc/fence.ts';
 import { countedForce } from './earlyForce.ts';
@@ -94,9 +93,7 @@ export async function retireHostUnserved(deps: Dependencies, input: RetireUnserv
   try {
     return await retire(deps, input, new AbortController().signal, ({ metadata, spec }) => {
       pool = spec.redfishConnection.workerPool;
-      return Promise.reject(
-        unconfirmed === undefined ? noWorker(metadata.name, pool) : bmcFailure(unconfirmed, 'Unconfirmed'),
-      );
+      return Promise.reject(unserved(metadata.name, pool, unconfirmed));
     });
   } catch (error) {
     if (isBmcFailure(error)) return { kind: 'pending', pool: pool ?? null };
