@@ -42,12 +42,12 @@ const OWNER =
 
 /** Of the annotations claim, server and handled, and of what activities and signals of ours carry. */
 const RUNS =
-  'id stage attempt deadline since specHash claims outcome retry of reason releasedFrom releasedBy bootSecret addresses address systemID uuid ' +
-  'serialNumber uuidSince serialNumberSince attempts bmcRequests bootDeadline claim claimedBy connectionHash cpuCores earlierAttempts failed ' +
-  'failures hardware host hostUid imageHash inspectionDeadline installation intervalMs isAdopted isCancelled isOfAnother isReset isSecondLook ' +
-  'isUnconfirmed largestDiskBytes machine machineVersion memoryBytes minCPUCores minDiskGB minMemoryGB nextAttemptAt nextAttemptInMs notAfter ' +
-  'notReadySince orphanAfterMs plan pool readyWhen ref releasingSince requirements retryInMs run runID secrets shard shards stages startedAt ' +
-  'timedOut tried unconfirmed wasHandedOver wasScriptFetched workflow message mayHaveLanded isForced forced conditions triedHosts';
+  'id stage attempt deadline since specHash claims outcome retry of reason releasedFrom bootSecret addresses address systemID uuid ' +
+  'serialNumber uuidSince serialNumberSince attempts bmcRequests bootDeadline claim connectionHash cpuCores earlierAttempts failed ' +
+  'failures hardware host hostUid imageHash inFlightUntil inspectionDeadline installation intervalMs isAdopted isCancelled isOfAnother isReset isSecondLook ' +
+  'largestDiskBytes machine machineVersion memoryBytes minCPUCores minDiskGB minMemoryGB nextAttemptAt nextAttemptInMs ' +
+  'notReadySince orphanAfterMs plan pool readyWhen ref requirements retryInMs run runID secrets shard shards stages startedAt ' +
+  'timedOut tried unconfirmed until wasScriptFetched workflow message mayHaveLanded isForced forced conditions triedHosts';
 
 interface SchemaLike {
   readonly properties?: Readonly<Record<string, SchemaLike>>;

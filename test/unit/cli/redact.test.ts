@@ -154,3 +154,8 @@ test('what helps is still there', () => {
   expect([metadata.name, spec.consumerRef?.name, status?.state]).toEqual(['h', 'm', 'Inspecting']);
   expect(JSON.parse(metadata.annotations?.['beskar7.io/claim'] ?? '')).toMatchObject({ stage: 'Armed', id: 'claim-1' });
 });
+
+test('the instants that a run waits for are shown: it replays by them', () => {
+  const results = [{ inFlightUntil: '2026-11-30T16:00:00Z' }, { kind: 'inFlight', until: '2026-11-30T16:00:00Z' }];
+  for (const result of results) expect(withoutSecrets(result)).toEqual(result);
+});
