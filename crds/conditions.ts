@@ -41,6 +41,14 @@ export function condition(
   };
 }
 
+/** Those of `types` that are True, in the order of `types`. */
+export function raisedConditions(conditions: readonly Condition[] | undefined, types: readonly string[]): Condition[] {
+  return types.flatMap((type) => {
+    const found = findCondition(conditions, type);
+    return found?.status === 'True' ? [found] : [];
+  });
+}
+
 /** The list with some conditions replaced or added; others stay as they are. */
 export function withConditions(
   current: readonly Condition[] | undefined,

@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { findCondition } from '../crds/conditions.ts';
+import { raisedConditions } from '../crds/conditions.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import type { Condition } from '../crds/schema.ts';
 
@@ -11,5 +11,5 @@ export const MACHINE_ALARMS: readonly string[] = [CONDITIONS.unexpectedlyOff, CO
  * `MACHINE_ALARMS` that is raised. Undefined: there is none.
  */
 export function alarmOf({ status }: Pick<Beskar7Machine, 'status'>): Condition | undefined {
-  return MACHINE_ALARMS.map((type) => findCondition(status?.conditions, type)).find((one) => one?.status === 'True');
+  return raisedConditions(status?.conditions, MACHINE_ALARMS)[0];
 }

@@ -1,6 +1,6 @@
 import type { Beskar7Machine, MachinePhase } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../model/claim.ts';
-import { findCondition } from '../crds/conditions.ts';
+import { findCondition, raisedConditions } from '../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
@@ -152,10 +152,9 @@ function hostText(name: string, host: PhysicalHost | undefined): string {
   const power = host.status?.powerState;
   const facts = [host.status?.state ?? 'Enrolling', ...(power === undefined ? [] : [`power ${power}`])];
   const trouble = bmc !== undefined && bmc.status !== 'True' ? ` Its BMC: ${bmc.reason}: ${bmc.message}` : '';
-  const raised = RAISED_CONDITIONS.flatMap((type) => {
-    const condition = findCondition(host.status?.conditions, type);
-    return condition?.status === 'True' ? [` ${type}: ${condition.message}`] : [];
-  });
+  const raised = raisedConditions(host.status?.conditions, RAISED_CONDITIONS).map(
+    ({ type, message }) => ` ${type}: ${message}`,
+  );
   return `Its host is ${name} (${facts.join(', ')}).${trouble}${raised.join('')}`;
 }
 
@@ -202,10 +201,7 @@ export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | '
     secret: `${words.kubectl} edit secret ${redfishConnection.credentialsSecretRef}`,
     makeSecret: `${words.kubectl} create secret generic ${redfishConnection.credentialsSecretRef} --from-literal=username=... --from-literal=password=...`,
   });
-  const raised = [CONDITIONS.paused, ...RAISED_CONDITIONS].flatMap((type) => {
-    const condition = findCondition(conditions, type);
-    return condition?.status === 'True' ? [{ type, message: condition.message }] : [];
-  });
+  const raised = raisedConditions(conditions, [CONDITIONS.paused, ...RAISED_CONDITIONS]);
   const isOrphan = raised.some(({ type }) => type === CONDITIONS.consumerMissing);
   const unschedulable = annotations?.[ANNOTATION_UNSCHEDULABLE];
   // What is wrong with the BMC comes first: the rest waits for it.

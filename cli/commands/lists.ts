@@ -1,6 +1,6 @@
 import { HOST_STATES, type HostState, type PhysicalHost } from '../../crds/physicalHost.ts';
 import { MACHINE_PHASES, type Beskar7Machine, type MachinePhase } from '../../crds/beskar7Machine.ts';
-import { findCondition } from '../../crds/conditions.ts';
+import { findCondition, raisedConditions } from '../../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE, LABEL_ZONE } from '../../crds/names.ts';
 import { CONDITIONS, RAISED_CONDITIONS } from '../../crds/reasons.ts';
 import { alarmOf } from '../../model/alarms.ts';
@@ -156,8 +156,8 @@ async function list<T extends Identified>(
 
 /** What is wrong with it, before what it does. */
 function reasonOfHost(host: PhysicalHost): string | undefined {
-  const raised = RAISED_CONDITIONS.find((type) => findCondition(host.status?.conditions, type)?.status === 'True');
-  if (raised !== undefined) return raised;
+  const [raised] = raisedConditions(host.status?.conditions, RAISED_CONDITIONS);
+  if (raised !== undefined) return raised.type;
   return host.metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] === undefined ? readyOf(host)?.reason : 'Unschedulable';
 }
 
