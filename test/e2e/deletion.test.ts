@@ -126,6 +126,7 @@ describe('kubectl delete of a machine, in every phase', () => {
   });
 
   test('while its failed attempt is being released: the release is ended, and nothing is begun', async () => {
+    const sinceMs = Date.now();
     await world.fleet.fault('sim-0005', { smallHardware: true, powerOffMs: 50_000 });
     await world.addMachine('fails', { ...on('host-5'), hardwareRequirements: { minCPUCores: 8 } });
     await world.untilHost('host-5', 'being released', (host) => claimOf(host)?.stage === 'Releasing');
@@ -134,6 +135,9 @@ describe('kubectl delete of a machine, in every phase', () => {
       /^ReleasingHost: Host host-5 .*HardwareRequirementsNotMet.*beskar7\.io\/force-release=/,
     );
     const phase = machine.status?.phase;
+    // The stage is written before the command is sent.
+    // A server that is pressed off in between is found off, and gets none.
+    await world.bmcWasAsked('host-5', ({ body }) => body.includes('ForceOff'), { sinceMs });
     await remove('fails');
     await world.untilMachine('fails', 'deleted', ({ metadata }) => metadata.deletionTimestamp !== undefined);
     world.serverOf('host-5').server.press('Off');
