@@ -207,11 +207,17 @@ class WatchLines extends Transform {
   }
 }
 
-/** Hands on what comes in, in order, so much later. */
+/**
+ * Passes on what comes in, in order, each chunk so much later. Chunks do not wait for each other: a watch of many
+ * events is late by `ms`, not by `ms` for each of them.
+ */
 function late(ms: number): Transform {
   return new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      setTimeout(() => done(null, chunk), ms);
+    transform(chunk: Buffer, _encoding, done) {
+      setTimeout(() => this.push(chunk), ms);
+      done();
     },
+    // Timers of the same length fire in the order in which they were set.
+    flush: (done) => void setTimeout(done, ms),
   });
 }

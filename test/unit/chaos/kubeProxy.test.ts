@@ -88,3 +88,17 @@ test('the hook of a namespace sees what is about its objects, and nothing of ano
   for (const path of others) expect(await ask(path)).toBe('forwarded');
   expect(seen).toEqual(own);
 });
+
+test('a late watch is late by one delay, however many events it has', async () => {
+  proxy.delayWatchesMs = 400;
+  const { text, ended } = await watch();
+  const names = ['a', 'b', 'c', 'd'];
+  for (const name of names) await new Promise((resolve) => opened[0]?.write(event(name), resolve));
+  expect(text()).toBe('');
+  await until(() => text() !== '');
+  // Its timer is set after those of the events.
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  expect(text()).toBe(names.map(event).join(''));
+  opened[0]?.end();
+  await ended;
+});
