@@ -2,10 +2,12 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { ActivityMetrics } from '../activities/dependencies.ts';
 import { MACHINE_PHASES, type Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { findCondition } from '../crds/conditions.ts';
-import { INTERRUPTIONS, type WatchObserver } from '../controllers/index.ts';
+import { INTERRUPTIONS, type Informers, type WatchObserver } from '../controllers/index.ts';
 import { HOST_STATES, type PhysicalHost } from '../crds/physicalHost.ts';
-import { CONDITIONS, HOST_REASONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
+import { CONDITIONS, HOST_REASONS, MACHINE_REASONS, RAISED_CONDITIONS } from '../crds/reasons.ts';
+import type { ClockSkew } from '../kube/clockSkew.ts';
 import type { ObserveRequest } from '../redfish/index.ts';
+import type { TemporalConnection } from './temporalConnection.ts';
 
 const KNOWN_REASONS: ReadonlySet<string> = new Set(Object.values(HOST_REASONS));
 /** From a quick answer to the deadline of a call. */
@@ -26,16 +28,39 @@ export interface Counted {
   clockSkewMs(): number;
 }
 
+/** The metrics of a process, and what counts into them. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly activities: ActivityMetrics;
+  readonly redfishRequest: ObserveRequest;
+  readonly watchObserverOf: (kind: string) => WatchObserver;
+}
+
+/** What a process counts; `informers` are asked at each scrape, and may be made later than this. */
+export function countedFrom(
+  informers: () => Pick<Informers, 'hosts' | 'machines' | 'watches'>,
+  clock: Pick<ClockSkew, 'skewMs'>,
+  temporal: Pick<TemporalConnection, 'problem'>,
+): Counted {
+  return {
+    hosts: () => informers().hosts.list(),
+    machines: () => informers().machines.list(),
+    waiting: () => informers().machines.list().filter(isWaiting),
+    isTemporalWell: () => temporal.problem() === undefined,
+    watches: () => informers().watches(),
+    clockSkewMs: () => clock.skewMs(),
+  };
+}
+
+function isWaiting({ status }: Beskar7Machine): boolean {
+  return findCondition(status?.conditions, CONDITIONS.ready)?.reason === MACHINE_REASONS.noMatchingHost;
+}
+
 /**
  * The metrics of the architecture text by name, some more of the same kind, and Node's own. No label is the name of a
  * host or machine: the number of series depends on namespaces and fixed lists only (docs/observability.md).
  */
-export function createMetrics(counted: Counted): {
-  registry: Registry;
-  activities: ActivityMetrics;
-  redfishRequest: ObserveRequest;
-  watchObserverOf: (kind: string) => WatchObserver;
-} {
+export function createMetrics(counted: Counted): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerGauges(registry, counted);

@@ -19,6 +19,7 @@ import {
 } from '../activities/index.ts';
 import type { Dependencies } from '../activities/dependencies.ts';
 import { AWAIT_RUN_TASK_QUEUE, bmcTaskQueue, POWER_ON_TASK_QUEUE, TASK_QUEUE } from '../contracts/names.ts';
+import type { ClockSkew } from '../kube/clockSkew.ts';
 import type { Config } from './config.ts';
 import type { TemporalTarget } from './temporal.ts';
 import { clockGuard } from './clockGuard.ts';
@@ -34,30 +35,39 @@ const CACHED_WORKFLOWS = 400;
 /** They only wait: a slot costs a heartbeat every second. */
 const CONCURRENT_WAITS = 1_000;
 
+/** Whose runs a worker takes: those of its installation (docs/decisions/0019). */
+export interface Owner {
+  readonly installation: string;
+  /** Whether the data of the Temporal namespace say that it is this installation's. */
+  isOwner(): boolean;
+}
+
+/** What the Temporal workers of a process have in common. */
+export interface WorkerSurroundings {
+  readonly connection: NativeConnection;
+  readonly target: Pick<TemporalTarget, 'namespace' | 'dataConverter'>;
+  readonly owner: Owner;
+  readonly clock: Pick<ClockSkew, 'problem'>;
+  readonly logger: Logger;
+  readonly tracing: Tracing | undefined;
+}
+
 /** The Temporal workers of the roles `worker` and `bmc-worker`, kept running. */
 export class TemporalWorkers {
   readonly #running: { name: string; worker: Worker | undefined; done: Promise<void> }[] = [];
   readonly #logger: Logger;
+  readonly #isTraced: boolean;
+  readonly #base: Omit<WorkerOptions, 'taskQueue'>;
   #isStopping = false;
 
-  constructor(logger: Logger) {
+  constructor({ connection, target, owner, clock, logger, tracing }: WorkerSurroundings) {
     this.#logger = logger;
-  }
-
-  /** Starts what the roles ask for. */
-  async start(
-    config: Config,
-    connection: NativeConnection,
-    { namespace, dataConverter }: Pick<TemporalTarget, 'namespace' | 'dataConverter'>,
-    owner: { readonly installation: string; isOwner(): boolean },
-    deps: Dependencies,
-    tracing?: Tracing,
-  ): Promise<void> {
+    this.#isTraced = tracing !== undefined;
     const guard = installationGuard(owner.installation, () => owner.isOwner());
-    const base = {
+    this.#base = {
       connection,
-      namespace,
-      dataConverter,
+      namespace: target.namespace,
+      dataConverter: target.dataConverter,
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       shutdownGraceTime: '5 seconds',
@@ -65,41 +75,51 @@ export class TemporalWorkers {
       ...tracing?.worker,
       interceptors: {
         ...tracing?.worker.interceptors,
-        activity: [guard, clockGuard(deps.kube.clock), ...(tracing?.worker.interceptors?.activity ?? [])],
+        activity: [guard, clockGuard(clock), ...(tracing?.worker.interceptors?.activity ?? [])],
       },
-    } satisfies Partial<WorkerOptions>;
-    if (config.roles.includes('worker')) {
-      const workflowBundle = await bundleWorkflows(tracing !== undefined);
-      await this.#keep('worker', {
-        ...base,
-        taskQueue: TASK_QUEUE,
-        workflowBundle,
-        // Said outright: the SDK's own figure follows the heap limit, and a small cache means replays.
-        maxCachedWorkflows: CACHED_WORKFLOWS,
-        activities: createKubernetesActivities(deps),
-        maxConcurrentActivityTaskExecutions: config.concurrentActivities,
-      });
-      await this.#keep('await-run', {
-        ...base,
-        taskQueue: AWAIT_RUN_TASK_QUEUE,
-        activities: createAwaitRunActivities(deps),
-        maxConcurrentActivityTaskExecutions: CONCURRENT_WAITS,
-      });
-      await this.#keep('power-on', {
-        ...base,
-        taskQueue: POWER_ON_TASK_QUEUE,
-        activities: createPermitActivities(),
-        maxTaskQueueActivitiesPerSecond: config.powerOnRate,
-      });
-    }
-    if (config.roles.includes('bmc-worker')) {
-      await this.#keep('bmc-worker', {
-        ...base,
-        taskQueue: bmcTaskQueue(config.workerPool),
-        activities: createBmcActivities(deps, config.concurrentBmcActivities),
-        maxConcurrentActivityTaskExecutions: config.concurrentBmcActivities,
-      });
-    }
+    };
+  }
+
+  /** Starts those of the role `worker`: workflows and activities of Kubernetes, waits for runs, permits to power on. */
+  async startForKubernetes(
+    config: Pick<Config, 'concurrentActivities' | 'powerOnRate'>,
+    deps: Dependencies,
+  ): Promise<void> {
+    const workflowBundle = await bundleWorkflows(this.#isTraced);
+    await this.#keep('worker', {
+      ...this.#base,
+      taskQueue: TASK_QUEUE,
+      workflowBundle,
+      // Said outright: the SDK's own figure follows the heap limit, and a small cache means replays.
+      maxCachedWorkflows: CACHED_WORKFLOWS,
+      activities: createKubernetesActivities(deps),
+      maxConcurrentActivityTaskExecutions: config.concurrentActivities,
+    });
+    await this.#keep('await-run', {
+      ...this.#base,
+      taskQueue: AWAIT_RUN_TASK_QUEUE,
+      activities: createAwaitRunActivities(deps),
+      maxConcurrentActivityTaskExecutions: CONCURRENT_WAITS,
+    });
+    await this.#keep('power-on', {
+      ...this.#base,
+      taskQueue: POWER_ON_TASK_QUEUE,
+      activities: createPermitActivities(),
+      maxTaskQueueActivitiesPerSecond: config.powerOnRate,
+    });
+  }
+
+  /** Starts that of the role `bmc-worker`: calls to the BMCs of one pool. */
+  async startForBmcs(
+    config: Pick<Config, 'concurrentBmcActivities' | 'workerPool'>,
+    deps: Dependencies,
+  ): Promise<void> {
+    await this.#keep('bmc-worker', {
+      ...this.#base,
+      taskQueue: bmcTaskQueue(config.workerPool),
+      activities: createBmcActivities(deps, config.concurrentBmcActivities),
+      maxConcurrentActivityTaskExecutions: config.concurrentBmcActivities,
+    });
   }
 
   /** What is not running; undefined when all is well. */
