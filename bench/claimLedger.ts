@@ -1,4 +1,4 @@
-import { claimOf, consumerUidOf } from '../model/claim.ts';
+import { claimIn, consumerUidOf } from '../model/claim.ts';
 import { ANNOTATION_CLAIM, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
@@ -25,7 +25,7 @@ export class ClaimLedger {
     else this.#holders.set(name, uid);
     for (const hosts of this.#liveHosts.values()) hosts.delete(name);
     // A reference without a claim counts as live: nothing says that it is being released.
-    if (host === undefined || uid === undefined || claimOf(host)?.stage === 'Releasing') return;
+    if (host === undefined || uid === undefined || claimIn(host, 'Releasing') !== undefined) return;
     const hosts = this.#liveHosts.get(uid) ?? new Set();
     this.#liveHosts.set(uid, hosts.add(name));
     if (hosts.size > 1) this.#tell(`machine ${uid} holds the hosts ${[...hosts].toSorted().join(', ')} at once`);

@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf, type Claim } from '../model/claim.ts';
+import { claimIn, type Claim } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../model/connection.ts';
 import { earlyForceOf, forceReasonOf, forceReleaseCommand } from '../model/forceRelease.ts';
@@ -163,8 +163,8 @@ function decideHeld(
 }
 
 function releasingOf(host: PhysicalHost): Releasing | undefined {
-  const claim = claimOf(host);
-  return claim?.stage === 'Releasing' ? { claim, occasion: `release ${claim.id} ${occasionOf(host)}` } : undefined;
+  const claim = claimIn(host, 'Releasing');
+  return claim ? { claim, occasion: `release ${claim.id} ${occasionOf(host)}` } : undefined;
 }
 
 /** Whether its server runs somebody's machine is not known, so that it is left on and claimed. */

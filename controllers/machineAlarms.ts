@@ -1,7 +1,7 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
-import { claimOf } from '../model/claim.ts';
+import { claimIn } from '../model/claim.ts';
 import type { Informers } from './informers.ts';
 
 /**
@@ -31,7 +31,7 @@ export function machineAlarms(
     .byIndex('byConsumerUid', uid)
     .flatMap((host): ConditionPatch[] => {
       const off = findCondition(host.status?.conditions, CONDITIONS.unexpectedlyOff);
-      if (off?.status !== 'True' || claimOf(host)?.stage !== 'HandedOver') return [];
+      if (off?.status !== 'True' || claimIn(host, 'HandedOver') === undefined) return [];
       return [{ type: off.type, status: 'True', reason: off.reason, message: off.message }];
     })
     .slice(0, 1);

@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf } from '../model/claim.ts';
+import { claimIn } from '../model/claim.ts';
 import { missesFinalizer, ownMachinePatch } from '../model/ownMachine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -46,7 +46,7 @@ export class MachineFinalizers {
     const waitMs = since + graceMs - performance.now();
     if (waitMs > 0) return { kind: 'after', ms: waitMs };
     // A run is under way for it: clusterctl waits for that (rule 16).
-    const isInFlight = held.some((host) => ['Claimed', 'Armed'].includes(claimOf(host)?.stage ?? ''));
+    const isInFlight = held.some((host) => claimIn(host, 'Claimed', 'Armed') !== undefined);
     try {
       const { metadata } = ownMachinePatch(machine, isInFlight);
       await kube.mergePatch(MACHINES, namespace, name, { metadata: { ...metadata, uid, resourceVersion } });

@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf, consumerUidOf } from '../model/claim.ts';
+import { claimIn, consumerUidOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { ANNOTATION_BLOCK_MOVE } from '../crds/names.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
@@ -161,7 +161,7 @@ export class MachineWatcher {
   #isHoldingUpMove({ metadata: { annotations, deletionTimestamp, uid = '' } }: Beskar7Machine): boolean {
     if (annotations?.[ANNOTATION_BLOCK_MOVE] === undefined || deletionTimestamp !== undefined) return false;
     const held = this.#deps.informers.hosts.byIndex('byConsumerUid', uid);
-    return held.every((host) => claimOf(host)?.stage === 'Releasing');
+    return held.every((host) => claimIn(host, 'Releasing') !== undefined);
   }
 
   /**
@@ -241,7 +241,7 @@ export class MachineWatcher {
     const held = hosts.byIndex('byConsumerUid', machine.metadata.uid ?? '');
     return {
       machine,
-      host: held.find((host) => claimOf(host)?.stage !== 'Releasing') ?? held[0],
+      host: held.find((host) => claimIn(host, 'Releasing') === undefined) ?? held[0],
       owner,
       cluster: clusterName === undefined ? undefined : capiClusters.get(namespace, clusterName),
       hasClusterApi: !capiMachines.absent && !capiClusters.absent,

@@ -10,11 +10,16 @@ import { providerIDOf } from './providerID.ts';
 export const CLAIM_STAGES = ['Claimed', 'Armed', 'HandedOver', 'Releasing'] as const;
 export type ClaimStage = (typeof CLAIM_STAGES)[number];
 
-/** The claim on a host, kept in the annotation `beskar7.io/claim` so that it survives a lost status. */
-export interface Claim {
+/** Only this file makes claims: a claim in another stage comes from a transition, or from its annotation. */
+declare const madeIn: unique symbol;
+
+/** What a claim has in each stage. */
+interface Common<S extends ClaimStage> {
+  /** Type only: a copy of a claim with another `stage` does not compile. */
+  readonly [madeIn]: S;
+  readonly stage: S;
   /** A fresh UUID per claim. */
   readonly id: string;
-  readonly stage: ClaimStage;
   /** Which attempt of its run made the claim, from 1. */
   readonly attempt: number;
   /**
@@ -26,19 +31,6 @@ export interface Claim {
   readonly deadline: string;
   /** RFC 3339: when this stage was written. */
   readonly since: string;
-  /** Why it is being released; only in `Releasing`. */
-  readonly reason?: string;
-  /**
-   * In which stage the release found it; only in `Releasing`. A server that was handed over is shut down in good order.
-   */
-  readonly releasedFrom?: ClaimStage;
-  /** SHA-256 in hex of the bearer token and of the boot nonce; from `Armed` on. Routes trust these (rule 21). */
-  readonly tokenHash?: string;
-  readonly nonceHash?: string;
-  /** Name of the Secret that holds token and nonce, in the namespace of the host; from `Armed` on. */
-  readonly bootSecret?: string;
-  /** Of the spec that the claim was made for (rule 9); absent: an earlier version made it. */
-  readonly specHash?: string;
   /**
    * W3C trace context of the run that made the claim, where it is traced: callbacks join its trace. Nothing is decided
    * by it.
@@ -46,26 +38,184 @@ export interface Claim {
   readonly traceparent?: string;
 }
 
+/** What arms a claim. */
+export interface Minted {
+  /** SHA-256 in hex of the bearer token; the callback routes go by it (rule 21). */
+  readonly tokenHash: string;
+  /** SHA-256 in hex of the boot nonce; the boot route goes by it. */
+  readonly nonceHash: string;
+  /** Name of the Secret that holds token and nonce, in the namespace of the host. */
+  readonly bootSecret: string;
+}
+
+type Without<K extends string> = { readonly [key in K]?: never };
+type NotReleased = Without<'reason' | 'releasedFrom'>;
+
+/** The claim was made; its server is switched off before it is armed. */
+export interface Claimed extends Common<'Claimed'>, Without<keyof Minted>, NotReleased {
+  /** Hash of the spec that the claim was made for (rule 9). */
+  readonly specHash: string;
+}
+
+/** The server may boot into inspection with the token of this claim. */
+export interface Armed extends Common<'Armed'>, Minted, NotReleased {
+  readonly specHash: string;
+}
+
+/** The server runs its machine: nothing is sent to its BMC until the machine is deleted (rule 3). */
+export interface HandedOver extends Common<'HandedOver'>, Partial<Minted>, NotReleased {
+  /** Absent, as what was minted: the claim was lost, and this one written in its place. */
+  readonly specHash?: string;
+}
+
+/** The host is being released (rule 4). */
+export interface Releasing extends Common<'Releasing'>, Partial<Minted> {
+  /** Why, for the operator. */
+  readonly reason: string;
+  /**
+   * In which stage the release found it; a server that was handed over is shut down in good order. Absent: the claim
+   * was lost, and so was its stage.
+   */
+  readonly releasedFrom?: Exclude<ClaimStage, 'Releasing'>;
+  readonly specHash?: string;
+}
+
+/** The claim on a host, kept in the annotation `beskar7.io/claim` so that it survives a lost status. */
+export type Claim = Claimed | Armed | HandedOver | Releasing;
+/** The claim in one of these stages. */
+export type ClaimIn<S extends ClaimStage> = Extract<Claim, { readonly stage: S }>;
+/** A claim that is not being released. */
+export type Held = ClaimIn<'Claimed' | 'Armed' | 'HandedOver'>;
+
+/** What a new claim is made of. */
+export interface NewClaim {
+  readonly attempt: number;
+  readonly tried: readonly string[];
+  readonly specHash: string;
+  /** From now until the server must be seen on. */
+  readonly bootTimeoutMs: number;
+  readonly traceparent?: string;
+}
+
+/** A new claim, with a fresh id. */
+export function newClaim({ attempt, tried, specHash, bootTimeoutMs, traceparent }: NewClaim): Claimed {
+  const now = Date.now();
+  return made({
+    id: crypto.randomUUID(),
+    stage: 'Claimed',
+    attempt,
+    ...(tried.length === 0 ? {} : { tried }),
+    since: new Date(now).toISOString(),
+    deadline: new Date(now + bootTimeoutMs).toISOString(),
+    specHash,
+    ...(traceparent === undefined ? {} : { traceparent }),
+  });
+}
+
+/** The claim with its token and nonce: from here on its server may be switched on. */
+export function arm(claim: Claimed, { tokenHash, nonceHash, bootSecret }: Minted): Armed {
+  return made({ ...claim, stage: 'Armed', since: timestamp(), tokenHash, nonceHash, bootSecret });
+}
+
+/** The claim of a server that runs its final OS. */
+export function handOver(claim: Armed): HandedOver {
+  return made({ ...claim, stage: 'HandedOver', since: timestamp() });
+}
+
+/** The claim as its release begins: no other call passes its fence any more (rule 4). `reason`: for the operator. */
+export function release(claim: Held, reason: string): Releasing {
+  return made({ ...claim, stage: 'Releasing', releasedFrom: claim.stage, since: timestamp(), reason });
+}
+
+/**
+ * A claim in place of one that was lost (its annotation is gone or cannot be read), of a server that runs its machine.
+ * What belonged to the lost one (tokens, deadlines) ended with it. `id`: of the lost claim, where it is still known.
+ */
+export function restoreHandedOver(id: string | undefined, specHash: string | undefined): HandedOver {
+  return made({ ...again(id), stage: 'HandedOver', ...(specHash === undefined ? {} : { specHash }) });
+}
+
+/**
+ * The claim by which a host is released whose own claim was lost. `wasHandedOver`: its server runs its machine, so that
+ * it is shut down in good order.
+ */
+export function restoreReleasing(
+  id: string | undefined,
+  { reason, wasHandedOver }: { readonly reason: string; readonly wasHandedOver: boolean },
+): Releasing {
+  const from = wasHandedOver ? { releasedFrom: 'HandedOver' as const } : {};
+  return made({ ...again(id), ...from, stage: 'Releasing', reason });
+}
+
+function again(id: string = crypto.randomUUID()) {
+  const now = timestamp();
+  return { id, attempt: 1, deadline: now, since: now };
+}
+
+function timestamp(): string {
+  return new Date().toISOString();
+}
+
+/** Marks what a transition has made; the type parameter is the claim without the mark. */
+function made<C extends Claim>(claim: Omit<C, typeof madeIn>): C {
+  return claim as C;
+}
+
 /** The claim of a host; undefined when it has none, or one that cannot be read. */
 export function claimOf(host: Pick<PhysicalHost, 'metadata'>): Claim | undefined {
   return parseClaim(host.metadata.annotations?.[ANNOTATION_CLAIM]);
 }
 
-/** Parses a claim annotation. Anything else than a whole claim gives undefined. */
+/** The claim of a host in one of these stages; undefined when it has none, or is in another stage. */
+export function claimIn<const S extends ClaimStage>(
+  host: Pick<PhysicalHost, 'metadata'>,
+  ...stages: readonly S[]
+): ClaimIn<S> | undefined {
+  const claim = claimOf(host);
+  return claim && isIn(claim, stages) ? claim : undefined;
+}
+
+/** Whether a claim is in one of these stages. */
+export function isIn<const S extends ClaimStage>(claim: Claim, stages: readonly S[]): claim is ClaimIn<S> {
+  return (stages as readonly ClaimStage[]).includes(claim.stage);
+}
+
+/** Which texts a claim has in a stage, beside its id. */
+const IN_EACH = ['deadline', 'since'] as const;
+const MINTED = ['tokenHash', 'nonceHash', 'bootSecret'] as const satisfies readonly (keyof Minted)[];
+const TEXTS: Readonly<Record<ClaimStage, { readonly has: readonly string[]; readonly mayHave: readonly string[] }>> = {
+  Claimed: { has: [...IN_EACH, 'specHash'], mayHave: ['traceparent'] },
+  Armed: { has: [...IN_EACH, 'specHash', ...MINTED], mayHave: ['traceparent'] },
+  HandedOver: { has: IN_EACH, mayHave: ['specHash', ...MINTED, 'traceparent'] },
+  Releasing: { has: [...IN_EACH, 'reason'], mayHave: ['releasedFrom', 'specHash', ...MINTED, 'traceparent'] },
+};
+const RELEASED_FROM: readonly unknown[] = [undefined, 'Claimed', 'Armed', 'HandedOver'];
+
+/** Parses a claim annotation. Anything but a whole claim gives undefined; what its stage does not have is left out. */
 export function parseClaim(text: string | undefined): Claim | undefined {
   if (text === undefined) return undefined;
   const value = tryParseJson(text, JSON_BOUNDS.annotation);
-  return isClaim(value) ? value : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  const found = value as Readonly<Record<string, unknown>>;
+  const { id, attempt, tried, releasedFrom } = found;
+  const stage = CLAIM_STAGES.find((known) => known === found['stage']);
+  if (stage === undefined || !isText(id) || id === '' || !Number.isSafeInteger(attempt)) return undefined;
+  if (tried !== undefined && !(Array.isArray(tried) && tried.every(isText))) return undefined;
+  const { has, mayHave } = TEXTS[stage];
+  if (!has.every((field) => isText(found[field]))) return undefined;
+  if (!mayHave.every((field) => found[field] === undefined || isText(found[field]))) return undefined;
+  if (stage === 'Releasing' && !RELEASED_FROM.includes(releasedFrom)) return undefined;
+  const fields = ['id', 'stage', 'attempt', 'tried', ...has, ...mayHave].filter((field) => found[field] !== undefined);
+  return Object.fromEntries(fields.map((field) => [field, found[field]])) as unknown as Claim;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 /** The text of the annotation. */
 export function serializeClaim(claim: Claim): string {
   return JSON.stringify(claim);
-}
-
-/** The claim as its release begins: from here on no other call passes its fence (rule 4). */
-export function releasingClaim(claim: Claim, reason: string): Claim {
-  return { ...claim, stage: 'Releasing', releasedFrom: claim.stage, since: new Date().toISOString(), reason };
 }
 
 /**
@@ -123,30 +273,4 @@ export function consumerPatch(
 /** A host that nobody holds and nobody is about to hold. */
 export function isUnclaimed(host: PhysicalHost): boolean {
   return host.spec.consumerRef === undefined && host.metadata.annotations?.[ANNOTATION_CLAIM] === undefined;
-}
-
-function isClaim(value: unknown): value is Claim {
-  if (typeof value !== 'object' || value === null) return false;
-  const claim = value as Record<string, unknown>;
-  const textOrNothing = (field: string) => claim[field] === undefined || typeof claim[field] === 'string';
-  return (
-    typeof claim.id === 'string' &&
-    claim.id !== '' &&
-    CLAIM_STAGES.includes(claim.stage as ClaimStage) &&
-    Number.isSafeInteger(claim.attempt) &&
-    (claim.tried === undefined || isTexts(claim.tried)) &&
-    typeof claim.deadline === 'string' &&
-    typeof claim.since === 'string' &&
-    textOrNothing('reason') &&
-    (claim.releasedFrom === undefined || CLAIM_STAGES.includes(claim.releasedFrom as ClaimStage)) &&
-    textOrNothing('tokenHash') &&
-    textOrNothing('nonceHash') &&
-    textOrNothing('bootSecret') &&
-    textOrNothing('specHash') &&
-    textOrNothing('traceparent')
-  );
-}
-
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((entry) => typeof entry === 'string');
 }

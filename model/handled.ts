@@ -14,8 +14,8 @@ export interface Handled {
   /** Why it failed: of the status this much survives a move or a restore. */
   readonly reason?: MachineReason;
   /**
-   * Claims whose release was still under way when the run ended: they are not the next one's. Absent: an earlier
-   * version wrote this.
+   * Claims whose release was still under way when the run ended: they are not the next one's. Absent: it succeeded, and
+   * none of them is.
    */
   readonly claims?: readonly string[];
   /**

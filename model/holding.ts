@@ -1,6 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { claimOf, consumerPatch, isMovedConsumer, type Claim } from './claim.ts';
+import {
+  claimOf,
+  consumerPatch,
+  isMovedConsumer,
+  restoreHandedOver,
+  restoreReleasing,
+  type Claim,
+  type HandedOver,
+  type Releasing,
+} from './claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { handledOf } from './handled.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, LABEL_CONSUMER_UID } from '../crds/names.ts';
@@ -139,26 +147,21 @@ export function repairPatch(
 }
 
 /** A new claim for a server that runs its machine: what belonged to the lost one (tokens, deadlines) ended with it. */
-export function handedOverAgain(host: PhysicalHost, machine: Beskar7Machine): Claim {
-  const specHash = handledOf(machine)?.specHash;
-  return { ...freshClaim(host), stage: 'HandedOver', ...(specHash === undefined ? {} : { specHash }) };
+export function handedOverAgain(host: PhysicalHost, machine: Beskar7Machine): HandedOver {
+  return restoreHandedOver(lostIdOf(host), handledOf(machine)?.specHash);
 }
 
 /** The claim by which a host is released whose own claim was lost. */
-function releasedForLoss(host: PhysicalHost, machine: Beskar7Machine): Claim {
+function releasedForLoss(host: PhysicalHost, machine: Beskar7Machine): Releasing {
   const reason = `ClaimLost: the claim (annotation ${ANNOTATION_CLAIM}) of host ${host.metadata.name} was lost or could not be read.`;
-  // A server that runs its machine is shut down in good order.
-  const from = isNamedBy(host, machine) ? { releasedFrom: 'HandedOver' as const } : {};
-  return { ...freshClaim(host), ...from, stage: 'Releasing', reason };
+  return restoreReleasing(lostIdOf(host), { reason, wasHandedOver: isNamedBy(host, machine) });
 }
 
 /**
- * With the id of the lost claim where the status still has it: its run, its boot Secret and its facts are found by it.
+ * The id of the lost claim, where the status still has it: its run, its boot Secret and its facts are found by it.
  */
-function freshClaim({ status }: PhysicalHost): Omit<Claim, 'stage'> {
-  const now = new Date().toISOString();
-  const known = status?.bootToken?.claim ?? status?.inspection?.claim ?? status?.handover?.claim;
-  return { id: known ?? randomUUID(), attempt: 1, deadline: now, since: now };
+function lostIdOf({ status }: PhysicalHost): string | undefined {
+  return status?.bootToken?.claim ?? status?.inspection?.claim ?? status?.handover?.claim;
 }
 
 /** The same patch with our finalizer, where the host lacks it and may still get it. */

@@ -130,7 +130,7 @@ async function waitForHost(
   const root = CancellationScope.current();
   const { runId, originalExecutionRunId } = workflowInfo();
   const isReset = runId !== originalExecutionRunId;
-  const planned = wait.plan && { imageHash: wait.plan.imageHash ?? '' };
+  const planned = wait.plan && { imageHash: wait.plan.imageHash };
   for (;;) {
     // A first attempt may find the claim of an earlier run, which has to be released even then; no new one is made.
     if (attempt > 1 && root.consideredCancelled) return { kind: 'cancelled' };

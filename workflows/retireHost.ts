@@ -1,5 +1,5 @@
 import { condition, continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
-import type { LetHostGoResult, RetireInput, RetireUnservedInput } from '../activities/release/retireHost.ts';
+import type { RetireInput, RetireUnservedInput } from '../activities/release/retireHost.ts';
 import { retryDelayMs } from './backoff.ts';
 import { CurrentDetails, paragraphs } from './details.ts';
 import { sortFailure } from './failure.ts';
@@ -47,7 +47,7 @@ export async function retireHost(given: HostInput): Promise<string> {
       const { secrets } = result;
       const letGo = { summary: `Lets ${input.name} go` };
       const left = await kubernetes.letHostGo.executeWithOptions(letGo, [{ host: input, secrets }]);
-      if (isNotDue(left)) return left.message;
+      if (left.kind === 'notDue') return left.message;
       return `host ${input.namespace}/${input.name} was retired`;
     } catch (error) {
       const failed = sortFailure(error);
@@ -70,11 +70,6 @@ export async function retireHost(given: HostInput): Promise<string> {
     }
   }
   return continueAsNew<typeof retireHost>(atPool(input, pool));
-}
-
-/** Workers of an earlier version say nothing. */
-function isNotDue(left: LetHostGoResult | undefined): left is Extract<LetHostGoResult, { kind: 'notDue' }> {
-  return left?.kind === 'notDue';
 }
 
 /** No worker takes it: that is told on the host, and the operator may have said to do without. */

@@ -37,12 +37,11 @@ export function claimFence(
     userAgent: `beskar7 (${ref.id})`,
     identify: server.identify,
     fence: fence(deps, calls, ref, signal, (live) => {
-      requireClaim(live, ref, stages);
-      refuseMoved(live);
-      refusePaused(live);
-      if (live === undefined) return;
-      alsoCheck?.(live);
-      server.atFence(live);
+      const { host: claimed } = requireClaim(live, ref, stages);
+      refuseMoved(claimed);
+      refusePaused(claimed);
+      alsoCheck?.(claimed);
+      server.atFence(claimed);
     }),
   };
 }
@@ -68,8 +67,8 @@ export function retireFence(deps: FenceDependencies, calls: BmcCalls, host: Phys
 }
 
 /** What `clusterctl move` is about to delete lives on elsewhere: it gets no BMC call (rule 13). */
-export function refuseMoved(host: PhysicalHost | undefined): void {
-  if (host?.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] === undefined) return;
+export function refuseMoved(host: PhysicalHost): void {
+  if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] === undefined) return;
   throw claimLost(`host ${host.metadata.namespace ?? ''}/${host.metadata.name} is being moved to another cluster`);
 }
 
@@ -78,8 +77,8 @@ export function refuseMoved(host: PhysicalHost | undefined): void {
  * begins. It fails in a way that is tried again. Its Cluster's `spec.paused` does not count here: that lets what is
  * under way come to its end (rule 16).
  */
-export function refusePaused(host: PhysicalHost | undefined): void {
-  if (host?.metadata.annotations?.[ANNOTATION_PAUSED] === undefined) return;
+export function refusePaused(host: PhysicalHost): void {
+  if (host.metadata.annotations?.[ANNOTATION_PAUSED] === undefined) return;
   const { namespace = '', name } = host.metadata;
   throw bmcFailure(
     `host ${namespace}/${name} is paused (annotation ${ANNOTATION_PAUSED}): nothing is sent to its BMC until the annotation is removed`,

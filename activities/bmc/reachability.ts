@@ -1,6 +1,6 @@
 import { log } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
-import { claimOf } from '../../model/claim.ts';
+import { claimIn } from '../../model/claim.ts';
 import { findCondition, isSaid, withConditions, type ConditionPatch } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS, type HostReason } from '../../crds/reasons.ts';
@@ -131,9 +131,8 @@ export async function tellReachability(
 
 /** Before and after that, somebody else says how its BMC is: the monitor, or the release. */
 function isBeingBooted(host: PhysicalHost, ref: ClaimRef): boolean {
-  const claim = claimOf(host);
-  if (host.metadata.uid !== ref.hostUid || claim?.id !== ref.id) return false;
-  return (claim.stage === 'Claimed' || claim.stage === 'Armed') && seenOnUntil(host, ref) === undefined;
+  if (host.metadata.uid !== ref.hostUid || claimIn(host, 'Claimed', 'Armed')?.id !== ref.id) return false;
+  return seenOnUntil(host, ref) === undefined;
 }
 
 /** RFC 3339: when the report is due of a server that was seen on for this claim; undefined before that. */

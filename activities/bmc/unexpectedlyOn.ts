@@ -1,4 +1,4 @@
-import { claimOf, isUnclaimed } from '../../model/claim.ts';
+import { claimIn, isUnclaimed } from '../../model/claim.ts';
 import { findCondition, type ConditionPatch } from '../../crds/conditions.ts';
 import { ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -32,7 +32,7 @@ export interface PowerFinding {
 export function judgePower(host: PhysicalHost, power: PowerState | undefined): PowerFinding {
   const wasFoundOn = host.status?.enrollment?.foundOn === true;
   const isFree = isUnclaimed(host);
-  const isHandedOver = claimOf(host)?.stage === 'HandedOver';
+  const isHandedOver = claimIn(host, 'HandedOver') !== undefined;
   const isUnexpectedlyOn = isFree && power !== undefined && isOn(power) && !wasFoundOn;
   const isUnexpectedlyOff = isHandedOver && power === 'Off';
   return {

@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
-import type { Claim, ClaimStage } from '../../model/claim.ts';
+import { CLAIM_STAGES, type ClaimStage, type Releasing } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { ClaimState } from '../../contracts/claimRef.ts';
 import { markInUse, stateOf } from './claimState.ts';
@@ -19,10 +19,11 @@ export type Adopted =
 export async function adoptClaim(
   deps: Dependencies,
   machine: Beskar7Machine,
-  options: { attempt: number; isOver: (claim: Claim, host: PhysicalHost) => boolean },
+  options: { attempt: number; isOver: (claim: Releasing, host: PhysicalHost) => boolean },
 ): Promise<Adopted | undefined> {
   const { namespace = '', name, uid = '' } = machine.metadata;
-  const held = (await heldHosts(deps, { namespace, name, uid }, machine))
+  const ref = { namespace, name, uid };
+  const held = (await heldHosts(deps, ref, machine))
     .filter(({ host, claim }) => !(claim.stage === 'Releasing' && options.isOver(claim, host)))
     .sort((a, b) => order(b.claim.stage) - order(a.claim.stage));
   const [best] = held;
@@ -38,11 +39,12 @@ export async function adoptClaim(
   if (claim.stage === 'Claimed') await markInUse(deps, host, claim);
   return {
     kind: 'claim',
-    claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, options.attempt) }, machine, true),
+    claim: stateOf(host, { ...claim, attempt: Math.max(claim.attempt, options.attempt) }, ref, true),
     specHash: claim.specHash,
   };
 }
 
+/** The further a claim has come, the better; one that is being released comes last. */
 function order(stage: ClaimStage): number {
-  return ['Releasing', 'Claimed', 'Armed', 'HandedOver'].indexOf(stage);
+  return stage === 'Releasing' ? -1 : CLAIM_STAGES.indexOf(stage);
 }

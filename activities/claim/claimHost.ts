@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { log } from '@temporalio/activity';
 import type { Beskar7Machine, Beskar7MachineStatus } from '../../crds/beskar7Machine.ts';
-import { consumerPatch, type Claim } from '../../model/claim.ts';
+import { consumerPatch, newClaim, type Releasing } from '../../model/claim.ts';
 import { ANNOTATION_BLOCK_MOVE } from '../../crds/names.ts';
 import type { Demand } from '../../model/demand.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -33,10 +32,8 @@ export interface ClaimHostInput {
   readonly imageHash?: string;
   /** The run was made by `temporal workflow reset`. */
   readonly isReset: boolean;
-  /**
-   * The run was cancelled already: it only looks for what an earlier one has claimed. Absent: an earlier version asks.
-   */
-  readonly isCancelled?: boolean;
+  /** The run was cancelled already: it only looks for what an earlier one has claimed. */
+  readonly isCancelled: boolean;
 }
 
 /** How many tried hosts the status names; `spec.attempts` is at most as many. */
@@ -83,7 +80,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   const triedBefore = machine.status?.waitingFor?.triedHosts ?? [];
   if (admitted.mayHaveClaim || input.attempt > 1 || providerID !== undefined) {
     const { lastEnd } = admitted;
-    const isOver = ({ id, attempt }: Claim, host: PhysicalHost) =>
+    const isOver = ({ id, attempt }: Releasing, host: PhysicalHost) =>
       attempt < input.attempt ||
       triedBefore.includes(host.metadata.name) ||
       (lastEnd !== undefined && (lastEnd.claims?.includes(id) ?? true));
@@ -97,7 +94,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     }
   }
   if (providerID !== undefined) return withoutItsHost(deps, run, providerID);
-  if (input.isCancelled === true)
+  if (input.isCancelled)
     return { kind: 'noMatchingHost', message: 'Cancelled: no host is looked for.', ...before, ...sinceOf(machine) };
   // Never the same host twice.
   const tried = [...new Set([...input.tried, ...triedBefore])];
@@ -248,17 +245,8 @@ async function tryClaim(
 ): Promise<ClaimState | undefined> {
   const { namespace = '', name, uid = '' } = machine.metadata;
   requireInTime();
-  const now = Date.now();
-  const claim: Claim = {
-    id: randomUUID(),
-    stage: 'Claimed',
-    attempt,
-    ...(tried.length === 0 ? {} : { tried: tried.slice(-MAX_TOLD) }),
-    since: new Date(now).toISOString(),
-    deadline: new Date(now + deps.options.bootTimeoutMs).toISOString(),
-    specHash,
-    ...traceContext(),
-  };
+  const { bootTimeoutMs } = deps.options;
+  const claim = newClaim({ attempt, tried: tried.slice(-MAX_TOLD), specHash, bootTimeoutMs, ...traceContext() });
   const { resourceVersion, uid: hostUid } = cached.metadata;
   const consumer = consumerPatch(machine, claim);
   const patch = { ...consumer, metadata: { ...consumer.metadata, resourceVersion, uid: hostUid } };
@@ -274,7 +262,7 @@ async function tryClaim(
   await markInUse(deps, host, claim);
   deps.recorder.event(host, 'Normal', 'HostClaimed', `Claimed by Beskar7Machine ${namespace}/${name}`);
   log.info('host claimed', { namespace, host: host.metadata.name, machine: name, claim: claim.id });
-  return stateOf(host, claim, machine, false);
+  return stateOf(host, claim, { namespace, name, uid }, false);
 }
 
 /**

@@ -1,9 +1,9 @@
-import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
-import { claimOf, type Claim } from '../../model/claim.ts';
+import { claimIn, type Claim } from '../../model/claim.ts';
 import { withConditions } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
-import type { ClaimState } from '../../contracts/claimRef.ts';
+import type { ClaimRef, ClaimState } from '../../contracts/claimRef.ts';
+import type { ObjectRef } from '../../contracts/names.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { patchHostStatus } from '../store/hostStore.ts';
 
@@ -17,8 +17,7 @@ export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: C
     deps.kube,
     key,
     (live) => {
-      const now = claimOf(live);
-      if (now?.id !== claim.id || now.stage !== 'Claimed' || live.status?.state === 'InUse') return undefined;
+      if (claimIn(live, 'Claimed')?.id !== claim.id || live.status?.state === 'InUse') return undefined;
       const ready = {
         type: CONDITIONS.ready,
         status: 'True' as const,
@@ -44,23 +43,24 @@ export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: C
   );
 }
 
-/** A claim with what the workflow needs of its host. */
-export function stateOf(host: PhysicalHost, claim: Claim, machine: Beskar7Machine, isAdopted: boolean): ClaimState {
+/** A claim by names, as workflows carry it. */
+export function refOf(host: PhysicalHost, claim: Claim, machine: ObjectRef): ClaimRef {
   const pool = host.spec.redfishConnection.workerPool;
+  return {
+    namespace: host.metadata.namespace ?? '',
+    host: host.metadata.name,
+    hostUid: host.metadata.uid ?? '',
+    id: claim.id,
+    machine: { namespace: machine.namespace, name: machine.name, uid: machine.uid },
+    ...(pool === undefined ? {} : { pool }),
+  };
+}
+
+/** A claim with what the workflow needs of its host. */
+export function stateOf(host: PhysicalHost, claim: Claim, machine: ObjectRef, isAdopted: boolean): ClaimState {
   const { inspection } = host.status ?? {};
   return {
-    ref: {
-      namespace: host.metadata.namespace ?? '',
-      host: host.metadata.name,
-      hostUid: host.metadata.uid ?? '',
-      id: claim.id,
-      machine: {
-        namespace: machine.metadata.namespace ?? '',
-        name: machine.metadata.name,
-        uid: machine.metadata.uid ?? '',
-      },
-      ...(pool === undefined ? {} : { pool }),
-    },
+    ref: refOf(host, claim, machine),
     stage: claim.stage,
     attempt: claim.attempt,
     ...(claim.tried === undefined ? {} : { tried: claim.tried }),

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Beskar7Machine, Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
-import type { Claim } from '../../model/claim.ts';
+import type { Armed, Claimed } from '../../model/claim.ts';
 import { askOf, specHash } from '../../model/handled.ts';
 import { ANNOTATION_PLAN } from '../../crds/names.ts';
 import { plannedSpec, planText, specWithHash } from '../../model/plan.ts';
@@ -17,16 +17,16 @@ export interface Plan {
   readonly readyWhen: 'HandedOver' | 'OSReported';
   readonly requirements: Beskar7Machine['spec']['hardwareRequirements'];
   readonly specHash: string;
-  /** The same without hostSelector, which may change from attempt to attempt; absent: an earlier version planned. */
-  readonly imageHash?: string;
+  /** The same without hostSelector, which may change from attempt to attempt. */
+  readonly imageHash: string;
   readonly retry: string;
 }
 
 /**
  * What the next claim is for: before the first one, what the user asks for now; after that, what it was made for, on a
  * host as it is asked for now (whoever waits for one is woken by that). `imageHash`: of the attempt before in the same
- * run, `''` where an earlier version made it; what another run has left on the machine is not taken for it. Absent: not
- * known, since that run was lost or went on in a fresh history.
+ * run; what another run has left on the machine is not taken for it. Absent: not known, since that run was lost or
+ * continued as new.
  */
 export function specToProvision(
   machine: Beskar7Machine,
@@ -78,8 +78,8 @@ export function planOf(machine: Beskar7Machine, spec = machine.spec): Plan {
 }
 
 /**
- * What a claim was made for that an earlier run, or an earlier try of this activity, has made. Without a hash: by an
- * earlier version.
+ * What a claim was made for that an earlier run, or an earlier try of this activity, has made. Without a hash: it was
+ * lost, and is being released.
  */
 export function planOfClaim(machine: Beskar7Machine, hash: string | undefined): Plan {
   if (hash === undefined) return planOf(machine);
@@ -94,15 +94,15 @@ export function planOfClaim(machine: Beskar7Machine, hash: string | undefined): 
 export async function specOfClaim(
   deps: Dependencies,
   { machine, host }: ClaimRef,
-  { specHash }: Claim,
+  { specHash }: Claimed | Armed,
 ): Promise<Beskar7MachineSpec> {
   const cached = deps.caches.machine(machine.namespace, machine.name);
-  const known = cached && specHash !== undefined ? specWithHash(cached, specHash) : undefined;
+  const known = cached && specWithHash(cached, specHash);
   if (known !== undefined) return known;
   const live = await readMachine(deps.kube, machine);
   const name = `Beskar7Machine ${machine.namespace}/${machine.name}`;
   if (live === undefined) throw retryable(`${name} does not exist: host ${host} is not booted for it until it does`);
-  const spec = specHash === undefined ? live.spec : specWithHash(live, specHash);
+  const spec = specWithHash(live, specHash);
   if (spec !== undefined) return spec;
   throw unknownSpec(
     `What host ${host} was claimed for is not known any more: the spec of ${name} was changed, ` +

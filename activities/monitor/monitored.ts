@@ -1,4 +1,4 @@
-import { claimOf, isUnclaimed } from '../../model/claim.ts';
+import { claimIn, isUnclaimed } from '../../model/claim.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { connectionHash } from '../../model/connection.ts';
 import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
@@ -20,7 +20,7 @@ export function isMonitored(host: PhysicalHost): boolean {
     return enrollment?.connectionHash === connectionHash(host.spec);
   }
   // A consumer without a claim: the annotations of a handed-over host were lost.
-  return annotations[ANNOTATION_CLAIM] === undefined || claimOf(host)?.stage === 'HandedOver';
+  return annotations[ANNOTATION_CLAIM] === undefined || claimIn(host, 'HandedOver') !== undefined;
 }
 
 /** In which of `shards` a host is, and where in the interval its turn comes (from 0 to 1); the same in each process. */

@@ -19,9 +19,9 @@ export async function awaitsBootstrap(
   { claim: ref, run }: { readonly claim: ClaimRef; readonly run: RunContext },
   why: string,
 ): Promise<ApplicationFailure> {
-  const host = await readHost(deps.kube, ref.namespace, ref.host);
-  requireClaim(host, ref, ['Armed']);
-  const reportedAt = Date.parse(host?.status?.inspectionTimestamp ?? '');
+  const live = await readHost(deps.kube, ref.namespace, ref.host);
+  const { host } = requireClaim(live, ref, ['Armed']);
+  const reportedAt = Date.parse(host.status?.inspectionTimestamp ?? '');
   const until = (Number.isNaN(reportedAt) ? Date.now() : reportedAt) + deps.options.provisioningTimeoutMs;
   const message = `Host ${ref.host} is not handed over without its bootstrap data: ${why}`;
   if (Date.now() >= until)

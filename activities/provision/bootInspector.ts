@@ -1,4 +1,4 @@
-import { claimOf, serializeClaim, type Claim } from '../../model/claim.ts';
+import { arm, claimIn, claimOf, serializeClaim, type Armed, type Claimed } from '../../model/claim.ts';
 import { findCondition, withConditions } from '../../crds/conditions.ts';
 import { ANNOTATION_CLAIM } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -48,9 +48,9 @@ export function prepareBoot(
 }
 
 async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal, limitMs: number): Promise<void> {
-  const host = await hostForClaim(deps, input.claim, signal);
-  const claim = requireClaim(host, input.claim, ['Claimed', 'Armed']);
-  if (claim.stage === 'Armed' || host === undefined) return;
+  const found = await hostForClaim(deps, input.claim, signal);
+  const { host, claim } = requireClaim(found, input.claim, ['Claimed', 'Armed']);
+  if (claim.stage === 'Armed') return;
   refusePaused(host);
   const late = { message: lateMessage(input.claim, 'off'), kind: 'PowerOffNotSeen' };
   const calls = new BmcCalls(deps.kube, { ...input.claim, limitMs });
@@ -68,7 +68,7 @@ async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal,
     // What was read first may have been the cache's: an earlier bootInspector may have armed it since, and then it is
     // ours.
     const live = await readHost(deps.kube, input.claim.namespace, input.claim.host, signal);
-    if (requireClaim(live, input.claim, ['Claimed', 'Armed']).stage !== 'Armed') throw error;
+    if (requireClaim(live, input.claim, ['Claimed', 'Armed']).claim.stage !== 'Armed') throw error;
     return;
   }
   // The permit may take its time, and an outage is over now.
@@ -100,8 +100,7 @@ async function armAndBoot(
   limitMs: number,
 ): Promise<BootResult> {
   const { claim: ref } = input;
-  const host = await hostForClaim(deps, ref, signal);
-  const claim = requireClaim(host, ref, ['Claimed', 'Armed']);
+  const { host, claim } = requireClaim(await hostForClaim(deps, ref, signal), ref, ['Claimed', 'Armed']);
   const inspectionDeadline = seenOnUntil(host, ref);
   if (inspectionDeadline !== undefined) return { inspectionDeadline };
   refusePaused(host);
@@ -110,8 +109,7 @@ async function armAndBoot(
   const armed = await calls.during(() =>
     withinMs(limitMs, signal, late, async (limited) => {
       try {
-        // requireClaim has thrown when there is no host.
-        return await seeOn(deps, calls, ref, host as PhysicalHost, claim, limited);
+        return await seeOn(deps, calls, ref, host, claim, limited);
       } catch (error) {
         throw fromRedfish(error, ref.host);
       }
@@ -126,7 +124,7 @@ async function seeOn(
   calls: BmcCalls,
   ref: ClaimRef,
   start: PhysicalHost,
-  claim: Claim,
+  claim: Claimed | Armed,
   signal: AbortSignal,
 ): Promise<PhysicalHost> {
   const bmc = await connectBmc(deps, start);
@@ -134,7 +132,8 @@ async function seeOn(
   const options = bootFence(deps, calls, ref, host, signal);
   const power = await bmc.getPowerState({ signal, ...(options.identify ? { identify: options.identify } : {}) });
   if (claim.stage === 'Claimed')
-    host = power === 'Off' ? await arm(deps, calls, ref, host, claim) : await armedMeanwhile(deps, ref, power, signal);
+    host =
+      power === 'Off' ? await armHost(deps, calls, ref, host, claim) : await armedMeanwhile(deps, ref, power, signal);
   if (power === 'On') return host;
   await switchOn(bmc, ref.host, options);
   if (bmc.isBootModeRefused) {
@@ -154,10 +153,9 @@ async function armedMeanwhile(
   power: PowerState,
   signal: AbortSignal,
 ): Promise<PhysicalHost> {
-  const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
-  const { stage } = requireClaim(host, ref, ['Claimed', 'Armed']);
-  // requireClaim has thrown when there is no host.
-  if (stage === 'Armed') return host as PhysicalHost;
+  const live = await readHost(deps.kube, ref.namespace, ref.host, signal);
+  const { host, claim } = requireClaim(live, ref, ['Claimed', 'Armed']);
+  if (claim.stage === 'Armed') return host;
   const message =
     power === 'On'
       ? `host ${ref.host} was switched on by somebody else before it was armed`
@@ -180,12 +178,12 @@ function bootFence(deps: Dependencies, calls: BmcCalls, ref: ClaimRef, start: Ph
  * Secret first, then one write that arms: the stage, with the name of the Secret and the hashes of token and nonce
  * (rule 21), and that calls to the BMC begin.
  */
-async function arm(
+async function armHost(
   deps: Dependencies,
   calls: BmcCalls,
   ref: ClaimRef,
   host: PhysicalHost,
-  claim: Claim,
+  claim: Claimed,
 ): Promise<PhysicalHost> {
   const minted = await mintBootSecret(deps.kube, host, claim.id, await specOfClaim(deps, ref, claim));
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
@@ -198,16 +196,16 @@ async function arm(
       deps.kube,
       key,
       (live) => {
-        const now = claimOf(live);
-        named = now?.id === claim.id ? now.bootSecret : undefined;
-        if (now?.id !== claim.id || (now.stage !== 'Claimed' && now.stage !== 'Armed')) {
+        const known = claimOf(live);
+        named = known?.id === claim.id ? known.bootSecret : undefined;
+        const now = claimIn(live, 'Claimed', 'Armed');
+        if (now?.id !== claim.id)
           throw claimLost(`host ${key.namespace}/${key.host}: the claim ended before the server was armed`);
-        }
         isArmed = false;
         if (now.stage === 'Armed') return undefined;
-        const armed: Claim = { ...now, stage: 'Armed', since: new Date().toISOString(), ...minted };
         isArmed = true;
-        return { metadata: { annotations: { [ANNOTATION_CLAIM]: serializeClaim(armed), ...calls.begin(live) } } };
+        const annotations = { [ANNOTATION_CLAIM]: serializeClaim(arm(now, minted)), ...calls.begin(live) };
+        return { metadata: { annotations } };
       },
       host,
     );
@@ -231,7 +229,7 @@ async function recordBoot(deps: Dependencies, input: BootInput, armed: PhysicalH
     deps.kube,
     ref,
     (live) => {
-      const claim = requireClaim(live, ref, ['Armed']);
+      const { claim } = requireClaim(live, ref, ['Armed']);
       const current = live.status?.inspection?.claim === ref.id ? live.status.inspection : undefined;
       if (current?.deadline !== undefined) return undefined;
       const hasReport = current?.reportDigest !== undefined;
@@ -248,8 +246,8 @@ async function recordBoot(deps: Dependencies, input: BootInput, armed: PhysicalH
         ...(hasReport || isInProgress ? {} : { inspectionPhase: 'Booting' as const }),
         inspection: { ...current, claim: ref.id, deadline, poweredOnAt: new Date(seenOn).toISOString() },
         bootToken: {
-          hash: claim.tokenHash ?? '',
-          nonceHash: claim.nonceHash ?? '',
+          hash: claim.tokenHash,
+          nonceHash: claim.nonceHash,
           claim: ref.id,
           expiresAt: new Date(Date.parse(deadline) + TOKEN_GRACE_MS).toISOString(),
         },

@@ -88,7 +88,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
  * now: hostSelector.
  */
 function askedOf({ plan, host }: FailMachineInput, machine: Beskar7Machine): string | undefined {
-  const isOfNow = host === undefined && plan?.imageHash !== undefined && plan.imageHash === imageHashOf(machine.spec);
+  const isOfNow = host === undefined && plan?.imageHash === imageHashOf(machine.spec);
   return isOfNow ? undefined : plan?.specHash;
 }
 

@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
-import { claimOf } from '../../model/claim.ts';
+import { claimIn, claimOf, handOver } from '../../model/claim.ts';
 import { findCondition, withConditions, type ConditionPatch } from '../../crds/conditions.ts';
 import { askOf, handledOf, type Handled } from '../../model/handled.ts';
 import { LABEL_ZONE } from '../../crds/names.ts';
@@ -94,9 +94,9 @@ export async function openProvisioning(deps: Dependencies, input: HandOverInput)
 }
 
 /** Throws `HardwareNotValidated` unless the report of this claim is stored and meets what the claim was made for. */
-async function requireValidated(deps: Dependencies, ref: ClaimRef, host: PhysicalHost | undefined): Promise<void> {
-  const claim = requireClaim(host, ref, ['Armed']);
-  const { inspection, inspectionReport } = host?.status ?? {};
+async function requireValidated(deps: Dependencies, ref: ClaimRef, live: PhysicalHost | undefined): Promise<void> {
+  const { host, claim } = requireClaim(live, ref, ['Armed']);
+  const { inspection, inspectionReport } = host.status ?? {};
   const where = `host ${ref.namespace}/${ref.host}`;
   if (inspection?.claim !== ref.id || inspection.reportDigest === undefined) {
     throw notValidated(`${where} has no inspection report of the claim ${ref.id}: its bootstrap data stays closed`);
@@ -140,25 +140,26 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
   // live.
   const cached = await hostForClaim(deps, ref);
   const isTold = cached?.status?.handover?.claim === ref.id && cached.status.handover.outcome === 'Provisioned';
-  const host = isTold ? cached : await readHost(deps.kube, ref.namespace, ref.host);
+  const found = isTold ? cached : await readHost(deps.kube, ref.namespace, ref.host);
   // This call may be repeated because its answer was lost.
-  const isOver = timedOut !== undefined && host !== undefined && claimOf(host)?.reason === timedOut;
-  const claim = requireClaim(host, ref, ['Armed', 'HandedOver', ...(isOver ? (['Releasing'] as const) : [])]);
+  const isOver = timedOut !== undefined && found !== undefined && claimIn(found, 'Releasing')?.reason === timedOut;
+  const { host, claim } = requireClaim(found, ref, [
+    'Armed',
+    'HandedOver',
+    ...(isOver ? (['Releasing'] as const) : []),
+  ]);
   if (claim.stage === 'Releasing') return { kind: 'timedOut' };
-  // requireClaim has thrown when there is no host.
-  let live = host as PhysicalHost;
+  let live = host;
   if (claim.stage === 'Armed') {
     let result = { kind: 'waiting' } as SettleResult;
     const written = await patchHost(
       deps.kube,
       ref,
       (current) => {
-        const now = requireClaim(current, ref, ['Armed', 'HandedOver']);
+        const { claim: now } = requireClaim(current, ref, ['Armed', 'HandedOver']);
         result = now.stage === 'HandedOver' ? { kind: 'provisioned' } : saidOn(current, input);
         if (now.stage === 'HandedOver') return undefined;
-        if (result.kind === 'provisioned') {
-          return claimPatch({ ...now, stage: 'HandedOver', since: new Date().toISOString() });
-        }
+        if (result.kind === 'provisioned') return claimPatch(handOver(now));
         if (result.kind !== 'waiting' || timedOut === undefined) return undefined;
         result = { kind: 'timedOut' };
         reportEarlyForce(deps, current);
@@ -179,8 +180,7 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
   } else if (host === cached) {
     // An earlier try came this far; caches leave out the network cards of the report.
     const read = await readHost(deps.kube, ref.namespace, ref.host);
-    requireClaim(read, ref, ['HandedOver']);
-    live = read as PhysicalHost;
+    live = requireClaim(read, ref, ['HandedOver']).host;
   }
   await finish(deps, input, live);
   return { kind: 'provisioned' };
@@ -270,7 +270,7 @@ export async function recordHandedOver(deps: Dependencies, host: PhysicalHost): 
 }
 
 function hasLostHandOver(host: PhysicalHost): boolean {
-  if (claimOf(host)?.stage !== 'HandedOver') return false;
+  if (claimIn(host, 'HandedOver') === undefined) return false;
   const { state, conditions } = host.status ?? {};
   return state !== 'Ready' || findCondition(conditions, CONDITIONS.ready) === undefined;
 }

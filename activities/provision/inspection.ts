@@ -47,8 +47,8 @@ export async function takeReport(deps: Dependencies, input: TakeReportInput): Pr
     deps.metrics.inspectionFailed('Timeout');
     return { kind: 'timedOut', refusal: found.message };
   }
-  const { host, wasScriptFetched } = found;
-  requireClaim(host, ref, ['Armed']);
+  const { wasScriptFetched } = found;
+  const { host } = requireClaim(found.host, ref, ['Armed']);
   const { inspection, inspectionReport, inspectionPhase, handover } = host.status ?? {};
   if (handover?.claim === ref.id && handover.outcome === 'Failed') {
     deps.metrics.inspectionFailed('ProvisionFailed');
@@ -84,10 +84,8 @@ async function patchOrRead(
     const cached = await hostForClaim(deps, ref);
     if (cached?.status?.inspection?.claim === ref.id && cached.status.inspection.reportDigest !== undefined)
       return { host: cached };
-    const host = await readHost(deps.kube, ref.namespace, ref.host);
-    requireClaim(host, ref, ['Armed']);
-    // requireClaim has thrown when there is no host.
-    return { host: host as PhysicalHost };
+    const live = await readHost(deps.kube, ref.namespace, ref.host);
+    return { host: requireClaim(live, ref, ['Armed']).host };
   }
   let wasScriptFetched: boolean | undefined;
   const host = await patchHostStatus(deps.kube, ref, (live) => {

@@ -1,4 +1,4 @@
-import { claimOf } from '../../model/claim.ts';
+import { claimIn } from '../../model/claim.ts';
 import {
   ANNOTATION_DELETE_FOR_MOVE,
   ANNOTATION_PAUSED,
@@ -10,7 +10,7 @@ import { isConflict, isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import type { ObjectRef, ReleaseInput } from '../../contracts/names.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
-import { stateOf } from '../claim/claimState.ts';
+import { refOf } from '../claim/claimState.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { retryable } from '../failures.ts';
 import { heldHosts } from '../claim/heldHosts.ts';
@@ -43,22 +43,16 @@ export async function checkDeprovision(deps: Dependencies, ref: ObjectRef): Prom
  */
 export async function findClaims(deps: Dependencies, ref: ObjectRef): Promise<ClaimRef[]> {
   const held = await heldHosts(deps, ref, await readMachine(deps.kube, ref));
-  return held.map(({ host, claim }) => stateOf(host, claim, { metadata: ref, spec: { targetOSImage: '' } }, true).ref);
+  return held.map(({ host, claim }) => refOf(host, claim, ref));
 }
 
 /** A claim by its host and id, read live; undefined when it has ended, or is in another stage than `Releasing`. */
 export async function findReleasing(deps: Dependencies, input: ReleaseInput): Promise<ClaimRef | undefined> {
   const host = await readHost(deps.kube, input.namespace, input.name);
-  const claim = host && claimOf(host);
+  const claim = host && claimIn(host, 'Releasing');
   if (!host || host.metadata.uid !== input.uid || claim?.id !== input.claim) return undefined;
-  if (claim.stage !== 'Releasing') return undefined;
   const { name = '', uid = '' } = host.spec.consumerRef ?? {};
-  return stateOf(
-    host,
-    claim,
-    { metadata: { namespace: input.namespace, name, uid }, spec: { targetOSImage: '' } },
-    true,
-  ).ref;
+  return refOf(host, claim, { namespace: input.namespace, name, uid });
 }
 
 export interface RequestReleaseInput {

@@ -1,11 +1,11 @@
-import { claimOf, type ClaimStage } from '../../model/claim.ts';
+import { claimIn, type ClaimStage } from '../../model/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { beginReleasePatch, reportEarlyForce } from './beginRelease.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { claimLost, retryable } from '../failures.ts';
-import { patchHost, readHost, requireClaim } from '../store/hostStore.ts';
+import { hasClaim, patchHost, readHost, requireClaim } from '../store/hostStore.ts';
 import { readMachine } from '../store/machineStatus.ts';
 import { releasingText, tellReleasing } from './releaseTold.ts';
 
@@ -33,19 +33,22 @@ export type MarkReleasingResult =
 export async function markReleasing(deps: Dependencies, input: MarkReleasingInput): Promise<MarkReleasingResult> {
   const { claim: ref } = input;
   const host = await readHost(deps.kube, ref.namespace, ref.host);
-  if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
+  if (!hasClaim(host, ref)) return { kind: 'ended' };
   if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'ended' };
-  if (claimOf(host)?.stage === 'HandedOver') await requireDeletion(deps, ref);
+  const wasHandedOver = claimIn(host, 'HandedOver') !== undefined;
+  if (wasHandedOver) await requireDeletion(deps, ref);
   let before: PhysicalHost | undefined;
   const marked = await patchHost(
     deps.kube,
     ref,
     (live) => {
-      const claim = requireClaim(live, ref, [...input.stages, 'Releasing']);
-      if (claim.stage === 'HandedOver' && claimOf(host)?.stage !== 'HandedOver')
+      const { claim } = requireClaim(live, ref, [...input.stages, 'Releasing']);
+      if (claim.stage === 'HandedOver' && !wasHandedOver)
         throw retryable(`host ${ref.namespace}/${ref.host} was handed over meanwhile: its machine is read again`);
-      before = claim.stage === 'Releasing' ? undefined : live;
-      return before && beginReleasePatch(live, claim, input.reason);
+      before = undefined;
+      if (claim.stage === 'Releasing') return undefined;
+      before = live;
+      return beginReleasePatch(live, claim, input.reason);
     },
     host,
   );

@@ -1,4 +1,4 @@
-import { claimOf, isMovedConsumer, releasingClaim, type Claim } from '../../model/claim.ts';
+import { claimOf, isMovedConsumer, release, type Releasing } from '../../model/claim.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -65,7 +65,7 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
     (live) => {
       // What was found out is about this very claim and consumer: anything else is looked at anew.
       if (live.metadata.resourceVersion !== host.metadata.resourceVersion) throw retryable(`${what} has changed`);
-      return forced === undefined ? beginReleasePatch(live, claim, reason) : claimPatch(releasingClaim(claim, reason));
+      return forced === undefined ? beginReleasePatch(live, claim, reason) : claimPatch(release(claim, reason));
     },
     host,
   );
@@ -76,8 +76,8 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
  * Whether a person had said to release the host for want of its machine. Its server is left as it is, as they were
  * told.
  */
-export function isReleasedByForce({ reason }: Claim): boolean {
-  return reason?.includes(` is gone${BY_FORCE}`) === true;
+export function isReleasedByForce({ reason }: Releasing): boolean {
+  return reason.includes(` is gone${BY_FORCE}`);
 }
 
 /**

@@ -30,7 +30,7 @@ import {
 import { refuseMoved, refusePaused } from '../bmc/fence.ts';
 import { overrideLeft } from '../bmc/leftOverride.ts';
 import { freedStatus } from './freedStatus.ts';
-import { patchHost, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
+import { hasClaim, patchHost, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
 import { isReleasedByForce } from './orphan.ts';
 import { unreachableReason } from '../bmc/reachability.ts';
 import type { ReleaseHostInput } from './releaseInput.ts';
@@ -105,9 +105,9 @@ async function release(
   seeOff: (host: PhysicalHost) => Promise<string | undefined>,
 ): Promise<ReleaseHostResult> {
   const { claim: ref } = input;
-  const host = await readHost(deps.kube, ref.namespace, ref.host, signal);
-  if (host === undefined || host.metadata.uid !== ref.hostUid || claimOf(host)?.id !== ref.id) return { kind: 'ended' };
-  const claim = requireClaim(host, ref, ['Releasing']);
+  const found = await readHost(deps.kube, ref.namespace, ref.host, signal);
+  if (!hasClaim(found, ref)) return { kind: 'ended' };
+  const { host, claim } = requireClaim(found, ref, ['Releasing']);
   refuseMoved(host);
   await refuseRunning(deps, ref, host, signal);
   const forced = forceReasonOf(host);

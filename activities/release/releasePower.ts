@@ -1,4 +1,4 @@
-import { claimOf, type Claim } from '../../model/claim.ts';
+import { claimIn, type Releasing } from '../../model/claim.ts';
 import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
 import { callsUntil } from '../../model/callsUntil.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -62,7 +62,7 @@ async function offAndClear(
   const bmc = await connectBmc(deps, start, input.attempt > 1 ? 'fresh' : 'recent');
   const host = await acceptServer(deps, start, bmc, signal);
   const options = claimFence(deps, calls, ref, host, ['Releasing'], signal);
-  const claim = claimOf(host);
+  const claim = claimIn(host, 'Releasing');
   // A server that runs its final OS is asked to shut down in good order.
   const isGraceful = claim?.releasedFrom === 'HandedOver' && input.attempt === 1;
   const gracefulMs = isGraceful ? deps.options.gracefulShutdownMs : 0;
@@ -126,7 +126,7 @@ async function outlast(
 }
 
 /** When the release began; a time that cannot be read is taken for now. */
-function sinceOf(claim: Claim | undefined): number {
+function sinceOf(claim: Releasing | undefined): number {
   const since = Date.parse(claim?.since ?? '');
   return Number.isNaN(since) ? Date.now() : Math.min(since, Date.now());
 }
@@ -135,5 +135,5 @@ function sinceOf(claim: Claim | undefined): number {
 function mayComeOn(host: PhysicalHost, ref: ClaimRef): boolean {
   const { inspection } = host.status ?? {};
   const wasSeenOn = inspection?.claim === ref.id && inspection.poweredOnAt !== undefined;
-  return claimOf(host)?.releasedFrom === 'Armed' && !wasSeenOn;
+  return claimIn(host, 'Releasing')?.releasedFrom === 'Armed' && !wasSeenOn;
 }

@@ -1,4 +1,4 @@
-import { claimOf, serializeClaim, type Claim, type ClaimStage } from '../../model/claim.ts';
+import { claimOf, isIn, serializeClaim, type Claim, type ClaimIn, type ClaimStage } from '../../model/claim.ts';
 import { ANNOTATION_CLAIM } from '../../crds/names.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../crds/physicalHost.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -42,12 +42,30 @@ export async function hostForClaim(
   signal?: AbortSignal,
 ): Promise<PhysicalHost | undefined> {
   const cached = deps.caches.host(ref.namespace, ref.host);
-  if (cached?.metadata.uid === ref.hostUid && claimOf(cached)?.id === ref.id) return cached;
+  if (hasClaim(cached, ref)) return cached;
   return readHost(deps.kube, ref.namespace, ref.host, signal);
 }
 
-/** The claim that the caller holds, out of a host that was read live; throws `ClaimLost` when it is not so. */
-export function requireClaim(host: PhysicalHost | undefined, ref: ClaimRef, stages: readonly ClaimStage[]): Claim {
+/** Whether that very host is there, with that very claim, in whatever stage. */
+export function hasClaim(host: PhysicalHost | undefined, ref: ClaimRef): host is PhysicalHost {
+  return host?.metadata.uid === ref.hostUid && claimOf(host)?.id === ref.id;
+}
+
+/** A host with its claim, in one of these stages. */
+export interface ClaimedHost<S extends ClaimStage> {
+  readonly host: PhysicalHost;
+  readonly claim: ClaimIn<S>;
+}
+
+/**
+ * Host and claim of the caller, out of a host that was read live; throws `ClaimLost` when the host is gone, the claim
+ * is not the caller's, or is in another stage.
+ */
+export function requireClaim<const S extends ClaimStage>(
+  host: PhysicalHost | undefined,
+  ref: ClaimRef,
+  stages: readonly S[],
+): ClaimedHost<S> {
   const name = `${ref.namespace}/${ref.host}`;
   if (host === undefined || host.metadata.uid !== ref.hostUid) throw claimLost(`host ${name} is gone`);
   const claim = claimOf(host);
@@ -59,10 +77,10 @@ export function requireClaim(host: PhysicalHost | undefined, ref: ClaimRef, stag
   if (host.spec.consumerRef?.uid !== undefined && host.spec.consumerRef.uid !== ref.machine.uid) {
     throw claimLost(`host ${name} is claimed for another machine (${host.spec.consumerRef.name})`);
   }
-  if (!stages.includes(claim.stage)) {
+  if (!isIn(claim, stages)) {
     throw claimLost(`the claim on host ${name} is in stage ${claim.stage}, not in ${stages.join(' or ')}`);
   }
-  return claim;
+  return { host, claim };
 }
 
 /**

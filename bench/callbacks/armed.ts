@@ -1,6 +1,7 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { BOOT_SECRET_TYPE, bootSecretName, bootSpecText } from '../../model/bootSecret.ts';
-import { serializeClaim, type Claim } from '../../model/claim.ts';
+import { arm as armed, newClaim, serializeClaim } from '../../model/claim.ts';
+import { specHash } from '../../model/handled.ts';
 import { ANNOTATION_CLAIM, API_VERSION, LABEL_CLAIM, LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { HOSTS, MACHINES, SECRETS } from '../../kube/resource.ts';
@@ -35,19 +36,9 @@ async function arm(kube: KubeClient, server: ArmedServer, signal: AbortSignal): 
   const { name, mac, token, nonce } = server;
   const machine = await kube.create(MACHINES, { metadata: { name, namespace: NAMESPACE }, spec: SPEC }, { signal });
   const uid = machine.metadata.uid ?? '';
-  const now = Date.now();
-  const id = randomUUID();
-  const bootSecret = bootSecretName(name, id);
-  const claim: Claim = {
-    id,
-    stage: 'Armed',
-    attempt: 1,
-    since: new Date(now).toISOString(),
-    deadline: new Date(now + WINDOW_MS).toISOString(),
-    tokenHash: sha256(token),
-    nonceHash: sha256(nonce),
-    bootSecret,
-  };
+  const made = newClaim({ attempt: 1, tried: [], specHash: specHash(SPEC), bootTimeoutMs: WINDOW_MS });
+  const bootSecret = bootSecretName(name, made.id);
+  const claim = armed(made, { tokenHash: sha256(token), nonceHash: sha256(nonce), bootSecret });
   await kube.create(
     HOSTS,
     {

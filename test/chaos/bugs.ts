@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { releasingClaim } from '../../model/claim.ts';
+import { release } from '../../model/claim.ts';
 import type { Violation } from './records.ts';
 import {
   allowReplacedConsumers,
@@ -190,7 +190,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
         ({ stage }) => stage === 'HandedOver',
         (host) =>
           writeHost(world, host, (_host, claim) => ({
-            metadata: claimAnnotation(releasingClaim(claim, 'a seeded bug')),
+            metadata: claim.stage === 'Releasing' ? {} : claimAnnotation(release(claim, 'a seeded bug')),
           })),
       ),
   },

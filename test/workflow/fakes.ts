@@ -229,7 +229,15 @@ export async function claimState(
 }
 
 export function plan(parts: Partial<Plan> = {}): Plan {
-  return { attempts: 1, readyWhen: 'HandedOver', requirements: undefined, specHash: 'hash', retry: '', ...parts };
+  return {
+    attempts: 1,
+    readyWhen: 'HandedOver',
+    requirements: undefined,
+    specHash: 'hash',
+    imageHash: 'image',
+    retry: '',
+    ...parts,
+  };
 }
 
 /** `claimHost` that gives one host per attempt, with this plan. */

@@ -6,7 +6,7 @@ import { claimFence } from '../../../activities/bmc/fence.ts';
 import { openProvisioning } from '../../../activities/provision/handOver.ts';
 import { releaseHost } from '../../../activities/release/releaseHost.ts';
 import { retireHost } from '../../../activities/release/retireHost.ts';
-import { claimOf, type ClaimStage } from '../../../model/claim.ts';
+import { claimOf } from '../../../model/claim.ts';
 import { callsUntil, callsUntilText } from '../../../model/callsUntil.ts';
 import { CLOCKS_APART_MS, IN_FLIGHT_MS } from '../../../model/deadlines.ts';
 import { ANNOTATION_CALLS_UNTIL } from '../../../crds/names.ts';
@@ -113,7 +113,7 @@ describe('what is under way at a BMC stands on its host', () => {
 });
 
 describe('a release', () => {
-  test.each<ClaimStage>(['Claimed', 'Armed', 'HandedOver'])(
+  test.each(['Claimed', 'Armed', 'HandedOver'] as const)(
     'of a claim from %s with nothing in flight waits for nothing, whoever made it',
     async (releasedFrom) => {
       const seenOn = { inspection: { claim: REF.id, poweredOnAt: '2026-01-01T00:00:00Z' } };
@@ -171,7 +171,14 @@ describe('nothing else goes on while something may arrive', () => {
   test('a server is not handed over', async () => {
     const inspection = { claim: REF.id, reportDigest: 'x' };
     putBehind(api, bmc, claimedHost('Armed', { inspection }, inFlight(90_000)));
-    const plan = { attempts: 1, readyWhen: 'HandedOver', requirements: undefined, specHash: 'x', retry: '' } as const;
+    const plan = {
+      attempts: 1,
+      readyWhen: 'HandedOver',
+      requirements: undefined,
+      specHash: 'x',
+      imageHash: 'x',
+      retry: '',
+    } as const;
     const opened = await openProvisioning(workerOn(api), { claim: REF, run: RUN, plan });
     expect(opened).toMatchObject({ inFlightUntil: expect.any(String) });
     expect(live().status?.handover).toBeUndefined();

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openProvisioning } from '../../../activities/provision/handOver.ts';
 import { findCondition } from '../../../crds/conditions.ts';
 import type { PhysicalHostStatus } from '../../../crds/physicalHost.ts';
+import { specHash } from '../../../model/handled.ts';
 import { LABEL_CLUSTER_NAME } from '../../../crds/names.ts';
 import { CAPI_MACHINES, HOSTS, MACHINES, SECRETS, type CapiMachine } from '../../../kube/resource.ts';
 import { capiMachine, CLAIM, claimedHost, machine, OURS, OWNED } from '../controllers/builders.ts';
@@ -35,11 +36,19 @@ function putSecret(type = 'cluster.x-k8s.io/secret', cluster = 'c'): void {
 
 function putHost(inspectionTimestamp: string, status: PhysicalHostStatus = {}): void {
   const inspection = { claim: CLAIM, reportDigest: 'x' };
-  api.put(HOSTS, claimedHost('Armed', { state: 'Inspecting', inspectionTimestamp, inspection, ...status }));
+  const claim = { specHash: specHash(api.get(MACHINES, 'm').spec) };
+  api.put(HOSTS, claimedHost('Armed', { state: 'Inspecting', inspectionTimestamp, inspection, ...status }, {}, claim));
 }
 
 const open = () => {
-  const plan = { attempts: 1, specHash: 'x', retry: '', readyWhen: 'HandedOver' as const, requirements: undefined };
+  const plan = {
+    attempts: 1,
+    specHash: 'x',
+    imageHash: 'x',
+    retry: '',
+    readyWhen: 'HandedOver' as const,
+    requirements: undefined,
+  };
   return asActivity(() => openProvisioning(deps, { claim: REF, run: RUN, plan }));
 };
 const handover = () => api.get(HOSTS, 'h').status?.handover;

@@ -40,7 +40,13 @@ function put(host: PhysicalHost, cached: PhysicalHost | undefined = host): void 
 async function claim() {
   const deps = workerOn(api, { caches: cachesOf(informers) });
   const { uid = '' } = api.get(MACHINES, 'm').metadata;
-  const input = { run: { ...RUN, machine: { ...RUN.machine, uid } }, attempt: 1, tried: [], isReset: false };
+  const input = {
+    run: { ...RUN, machine: { ...RUN.machine, uid } },
+    attempt: 1,
+    tried: [],
+    isReset: false,
+    isCancelled: false,
+  };
   return asActivity(() => claimHost(deps, input));
 }
 const claimedNames = () =>

@@ -55,9 +55,13 @@ const deps = {
 } as unknown as Dependencies;
 const ref = { namespace: 'ns', name: 'm', uid: 'm-uid' };
 const claim = () =>
-  claimHost(deps, { run: { machine: ref, runId: 'r' }, attempt: 1, tried: [], isReset: false } as unknown as Parameters<
-    typeof claimHost
-  >[1]);
+  claimHost(deps, {
+    run: { machine: ref, runId: 'r' },
+    attempt: 1,
+    tried: [],
+    isReset: false,
+    isCancelled: false,
+  } as unknown as Parameters<typeof claimHost>[1]);
 
 describe('a host that is claimed', () => {
   beforeEach(() => {
@@ -177,7 +181,13 @@ function kubeHeld(deps: Dependencies, onClaim: (host: string) => void): Dependen
 
 function claimInput(api: ApiServer) {
   const { uid = '' } = api.get(MACHINES, 'm').metadata;
-  return { run: { ...RUN, machine: { ...RUN.machine, uid } }, attempt: 1, tried: [], isReset: false };
+  return {
+    run: { ...RUN, machine: { ...RUN.machine, uid } },
+    attempt: 1,
+    tried: [],
+    isReset: false,
+    isCancelled: false,
+  };
 }
 
 describe('a claim leaves a host to an older machine that waits for it (rule 15)', () => {

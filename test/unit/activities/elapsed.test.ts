@@ -4,9 +4,9 @@ import type { ClaimRef } from '../../../contracts/claimRef.ts';
 import { stopwatch } from '../../../activities/elapsed.ts';
 import { BmcCalls } from '../../../activities/bmc/bmcCalls.ts';
 import { claimFence } from '../../../activities/bmc/fence.ts';
-import { serializeClaim } from '../../../model/claim.ts';
 import { serializeServer } from '../../../model/serverIdentity.ts';
 import type { KubeClient } from '../../../kube/client.ts';
+import { claimAnnotation } from '../../support/claims.ts';
 
 beforeEach(() => void jest.useFakeTimers({ now: Date.parse('2026-01-01T00:00:00Z'), doNotFake: ['nextTick'] }));
 afterEach(() => void jest.useRealTimers());
@@ -27,7 +27,6 @@ test('the larger of both clocks counts', () => {
 test('a fence that was read before the machine was suspended lets nothing through', async () => {
   const machine = { namespace: 'ns', name: 'm', uid: 'machine-uid' };
   const ref: ClaimRef = { namespace: 'ns', host: 'h', hostUid: 'host-uid', id: 'c1', machine };
-  const at = '2026-01-01T00:00:00.000Z';
   const host = {
     metadata: {
       name: 'h',
@@ -35,7 +34,7 @@ test('a fence that was read before the machine was suspended lets nothing throug
       uid: 'host-uid',
       annotations: {
         'beskar7.io/server': serializeServer({ address: 'bmc' }),
-        'beskar7.io/claim': serializeClaim({ id: 'c1', stage: 'Armed', attempt: 1, deadline: at, since: at }),
+        ...claimAnnotation('Armed', { id: 'c1' }),
       },
     },
     spec: {

@@ -4,12 +4,13 @@ import { BmcCalls } from '../../../activities/bmc/bmcCalls.ts';
 import { claimFence, retireFence, type FenceDependencies } from '../../../activities/bmc/fence.ts';
 import { HostReservations } from '../../../activities/claim/hostReservations.ts';
 import { byPreference, fits, unfitReason } from '../../../activities/claim/hostFit.ts';
-import { serializeClaim, type ClaimStage } from '../../../model/claim.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import { connectionHash } from '../../../model/connection.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import type { Duplicate } from '../../../model/sameServer.ts';
 import { serializeServer } from '../../../model/serverIdentity.ts';
 import type { KubeClient } from '../../../kube/client.ts';
+import { claimAnnotation } from '../../support/claims.ts';
 
 const machine = { namespace: 'ns', name: 'm', uid: 'machine-uid' };
 const ref: ClaimRef = { namespace: 'ns', host: 'h', hostUid: 'host-uid', id: 'c1', machine };
@@ -21,7 +22,6 @@ function host(
   changes: { id?: string; uid?: string; consumer?: string; deleted?: boolean } = {},
 ): PhysicalHost {
   const at = '2026-01-01T00:00:00.000Z';
-  const claim = stage && { id: changes.id ?? 'c1', stage, attempt: 1, deadline: at, since: at };
   return {
     metadata: {
       name: 'h',
@@ -30,7 +30,7 @@ function host(
       ...(changes.deleted ? { deletionTimestamp: at } : {}),
       annotations: {
         'beskar7.io/server': serializeServer({ address: 'bmc', serialNumber: 'SN-1' }),
-        ...(claim ? { 'beskar7.io/claim': serializeClaim(claim) } : {}),
+        ...(stage ? claimAnnotation(stage, { id: changes.id ?? 'c1' }) : {}),
       },
     },
     spec: {

@@ -62,7 +62,14 @@ describe('the last writes of a run: handled first, then status (rule 9)', () => 
   test('a hand-over: the claim, then handled with the providerID, then Provisioned', async () => {
     const handover = { claim: CLAIM, openedAt: '2026-01-01T00:00:00Z', outcome: 'Provisioned' as const };
     api.put(HOSTS, claimedHost('Armed', { state: 'Ready', handover }));
-    const plan = { attempts: 1, specHash: 'x', retry: '', readyWhen: 'HandedOver' as const, requirements: undefined };
+    const plan = {
+      attempts: 1,
+      specHash: 'x',
+      imageHash: 'x',
+      retry: '',
+      readyWhen: 'HandedOver' as const,
+      requirements: undefined,
+    };
     const input = { claim: REF, run: RUN, plan, startedAt: '2026-01-01T00:00:00Z' };
     expect(await asActivity(() => settleHandover(workerOn(api), input))).toEqual({ kind: 'provisioned' });
     expect(api.writes.map(saidBy)).toEqual([

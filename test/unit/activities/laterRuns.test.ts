@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 const claim = (input: Partial<ClaimHostInput> = {}) =>
-  asActivity(() => claimHost(deps, { run: RUN, attempt: 1, tried: [], isReset: false, ...input }));
+  asActivity(() => claimHost(deps, { run: RUN, attempt: 1, tried: [], isReset: false, isCancelled: false, ...input }));
 const live = () => api.get(MACHINES, 'm');
 const held = (name: string, stage: ClaimStage, more: { id?: string; attempt?: number; reason?: string } = {}) => {
   const host = claimedHost(stage, {}, {}, more);
@@ -265,7 +265,7 @@ describe('the end of a run that comes late', () => {
 });
 
 describe('a run that is cancelled while it waits for another host', () => {
-  const plan = { specHash: askOf(machine()).specHash, retry: '', imageHash: planOf(machine()).imageHash ?? '' };
+  const plan = { specHash: askOf(machine()).specHash, retry: '', imageHash: planOf(machine()).imageHash };
   const cancel = (host?: string) =>
     asActivity(() =>
       failMachine(deps, {

@@ -78,7 +78,7 @@ describe.each(['its claim is gone', 'its claim is cut off', 'its claim and its l
     test('the next run of its machine ends that claim first, and does not claim a second host beside it', async () => {
       api.put(MACHINES, machine({ metadata: OURS }));
       api.put(HOSTS, freeHost('other'));
-      const input = { run: RUN, attempt: 1, tried: [], isReset: false };
+      const input = { run: RUN, attempt: 1, tried: [], isReset: false, isCancelled: false };
       await expect(asActivity(() => claimHost(deps, input))).resolves.toMatchObject({
         kind: 'claimed',
         claim: { stage: 'Releasing', ref: { host: 'h', id: CLAIM }, reason: expect.stringMatching(/^ClaimLost: /) },
@@ -99,7 +99,7 @@ describe.each(['its claim is gone', 'its claim is cut off', 'its claim and its l
 test('a provisioned machine whose host has lost its claim and whose status is lost is recognised, and nothing is released', async () => {
   api.put(MACHINES, runs());
   putLost('its claim is gone', 'HandedOver', {});
-  const input = { run: RUN, attempt: 1, tried: [], isReset: false };
+  const input = { run: RUN, attempt: 1, tried: [], isReset: false, isCancelled: false };
   await expect(asActivity(() => claimHost(deps, input))).resolves.toMatchObject({ reason: 'AlreadyProvisioned' });
   expect(stage()).toBe('HandedOver');
   expect(api.get(MACHINES, 'm').status?.phase).toBe('Provisioned');

@@ -5,7 +5,7 @@ import { FailedPolls } from '../../../activities/monitor/failedPolls.ts';
 import { isMonitored, placeOf } from '../../../activities/monitor/monitored.ts';
 import { monitorShard, type MonitorDependencies } from '../../../activities/monitor/monitorShard.ts';
 import { SecretMarks } from '../../../activities/store/secretMarks.ts';
-import { serializeClaim, type ClaimStage } from '../../../model/claim.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import { findCondition } from '../../../crds/conditions.ts';
 import { connectionHash } from '../../../model/connection.ts';
 import { FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
@@ -17,16 +17,10 @@ import { KubeError } from '../../../kube/error.ts';
 import { HOSTS, SECRETS, type Resource } from '../../../kube/resource.ts';
 import { RedfishPool } from '../../../redfish/index.ts';
 import { startFleet, type Fleet } from '../../../simulator/index.ts';
+import { claimAnnotation } from '../../support/claims.ts';
 import { merged } from './oneHost.ts';
 
 jest.setTimeout(30_000);
-
-const CLAIM = {
-  id: 'c',
-  attempt: 1,
-  deadline: '2026-01-01T00:00:00Z',
-  since: '2026-01-01T00:00:00Z',
-};
 
 /** Of a Secret in use (rule 17). */
 const MARKS = { finalizers: [FINALIZER_SECRET], labels: { [LABEL_MOVE]: '' } };
@@ -43,7 +37,7 @@ function hostAt(name: string, address: string, stage?: ClaimStage): PhysicalHost
   const server = { ...bmcPlace(spec), ...(serialNumber === undefined ? {} : { serialNumber }) };
   const annotations = {
     'beskar7.io/server': serializeServer(server),
-    ...(stage ? { 'beskar7.io/claim': serializeClaim({ ...CLAIM, stage }) } : {}),
+    ...(stage ? claimAnnotation(stage, { id: 'c' }) : {}),
   };
   return {
     metadata: { namespace: 'ns', name, uid: `${name}-uid`, resourceVersion: '1', annotations },

@@ -49,7 +49,8 @@ function pausedMachine(way: (typeof WAYS)[number], metadata: { annotations?: Rec
   api.put(MACHINES, machine({ metadata: { ...OWNED, ...metadata, annotations } }));
 }
 
-const claim = () => asActivity(() => claimHost(deps, { run: RUN, attempt: 1, tried: [], isReset: false }));
+const claim = () =>
+  asActivity(() => claimHost(deps, { run: RUN, attempt: 1, tried: [], isReset: false, isCancelled: false }));
 const blocksMove = () => api.get(MACHINES, 'm').metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined;
 
 describe.each(WAYS)('nothing begins that is paused by its %s (rule 16)', (way) => {
@@ -84,7 +85,14 @@ describe.each(WAYS)('a run in flight goes on to its end though its %s is paused 
     putBehind(api, bmc, claimedHost(stage, status));
   }
   const input = { claim: REF, run: RUN };
-  const plan = { attempts: 1, specHash: 'x', retry: '', readyWhen: 'HandedOver' as const, requirements: undefined };
+  const plan = {
+    attempts: 1,
+    specHash: 'x',
+    imageHash: 'x',
+    retry: '',
+    readyWhen: 'HandedOver' as const,
+    requirements: undefined,
+  };
   const since = '2026-01-01T00:00:00Z';
   const phase = () => api.get(MACHINES, 'm').status?.phase;
   const stage = () => claimOf(api.get(HOSTS, 'h'))?.stage;

@@ -4,7 +4,7 @@ import type { Dependencies } from '../../../activities/dependencies.ts';
 import { markReleasing } from '../../../activities/release/markReleasing.ts';
 import { ON_TAKES_MS } from '../../../activities/bmc/power.ts';
 import { releaseHost } from '../../../activities/release/releaseHost.ts';
-import { CLAIM_STAGES, claimOf, serializeClaim, type Claim, type ClaimStage } from '../../../model/claim.ts';
+import { CLAIM_STAGES, claimOf, serializeClaim, type ClaimStage } from '../../../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS } from '../../../kube/resource.ts';
 import { RedfishError, type RedfishErrorKind } from '../../../redfish/index.ts';
@@ -15,8 +15,6 @@ import { failureOf, fakeBmc, stopAll, SYSTEM, type FakeBmc } from '../redfish/fa
 import { ApiServer } from './apiServer.ts';
 import { kubeError, NEVER, OneHost } from './oneHost.ts';
 import { asActivity, putBehind, REF, workerOn } from './worker.ts';
-
-const claimAnnotation = (claim: Claim) => ({ [ANNOTATION_CLAIM]: serializeClaim(claim) });
 
 /** Metadata of a host on whose behalf something was sent that may arrive until then. */
 const inFlightUntil = (atMs: number) => ({
@@ -190,7 +188,7 @@ describe('a power-on that was accepted just before the release (rule 4)', () => 
   const ofAnother: PhysicalHostStatus = { inspection: { claim: 'other', poweredOnAt: '2026-01-01T00:00:00Z' } };
   const waits = ['look', 'Off, shown or not', 'comes on', 'look', 'Off', 'clear'];
 
-  test.each<[string, ClaimStage, PhysicalHostStatus, string[]]>([
+  test.each<[string, 'Claimed' | 'Armed', PhysicalHostStatus, string[]]>([
     ['armed, not seen on: Off at once, and again when it has come on', 'Armed', {}, waits],
     ['armed, an earlier claim was seen on: the same', 'Armed', ofAnother, waits],
     ['armed and seen on: Off is the last word', 'Armed', seenOn, ['look', 'clear']],
@@ -243,7 +241,10 @@ async function lateRelease(
   const data = Buffer.from('x').toString('base64');
   const since = new Date(Date.now() - ON_TAKES_MS + windowMs).toISOString();
   const claimed = claimOf(host);
-  const annotations = { ...host.metadata.annotations, ...(claimed && claimAnnotation({ ...claimed, since })) };
+  const annotations = {
+    ...host.metadata.annotations,
+    ...(claimed && { [ANNOTATION_CLAIM]: serializeClaim({ ...claimed, since }) }),
+  };
   const begun = { ...host, metadata: { ...host.metadata, annotations } };
   const all = {
     ...deps,

@@ -17,7 +17,14 @@ afterEach(() => api.stop());
 
 const SINCE = '2026-01-01T00:00:00Z';
 const settle = () => {
-  const plan = { attempts: 1, specHash: 'x', retry: '', readyWhen: 'HandedOver' as const, requirements: undefined };
+  const plan = {
+    attempts: 1,
+    specHash: 'x',
+    imageHash: 'x',
+    retry: '',
+    readyWhen: 'HandedOver' as const,
+    requirements: undefined,
+  };
   return asActivity(() => settleHandover(deps, { claim: REF, run: RUN, plan, startedAt: SINCE }));
 };
 
@@ -49,7 +56,9 @@ test('the next run of a machine in flight goes on with its claim, and claims no 
   replaced();
   api.put(HOSTS, claimedHost('Armed', { state: 'Inspecting', inspection: { claim: CLAIM, deadline: SINCE } }));
   api.put(HOSTS, freeHost('other'));
-  const claimed = await asActivity(() => claimHost(deps, { run: RUN, attempt: 1, tried: [], isReset: false }));
+  const claimed = await asActivity(() =>
+    claimHost(deps, { run: RUN, attempt: 1, tried: [], isReset: false, isCancelled: false }),
+  );
   expect(claimed).toMatchObject({ kind: 'claimed', claim: { ref: { host: 'h', id: CLAIM }, stage: 'Armed' } });
   expect(api.get(MACHINES, 'm').metadata.finalizers).toEqual([FINALIZER_MACHINE]);
 });

@@ -73,7 +73,7 @@ describe('with the nonce', () => {
     ],
     ['the Secret has another type', (at) => void at.secret({ type: 'Opaque' })],
     ['the Secret has another token', (at) => void at.secret({ token: OLD_TOKEN })],
-    ['the claim names no Secret', (at) => void at.host({ claim: { bootSecret: undefined } as never })],
+    ['the claim names another Secret', (at) => void at.host({ claim: { bootSecret: 'another' } })],
   ])('404 and an event: %s', async (_what, change) => {
     change(scene);
     expect(await scene.call('GET', PATH)).toMatchObject(isNotFound);

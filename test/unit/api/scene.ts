@@ -4,10 +4,10 @@ import type { ApiOptions, MachineRef, SignalKind } from '../../../api/index.ts';
 import { startApi, type Api } from '../../../api/index.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import { BOOT_SECRET_TYPE, bootSecretName, bootSpecText, type BootSpec } from '../../../model/bootSecret.ts';
-import { serializeClaim, type Claim } from '../../../model/claim.ts';
-import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { HOSTS, SECRETS, type Identified } from '../../../kube/resource.ts';
+import { claimAnnotation, type ClaimFields } from '../../support/claims.ts';
 import { FakeKube } from './fakeKube.ts';
 import { REPORT } from './reports.ts';
 
@@ -30,7 +30,7 @@ export interface Answer {
 
 export interface HostOptions {
   readonly name?: string;
-  readonly claim?: Partial<Claim>;
+  readonly claim?: ClaimFields & { readonly stage?: ClaimStage };
   readonly status?: Partial<PhysicalHostStatus>;
   readonly spec?: Partial<PhysicalHost['spec']>;
 }
@@ -114,16 +114,15 @@ export class Scene {
 
   /** Writes the host anew. `claim: {}` is the armed claim. */
   host({ name = 'server-01', claim = {}, status = {}, spec = {} }: HostOptions = {}): PhysicalHost {
-    const whole: Claim = {
+    const { stage = 'Armed', ...fields } = claim;
+    const whole = {
       id: CLAIM,
-      stage: 'Armed',
-      attempt: 1,
       deadline: inMs(600_000),
       since: inMs(0),
       tokenHash: sha256(TOKEN),
       nonceHash: sha256(NONCE),
       bootSecret: BOOT_SECRET,
-      ...claim,
+      ...fields,
     };
     return this.kube.put(HOSTS, {
       apiVersion: 'infrastructure.cluster.x-k8s.io/v1beta1',
@@ -132,7 +131,7 @@ export class Scene {
         namespace: 'default',
         name,
         uid: `uid-${name}`,
-        annotations: { [ANNOTATION_CLAIM]: serializeClaim(whole) },
+        annotations: claimAnnotation(stage, whole),
       },
       spec: {
         redfishConnection: { address: 'https://10.0.0.5', credentialsSecretRef: 'bmc' },

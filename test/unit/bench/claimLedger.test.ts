@@ -3,14 +3,14 @@ import { ClaimLedger, leftovers } from '../../../bench/claimLedger.ts';
 import type { ClaimStage } from '../../../model/claim.ts';
 import { API_VERSION } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
+import { claimAnnotation } from '../../support/claims.ts';
 
 function hostOf(uid: string, stage: ClaimStage | undefined): PhysicalHost {
-  const claim = { id: 'c1', stage, attempt: 1, deadline: '2026-01-01T00:00:00Z', since: '2026-01-01T00:00:00Z' };
   return {
     metadata: {
       name: 'h',
       labels: { 'beskar7.io/consumer-uid': uid },
-      ...(stage ? { annotations: { 'beskar7.io/claim': JSON.stringify(claim) } } : {}),
+      ...(stage ? { annotations: claimAnnotation(stage, { id: 'c1' }) } : {}),
     },
     spec: {
       redfishConnection: { address: 'http://127.0.0.1:1', credentialsSecretRef: 's' },

@@ -1,10 +1,9 @@
 import type { Beskar7Cluster } from '../../../crds/beskar7Cluster.ts';
 import type { Beskar7Machine, Beskar7MachineSpec, Beskar7MachineStatus } from '../../../crds/beskar7Machine.ts';
-import { serializeClaim, type Claim, type ClaimStage } from '../../../model/claim.ts';
+import type { ClaimStage } from '../../../model/claim.ts';
 import { connectionHash } from '../../../model/connection.ts';
-import { askOf, type Handled } from '../../../model/handled.ts';
+import { askOf, specHash, type Handled } from '../../../model/handled.ts';
 import {
-  ANNOTATION_CLAIM,
   ANNOTATION_HANDLED,
   ANNOTATION_SERVER,
   FINALIZER_HOST,
@@ -15,6 +14,7 @@ import type { ObjectMeta } from '../../../crds/object.ts';
 import type { PhysicalHost, PhysicalHostSpec, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
 import { serializeServer } from '../../../model/serverIdentity.ts';
 import type { CapiCluster, CapiMachine } from '../../../kube/resource.ts';
+import { claimAnnotation, type ClaimFields } from '../../support/claims.ts';
 
 export const CLAIM = 'claim-1';
 
@@ -87,16 +87,15 @@ export function claimedHost(
   stage: ClaimStage,
   status: PhysicalHostStatus = {},
   metadata: Partial<ObjectMeta> = {},
-  claim: Partial<Claim> = {},
+  claim: ClaimFields = {},
 ): PhysicalHost {
-  const since = '2026-01-01T00:00:00Z';
-  const annotation = serializeClaim({ id: CLAIM, stage, attempt: 1, deadline: since, since, ...claim });
+  const annotation = claimAnnotation(stage, { id: CLAIM, specHash: specHash(machine().spec), ...claim });
   const enrollment = { connectionHash: connectionHash(host().spec), attempt: 0, secrets: ['bmc'] };
   return host({
     metadata: {
       ...metadata,
       labels: { [LABEL_CONSUMER_UID]: 'm-uid' },
-      annotations: { [ANNOTATION_CLAIM]: annotation, ...SERVER, ...metadata.annotations },
+      annotations: { ...annotation, ...SERVER, ...metadata.annotations },
     },
     spec: { consumerRef: { apiVersion: 'v', kind: 'Beskar7Machine', name: 'm', namespace: 'ns', uid: 'm-uid' } },
     status: { enrollment, ...status },

@@ -13,6 +13,7 @@ import {
   STAGE_MEANINGS,
   STATE_MEANINGS,
 } from '../../../view/meanings.ts';
+import { claimAnnotation } from '../../support/claims.ts';
 
 const ready = (reason: string, status = 'False') => ({
   type: 'Ready',
@@ -84,11 +85,10 @@ describe('every reason has a meaning', () => {
     }
     for (const stage of CLAIM_STAGES) {
       expect(STAGE_MEANINGS).toHaveProperty(stage);
-      const claim = { id: '1', stage, attempt: 1, deadline: '2026-11-23T10:10:00Z', since: '2026-11-23T10:00:00Z' };
       const held = host(
         {},
         {
-          metadata: { annotations: { 'beskar7.io/claim': JSON.stringify(claim) } },
+          metadata: { annotations: claimAnnotation(stage) },
           spec: { consumerRef: { kind: 'Beskar7Machine', namespace: 'ns', name: 'm' } },
         },
       );

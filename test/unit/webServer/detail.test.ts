@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { serializeClaim } from '../../../model/claim.ts';
 import { ANNOTATION_CLAIM } from '../../../crds/names.ts';
 import { FailureBoard } from '../../../web/server/failures.ts';
 import type { HostDetail, MachineDetail } from '../../../web/shared/api.ts';
+import { claimAnnotation, claimText } from '../../support/claims.ts';
 import type { WebClient } from '../../support/webClient.ts';
 import { FakeRuns, host, machine, WebScene } from './scene.ts';
 
@@ -15,13 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => scene.stop());
 
-const releasing = serializeClaim({
-  id: 'c-1',
-  stage: 'Releasing',
-  attempt: 1,
-  deadline: '2026-11-23T12:10:00Z',
-  since: '2026-11-23T12:00:00Z',
-});
+const OF = { id: 'c-1', deadline: '2026-11-23T12:10:00Z', since: '2026-11-23T12:00:00Z' };
+const releasing = claimText('Releasing', OF);
 
 test('a host whose BMC does not answer: why, since how many attempts, and when the next one is due', async () => {
   const reachable = {
@@ -64,7 +59,7 @@ test('a machine whose status names a host of others shows nothing of that host: 
   const [id, digest] = ['c-1', 'sha256:1'];
   const held = {
     metadata: {
-      annotations: { [ANNOTATION_CLAIM]: serializeClaim({ ...JSON.parse(releasing), stage: 'Armed', attempt: 7 }) },
+      annotations: claimAnnotation('Armed', { ...OF, attempt: 7 }),
     },
     status: { inspection: { claim: id, reportDigest: digest }, inspectionReport: { cpus: [{ cores: 64 }] } },
   };
