@@ -115,6 +115,6 @@ function writeLogLine(parts: ApiParts, ctx: Exchange, ms: number, failure: ApiEr
   const { logger } = parts.deps;
   if (failure?.isRoutine) logger.debug(fields, 'callback');
   else if (failure === undefined) logger.info(fields, 'callback');
-  else if (failure.status >= 500) logger.error(fields, 'callback failed; the caller is asked to come again');
-  else logger.warn(fields, 'callback refused');
+  else if (failure.status >= 500) logger.error(fields, 'callback failed; the client is asked to retry');
+  else logger.warn(fields, 'callback rejected');
 }

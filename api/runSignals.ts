@@ -57,14 +57,17 @@ export class RunSignals {
       ...traceFields(span),
     };
     if (machine === undefined) {
-      logger.warn(about, 'no run is told: the host names no machine of its namespace with its uid');
+      logger.warn(about, 'no run is signalled: the host references no machine of its namespace with its uid');
       return;
     }
     const key = `${kind} ${claimId}`;
     const last = this.#last.get(key);
     if (!isNews && last !== undefined && this.#now() - last < REPEAT_MS) return;
     if (this.#underWay.size >= MAX_UNDER_WAY) {
-      logger.warn(about, `the run is not told: ${MAX_UNDER_WAY} signals are under way; the watcher tells it`);
+      logger.warn(
+        about,
+        `the run is not signalled: ${MAX_UNDER_WAY} signals are in flight; the watcher signals it later`,
+      );
       return;
     }
     this.#last.set(key, this.#now());
@@ -72,7 +75,7 @@ export class RunSignals {
       .catch((error: unknown) => {
         // The next repeat may do it.
         this.#last.set(key, Number.NEGATIVE_INFINITY);
-        logger.warn({ ...about, err: error }, 'the run was not told; the watcher tells it');
+        logger.warn({ ...about, err: error }, 'the run could not be signalled; the watcher signals it later');
       })
       .finally(() => this.#underWay.delete(task));
     this.#underWay.add(task);

@@ -20,7 +20,9 @@ Exit codes: 0 ok, 1 error, 2 wrong usage, 3 not found, 4 refused (nothing was do
 /** All commands. `told` is called with the exit code of the one that ran. */
 export function program(io: Io, version: string, told: (code: ExitCode) => void): Command {
   const root = new Command('kubectl-beskar7')
-    .description('See and steer bare metal that Beskar7 provisions. Runs as `kubectl beskar7` when it is on the PATH.')
+    .description(
+      'Inspect and control bare metal that Beskar7 provisions. Runs as `kubectl beskar7` when it is on the PATH.',
+    )
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
@@ -103,7 +105,7 @@ function addLists(root: Command, work: Wrap): void {
       .addOption(new Option('-l, --selector <labels>', 'with these labels, e.g. rack=r1,zone!=b').argParser(nonEmpty))
       .addOption(only)
       .addOption(new Option('--reason <list>', 'with one of these reasons, comma separated').argParser(nonEmpty))
-      .addOption(new Option('-w, --watch', 'go on with each change'))
+      .addOption(new Option('-w, --watch', 'keep running and print each change'))
       .addOption(format(LIST_FORMATS))
       .addOption(new Option('--no-headers', 'without the line of headers'));
   list(
@@ -135,7 +137,7 @@ function addLists(root: Command, work: Wrap): void {
 function addViews(root: Command, work: Wrap): void {
   root
     .command('explain <machine|host>')
-    .description('Say in plain words why it is in its state, what happens next and when, and what you can do.')
+    .description('Explain why it is in its state, what happens next and when, and what you can do.')
     .addOption(format(DATA_FORMATS))
     .action(
       work(async (session, [text = ''], { output }: { output: (typeof DATA_FORMATS)[number] }) => {
@@ -145,7 +147,7 @@ function addViews(root: Command, work: Wrap): void {
     );
   root
     .command('trace <machine|host>')
-    .description('Show the steps of the newest run, with their durations, failures and repeats. Times are UTC.')
+    .description('Show the steps of the newest run, with their durations, failures and retries. Times are UTC.')
     .addOption(new Option('-f, --follow', 'live, until the run is over; ends with 1 when it did not succeed'))
     .addOption(new Option('--run <id>', 'the id of an earlier run').argParser(nonEmpty))
     .addOption(new Option('--bmc', 'with the requests to the BMC, as the activities told them when they ended'))
@@ -177,7 +179,7 @@ function addSteering(root: Command, work: Wrap): void {
     new Option('-o, --output <format>', 'of what is written').choices(['text', 'name']).default('text');
   root
     .command('retry <machine...>')
-    .description('Have failed machines provisioned again.')
+    .description('Provision failed machines again.')
     .addOption(output())
     .action(
       work(async (session, words, options: SteerFlags) => {
@@ -187,7 +189,7 @@ function addSteering(root: Command, work: Wrap): void {
     );
   root
     .command('cancel <machine...>')
-    .description('Cancel the provisioning that is under way; its server is switched off and seen off.')
+    .description('Cancel the provisioning in flight; its server is powered off, and power-off is confirmed.')
     .addOption(new Option('--reason <text>', 'kept with the run').argParser(nonEmpty))
     .addOption(yes())
     .addOption(output())
@@ -199,7 +201,7 @@ function addSteering(root: Command, work: Wrap): void {
     );
   root
     .command('force-release <host>')
-    .description('Free a host whose BMC will not answer again, without having seen its server off.')
+    .description('Free a host whose BMC will not answer again, without confirmed power-off.')
     .addOption(new Option('--reason <text>', 'why; kept in an event').makeOptionMandatory())
     .addOption(yes())
     .addOption(output())
@@ -214,7 +216,7 @@ function addSteering(root: Command, work: Wrap): void {
 function addHelpForPeople(root: Command, work: Wrap): void {
   root
     .command('export <machine>')
-    .description('Write machine, host, events and histories into one file that a maintainer can look at and replay.')
+    .description('Write machine, host, events and histories into one file that a maintainer can read and replay.')
     .addOption(
       new Option('--file <file>', 'default: <machine>.beskar7-export.json; - is standard output').argParser(nonEmpty),
     )
@@ -228,7 +230,7 @@ function addHelpForPeople(root: Command, work: Wrap): void {
   root
     .command('doctor')
     .description(
-      'Look at what has to be there: kinds, rights, Temporal, workers, BMCs, listeners. Ends with 1 when something is bad.',
+      'Check the prerequisites: kinds, rights, Temporal, workers, BMCs, listeners. Exits with 1 when one is bad.',
     )
     .addOption(
       new Option('--boot-url <url>', 'look at the boot listener, too, e.g. http://10.0.0.5:8083').argParser(nonEmpty),

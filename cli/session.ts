@@ -145,11 +145,11 @@ export class Session {
     if (cluster === null)
       throw new CliError(
         EXIT.usage,
-        'The kubeconfig names no cluster; set a current context, or give --context or --kubeconfig.',
+        'The kubeconfig has no current cluster; set a current context, or use --context or --kubeconfig.',
       );
     // What the library takes where it finds none.
     if (kubeconfig === undefined && cluster.server === 'http://localhost:8080')
-      throw new CliError(EXIT.usage, 'There is no kubeconfig: name one by KUBECONFIG or --kubeconfig.');
+      throw new CliError(EXIT.usage, 'There is no kubeconfig: set KUBECONFIG or --kubeconfig.');
     const kube = KubeClient.fromConfig(config, { userAgent: 'kubectl-beskar7', timeoutMs: requestTimeout });
     const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
     return { kube, namespace, server: cluster.server };
@@ -184,7 +184,7 @@ async function connect(flags: Flags, env: Io['env']): Promise<Temporal> {
     if (code === EXIT.forbidden) throw new CliError(code, message);
     throw new CliError(
       EXIT.unreachable,
-      `Temporal cannot be reached at ${address}: name it by --temporal-address or TEMPORAL_ADDRESS. ` +
+      `Temporal cannot be reached at ${address}: set --temporal-address or TEMPORAL_ADDRESS. ` +
         'In a cluster, for example: kubectl -n beskar7-system port-forward service/beskar7-temporal 7233',
     );
   }

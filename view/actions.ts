@@ -21,14 +21,14 @@ export function machineActions(machine: Beskar7Machine): Action[] {
       ? undefined
       : phase === 'Provisioned'
         ? 'The machine is provisioned: there is nothing to try again.'
-        : 'A provisioning is under way: only what has failed is tried again.');
-  const cancelRefusal = going ?? (mayCancel ? undefined : 'No provisioning is under way.');
+        : 'A provisioning is in flight: only a failed machine can be retried.');
+  const cancelRefusal = going ?? (mayCancel ? undefined : 'No provisioning is in flight.');
   return [
     {
       kind: 'retry',
       consequences: [
-        'A new provisioning begins: it claims a host that fits, perhaps another one than before.',
-        'The server is switched off first if it is on, then boots the inspection image.',
+        'A new provisioning starts: it claims a fitting host, possibly another one than before.',
+        'The server is powered off first if it is on, then boots the inspection image.',
         'The same as the annotation beskar7.io/retry with a new value.',
       ],
       ...refused(retryRefusal),
@@ -38,8 +38,8 @@ export function machineActions(machine: Beskar7Machine): Action[] {
       consequences: [
         host === undefined
           ? 'The wait for a host ends.'
-          : `The server ${host.name} is switched off, and seen off, before it is free for others.`,
-        'The machine becomes Failed with the reason Cancelled. It does not begin again by itself.',
+          : `The server ${host.name} is powered off; it is free for others when power-off is confirmed.`,
+        'The machine becomes Failed with the reason Cancelled. It is not started again by itself.',
         'The same as `temporal workflow cancel`.',
       ],
       ...refused(cancelRefusal),
@@ -57,14 +57,12 @@ export function hostActions(host: PhysicalHost): Action[] {
     {
       kind: 'force-release',
       consequences: [
-        'The claim ends without the server being seen off. If it is not off, its old operating system still runs on it: look at the server first.',
-        isGoing ? 'The host goes.' : 'The host is enrolled again, and then offered to other machines.',
+        'The claim ends without confirmed power-off. If the server is not off, its old operating system still runs on it: look at the server first.',
+        isGoing ? 'The host is deleted.' : 'The host is enrolled again, and then offered to other machines.',
         'Your reason is kept in an event.',
         'The same as the annotation beskar7.io/force-release.',
       ],
-      ...refused(
-        isStuck ? undefined : 'The host is not being released: delete its machine, and it is released in good order.',
-      ),
+      ...refused(isStuck ? undefined : 'The host is not being released: delete its machine, which releases it.'),
     },
   ];
 }

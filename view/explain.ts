@@ -75,19 +75,19 @@ export function explainMachine(machine: Beskar7Machine, around: Around = {}): Ex
     state: `Machine ${namespace}/${name} is ${phase}${isGoing ? ', and is being deleted' : ''}: ${PHASE_MEANINGS[phase]}.`,
     why: [
       ...(ready ? [`${ready.reason}: ${ready.message}`] : []),
-      ...(ready === undefined && progress === undefined ? ['Beskar7 has not said anything about it yet.'] : []),
+      ...(ready === undefined && progress === undefined ? ['Beskar7 has not reported anything about it yet.'] : []),
       ...raised,
       ...(progress === undefined ? [] : [runText(progress, nowMs, ready?.message)]),
       ...(hostName === undefined ? [] : [hostText(hostName, host)]),
       ...(owner === undefined ? [] : [ownerText(owner)]),
     ],
     next: isGoing
-      ? ['Its host is switched off, seen off and freed; then the machine goes, however long that takes.']
+      ? [
+          'Its host is powered off, power-off is confirmed, and the host is freed; then the machine is removed. There is no time limit.',
+        ]
       : [meaning.next, ...whenText(phase, host, progress, nowMs)],
     youCan: [
-      ...(isGoing && hostName !== undefined ? ['See what holds it up: {explainHost}'] : (meaning.youCan ?? [])).map(
-        fill,
-      ),
+      ...(isGoing && hostName !== undefined ? ['See what blocks it: {explainHost}'] : (meaning.youCan ?? [])).map(fill),
       ...(phase === 'Failed' && owner !== undefined && !isGoing
         ? [fill('Or have Cluster API replace it: {deleteOwner}')]
         : []),
@@ -96,14 +96,14 @@ export function explainMachine(machine: Beskar7Machine, around: Around = {}): Ex
 }
 
 function meaningOf(reason: string | undefined, progress: Progress | undefined): Meaning {
-  if (reason === undefined && progress !== undefined) return { next: 'Its run has just begun.', youCan: [TRACE] };
+  if (reason === undefined && progress !== undefined) return { next: 'Its run has just started.', youCan: [TRACE] };
   if (reason === undefined)
     return {
-      next: 'It begins in a moment, when a controller of Beskar7 runs.',
-      youCan: ['Is Beskar7 there? {doctor}'],
+      next: 'It starts in a moment, if a controller of Beskar7 is running.',
+      youCan: ['Is Beskar7 running? {doctor}'],
     };
   const known: Readonly<Record<string, Meaning>> = { ...MACHINE_MEANINGS };
-  return known[reason] ?? { next: 'Its message says it.', youCan: [TRACE] };
+  return known[reason] ?? { next: 'See its message.', youCan: [TRACE] };
 }
 
 function machineLines(
@@ -142,7 +142,7 @@ function runText(progress: Progress, nowMs: number | undefined, said = ''): stri
     why === undefined || said.includes(why)
       ? '.'
       : `${waitingFor === undefined ? '; it failed: ' : ': '}${why.replace(/\.?$/, '.')}`;
-  const signals = dropped === undefined ? '' : ` It was sent signals that it cannot read: ${dropped}.`;
+  const signals = dropped === undefined ? '' : ` It received unreadable signals: ${dropped}.`;
   return `Its run ${doing}, since ${past(since, nowMs)}, in attempt ${attempt}${reason}${signals}`;
 }
 
@@ -212,7 +212,7 @@ export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | '
   return {
     state: `Host ${namespace}/${name} is ${state}${isGoing ? ', and is being deleted' : ''}: ${STATE_MEANINGS[state]}.`,
     why: [
-      ...(ready ? [`${ready.reason}: ${ready.message}`] : ['Its BMC has not been asked yet.']),
+      ...(ready ? [`${ready.reason}: ${ready.message}`] : ['Its BMC has not been contacted yet.']),
       ...(bmc && bmc.status !== 'True' && bmc.reason !== ready?.reason ? [`${bmc.reason}: ${bmc.message}`] : []),
       ...raised.map(({ type, message }) => `${type}: ${message}`),
       ...(unschedulable === undefined ? [] : [`It is not offered to machines: ${unschedulable || 'no reason given'}.`]),
@@ -223,7 +223,7 @@ export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | '
         : []),
       ...(consumerRef !== undefined && consumer === undefined
         ? [
-            `Its spec.consumerRef names ${consumerRef.kind} ${consumerRef.namespace}/${consumerRef.name}, which is no Beskar7Machine of its namespace: Beskar7 does nothing for it.`,
+            `Its spec.consumerRef names ${consumerRef.kind} ${consumerRef.namespace}/${consumerRef.name}, which is not a Beskar7Machine of its namespace: Beskar7 ignores it.`,
           ]
         : []),
     ],
@@ -235,7 +235,7 @@ export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | '
     ],
     youCan: [
       ...meanings.flatMap(({ youCan = [] }) => youCan.map(fill)),
-      ...(isOrphan ? [fill('Bring the machine back; or look at the server, switch it off, then: {force}')] : []),
+      ...(isOrphan ? [fill('Restore the machine; or look at the server, power it off, then: {force}')] : []),
       ...(unschedulable === undefined
         ? []
         : [`Offer it again: ${words.kubectl} annotate physicalhost ${name} ${ANNOTATION_UNSCHEDULABLE}-`]),

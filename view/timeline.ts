@@ -96,7 +96,7 @@ class Timeline {
       this.#drafts.moment('reset', 'Reset by an operator', at, 'done', `was run ${failed.baseRunId ?? ''}`);
       return;
     }
-    const draft = this.#drafts.open('task') ?? this.#drafts.add('task', 'Go on in a worker', at, 'running');
+    const draft = this.#drafts.open('task') ?? this.#drafts.add('task', 'Workflow task', at, 'running');
     draft.retries.push({ at: isoOf(at), error: messageOf(failed.failure) });
   }
 
@@ -326,13 +326,13 @@ class Timeline {
     const drafts = this.#drafts;
     const begun = event.workflowExecutionStartedEventAttributes;
     if (begun?.continuedExecutionRunId)
-      drafts.moment('continued', 'Goes on from an earlier run', at, 'done', `run ${begun.continuedExecutionRunId}`);
+      drafts.moment('continued', 'Continued from an earlier run', at, 'done', `run ${begun.continuedExecutionRunId}`);
     const asked = event.workflowExecutionCancelRequestedEventAttributes;
-    if (asked) drafts.moment('cancel', 'Cancel asked for', at, 'cancelled', str(asked.cause));
+    if (asked) drafts.moment('cancel', 'Cancel requested', at, 'cancelled', str(asked.cause));
     const child = event.startChildWorkflowExecutionInitiatedEventAttributes;
     if (child) {
       const release = drafts.failed('release');
-      if (release) release.detail = `goes on in ${child.workflowId ?? 'a run of its own'}`;
+      if (release) release.detail = `continues in ${child.workflowId ?? 'its own run'}`;
       drafts.seal();
     }
     const completed = event.workflowExecutionCompletedEventAttributes;
@@ -351,7 +351,7 @@ class Timeline {
     if (event.workflowExecutionCanceledEventAttributes) drafts.endAll('cancelled', at);
     if (event.workflowExecutionTimedOutEventAttributes) {
       drafts.endAll('failed', at);
-      drafts.moment('end', 'Time is over', at, 'failed', undefined);
+      drafts.moment('end', 'Timed out', at, 'failed', undefined);
     }
     const terminated = event.workflowExecutionTerminatedEventAttributes;
     if (terminated) {
@@ -361,7 +361,7 @@ class Timeline {
     const next = event.workflowExecutionContinuedAsNewEventAttributes;
     if (next) {
       drafts.endAll('done', at);
-      drafts.moment('end', 'Goes on in a fresh run', at, 'done', `run ${next.newExecutionRunId ?? ''}`);
+      drafts.moment('end', 'Continued as a new run', at, 'done', `run ${next.newExecutionRunId ?? ''}`);
     }
   }
 }

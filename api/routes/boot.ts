@@ -90,7 +90,7 @@ export async function answerScript(
       host,
       'Warning',
       MACHINE_REASONS.invalidBootConfiguration,
-      `No boot script is served for Beskar7Machine ${machine.metadata.name}: ${what}. Correct its spec: that counts for the next run, which begins when this one has timed out.`,
+      `No boot script is served for Beskar7Machine ${machine.metadata.name}: ${what}. Correct its spec: that counts for the next run, which starts when this one has timed out.`,
     );
     throw notFound(`no script can be made: ${what}`);
   }

@@ -62,7 +62,7 @@ async function keepEarlier({ deps }: ApiParts, { host, claim }: Claimed): Promis
     await deps.keepReport(host);
   } catch (error) {
     const { namespace, name } = host.metadata;
-    deps.logger.warn({ err: error, namespace, host: name }, 'the earlier report of a host is not kept');
+    deps.logger.warn({ err: error, namespace, host: name }, 'the earlier report of a host could not be kept');
   }
 }
 
@@ -119,7 +119,7 @@ function readReport(
     host,
     'Warning',
     'InspectionReportRejected',
-    `The report was refused, the inspection goes on waiting: ${result.problems.join('; ')}`,
+    `The report was rejected, the inspection keeps waiting: ${result.problems.join('; ')}`,
   );
   throw badRequest('invalid report', result.problems);
 }

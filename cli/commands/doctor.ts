@@ -72,9 +72,9 @@ async function kindIsServed(session: Session, resource: Resource): Promise<Check
     const { code, message } = endOf(error);
     const todo =
       code === EXIT.forbidden
-        ? 'Ask for the right to list it, e.g. the role view.'
+        ? 'Request the right to list it, e.g. the role view.'
         : code === EXIT.unreachable
-          ? 'Look at the kubeconfig and its current context.'
+          ? 'Check the kubeconfig and its current context.'
           : 'Install the kinds: kubectl apply --server-side -f crds/generated';
     return { what, result: 'bad', found: message.split('\n')[0] ?? '', todo };
   }
@@ -95,7 +95,8 @@ async function definitionsAreOurs(session: Session): Promise<Check> {
     };
   } catch (error) {
     const { code, message } = endOf(error);
-    const may = code === EXIT.forbidden ? 'Not everybody may look at it: nothing is wrong with that.' : undefined;
+    const may =
+      code === EXIT.forbidden ? 'Reading it needs more rights than you have; that is not a problem.' : undefined;
     return { what, result: 'warning', found: message.split('\n')[0] ?? '', ...(may ? { todo: may } : {}) };
   }
 }
@@ -110,7 +111,7 @@ async function temporalIsThere(session: Session): Promise<Check[]> {
     await within(() => client.workflowService.describeNamespace({ namespace }));
     checks.push({ what: 'Temporal', result: 'good', found: `namespace ${namespace} at ${address}` });
   } catch (error) {
-    const todo = 'Beskar7 makes its namespace at its first start; name another one by --temporal-namespace.';
+    const todo = 'Beskar7 creates its namespace at its first start; name another one with --temporal-namespace.';
     return [{ what: 'Temporal', result: 'bad', found: endOf(error).message, todo }];
   }
   for (const { what, name, taskQueueType, role } of await queues(session)) {
@@ -126,7 +127,7 @@ async function temporalIsThere(session: Session): Promise<Check[]> {
             what,
             result: 'bad',
             found: `none on the queue ${name}`,
-            todo: `Start a process with ${role}: nothing goes on without it.`,
+            todo: `Start a process with ${role}: nothing continues without it.`,
           },
     );
   }
@@ -209,7 +210,7 @@ async function serversCanBeKnown(session: Session): Promise<Check> {
         what,
         result: 'warning',
         found: `${unknown.length} hosts have no bootMACAddress`,
-        todo: 'Their boot script is found only where the BMC tells its MAC addresses, or by nonce (docs/boot.md).',
+        todo: 'Their boot script is found only if the BMC reports its MAC addresses, or by nonce (docs/boot.md).',
       };
     return { what, result: 'good', found: 'every host has a bootMACAddress, or its BMC told one' };
   } catch (error) {

@@ -60,7 +60,7 @@ export async function reportsOf(session: Session, host: PhysicalHost): Promise<K
 function writeReports(io: Io, output: DataFormat, reports: readonly KeptReport[]): void {
   const rows = reports.map(({ at, report: said }, back) => ({ back, at, ...totals(said) }));
   if (output !== 'text') return writeData(io, output, rows);
-  if (rows.length === 0) return io.tell('There is no report.');
+  if (rows.length === 0) return io.tell('No reports.');
   const columns: Column<(typeof rows)[number]>[] = [
     { header: 'BACK', value: ({ back }) => String(back) },
     { header: 'AT', value: ({ at }) => at },

@@ -27,7 +27,7 @@ export async function retry(session: Session, texts: readonly string[], flags: S
       requireSensible(found, machineActions(found), 'retry');
       return { [ANNOTATION_RETRY]: new Date(session.io.nowMs()).toISOString() };
     });
-    done(session, flags, MACHINES, machine, 'retry asked for; a new provisioning begins in a moment');
+    done(session, flags, MACHINES, machine, 'retry requested; a new provisioning starts in a moment');
   }
 }
 
@@ -44,7 +44,7 @@ export async function cancel(
     const { namespace = '' } = machine.metadata;
     const run = await describe(temporal, workflowId('provision', { namespace, name }));
     if (run === undefined || !isOpen(run))
-      throw new CliError(EXIT.refused, `No provisioning of ${name} is under way, so there is nothing to cancel.`);
+      throw new CliError(EXIT.refused, `No provisioning of ${name} is in flight, so there is nothing to cancel.`);
     await confirm(session, flags, `Cancel the provisioning of machine ${namespace}/${name}?`, action);
     const { client, namespace: temporalNamespace } = temporal;
     // As `temporal workflow cancel` does; by the id of the run that was confirmed.
@@ -57,7 +57,7 @@ export async function cancel(
         reason: flags.reason ?? 'kubectl beskar7 cancel',
       }),
     );
-    done(session, flags, MACHINES, machine, 'cancel asked for; its server is switched off and seen off');
+    done(session, flags, MACHINES, machine, 'cancel requested; its server is powered off, and power-off is confirmed');
   }
 }
 
@@ -68,16 +68,16 @@ export async function forceRelease(
   flags: SteerFlags & { readonly reason: string },
 ): Promise<void> {
   const reason = flags.reason.trim();
-  if (reason === '') throw new CliError(EXIT.usage, 'Say why by --reason: it is kept in an event.');
+  if (reason === '') throw new CliError(EXIT.usage, 'Give a reason with --reason: it is kept in an event.');
   if (reason.length > MAX_REASON) throw new CliError(EXIT.usage, `The reason is longer than ${MAX_REASON} characters.`);
   const host = await read(session, HOSTS, nameOf(text, 'host'));
   const { namespace = '', name, uid } = host.metadata;
   const action = requireSensible(host, hostActions(host), 'force-release');
-  await confirm(session, flags, `Free host ${namespace}/${name} without having seen its server off?`, action);
+  await confirm(session, flags, `Free host ${namespace}/${name} without confirmed power-off?`, action);
   await annotate(session, HOSTS, name, (found) => {
     // What was confirmed is about this object and its state.
     if (found.metadata.uid !== uid)
-      throw new CliError(EXIT.refused, `${name} is another host by now: look at it anew.`);
+      throw new CliError(EXIT.refused, `${name} is another host by now: look at it again.`);
     requireSensible(found, hostActions(found), 'force-release');
     return { [ANNOTATION_FORCE_RELEASE]: reason };
   });
@@ -123,7 +123,7 @@ async function confirm(
   for (const line of consequences) session.io.tell(`- ${line}`);
   const answer = await session.io.confirm(question);
   if (answer === undefined)
-    throw new CliError(EXIT.refused, 'Nothing was done: there is no terminal to ask on; say --yes.');
+    throw new CliError(EXIT.refused, 'Nothing was done: there is no terminal for the confirmation; use --yes.');
   if (!answer) throw new CliError(EXIT.refused, 'Nothing was done.');
 }
 

@@ -24,7 +24,7 @@ export interface TraceFlags {
 /** `kubectl beskar7 trace <machine|host> [-f]`: the timeline of the newest run. */
 export async function trace(session: Session, text: string, flags: TraceFlags): Promise<ExitCode> {
   if (flags.follow === true && flags.output !== 'text')
-    throw new CliError(EXIT.usage, 'What is followed is shown as text: leave out --output or --follow.');
+    throw new CliError(EXIT.usage, '--follow prints text: leave out --output or --follow.');
   const temporal = await session.temporal();
   const subject = await subjectOf(session, text);
   const run = await runOf(session, temporal, subject, flags);
@@ -71,21 +71,21 @@ async function runOf(session: Session, temporal: Temporal, subject: Subject, fla
       const run = await describe(temporal, `${one}/${namespace}/${name}`, flags.run).catch(() => undefined);
       if (run !== undefined) return run;
     }
-    throw new CliError(EXIT.notFound, `Temporal knows no run ${flags.run} of ${kind} ${name} (any more).`);
+    throw new CliError(EXIT.notFound, `Temporal has no run ${flags.run} of ${kind} ${name} (any more).`);
   }
   const [newest] = await runsOf(temporal, KINDS[kind], subject);
   if (newest !== undefined) return newest;
   if (flags.follow === true && kind === 'machine') return firstRun(session, temporal, subject);
   throw new CliError(
     EXIT.notFound,
-    `Temporal knows no run of ${kind} ${name} (any more): there was none yet, or its history is gone. See: kubectl beskar7 -n ${namespace} explain ${kind}/${name}`,
+    `Temporal has no run of ${kind} ${name} (any more): there was none yet, or its history is gone. See: kubectl beskar7 -n ${namespace} explain ${kind}/${name}`,
   );
 }
 
 /** Waits for the first run of a machine. */
 async function firstRun(session: Session, temporal: Temporal, subject: Subject): Promise<Run> {
   const { namespace, name } = subject;
-  session.io.tell(`Waits for the provisioning of ${name} to begin ...`);
+  session.io.tell(`Waiting for the provisioning of ${name} to start ...`);
   const listed = await session.listed(MACHINES, { namespace, fieldSelector: `metadata.name=${name}` });
   const look = () => runsOf(temporal, KINDS.machine, subject);
   const [begun] = await look();
@@ -95,7 +95,7 @@ async function firstRun(session: Session, temporal: Temporal, subject: Subject):
     const [run] = await look();
     if (run !== undefined) return run;
   }
-  throw new CliError(EXIT.notFound, `No provisioning of ${name} has begun.`);
+  throw new CliError(EXIT.notFound, `No provisioning of ${name} has started.`);
 }
 
 /** Shows steps as they come and change, until the run is over; goes on with the run that takes its place. */
@@ -123,7 +123,7 @@ async function follow(session: Session, temporal: Temporal, first: Run, flags: S
       run = ended;
       continue;
     }
-    io.out(`${paintFor(io)(`The run is over: ${ended?.status ?? 'gone'}.`, 'bold')}\n`);
+    io.out(`${paintFor(io)(`The run has ended: ${ended?.status ?? 'gone'}.`, 'bold')}\n`);
     return ended?.status === 'COMPLETED' ? EXIT.ok : EXIT.error;
   }
 }
@@ -140,7 +140,7 @@ export function timelineText(
   steps: readonly Step[],
   flags: Shown = {},
 ): string {
-  const end = isOpen(run) ? '' : `\n${paintFor(io)(`The run is over: ${run.status}.`, 'bold')}\n`;
+  const end = isOpen(run) ? '' : `\n${paintFor(io)(`The run has ended: ${run.status}.`, 'bold')}\n`;
   return headOf(paintFor(io), run) + steps.map((step) => stepText(io, step, flags)).join('') + end.slice(1);
 }
 

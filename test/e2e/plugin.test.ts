@@ -127,7 +127,7 @@ describe('a provisioning that waits', () => {
   test('cancel asks; where nobody can be asked it does nothing without --yes', async () => {
     const { code, stdout, stderr } = await plugin.run('cancel', 'm-1');
     expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
-    expect(stderr).toMatch(/- The server host-1 is switched off[\s\S]*say --yes/);
+    expect(stderr).toMatch(/- The server host-1 is powered off[\s\S]*use --yes/);
     expect((await world.machine('m-1'))?.status?.phase).toBe('Inspecting');
   });
 
@@ -138,7 +138,7 @@ describe('a provisioning that waits', () => {
     ['Ctrl-D', '\u0004'],
   ])('at a terminal it says what will happen and asks: %s is a no', async (_what, keys) => {
     const asking = plugin.atTerminal(`kubectl beskar7 -n ${namespace} cancel m-1`);
-    expect(await asking.until(/\[y\/N\]/)).toMatch(/- The server host-1 is switched off[\s\S]*Cancel/);
+    expect(await asking.until(/\[y\/N\]/)).toMatch(/- The server host-1 is powered off[\s\S]*Cancel/);
     asking.type(keys);
     const { code, stdout } = await asking.ended;
     expect({ code, stdout }).toEqual({ code: 4, stdout: expect.stringMatching(/\n[^\n]*Nothing was done\.\s*$/) });
@@ -156,7 +156,7 @@ describe('a provisioning that waits', () => {
     const following = plugin.start('trace', 'm-1', '-f');
     await following.until(/waiting\s+Wait for the report/);
     expect(await plugin.out('cancel', 'machine/m-1', '--yes', '--reason', 'wrong rack')).toMatch(
-      /m-1 cancel asked for/,
+      /m-1 cancel requested/,
     );
     await world.machineIs('m-1', 'Failed');
     await isFreeAndOff(world, 'host-1');
@@ -168,9 +168,9 @@ describe('a provisioning that waits', () => {
     expect(resets(world, 'host-1', since).at(-1)).toMatch(/Off/);
     const { code, stdout, stderr } = await following.ended;
     expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
-    expect(stdout).toMatch(/Cancel asked for\s.*wrong rack/);
+    expect(stdout).toMatch(/Cancel requested\s.*wrong rack/);
     expect(stdout).toMatch(/cancelled\s+Wait for the report/);
-    expect(stdout).toMatch(/done\s+Release the host[\s\S]*The run is over: CANCELLED\.\n$/);
+    expect(stdout).toMatch(/done\s+Release the host[\s\S]*The run has ended: CANCELLED\.\n$/);
     expect((await plugin.run('cancel', 'm-1', '--yes')).code).toBe(4);
     cancelledRun = /, run (\S+),/.exec(stdout)?.[1] ?? '';
   });
@@ -183,13 +183,13 @@ describe('a provisioning that waits', () => {
     expect({ code, stdout }).toEqual({
       code: 0,
       stdout:
-        'beskar7machine.infrastructure.cluster.x-k8s.io/m-1 retry asked for; a new provisioning begins in a moment\n',
+        'beskar7machine.infrastructure.cluster.x-k8s.io/m-1 retry requested; a new provisioning starts in a moment\n',
     });
     await world.machineIs('m-1', 'Provisioned');
     const again = await plugin.run('retry', 'm-1');
     expect(again).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining('nothing to try again') });
     expect((await plugin.run('trace', 'm-1', '-f')).code).toBe(0);
-    expect(await plugin.out('trace', 'm-1', '--run', cancelledRun)).toMatch(/The run is over: CANCELLED\.\n$/);
+    expect(await plugin.out('trace', 'm-1', '--run', cancelledRun)).toMatch(/The run has ended: CANCELLED\.\n$/);
     expect(await plugin.json('trace', 'm-1')).toMatchObject({ status: 'COMPLETED', steps: expect.any(Array) });
     expect((await plugin.run('trace', 'm-1', '--run', '0')).code).toBe(3);
   });

@@ -52,7 +52,7 @@ const ANSWERS: Readonly<Record<number, { readonly says: readonly RegExp[]; reado
     4: { says: [/No free host fits .*asked for accelerator=h100, looked at 5 hosts \(.*\d with other labels/] },
     5: { says: [/HardwareRequirementsNotMet: Host rack1-03 .*minCPUCores: 512 asked for, \d+ found/] },
     6: { says: [/^\S+ +worker-03 +Failed .*512 asked for/m] },
-    7: { says: [/^\S+ +done +Wait for the report +\d+(\.\d+)? m?s$/m, /The run is over: COMPLETED/] },
+    7: { says: [/^\S+ +done +Wait for the report +\d+(\.\d+)? m?s$/m, /The run has ended: COMPLETED/] },
     8: { says: [/POST \S+ComputerSystem\.Reset 20\d in \d+ ms/] },
     9: { says: [/Cores +16/, /Memory +64 GiB/, /^ +\/dev\/sda +500 GB/m, /^ +eth0 +\S+ +up/m] },
     10: { says: [/^- cores: 16$/m, /^\+ cores: \d$/m] },
@@ -66,12 +66,12 @@ const ANSWERS: Readonly<Record<number, { readonly says: readonly RegExp[]; reado
       },
     },
     14: {
-      says: [/worker-03 retry asked for/],
+      says: [/worker-03 retry requested/],
       then: () =>
         world.untilMachine('worker-03', 'in another run', ({ status }) => status?.workflow?.runID !== failedRun),
     },
     15: {
-      says: [/worker-01 cancel asked for/],
+      says: [/worker-01 cancel requested/],
       then: async () => {
         await world.machineIs('worker-01', 'Failed');
         await isFreeAndOff(world, 'rack1-01');

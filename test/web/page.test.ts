@@ -162,7 +162,7 @@ describeInBrowser('the web page in Chromium', () => {
       expect.stringMatching(/Wait for the report\s+5 m 50 s\s+waits/),
     ]);
     await page.getByText(/Waits: the inspection report of rack1-02, for 5 m 50 s, until/).waitFor();
-    const requirements = page.getByRole('region', { name: 'Hardware asked for' });
+    const requirements = page.getByRole('region', { name: 'Requested hardware' });
     await expect(requirements.locator('tbody tr').allInnerTexts()).resolves.toEqual([
       expect.stringMatching(/CPU cores.*16 cores.*32 cores\s+met/s),
       expect.stringMatching(/Memory.*512 GiB.*256 GiB\s+not met/s),

@@ -45,7 +45,7 @@ export class Actions {
       return { [ANNOTATION_RETRY]: new Date().toISOString() };
     });
     this.#tell(visitor, at, 'retry');
-    return { message: `A retry of ${at.name} was asked for; a new provisioning begins in a moment.` };
+    return { message: `A retry of ${at.name} was requested; a new provisioning starts in a moment.` };
   }
 
   /** Temporal knows nothing of the person: who may change the machine may cancel. The event says who it was. */
@@ -54,16 +54,18 @@ export class Actions {
     const machine = await this.#deps.kube.get(MACHINES, at.namespace, at.name, { timeoutMs: TIMEOUT_MS });
     requireSensible(machineActions(machine), 'cancel');
     if (!(await this.#deps.runs.cancel(at)))
-      throw new WebError(409, `No provisioning of ${at.name} is under way, so there is nothing to cancel.`);
+      throw new WebError(409, `No provisioning of ${at.name} is in flight, so there is nothing to cancel.`);
     this.#deps.recorder.event(machine, 'Normal', 'CancelRequested', `Cancelled from the web page by ${whoIs(visitor)}`);
     this.#tell(visitor, at, 'cancel');
-    return { message: `The provisioning of ${at.name} is being cancelled; its server is switched off and seen off.` };
+    return {
+      message: `The provisioning of ${at.name} is being cancelled; its server is powered off, and power-off is confirmed.`,
+    };
   }
 
   async forceRelease(visitor: Visitor, at: ObjectName, reason: string): Promise<ActionResult> {
     await this.#access.require(visitor, 'patch', 'hosts', at.namespace, at.name);
     const text = reason.trim();
-    if (text === '') throw new WebError(400, 'Say why: the reason is kept in an event.');
+    if (text === '') throw new WebError(400, 'Give a reason: it is kept in an event.');
     if (text.length > MAX_REASON) throw new WebError(400, `The reason is longer than ${MAX_REASON} characters.`);
     await this.#annotate(visitor, HOSTS, at, (host) => {
       requireSensible(hostActions(host), 'force-release');
@@ -98,7 +100,7 @@ export class Actions {
   }
 
   #tell(visitor: Visitor, { namespace, name }: ObjectName, action: Action['kind']): void {
-    this.#deps.logger.info({ action, namespace, name, user: whoIs(visitor) }, 'asked for on the web page');
+    this.#deps.logger.info({ action, namespace, name, user: whoIs(visitor) }, 'requested on the web page');
   }
 }
 

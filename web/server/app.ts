@@ -72,8 +72,7 @@ function funnel(parts: WebParts): Koa.Middleware<State> {
       parts.guard.takeRequest(ctx.state.source);
       parts.guard.requireOwnName(ctx.req);
       await next();
-      if (ctx.respond !== false && ctx.status === 404 && ctx.body == null)
-        throw new WebError(404, 'There is nothing here.');
+      if (ctx.respond !== false && ctx.status === 404 && ctx.body == null) throw new WebError(404, 'Not found.');
     } catch (error) {
       const failure = asWebError(error);
       if (failure.status >= 500)
@@ -114,14 +113,14 @@ function routesOf(parts: WebParts): Router<State> {
   });
   router.post('/login', async (ctx) => {
     guard.requireOwnPage(ctx.req, await sessionOf(parts, ctx));
-    if (!guard.isLoginRequired) throw new WebError(409, 'No log-in is asked for here.');
+    if (!guard.isLoginRequired) throw new WebError(409, 'There is no log-in here.');
     guard.takeLogin(ctx.state.source);
     const { token } = await bodyOf(ctx);
-    if (typeof token !== 'string' || token.trim() === '') throw new WebError(400, 'Give a bearer token of Kubernetes.');
+    if (typeof token !== 'string' || token.trim() === '') throw new WebError(400, 'Enter a Kubernetes bearer token.');
     const known = cookieOf(parts, ctx);
     const session = await sessions.begin(token.trim());
     if (session === undefined) {
-      deps.logger.warn({ source: ctx.state.source }, 'a log-in to the web page was refused');
+      deps.logger.warn({ source: ctx.state.source }, 'log-in to the web page rejected');
       throw new WebError(401, 'The API server does not accept this token.');
     }
     if (known !== undefined) sessions.end(known);
@@ -165,7 +164,7 @@ function routesOf(parts: WebParts): Router<State> {
 
 /** What cannot be a name is not there. Throws 404. */
 function nameOf({ namespace = '', name = '' }: Readonly<Record<string, string | undefined>>): ObjectName {
-  if (!NAME.test(namespace) || !NAME.test(name)) throw new WebError(404, 'There is nothing of this name.');
+  if (!NAME.test(namespace) || !NAME.test(name)) throw new WebError(404, 'There is no object of this name.');
   return { namespace, name };
 }
 
@@ -295,15 +294,15 @@ function asWebError(error: unknown): WebError {
   if (error instanceof ApiError) return new WebError(error.status, `Not taken: ${error.message}.`);
   if (error instanceof KubeError) {
     const { status, message, retryable } = error;
-    if (status === 404) return new WebError(404, 'It is not there (any more).');
+    if (status === 404) return new WebError(404, 'It does not exist (any more).');
     if ([401, 403, 409, 422].includes(status)) return new WebError(status === 401 ? 403 : status, message);
     return new WebError(
       503,
-      retryable ? 'The API server of Kubernetes does not answer now. Try again in a moment.' : message,
+      retryable ? 'The Kubernetes API server is not available now. Try again in a moment.' : message,
     );
   }
-  if (isGrpcError(error)) return new WebError(503, 'Temporal does not answer now. Try again in a moment.');
-  return new WebError(500, 'Something went wrong; the log of Beskar7 says what.');
+  if (isGrpcError(error)) return new WebError(503, 'Temporal is not available now. Try again in a moment.');
+  return new WebError(500, 'Internal error; the log of Beskar7 has the details.');
 }
 
 function isGrpcError(error: unknown): boolean {

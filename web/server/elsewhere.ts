@@ -27,8 +27,8 @@ export function machineLines(places: Places, machine: ObjectName): CommandLine[]
   const temporal = (words: string) => `${places.temporalCli} workflow ${words} -n ${places.temporalNamespace} -w ${id}`;
   return [
     { what: 'Conditions and events', line: `${on} describe beskar7machine ${name}` },
-    { what: 'What the run did', line: temporal('show') },
-    { what: 'Where it is', line: `${temporal('query')} --name progress` },
+    { what: 'History of the run', line: temporal('show') },
+    { what: 'Progress of the run', line: `${temporal('query')} --name progress` },
     { what: 'Retry', line: `${on} annotate beskar7machine ${name} ${ANNOTATION_RETRY}="$(date +%s)" --overwrite` },
     { what: 'Cancel', line: temporal('cancel') },
   ];

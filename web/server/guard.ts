@@ -57,7 +57,7 @@ export class Guard {
     if (this.#auth === 'token' || LOOPBACK.test(request.headers.host ?? '')) return;
     throw new WebError(
       403,
-      'Open this page by 127.0.0.1 or localhost: it asks for no log-in, so it answers to no other name.',
+      'Open this page at 127.0.0.1 or localhost: it needs no log-in, so it is served under no other name.',
     );
   }
 
@@ -72,7 +72,7 @@ export class Guard {
     const given = [request.headers['x-csrf-token'] ?? ''].flat().join('');
     const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none';
     if (isForeign || !isSameSecret(given, this.csrfTokenOf(session)))
-      throw new WebError(403, 'This request did not come from the page as it is now: reload the page and try again.');
+      throw new WebError(403, 'This request did not come from the current page: reload the page and try again.');
   }
 
   /**

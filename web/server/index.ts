@@ -45,7 +45,7 @@ export async function startWeb(deps: WebDependencies, options: WebOptions): Prom
     });
     const { host, port } = listener.address;
     const url = `http${tls === undefined ? '' : 's'}://${host.includes(':') ? `[${host}]` : host}:${port}/`;
-    deps.logger.info({ url, auth: options.auth, files: parts.page.size }, 'serves the web page');
+    deps.logger.info({ url, auth: options.auth, files: parts.page.size }, 'web page ready');
     return {
       url,
       async stop() {

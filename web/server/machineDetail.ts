@@ -78,7 +78,7 @@ async function lastRun(
     return last === undefined
       ? {
           missing:
-            'Temporal knows no provisioning of this machine (any more): there was none yet, or its history is gone.',
+            'Temporal has no provisioning of this machine (any more): there was none yet, or its history is gone.',
         }
       : { last };
   } catch (error) {
@@ -99,7 +99,7 @@ function waitingOf(row: MachineRow, last: LastRun | undefined): MachineDetail['w
     };
   }
   if (row.phase === 'Provisioned' || row.phase === 'Failed') return undefined;
-  return { text: row.message ?? 'its provisioning to begin', since: row.since };
+  return { text: row.message ?? 'its provisioning to start', since: row.since };
 }
 
 /** The host that it is on, or that is being got ready for it: one that leads back to it. */

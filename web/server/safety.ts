@@ -11,7 +11,7 @@ export function requireSafe(web: {
   const { host } = web.bindAddress;
   if (web.auth === 'token' || isLoopback(host)) return;
   throw new UnsafeWeb(
-    `beskar7: the web page on ${host} would ask nobody who they are: with --web-auth=none it listens on 127.0.0.1 or [::1] only; use --web-auth=token`,
+    `beskar7: the web page on ${host} would be open without a log-in: with --web-auth=none it listens on 127.0.0.1 or [::1] only; use --web-auth=token`,
   );
 }
 

@@ -147,7 +147,7 @@ class FleetStream {
       const onDrain = () => settle(resolve);
       const onOver = () => settle(() => reject(new Error('the stream is over')));
       const timer = setTimeout(() => {
-        settle(() => reject(new Error('the client takes nothing')));
+        settle(() => reject(new Error('the client does not read')));
         this.#response.destroy();
       }, this.#options.stalledMs);
       this.#response.once('drain', onDrain);

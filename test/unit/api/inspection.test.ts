@@ -78,7 +78,7 @@ describe('an accepted report', () => {
       expect((await scene.report()).status).toBe(202);
       expect(scene.live().status?.inspectionReport).toMatchObject({ cpus: REPORT.cpus });
       expect(scene.logs).toContainEqual(
-        expect.objectContaining({ level: 'warn', message: 'the earlier report of a host is not kept' }),
+        expect.objectContaining({ level: 'warn', message: 'the earlier report of a host could not be kept' }),
       );
     });
   });
@@ -162,7 +162,7 @@ describe('surroundings that fail', () => {
   test('Temporal: 202 all the same', async () => {
     scene.signal = () => Promise.reject(new Error('no connection'));
     expect((await scene.report()).status).toBe(202);
-    await scene.until(() => scene.logs.some(({ message }) => message.includes('the watcher tells it')));
+    await scene.until(() => scene.logs.some(({ message }) => message.includes('the watcher signals it later')));
     expect(scene.live().status?.inspectionPhase).toBe('Complete');
   });
   test('Temporal hangs: 202 at once', async () => {

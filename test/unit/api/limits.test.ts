@@ -140,14 +140,14 @@ describe('signals', () => {
     signals.send('inspectionReported', forged, 'c-1', { isNews: true });
     await signals.drain(1);
     expect(sent).toEqual([]);
-    expect(logged).toEqual([expect.stringContaining('names no machine of its namespace')]);
+    expect(logged).toEqual([expect.stringContaining('references no machine of its namespace')]);
   });
   test('a bounded number is under way, and stopping does not wait for ever', async () => {
     const { logged, sent, signals } = scene(2_000);
     for (let index = 0; index < 1001; index += 1) signals.send('osReported', host, `c-${index}`, { isNews: false });
     expect(sent).toHaveLength(1000);
     expect(sent[0]).toBe('osReported n/m c-0');
-    expect(logged).toEqual([expect.stringContaining('1000 signals are under way')]);
+    expect(logged).toEqual([expect.stringContaining('1000 signals are in flight')]);
     await signals.drain(1);
   });
   test('a callback that repeats 10 times a second signals its run once a minute; what is new is told at once', async () => {
@@ -181,7 +181,7 @@ describe('signals', () => {
     const { logged, sent, signals } = scene(5);
     signals.send('inspectionReported', host, 'c', { isNews: true });
     await signals.drain(5_000);
-    expect(logged).toEqual(['the run was not told; the watcher tells it']);
+    expect(logged).toEqual(['the run could not be signalled; the watcher signals it later']);
     signals.send('osReported', { metadata: { name: 'h' }, spec: { redfishConnection } }, 'c', { isNews: true });
     expect(sent).toHaveLength(1);
   });

@@ -104,7 +104,7 @@ describe('--tls-cert-dir', () => {
 describe('--trusted-proxies', () => {
   const asked = async (headers: Record<string, string>) => {
     await scene.call('GET', '/api/v1/bootstrap/default/server-01', { headers });
-    return scene.logs.filter(({ message }) => message === 'callback refused').at(-1)?.fields.source;
+    return scene.logs.filter(({ message }) => message === 'callback rejected').at(-1)?.fields.source;
   };
 
   test('nobody is believed unless listed', async () => {

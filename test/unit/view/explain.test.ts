@@ -175,7 +175,7 @@ test('a host whose BMC is tried again: when', () => {
   });
   const { next, youCan } = explainHost(away, { nowMs: NOW });
   expect(next.at(-1)).toBe('The next attempt is due 2026-11-23T10:08:00Z (in 60 s).');
-  expect(youCan).toEqual(['Mend user and password in the Secret: kubectl -n ns edit secret bmc']);
+  expect(youCan).toEqual(['Correct user and password in the Secret: kubectl -n ns edit secret bmc']);
 });
 
 test('a failed machine: its host, and the line that tries again', () => {
@@ -187,15 +187,15 @@ test('a failed machine: its host, and the line that tries again', () => {
   expect(explainMachine(failed)).toEqual({
     state: 'Machine ns/m is Failed: its last provisioning ended without success.',
     why: ['InspectionTimeout: it is InspectionTimeout', 'Its host is h.'],
-    next: ['Nothing happens by itself: the server was switched off, and its host is free.'],
+    next: ['Nothing happens by itself: the server was powered off, and its host is free.'],
     youCan: [expect.stringContaining('console'), 'Try again: kubectl beskar7 -n ns retry m'],
   });
 });
 
 test('a machine that nobody has looked at yet', () => {
   const { why, youCan } = explainMachine(machine({}));
-  expect(why).toEqual(['Beskar7 has not said anything about it yet.']);
-  expect(youCan).toEqual(['Is Beskar7 there? kubectl beskar7 -n ns doctor']);
+  expect(why).toEqual(['Beskar7 has not reported anything about it yet.']);
+  expect(youCan).toEqual(['Is Beskar7 running? kubectl beskar7 -n ns doctor']);
 });
 
 test('a run that has begun by a clock ahead of this one, before anything was written', () => {
@@ -206,9 +206,9 @@ test('a run that has begun by a clock ahead of this one, before anything was wri
     since: new Date(NOW + 2_000).toISOString(),
   };
   expect(explainMachine(machine({}), { progress, nowMs: NOW })).toEqual({
-    state: 'Machine ns/m is Pending: no provisioning of it has begun.',
+    state: 'Machine ns/m is Pending: its provisioning has not started.',
     why: [`Its run waits for a host that fits, since ${progress.since} (0 s ago), in attempt 1.`],
-    next: ['Its run has just begun.'],
+    next: ['Its run has just started.'],
     youCan: ['See each step: kubectl beskar7 -n ns trace m'],
   });
 });
@@ -222,8 +222,8 @@ test('a machine that goes: what has to happen before', () => {
     host: host({ state: 'Error' }),
   });
   expect(state).toBe('Machine ns/m is Provisioned, and is being deleted: its server runs the final OS.');
-  expect(next[0]).toMatch(/seen off and freed/);
-  expect(youCan).toEqual(['See what holds it up: kubectl beskar7 -n ns explain host/h']);
+  expect(next[0]).toMatch(/power-off is confirmed, and the host is freed/);
+  expect(youCan).toEqual(['See what blocks it: kubectl beskar7 -n ns explain host/h']);
 });
 
 test('a host whose BMC is away while it is released: both are told, the BMC first', () => {
@@ -233,8 +233,8 @@ test('a host whose BMC is away while it is released: both are told, the BMC firs
   });
   const { why, next, youCan } = explainHost(away);
   expect(why).toEqual(['ReleasePending: it is ReleasePending', 'Unreachable: it is Unreachable']);
-  expect(next[0]).toMatch(/growing intervals/);
-  expect(next[1]).toMatch(/without end/);
+  expect(next[0]).toMatch(/backoff/);
+  expect(next[1]).toMatch(/without limit/);
   expect(youCan.at(-1)).toContain('kubectl beskar7 -n ns force-release h --reason "why"');
 });
 

@@ -146,7 +146,7 @@ describe('recorded runs', () => {
     const steps = timeline(recorded('provision_e2e-failures_stopped-cancelled-f214'));
     expect(short(steps).slice(4)).toEqual([
       'cancelled: Wait for the report',
-      'cancelled: Cancel asked for',
+      'cancelled: Cancel requested',
       'done: Release the host',
       'done: Write the outcome',
     ]);
@@ -313,7 +313,7 @@ describe('retries', () => {
     );
     script.add('WORKFLOW_EXECUTION_CANCELED', { workflowExecutionCanceledEventAttributes: {} });
     const steps = timeline(script.events);
-    expect(steps[1]).toMatchObject({ state: 'failed', detail: 'goes on in release/default/host-1' });
+    expect(steps[1]).toMatchObject({ state: 'failed', detail: 'continues in release/default/host-1' });
     expect(short(steps).at(-1)).toBe('done: Write the outcome');
   });
 });
@@ -340,7 +340,7 @@ describe('ends', () => {
     const steps = ended('WORKFLOW_EXECUTION_CONTINUED_AS_NEW', {
       workflowExecutionContinuedAsNewEventAttributes: { newExecutionRunId: 'run-2' },
     });
-    expect(steps.at(-1)).toMatchObject({ name: 'Goes on in a fresh run', detail: 'run run-2', state: 'done' });
+    expect(steps.at(-1)).toMatchObject({ name: 'Continued as a new run', detail: 'run run-2', state: 'done' });
     const next = timeline([
       {
         eventId: '1',
@@ -349,7 +349,7 @@ describe('ends', () => {
         workflowExecutionStartedEventAttributes: { continuedExecutionRunId: 'run-1' },
       },
     ]);
-    expect(next).toMatchObject([{ name: 'Goes on from an earlier run', detail: 'run run-1' }]);
+    expect(next).toMatchObject([{ name: 'Continued from an earlier run', detail: 'run run-1' }]);
   });
 
   test('failed by an error that nobody expected', () => {

@@ -260,7 +260,7 @@ describe('without a log-in', () => {
     for (const name of ['127.0.0.1:8090', 'localhost:8090', '[::1]:8090', 'localhost'])
       guard.requireOwnName(request(name));
     for (const name of ['attacker.example:8090', '127.0.0.1.attacker.example', '', '10.0.0.1:8090'])
-      expect(() => guard.requireOwnName(request(name))).toThrow('asks for no log-in');
+      expect(() => guard.requireOwnName(request(name))).toThrow('needs no log-in');
   });
 });
 

@@ -12,7 +12,7 @@ export function Conditions({ conditions, now }: { readonly conditions: readonly 
           <tr>
             <th scope="col">Condition</th>
             <th scope="col">Status</th>
-            <th scope="col">Says</th>
+            <th scope="col">Message</th>
             <th scope="col">Since</th>
           </tr>
         </thead>

@@ -4,7 +4,7 @@ import type { InspectionReport } from './types.ts';
 /** What changed between two reports of a host, as a table that says it in words and not by colour only. */
 export function DiffView({ before, after }: { before: InspectionReport; after: InspectionReport }) {
   const changes = diffReports(before, after);
-  if (changes.length === 0) return <p class="note good">The two reports tell of the same hardware.</p>;
+  if (changes.length === 0) return <p class="note good">The two reports show the same hardware.</p>;
   return (
     <div class="scroll-x" tabIndex={0} role="region" aria-label="Differences">
       <table class="diff">

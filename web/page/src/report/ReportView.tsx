@@ -73,7 +73,7 @@ function Fact({ name, value }: { name: string; value: string | undefined }) {
 
 /** Each package as a square of its cores. */
 function Packages({ report: { cpus } }: { report: InspectionReport }) {
-  if (!cpus) return <p class="muted">The report does not tell.</p>;
+  if (!cpus) return <p class="muted">The report has no processors.</p>;
   const packages = cpus.count ?? 0;
   const each = packages > 0 ? Math.round((cpus.cores ?? 0) / packages) : 0;
   const isDrawn = packages > 0 && packages <= MOST_PACKAGES && each > 0 && each <= MOST_CORES;
@@ -96,7 +96,7 @@ function Packages({ report: { cpus } }: { report: InspectionReport }) {
         </div>
       )}
       <p>
-        {cpus.model ?? 'Model not told'}
+        {cpus.model ?? 'Unknown model'}
         <span class="muted">
           {cpus.architecture ? ` · ${cpus.architecture}` : ''}
           {cpus.mhz ? ` · ${cpus.mhz} MHz` : ''}
@@ -109,7 +109,7 @@ function Packages({ report: { cpus } }: { report: InspectionReport }) {
 /** Each DIMM in its slot, as long as it is big. */
 function Dimms({ report: { memory } }: { report: InspectionReport }) {
   const modules = memory?.modules ?? [];
-  if (modules.length === 0) return <p class="muted">The report has a sum only, no table of modules.</p>;
+  if (modules.length === 0) return <p class="muted">The report has only a total, no table of modules.</p>;
   const most = Math.max(1, ...modules.map((module) => module.sizeBytes ?? 0));
   return (
     <ul class="dimms">

@@ -23,7 +23,7 @@ export function Reports({ reports, now, phase }: Props) {
   return (
     <>
       <div class="card-head">
-        <h2 id="h-report">What is in it</h2>
+        <h2 id="h-report">Hardware</h2>
         {shown && <span class="muted">inspected {clockTime(shown.at, now)}</span>}
         {reports.length > 1 && shown && (
           <div class="end pick">

@@ -93,7 +93,7 @@ function Reasons({ failures: { reasons }, now }: { readonly failures: Failures; 
           <th scope="col" class="right">
             Times
           </th>
-          <th scope="col">The last one</th>
+          <th scope="col">Latest</th>
         </tr>
       </thead>
       <tbody>

@@ -66,7 +66,7 @@ function Drawn({ host, again }: { readonly host: HostDetail; readonly again: () 
           <Events events={host.events} now={now} />
         </section>
         <section class="card w12" aria-labelledby="h-elsewhere">
-          <h2 id="h-elsewhere">The same elsewhere</h2>
+          <h2 id="h-elsewhere">Commands</h2>
           <Elsewhere workflows={host.workflows} commands={host.commands} />
         </section>
       </div>
@@ -133,7 +133,7 @@ function Bmc({ host: { bmc }, now }: { readonly host: HostDetail; readonly now: 
       <p>
         <span class="state">
           <span class="dot" data-tone={isGood ? 'good' : bmc.reachable ? 'bad' : 'quiet'} />
-          <b>{bmc.reachable ? (isGood ? 'Answers' : bmc.reachable.reason) : 'Not asked yet'}</b>
+          <b>{bmc.reachable ? (isGood ? 'Answers' : bmc.reachable.reason) : 'Not contacted yet'}</b>
         </span>
         {bmc.reachable && (
           <span class="muted">

@@ -83,7 +83,7 @@ function Drawn({ machine, again }: { readonly machine: MachineDetail; readonly a
             <Facts machine={machine} now={now} />
           </section>
           <section class="card" aria-labelledby="m-requirements">
-            <h2 id="m-requirements">Hardware asked for</h2>
+            <h2 id="m-requirements">Requested hardware</h2>
             <Requirements requirements={machine.requirements} />
           </section>
         </div>
@@ -96,7 +96,7 @@ function Drawn({ machine, again }: { readonly machine: MachineDetail; readonly a
           <Events events={machine.events} now={now} />
         </section>
         <section class="card w12" aria-labelledby="m-elsewhere">
-          <h2 id="m-elsewhere">The same elsewhere</h2>
+          <h2 id="m-elsewhere">Commands</h2>
           <Elsewhere workflows={machine.workflows} commands={machine.commands} />
         </section>
       </div>

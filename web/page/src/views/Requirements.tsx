@@ -3,13 +3,13 @@ import { count } from '../format.ts';
 
 /** What the machine asks of hardware, against what the inspection found. */
 export function Requirements({ requirements }: { readonly requirements: readonly Requirement[] }) {
-  if (requirements.length === 0) return <p class="muted">Nothing: any host is good.</p>;
+  if (requirements.length === 0) return <p class="muted">None: any host fits.</p>;
   return (
     <table>
       <thead>
         <tr>
           <th scope="col">What</th>
-          <th scope="col">Asked</th>
+          <th scope="col">Requested</th>
           <th scope="col">Found</th>
           <th scope="col">
             <span class="sr">Verdict</span>

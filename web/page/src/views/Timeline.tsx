@@ -28,7 +28,7 @@ interface Props {
  * The steps of a provisioning under each other: how long each took, where in the whole it lies, what went wrong in it.
  */
 export function Timeline({ steps, missing, now }: Props) {
-  if (steps.length === 0) return <p class="muted">{missing ?? 'It has not begun.'}</p>;
+  if (steps.length === 0) return <p class="muted">{missing ?? 'It has not started.'}</p>;
   const begin = Math.min(...steps.map((step) => Date.parse(step.startedAt)));
   const end = Math.max(begin + 1, ...steps.map((step) => endOf(step, now)));
   const percent = (at: number) => (100 * (at - begin)) / (end - begin);
