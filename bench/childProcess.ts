@@ -50,7 +50,7 @@ export async function startChild(spec: ChildSpec): Promise<MeasuredChild> {
   const died = exited.then(async (): Promise<never> => {
     if (isStopping) return new Promise(() => undefined);
     const how = child.signalCode ?? `exit code ${child.exitCode}`;
-    throw new Error(`${spec.name} ended by itself (${how}); its last words: ${await lastLines(spec.logFile)}`);
+    throw new Error(`${spec.name} ended by itself (${how}); its last output: ${await lastLines(spec.logFile)}`);
   });
   died.catch(() => undefined);
   return {
@@ -82,7 +82,7 @@ export async function untilUp(
       child.died,
     ]);
   } finally {
-    over.abort(new Error('nobody waits any more'));
+    over.abort(new Error('no longer awaited'));
   }
 }
 

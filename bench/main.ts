@@ -56,7 +56,7 @@ async function runAll(options: BenchOptions, signal: AbortSignal): Promise<Measu
     if (alone === undefined) continue;
     const ratio = round(run.details.provisionSeconds / alone.details.provisionSeconds, 3);
     ratios.push(ratio);
-    say(`beside ${hanging} hanging BMCs the other ${machines - hanging} took ${ratio} times as long as without them`);
+    say(`with ${hanging} hanging BMCs the other ${machines - hanging} took ${ratio} times as long as without them`);
   }
   return { runs, ratios };
 }

@@ -35,7 +35,7 @@ export class HelpPrinted extends Error {}
 function command(): Command {
   return new Command('bench')
     .description(
-      'Measures Beskar7 on this machine: an embedded control plane of its own and a simulated fleet, N hosts enrolled, N machines provisioned and released.',
+      'Measures Beskar7 on this machine with its own embedded control plane and a simulated fleet: N hosts enrolled, N machines provisioned and released.',
     )
     .addOption(option('--machines <number>', 'hosts and machines').default(100).argParser(count))
     .addOption(option('--latency <duration>', 'what each answer of a BMC takes').default('20ms').argParser(duration))

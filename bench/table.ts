@@ -18,7 +18,7 @@ export function formatRun({ result, details }: BenchRun): string {
     ['Kubernetes requests per machine', number(perMachine.kubernetesRequests)],
     ['  by verb', counts(details.kubernetesRequestsByVerb)],
     ['  by call', counts(details.kubernetesRequestsByCall)],
-    ['  watches begun, conflicts (in all)', `${details.watches}, ${details.conflicts}`],
+    ['  watches started, conflicts (total)', `${details.watches}, ${details.conflicts}`],
     ["  API server's own count, everybody", counts(details.apiServerRequestsByVerb)],
     ['Redfish requests per machine', number(perMachine.redfishRequests)],
     ['BMC connections per machine', number(perMachine.bmcConnections)],

@@ -42,7 +42,7 @@ const MAX_ZONES = 256;
 export function decideCluster(view: ClusterView, now: string): ClusterDecision {
   const { cluster } = view;
   const { annotations = {}, deletionTimestamp } = cluster.metadata;
-  if (annotations[ANNOTATION_MANAGED_BY] !== undefined) return { kind: 'nothing', why: 'managed by somebody else' };
+  if (annotations[ANNOTATION_MANAGED_BY] !== undefined) return { kind: 'nothing', why: 'managed externally' };
   if (deletionTimestamp !== undefined) return { kind: 'nothing', why: 'is being deleted' };
   const paused = pausedBy(view);
   if (paused !== undefined) return writeStatus(cluster, pausedStatus(cluster, paused, now));

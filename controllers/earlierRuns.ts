@@ -66,7 +66,7 @@ export class EarlierRuns {
 function messageOf(run: 'provision' | 'deprovision', { namespace, name }: ObjectRef): string {
   const id = `${run}/${namespace}/${name}`;
   return (
-    `The run ${id} is still open for an earlier machine of this name: this one begins when it has ended, which it does by itself, ` +
+    `The run ${id} is still open for an earlier machine of this name: this one starts when it has ended, which it does by itself, ` +
     `after the release of a host that it holds. What it waits for: temporal workflow describe -w ${id}`
   );
 }

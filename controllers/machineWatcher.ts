@@ -224,7 +224,7 @@ export class MachineWatcher {
     known.nextAt = now + known.everyMs;
     for (const fact of facts) {
       if (await this.#deps.starter.signalClaim(ref, fact, claim)) continue;
-      this.#deps.logger.info({ ...ref, fact }, 'no run is open to be told: one is started');
+      this.#deps.logger.info({ ...ref, fact }, 'no open run to signal; starting one');
       this.lost(machine);
       return { kind: 'done' };
     }

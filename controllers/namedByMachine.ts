@@ -26,7 +26,7 @@ export function namedByMachine(informers: Pick<Informers, 'machines'>, host: Phy
   const type = CONDITIONS.namedByMachine;
   const who = `${named.length === 1 ? 'Beskar7Machine' : 'Beskar7Machines'} ${namesOf(named)}`;
   const verb = named.length === 1 ? 'names' : 'name';
-  const mend = `kubectl delete beskar7machine ${named[0]?.metadata.name ?? ''} -n ${namespace}`;
+  const fix = `kubectl delete beskar7machine ${named[0]?.metadata.name ?? ''} -n ${namespace}`;
   return proven.length > 0
     ? [
         {
@@ -35,7 +35,7 @@ export function namedByMachine(informers: Pick<Informers, 'machines'>, host: Phy
           reason: NAMED_REASONS.notOffered,
           message:
             `${who} ${verb} this host in spec.providerID, as Beskar7 has written it, and the host is not claimed by it: its server may run it. ` +
-            `The host is offered to no other machine. Restore its consumerRef and claim from a backup; or, if the machine does not run there any more: ${mend}`,
+            `The host is offered to no other machine. Restore its consumerRef and claim from a backup; or, if the machine does not run there any more: ${fix}`,
         },
       ]
     : [
@@ -45,7 +45,7 @@ export function namedByMachine(informers: Pick<Informers, 'machines'>, host: Phy
           reason: NAMED_REASONS.unproven,
           message:
             `${who} ${verb} this host in spec.providerID, and Beskar7 has not provisioned it here: written by hand, or copied with a manifest. ` +
-            `That counts for nothing: the host is offered as any other, and that machine gets no host. To put it right: ${mend}`,
+            `That has no effect: the host is offered as any other, and that machine gets no host. To fix it: ${fix}`,
         },
       ];
 }

@@ -34,7 +34,7 @@ function duplicateMac(informers: Informers, host: PhysicalHost): ConditionPatch[
   if (shared === undefined) return [];
   const message =
     `MAC address ${shared.mac} is also that of ${nameFor(host, shared.other)}: boot by MAC address does not tell them apart. ` +
-    'Correct bootMACAddress where it is a mistake; where two hosts stand for one server, DuplicateServer says which of them counts.';
+    'Correct bootMACAddress where it is a mistake; where two hosts stand for one server, DuplicateServer shows which one has precedence.';
   return [{ type: CONDITIONS.duplicateMAC, status: 'True', reason: 'SharedMAC', message }];
 }
 

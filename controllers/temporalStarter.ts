@@ -52,10 +52,11 @@ const SUMMARY: Readonly<Record<WorkflowKind, string>> = {
 
 const DOES: Readonly<Record<WorkflowKind, string>> = {
   provision: 'Claims a host, boots the inspection image, checks the hardware, and hands over to the final OS.',
-  deprovision: 'Ends an open provisioning, switches the server off, sees it off, frees the host, lets the machine go.',
-  enroll: 'Connects to the BMC, reads the hardware, and makes the host Available. Tried for as long as it takes.',
-  release: 'Switches the server off, sees it off, and frees the host. Tried for as long as it takes.',
-  retire: 'Switches the server of a deleted host off, sees it off, and lets the host go.',
+  deprovision:
+    'Ends an open provisioning, powers the server off, confirms it, frees the host, removes the finalizer of the machine.',
+  enroll: 'Connects to the BMC, reads the hardware, and makes the host Available. Retried without limit.',
+  release: 'Powers the server off, confirms it, and frees the host. Retried without limit.',
+  retire: 'Powers the server of a deleted host off, confirms it, and removes the finalizer of the host.',
 };
 
 /** What a starter works with; `installation`: who starts, in input and memo of each run (docs/decisions/0019). */

@@ -157,7 +157,7 @@ export class Waker {
       this.#woken.delete(uid);
       this.#deps.logger.warn(
         { namespace, name, err: error },
-        'a waiting machine could not be told of a free host; later again',
+        'a waiting machine could not be signalled about a free host; retried later',
       );
     }
   }

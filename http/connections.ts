@@ -26,7 +26,7 @@ export function limitConnections(
   const complain = (source: string | undefined) => {
     turnedAway += 1;
     if (performance.now() - loggedAt < LOG_EVERY_MS) return;
-    logger.warn({ source, turnedAway, ...limits }, 'too many connections; the newest are closed');
+    logger.warn({ source, turnedAway, ...limits }, 'too many connections; closing the newest');
     loggedAt = performance.now();
     turnedAway = 0;
   };

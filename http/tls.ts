@@ -87,10 +87,13 @@ export class CallbackTls implements TlsSource {
       if (files.cert === cert && files.key === key && files.ca === ca) return;
       this.#files = files;
       for (const listener of this.#listeners) listener(files);
-      this.#logger.info({ folder: this.#folder }, 'the certificate of a listener was read again');
+      this.#logger.info({ folder: this.#folder }, 'listener certificate reloaded');
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.#logger.error({ folder: this.#folder, reason: message }, 'new certificate refused; the last good one stays');
+      this.#logger.error(
+        { folder: this.#folder, reason: message },
+        'new listener certificate rejected; keeping the last good one',
+      );
     }
   }
 }

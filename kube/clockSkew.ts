@@ -49,7 +49,7 @@ export class ClockSkew {
     const effect =
       Math.abs(skewMs) < SKEW_LIMIT_MS
         ? `from ${SKEW_LIMIT_MS / 1_000} s on it makes no call to a BMC any more`
-        : 'it makes no call to a BMC and takes no step of a run until that is mended';
+        : 'it makes no call to a BMC and executes no step of a run until that is fixed';
     return `the clock of this process is ${words} that of the API server: ${effect}. Set both by NTP`;
   }
 }

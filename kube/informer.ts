@@ -184,7 +184,7 @@ export class Informer<T extends Identified> {
     for (const key of gone) if (this.#remove(key)) changed.push(key);
     this.#listed(resourceVersion, changed);
     this.#listDueMs = performance.now() + this.#timing.listEveryMs * (0.8 + 0.2 * Math.random());
-    if (this.#absent) this.#options.logger.info({ kind: this.resource.kind }, 'the kind is served now');
+    if (this.#absent) this.#options.logger.info({ kind: this.resource.kind }, 'CRD installed');
     this.#absent = false;
     this.#becomeSynced();
   }
@@ -209,7 +209,7 @@ export class Informer<T extends Identified> {
     this.#observer?.missed(objects);
     this.#options.logger.warn(
       { kind: this.resource.kind, objects },
-      'a list found changes that the watch had not told of; the cache was wrong until now',
+      'a list found changes that the watch had not delivered; the cache was stale until now',
     );
   }
 
@@ -290,7 +290,7 @@ export class Informer<T extends Identified> {
 
   #becomeAbsent(): void {
     if (!this.#absent)
-      this.#options.logger.info({ kind: this.resource.kind }, 'the kind is not served; goes on without it');
+      this.#options.logger.info({ kind: this.resource.kind }, 'CRD not installed; continuing without it');
     this.#absent = true;
     for (const key of this.#store.keys()) this.#remove(key);
     this.#health.absent();

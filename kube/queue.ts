@@ -111,10 +111,7 @@ export class WorkQueue {
         const { firstRetryMs, longestRetryMs, name, logger } = this.#options;
         const ms =
           Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 20)) * (0.75 + Math.random() / 2);
-        logger.warn(
-          { queue: name, key, failures, nextTryInMs: Math.round(ms), why: outcome.why },
-          'will be tried again',
-        );
+        logger.warn({ queue: name, key, failures, nextTryInMs: Math.round(ms), why: outcome.why }, 'requeued');
         return this.addAfter(key, ms);
       }
     }

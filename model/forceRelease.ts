@@ -35,7 +35,7 @@ function textOf({ metadata }: Pick<PhysicalHost, 'metadata'>): string | undefine
 /** For the event `ForceReleaseRefused`: what was removed, why, and what to do. */
 export function forceRefusedText(host: Pick<PhysicalHost, 'metadata'>, reason: string): string {
   return (
-    `The annotation ${ANNOTATION_FORCE_RELEASE} ("${reason.slice(0, 200)}") was set before a release of this host began, or for another claim. It has no effect and was removed: ` +
+    `The annotation ${ANNOTATION_FORCE_RELEASE} ("${reason.slice(0, 200)}") was set before a release of this host started, or for another claim. It has no effect and was removed: ` +
     `it counts only for a release that is under way, for a deletion that the host says it cannot finish, or once the host says ConsumerMissing. If its BMC fails then, set it again: ${forceReleaseCommand(host.metadata)}`
   );
 }

@@ -26,7 +26,7 @@ export function whyNotOffered(host: PhysicalHost): string | undefined {
 }
 
 /** Why a host is not offered that is not the first of several for its server. */
-export const DUPLICATE = 'for a server that another host stands for';
+export const DUPLICATE = 'with another host for the same server';
 
 /** Cached objects never change, and their hash is asked for with each claim. */
 const known = new WeakMap<PhysicalHost, boolean>();

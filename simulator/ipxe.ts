@@ -22,7 +22,7 @@ const LIMIT = 4_096;
 export function parseScript(text: string, settings: Map<string, string>): Script {
   if (Buffer.byteLength(text) > LIMIT) throw new ScriptError(`the script has more than ${LIMIT} bytes`);
   const lines = text.split('\n');
-  if (lines[0]?.trim() !== '#!ipxe') throw new ScriptError('the script does not begin with #!ipxe');
+  if (lines[0]?.trim() !== '#!ipxe') throw new ScriptError('the script does not start with #!ipxe');
   let kernel: string | undefined;
   let args: string[] = [];
   const initrd: string[] = [];

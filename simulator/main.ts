@@ -41,13 +41,13 @@ const program = new Command('npm run simulator --')
   .option('--username <name>', 'of every BMC', DEFAULTS.username)
   .option('--password <word>', 'of every BMC', DEFAULTS.password)
   .addOption(timed('--bootstrap-poll <duration>', 'between two polls of bootstrap data', DEFAULTS.bootstrapPollMs))
-  .option('--os-ready-after <duration>', 'the final OS reports in, so long after kexec', duration)
+  .option('--os-ready-after <duration>', 'the final OS reports in this long after kexec', duration)
   .addOption(
     new Option('--report-form <form>', 'of the hardware report')
       .choices(['architecture', 'v4.2'])
       .default(DEFAULTS.reportForm),
   )
-  .option('--own-source-addresses', 'each server calls from a loopback address of its own (Linux)', false)
+  .option('--own-source-addresses', 'each server calls from its own loopback address (Linux)', false)
   .option('--seed <number>', 'of all chance', whole(0, 2 ** 31), DEFAULTS.seed)
   .option('--vm', 'the servers are virtual machines (QEMU)', false)
   .addOption(

@@ -73,7 +73,7 @@ function withProgress(child) {
   const began = Date.now();
   const line = () => {
     const seconds = Math.round((Date.now() - began) / 1000);
-    return `beskar7: installs the npm dependencies (npm ci; usually 1 to 2 minutes, 0.8 GB of disk${seconds > 120 ? '; longer than usual, it goes on' : ''}) ... ${seconds} s`;
+    return `beskar7: installs the npm dependencies (npm ci; usually 1 to 2 minutes, 0.8 GB of disk${seconds > 120 ? '; longer than usual, still running' : ''}) ... ${seconds} s`;
   };
   const isTerminal = process.stderr.isTTY;
   process.stderr.write(isTerminal ? line() : `${line()}\n`);

@@ -53,7 +53,7 @@ export function messageOf(failure: Failure): string {
   for (let cause = failure?.cause; cause; cause = cause.cause)
     if (cause.message) told = timeout ? `${told}: ${cause.message}` : cause.message;
   if (told !== '') return told;
-  return timeout ? 'the call took too long' : 'nothing was said';
+  return timeout ? 'the call timed out' : 'no message';
 }
 
 export function str(value: unknown): string | undefined {

@@ -38,7 +38,7 @@ export async function attack(
   try {
     for (let done = 0; done < requests; done += BATCH) {
       const target = targets[(done / BATCH) % targets.length];
-      if (target === undefined) throw new Error('there is nobody to attack');
+      if (target === undefined) throw new Error('there is no target to attack');
       const numRuns = Math.min(BATCH, requests - done);
       const batch = fc.sample(hostileRequest(target), { numRuns, seed: seed + done });
       const junk = fc.sample(hostileBytes(target), { numRuns: Math.ceil(numRuns / RAW_EVERY), seed: seed + done });

@@ -37,7 +37,7 @@ interface RouteResult {
 
 const program = new Command('bench:callbacks')
   .description(
-    'So many servers behind one address fetch their boot script and report their hardware within seconds: how long the callbacks take, with a real API server behind them.',
+    'Many servers behind one address fetch their boot script and report their hardware within seconds: measures how long the callbacks take, with a real API server behind them.',
   )
   .addOption(option('--servers <number>', 'servers that boot').default(500).argParser(count))
   .addOption(

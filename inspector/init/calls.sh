@@ -161,7 +161,7 @@ announce() {
     PROBLEM="the hand-over was not taken: $(call_problem)"
     return 1
   }
-  say 'the answer to the hand-over was lost; it may have been taken: goes on'
+  say 'the answer to the hand-over was lost; it may have been accepted: continuing'
 }
 
 # POST /provision-failed, five tries: the server is switched off in any case.

@@ -96,7 +96,7 @@ collect_report() {
   [ ! -d /sys/firmware/efi ] || bootmode=UEFI
   now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   make_report "$FACTS" "$now" "$bootmode" >"$RUN/report.json" 2>"$RUN/error" || {
-    say 'a tool wrote something that is no JSON: goes on without it'
+    say 'a tool wrote something that is not JSON: continuing without it'
     say_lines "$RUN/error" 5
     drop_broken_json
     make_report "$FACTS" "$now" "$bootmode" >"$RUN/report.json" 2>"$RUN/error" || return 1

@@ -6,7 +6,7 @@ deploy_kexec() {
   stream "$TARGET" unpack_target || return 1
   check_digest || return 1
   choose_kernel || return 1
-  say "takes the kernel ${kernel#"$RUN/target/"} with ${initrd#"$RUN/target/"}"
+  say "uses the kernel ${kernel#"$RUN/target/"} with ${initrd#"$RUN/target/"}"
   prepare_handover || return 1
   append_handover "$initrd" || {
     PROBLEM='TargetUnusable: the initrd could not be completed (is there memory enough?)'

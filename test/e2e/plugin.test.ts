@@ -238,7 +238,7 @@ describe('force-release', () => {
     expect((await plugin.run('force-release', 'host-3', '--reason', 'burnt down')).code).toBe(4);
     expect((await plugin.run('force-release', 'host-3', '--yes')).code).toBe(2);
     const asking = plugin.atTerminal(`kubectl beskar7 -n ${namespace} force-release host-3 --reason "burnt down"`);
-    await asking.until(/without having seen its server off\? \[y\/N\]/);
+    await asking.until(/without confirmed power-off\? \[y\/N\]/);
     asking.type('y\r');
     expect(await asking.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('released by force') });
     await world.machineIsGone('m-3');
@@ -259,7 +259,7 @@ describe('exit codes', () => {
     expect(without).toEqual({
       code: 2,
       stdout: '',
-      stderr: 'kubectl-beskar7: There is no kubeconfig: name one by KUBECONFIG or --kubeconfig.\n',
+      stderr: 'kubectl-beskar7: There is no kubeconfig: set KUBECONFIG or --kubeconfig.\n',
     });
     expect((await plugin.run('explain', 'nobody')).code).toBe(3);
     expect((await plugin.run('trace', 'nobody')).code).toBe(3);

@@ -128,7 +128,7 @@ function endWithUs(): void {
   const end = () => {
     if (interrupted.signal.aborted) process.exit(130);
     interrupted.abort();
-    process.stderr.write('\nbeskar7: interrupted; ends what was begun ...\n');
+    process.stderr.write('\nbeskar7: interrupted; stopping what was started ...\n');
     void groups.endAll().finally(() => process.exit(130));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);

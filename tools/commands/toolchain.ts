@@ -4,7 +4,7 @@ import { ensureTools, PINNED_TOOLS, TOOL_NAMES, ToolMissing, type ToolName } fro
 
 const program = new Command('npm run toolchain --')
   .description(
-    'Gets the programs that Beskar7 runs beside itself: named by a variable, on PATH, from the cache, by download, else built with Go.\n' +
+    'Gets the programs that Beskar7 needs: from a variable, PATH, the cache, a download, or built with Go.\n' +
       `Without a name: those of every set-up (${TOOL_NAMES.join(', ')}). Writes their paths.`,
   )
   .argument(
@@ -14,7 +14,7 @@ const program = new Command('npm run toolchain --')
   .option('--json', 'the paths as JSON', false)
   .addHelpText(
     'after',
-    `\nBuilt with Go it takes 10 to 20 minutes on two cores, and 7 GB of disk for Go's own caches. The programs take 0.5 GB, in\n${cacheFolder()}. What is there already is used at once.`,
+    `\nBuilt with Go it takes 10 to 20 minutes on two cores, and 7 GB of disk for Go's own caches. The programs take 0.5 GB, in\n${cacheFolder()}. Existing ones are used at once.`,
   )
   .configureOutput({ writeErr: () => undefined })
   .exitOverride();

@@ -23,7 +23,7 @@ const WIDE = { width: 1200, height: 700 };
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true };
 
 const { url, out, token, temporalUi } = new Command('npm run web:screenshots --')
-  .description('Takes the pictures for README and docs from a Beskar7 that runs.')
+  .description('Takes the screenshots for README and docs from a running Beskar7.')
   .option('--url <address>', 'the web page', 'http://127.0.0.1:8090/')
   .option('--out <folder>', 'where they go', path.join(import.meta.dirname, '..', '..', 'docs', 'images'))
   .option('--token <token>', 'to log in with, where that is asked for')

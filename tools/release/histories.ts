@@ -20,6 +20,6 @@ export async function checkHistories(number: string, histories: string): Promise
   if (missing.length === 0) return;
   throw new Error(
     `beskar7: ${folder} has no recorded histories of ${missing.join(', ')}, ` +
-      `so no test would see whether code after ${number} can go on with its runs: record them with npx node test/replay/record/main.ts`,
+      `so no test would show whether code after ${number} can continue its runs: record them with npx node test/replay/record/main.ts`,
   );
 }

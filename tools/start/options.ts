@@ -80,7 +80,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
       `where the control plane keeps its data (${defaultDataFolder()}${kind === 'vm' ? '-vm' : ''})`,
       folder,
     )
-    .option('--fresh', 'begin with an empty control plane: the data folder is deleted first', false)
+    .option('--fresh', 'start with an empty control plane: the data folder is deleted first', false)
     .addOption(
       hiddenIf(
         kind === 'vm',
@@ -185,7 +185,7 @@ function refuseWhatHasNoEffect(options: StartOptions, given: (name: string) => b
     throw new WrongUsage('beskar7: --boot-time has no effect with --vm: those servers really boot');
   if (up && options.examples)
     throw new WrongUsage('beskar7: --examples does not go together with --up: that is without examples');
-  if (up && once) throw new WrongUsage('beskar7: --once waits for machines, and --up begins without any');
+  if (up && once) throw new WrongUsage('beskar7: --once waits for machines, and --up starts without any');
 }
 
 /** The ports of the BMCs are those after --bmc-base-port: all have to exist, and none may be another's. */

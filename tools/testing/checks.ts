@@ -69,7 +69,7 @@ export function checks(root: string, groups: ProcessGroups, files: readonly stri
   const sources = SOURCES.filter((folder) => existsSync(path.join(root, folder)));
   const ofLint = files.filter((file) => file === '.' || /\.(ts|tsx|mjs|cjs)$/.test(file));
   return [
-    program('formatting (mend it with: npm run format)', 15, 'prettier', [
+    program('formatting (fix it with: npm run format)', 15, 'prettier', [
       ...['--check', '--log-level=warn', '--ignore-unknown', ...prettier],
       ...files,
     ]),
@@ -78,7 +78,7 @@ export function checks(root: string, groups: ProcessGroups, files: readonly stri
     types('types', 20, '.', 'all'),
     types('types of the web page', 5, 'web/page', 'page'),
     types('types of its tests', 5, 'test/web', 'pageTests'),
-    { name: 'generated files (mend it with: npm run generate)', seconds: 5, run: staleness },
+    { name: 'generated files (fix it with: npm run generate)', seconds: 5, run: staleness },
   ];
 }
 

@@ -53,7 +53,7 @@ export class Report {
           .map((file) => row(`  ${file.file}`, file.seconds, undefined)),
       ]);
     const cpu = this.jobs.reduce((sum, { cpuSeconds = 0 }) => sum + cpuSeconds, 0);
-    const total = row('all of it, by the clock', (performance.now() - this.#began) / 1000, cpu);
+    const total = row('total wall-clock time', (performance.now() - this.#began) / 1000, cpu);
     return [`  seconds      CPU  cores`, ...rows, total, ''].join('\n');
   }
 

@@ -109,7 +109,7 @@ async function make(name: ToolName, pin: Pin, target: string, tried: string[], s
     } catch (error) {
       const line = `${what}: ${(error as Error).message}`;
       tried.push(line);
-      if (index < ways.length - 1) say(`${line}; goes on with the next way`);
+      if (index < ways.length - 1) say(`${line}; trying the next way`);
     }
   }
   throw new ToolMissing(name, pin, tried);

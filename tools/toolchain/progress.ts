@@ -29,7 +29,7 @@ export async function withProgress<T>(
   const estimate = last === undefined ? `usually ${usually}` : `${durationText(last)} the last time`;
   const line = () => {
     const seconds = Math.round((Date.now() - began) / 1000);
-    const late = expected !== undefined && seconds > expected ? ', longer than expected: it goes on' : '';
+    const late = expected !== undefined && seconds > expected ? ', longer than expected, still running' : '';
     return `beskar7: ${what} (${estimate}${late}) ... ${durationText(seconds)}`;
   };
   let timer: NodeJS.Timeout | undefined;

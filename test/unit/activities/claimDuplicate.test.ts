@@ -85,7 +85,7 @@ describe('two hosts of one server', () => {
     const result = await claim();
     expect(result).toMatchObject({
       kind: 'noMatchingHost',
-      message: expect.stringContaining('1 for a server that another host stands for') as unknown,
+      message: expect.stringContaining('1 with another host for the same server') as unknown,
     });
     expect(claimedNames()).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { generatedDocs, staleDocs } from '../../../docs/generate.ts';
 import { command } from '../../../workers/config.ts';
 
 describe('generated pages', () => {
-  test('are what the code says (mend it with: npm run generate)', async () => {
+  test('are what the code says (fix it with: npm run generate)', async () => {
     expect(await staleDocs()).toEqual([]);
   });
 

@@ -62,11 +62,11 @@ describe('--tls-cert-dir', () => {
     await renew();
     await scene.start({ tlsCertDir: folder });
     const ca = await renew();
-    await scene.until(() => scene.logs.some(({ message }) => message.includes('was read again')));
+    await scene.until(() => scene.logs.some(({ message }) => message.includes('certificate reloaded')));
     expect(await askWith(ca)).toBe(401);
     expect((await caOnTheLine()).ca).toBe(ca);
     await writeFile(path.join(folder, 'tls.key'), 'no key');
-    await scene.until(() => scene.logs.some(({ level, message }) => level === 'error' && message.includes('refused')));
+    await scene.until(() => scene.logs.some(({ level, message }) => level === 'error' && message.includes('rejected')));
     expect(await askWith(ca)).toBe(401);
   });
 
@@ -86,7 +86,7 @@ describe('--tls-cert-dir', () => {
       await symlink(path.join('..data', file), path.join(mount, file));
     await scene.start({ tlsCertDir: mount });
     const ca = await version('..2');
-    await scene.until(() => scene.logs.some(({ message }) => message.includes('was read again')));
+    await scene.until(() => scene.logs.some(({ message }) => message.includes('certificate reloaded')));
     expect(await askWith(ca)).toBe(401);
   });
 

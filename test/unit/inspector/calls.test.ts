@@ -217,7 +217,7 @@ describe('the hand-over', () => {
   ])('after a lost answer (%p) a refusal (%p) means go on', async (first, then) => {
     const done = await step('announce', [first, then], { now: 30, callSeconds: 1, unclear: 30 });
     expect(last(done)).toBe('ok');
-    expect(done.output).toContain('it may have been taken: goes on');
+    expect(done.output).toContain('it may have been accepted: continuing');
     expect(seen).toHaveLength(2);
   });
 

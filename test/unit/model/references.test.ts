@@ -103,7 +103,7 @@ describe('a tenant whose own host names a machine of another namespace', () => {
   });
   test('is told in words that it counts for nothing', () => {
     expect(explainHost(forged({})).why.join(' ')).toMatch(
-      /names Beskar7Machine victim\/m, which is no Beskar7Machine of its namespace/,
+      /names Beskar7Machine victim\/m, which is not a Beskar7Machine of its namespace/,
     );
   });
 });

@@ -36,9 +36,9 @@ test('without a terminal: a line at the beginning, after 1, 3 and 7 minutes, and
   expect(texts).toEqual([
     'beskar7: builds x (usually 1 to 2 minutes) ... 0 s\n',
     'beskar7: builds x (usually 1 to 2 minutes) ... 60 s\n',
-    'beskar7: builds x (usually 1 to 2 minutes, longer than expected: it goes on) ... 3 min 0 s\n',
-    'beskar7: builds x (usually 1 to 2 minutes, longer than expected: it goes on) ... 7 min 0 s\n',
-    'beskar7: builds x (usually 1 to 2 minutes, longer than expected: it goes on) ... 8 min 20 s, done\n',
+    'beskar7: builds x (usually 1 to 2 minutes, longer than expected, still running) ... 3 min 0 s\n',
+    'beskar7: builds x (usually 1 to 2 minutes, longer than expected, still running) ... 7 min 0 s\n',
+    'beskar7: builds x (usually 1 to 2 minutes, longer than expected, still running) ... 8 min 20 s, done\n',
   ]);
   expect(JSON.parse(readFileSync(durationsFile(), 'utf8'))).toEqual({ 'builds x': 500 });
   texts = [];

@@ -33,7 +33,7 @@ test('a version without recorded histories is not released: one line says what, 
     `${folder} has no recorded histories of provision, deprovision, enroll, release, retire, monitor`,
   );
   expect(message).toMatch(
-    /^beskar7: .* no test would see whether code after 0\.1\.8 .*: record them with npx node test\/replay\/record\/main\.ts$/,
+    /^beskar7: .* no test would show whether code after 0\.1\.8 .*: record them with npx node test\/replay\/record\/main\.ts$/,
   );
 });
 

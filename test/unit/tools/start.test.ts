@@ -44,7 +44,7 @@ describe('flags', () => {
     [['--up', '--hosts', '3'], '--hosts has no effect without a fleet (--up has none)'],
     [['--external', '--latency', '1s'], '--latency has no effect without a fleet: add --examples'],
     [['--vm', '--boot-time', '1s'], '--boot-time has no effect with --vm'],
-    [['--up', '--once'], '--up begins without any'],
+    [['--up', '--once'], '--up starts without any'],
     [['--data-dir', ''], 'give a folder'],
   ])('%j is one line that names it', (args, text) => {
     const parse = () => parseStartOptions(args);

@@ -92,7 +92,7 @@ test('a wrong checksum is told, the next way is gone, and the error lists what w
   const goBuild = { module: 'etcd', package: 'go.etcd.io/etcd/server/v3', usually: 'a minute' };
   const error = await ensureTool('etcd', { ...pin, goBuild }, say).catch((reason: Error) => reason);
   expect(said).toEqual([
-    expect.stringMatching(/^downloads etcd 3\.6\.16: .*: the file is refused; goes on with the next way$/),
+    expect.stringMatching(/^downloads etcd 3\.6\.16: .*: the file is refused; trying the next way$/),
   ]);
   const text = (error as Error).message;
   expect(text).toContain('etcd 3.6.16 could not be had');
