@@ -1,24 +1,48 @@
-import type { Option } from 'commander';
-import { command } from '../workers/config.ts';
+import { namedFlags } from '../workers/flags.ts';
+import { ROLES } from '../workers/config.ts';
+import { definitionOf } from '../workers/roles/index.ts';
 
 /** The flags of `workers/main.ts` as a table in Markdown: flag, environment variable, default, meaning. */
 export function flagTable(): string {
-  const rows = command().options.map(
-    (option) =>
-      `| ${code(option.flags)} | ${code(option.envVar ?? '')} | ${defaultOf(option)} | ${cell(meaningOf(option))} |`,
+  const rows = namedFlags().map(({ name, variable, value: { takes, choices }, initial = '', meaning }) => [
+    code(`${name} ${takes}`),
+    code(variable),
+    code(initial),
+    cell(choices ? `${meaning}: ${choices.join(', ')}` : meaning),
+  ]);
+  return table(['flag', 'environment', 'default', 'meaning'], rows);
+}
+
+/** What each role does and needs. */
+export function roleTable(): string {
+  const rows = ROLES.map((role) => {
+    const { does, needs } = definitionOf(role);
+    return [code(role), does, needs];
+  });
+  return table(['role', 'does', 'needs'], rows);
+}
+
+/** The listeners of a process, by the ports that they have without a flag. */
+export function listenerTable(): string {
+  const rows = namedFlags().flatMap(({ name, value: { takes }, initial, meaning }) =>
+    takes === '<host:port>' && name.endsWith('-bind-address')
+      ? [[initial?.split(':').at(-1) ?? '', code(name), cell(meaning)]]
+      : [],
   );
-  return ['| flag | environment | default | meaning |', '|---|---|---|---|', ...rows].join('\n');
+  return table(['port', 'flag', 'what'], rows);
 }
 
-function defaultOf(option: Option): string {
-  if (option.defaultValueDescription !== undefined) return code(option.defaultValueDescription);
-  const value: unknown = option.defaultValue;
-  if (value === undefined || option.negate) return '';
-  return code(typeof value === 'string' ? value : JSON.stringify(value));
+/** The time limits of a machine, and what happens when one is over. */
+export function timeTable(): string {
+  const rows = namedFlags().flatMap(({ name, initial = '', meaning, over }) =>
+    over === undefined ? [] : [[code(name), code(initial), cell(meaning), over]],
+  );
+  return table(['flag', 'default', 'time', 'when it is over'], rows);
 }
 
-function meaningOf({ description, argChoices }: Option): string {
-  return argChoices ? `${description}: ${argChoices.join(', ')}` : description;
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n');
 }
 
 function code(text: string): string {

@@ -2,6 +2,7 @@ import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { generatedFiles } from '../../crds/generate.ts';
+import { namedFlags } from '../../workers/flags.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const CHART = 'deploy/helm';
@@ -17,7 +18,7 @@ interface GeneratedFile {
 
 /**
  * What the chart cannot read from outside its folder: kinds, rights and the admission policies are copied into
- * `files/`, and the schema of the values is made from their defaults.
+ * `files/`, and the schema of the values is made from their defaults and the flags of the process.
  */
 export async function generatedChartFiles(): Promise<GeneratedFile[]> {
   const rbac = await readFile(path.join(ROOT, 'deploy/manifests/rbac.yaml'), 'utf8');
@@ -66,7 +67,7 @@ function rightsOf(rbac: string): string {
 }
 
 /** Filled in by the user, with keys that are not known here. */
-const OPEN = new Set(['flags', 'annotations', 'labels', 'nodeSelector', 'podAnnotations', 'podLabels', 'resources']);
+const OPEN = new Set(['annotations', 'labels', 'nodeSelector', 'podAnnotations', 'podLabels', 'resources']);
 /** Has values of its own (charts/temporal). */
 const SUBCHARTS = new Set(['temporalServer', 'global']);
 
@@ -79,8 +80,16 @@ function valuesSchema(values: Record<string, unknown>): object {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     ...schema,
-    properties: { ...properties, global: { type: 'object' } },
+    properties: { ...properties, flags: flagSchema(), global: { type: 'object' } },
   };
+}
+
+/** Flags by name, without the dashes: one that does not exist, or takes no such value, is refused by helm. */
+function flagSchema(): object {
+  const properties = Object.fromEntries(
+    namedFlags().map(({ name, meaning, value: { schema } }) => [name.slice(2), { description: meaning, ...schema }]),
+  );
+  return { type: 'object', additionalProperties: false, properties };
 }
 
 function schemaOf(key: string, value: unknown): object {

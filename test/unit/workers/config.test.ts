@@ -28,6 +28,17 @@ describe('flags', () => {
     [['--roles=worker,king'], /--roles.*"king" is no role/],
     [['--metrics-bind-address=8080'], /--metrics-bind-address.*give host:port/],
     [['--power-on-rate=0'], /--power-on-rate.*above 0/],
+    [['--resync=0s'], /--resync.*give a duration above 0/],
+    // Node's timers would fire at once.
+    [['--monitor-interval=1000h'], /--monitor-interval.*give at most 576h/],
+    [['--concurrent-activities=0.5'], /--concurrent-activities.*give a number from 1 to/],
+    [['--monitor-shards='], /--monitor-shards.*give a number from 1 to 256/],
+    [['--temporal-codec-strict'], /--temporal-codec-strict needs --temporal-codec-keys/],
+    [['--roles=web'], /the role web needs --web-bind-address/],
+    [
+      ['--tls-cert-dir=/x', '--callback-url=http://h:1'],
+      /--callback-url begins with http:\/\/, but with --tls-cert-dir the callbacks speak HTTPS/,
+    ],
     [['--log-level=loud'], /--log-level.*(trace|debug)/],
     [['--callback-url=10.0.0.1'], /--callback-url.*give a URL/],
     [['--bmc-networks=10.0.0.0/8,rack'], /--bmc-networks.*"rack" is no IP address and no CIDR block/],
