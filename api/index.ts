@@ -4,12 +4,12 @@ import type { BindAddress } from '../http/options.ts';
 import type { ApiDependencies, ApiOptions } from './dependencies.ts';
 import { listen } from '../http/listener.ts';
 import { createParts } from './parts.ts';
-import { CallbackTls } from '../http/tls.ts';
+import { folderTls } from '../http/tls.ts';
 
 export type { BindAddress, Timeouts } from '../http/options.ts';
 export type { ApiDependencies, ApiOptions, MachineRef, SignalKind } from './dependencies.ts';
 export { ListenError } from '../http/listener.ts';
-export { TlsError, type TlsFiles, type TlsSource } from '../http/tls.ts';
+export { KeptTls, TlsError, type TlsFiles, type TlsSource } from '../http/tls.ts';
 export { normalizeMac } from './bootScript.ts';
 
 /** 500 servers behind one address hold at most two connections each. */
@@ -30,7 +30,7 @@ export interface Api {
  */
 export async function startApi(deps: ApiDependencies, options: ApiOptions): Promise<Api> {
   const { tlsCertDir } = options;
-  const tls = tlsCertDir === undefined ? options.tls : await CallbackTls.open(tlsCertDir, deps.logger);
+  const tls = tlsCertDir === undefined ? options.tls : await folderTls(tlsCertDir, deps.logger);
   const parts = createParts(deps, options, tls);
   const common = {
     timeouts: parts.timeouts,

@@ -1,4 +1,4 @@
-import { watch, type FSWatcher } from 'node:fs';
+import { watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -29,73 +29,85 @@ export interface TlsSource {
   stop(): void;
 }
 
+/** Where kept files come from, and when to look again. */
+export interface TlsOrigin {
+  /** Reads all of them now; rejects when they cannot be had or used. */
+  read(): Promise<TlsFiles>;
+  /** Calls `again` when there may be newer ones, until the function that it gives is called. */
+  follow(again: () => void): () => void;
+  /** For log lines: where the files come from, such as `{ folder }`. */
+  readonly from: object;
+}
+
 /**
- * Certificate, key and CA of the callback listener, from a folder as cert-manager and Kubernetes lay it out (`tls.crt`,
- * `tls.key`, `ca.crt`). They are read again when the folder changes; what cannot be used is told in the log, and the
- * last good ones stay.
+ * Keeps the files of a listener, reads them again when their origin may have newer ones, and gives those to who
+ * listens. What cannot be read or used is logged, and the last good files stay.
  */
-export class CallbackTls implements TlsSource {
-  readonly #folder: string;
+export class KeptTls implements TlsSource {
+  readonly #origin: TlsOrigin;
   readonly #logger: HttpLogger;
-  readonly #isCaSent: boolean;
   readonly #listeners: ((files: TlsFiles) => void)[] = [];
+  readonly #unfollow: () => void;
   #files: TlsFiles;
-  #watcher: FSWatcher | undefined;
-  #timer: NodeJS.Timeout | undefined;
 
-  private constructor(folder: string, files: TlsFiles, logger: HttpLogger, isCaSent: boolean) {
-    this.#folder = folder;
+  /** `files` are those of a first `origin.read()`. */
+  constructor(files: TlsFiles, origin: TlsOrigin, logger: HttpLogger) {
     this.#files = files;
+    this.#origin = origin;
     this.#logger = logger;
-    this.#isCaSent = isCaSent;
-  }
-
-  /**
-   * Reads the files and watches their folder. `isCaSent`: the CA goes onto kernel command lines, and has to fit. Throws
-   * TlsError.
-   */
-  static async open(folder: string, logger: HttpLogger, isCaSent = true): Promise<CallbackTls> {
-    const tls = new CallbackTls(folder, await readFiles(folder, isCaSent), logger, isCaSent);
-    tls.#watcher = watch(folder, () => tls.#schedule());
-    tls.#watcher.on('error', (error) => logger.error({ err: error, folder }, 'certificates are not watched any more'));
-    return tls;
+    this.#unfollow = origin.follow(() => void this.#reload());
   }
 
   get files(): TlsFiles {
     return this.#files;
   }
 
-  /** Called with each new set of files. */
   onChange(listener: (files: TlsFiles) => void): void {
     this.#listeners.push(listener);
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
-    this.#watcher?.close();
-  }
-
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#reload(), SETTLE_MS);
+    this.#unfollow();
   }
 
   async #reload(): Promise<void> {
     try {
-      const files = await readFiles(this.#folder, this.#isCaSent);
+      const files = await this.#origin.read();
       const { cert, key, ca } = this.#files;
       if (files.cert === cert && files.key === key && files.ca === ca) return;
       this.#files = files;
       for (const listener of this.#listeners) listener(files);
-      this.#logger.info({ folder: this.#folder }, 'listener certificate reloaded');
+      this.#logger.info(this.#origin.from, 'listener certificate reloaded');
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const reason = error instanceof Error ? error.message : String(error);
       this.#logger.error(
-        { folder: this.#folder, reason: message },
+        { ...this.#origin.from, reason },
         'new listener certificate rejected; keeping the last good one',
       );
     }
   }
+}
+
+/**
+ * Certificate, key and CA of a listener, from a folder as cert-manager and Kubernetes lay it out (`tls.crt`, `tls.key`,
+ * `ca.crt`), read again when the folder changes. `isCaSent`: the CA goes onto kernel command lines, and has to fit.
+ * Throws TlsError.
+ */
+export async function folderTls(folder: string, logger: HttpLogger, isCaSent = true): Promise<TlsSource> {
+  const read = () => readFiles(folder, isCaSent);
+  const follow = (again: () => void) => {
+    let timer: NodeJS.Timeout | undefined;
+    const watcher = watch(folder, () => {
+      clearTimeout(timer);
+      timer = setTimeout(again, SETTLE_MS);
+    });
+    watcher.on('error', (error) => logger.error({ err: error, folder }, 'certificates are not watched any more'));
+    return () => {
+      clearTimeout(timer);
+      watcher.close();
+    };
+  };
+  return new KeptTls(await read(), { read, follow, from: { folder } }, logger);
 }
 
 /** Throws TlsError when a CA in PEM does not fit on a kernel command line. */

@@ -1,7 +1,7 @@
 import { createSecureContext } from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { TlsFiles, TlsSource } from '../api/index.ts';
+import { KeptTls, type TlsFiles, type TlsSource } from '../api/index.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { ownCertificates, type CertificateStore } from '../webhooks/certificateStore.ts';
 import type { NamespacedName } from './flagValues.ts';
@@ -27,46 +27,15 @@ export async function ownCallbackTls(
 ): Promise<TlsSource> {
   const host = new URL(callbackUrl).hostname.replace(/^\[|\]$/g, '');
   const store = ownCertificates(deps.kube, secret, [host], { authority: AUTHORITY });
-  return new StoredTls(await firstOf(deps, secret, store), store, deps.logger, checkMs);
-}
-
-class StoredTls implements TlsSource {
-  readonly #store: CertificateStore;
-  readonly #logger: Logger;
-  readonly #listeners: ((files: TlsFiles) => void)[] = [];
-  readonly #timer: NodeJS.Timeout;
-  #files: TlsFiles;
-
-  constructor(files: TlsFiles, store: CertificateStore, logger: Logger, checkMs: number) {
-    this.#files = files;
-    this.#store = store;
-    this.#logger = logger;
-    this.#timer = setInterval(() => void this.#check(), checkMs).unref();
-  }
-
-  get files(): TlsFiles {
-    return this.#files;
-  }
-
-  onChange(listener: (files: TlsFiles) => void): void {
-    this.#listeners.push(listener);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  async #check(): Promise<void> {
-    try {
-      const files = await usable(this.#store);
-      if (files.cert === this.#files.cert && files.ca === this.#files.ca) return;
-      this.#files = files;
-      for (const listener of this.#listeners) listener(files);
-      this.#logger.info('the callback listener has a new certificate');
-    } catch (error) {
-      this.#logger.warn({ err: error }, 'the certificate of the callback listener could not be looked at; tries again');
-    }
-  }
+  const origin = {
+    read: () => usable(store),
+    follow: (again: () => void) => {
+      const timer = setInterval(again, checkMs).unref();
+      return () => clearInterval(timer);
+    },
+    from: { secret: `${secret.namespace}/${secret.name}` },
+  };
+  return new KeptTls(await firstOf(deps, secret, store), origin, deps.logger);
 }
 
 async function firstOf(

@@ -1,6 +1,6 @@
 import { listen } from '../../http/listener.ts';
 import { DEFAULT_TIMEOUTS } from '../../http/options.ts';
-import { CallbackTls } from '../../http/tls.ts';
+import { folderTls } from '../../http/tls.ts';
 import { createWebApp } from './app.ts';
 import type { WebDependencies, WebOptions } from './dependencies.ts';
 import { createWebParts } from './parts.ts';
@@ -30,7 +30,7 @@ export interface Web {
 export async function startWeb(deps: WebDependencies, options: WebOptions): Promise<Web> {
   requireSafe(options);
   const { tlsCertDir, bindAddress } = options;
-  const tls = tlsCertDir === undefined ? undefined : await CallbackTls.open(tlsCertDir, deps.logger, false);
+  const tls = tlsCertDir === undefined ? undefined : await folderTls(tlsCertDir, deps.logger, false);
   const parts = await createWebParts(deps, options);
   const handle = createWebApp(parts).callback();
   try {
