@@ -1,4 +1,4 @@
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { SHELLS, type Shell } from './shells.ts';
 import type { DoctorFlags } from './commands/doctor.ts';
 import type { ExportFlags } from './commands/export.ts';
@@ -8,6 +8,7 @@ import type { SteerFlags } from './commands/steer.ts';
 import type { TraceFlags } from './commands/trace.ts';
 import { EXIT, type ExitCode } from './exit.ts';
 import type { Io } from './io.ts';
+import { format, globalOptions, nonEmpty, wholeNumber } from './options.ts';
 import { DATA_FORMATS, LIST_FORMATS } from './output.ts';
 import { Session, type Flags } from './session.ts';
 
@@ -36,37 +37,8 @@ export function program(io: Io, version: string, told: (code: ExitCode) => void)
     .showSuggestionAfterError()
     .showHelpAfterError('(see --help)')
     .addHelpText('after', EXIT_CODES)
-    .exitOverride()
-    .addOption(new Option('-n, --namespace <name>', 'namespace; default: that of the context').argParser(nonEmpty))
-    .addOption(
-      new Option('--context <name>', 'context of the kubeconfig; default: its current one').argParser(nonEmpty),
-    )
-    .addOption(new Option('--kubeconfig <file>', 'kubeconfig; default: as kubectl').argParser(nonEmpty))
-    .addOption(
-      new Option(
-        '--temporal-address <host:port>',
-        'Temporal frontend; default: as the temporal command line (TEMPORAL_ADDRESS, profile), else localhost:7233',
-      ).argParser(nonEmpty),
-    )
-    .addOption(
-      new Option(
-        '--temporal-namespace <name>',
-        'Temporal namespace; default: TEMPORAL_NAMESPACE, else beskar7',
-      ).argParser(nonEmpty),
-    )
-    .addOption(
-      new Option(
-        '--temporal-codec-keys <folder>',
-        'keys of what is encrypted in Temporal, as Beskar7 has them; default: such parts are not shown',
-      )
-        .env('BESKAR7_TEMPORAL_CODEC_KEYS')
-        .argParser(nonEmpty),
-    )
-    .addOption(
-      new Option('--request-timeout <duration>', 'how long one call may take, e.g. 10s')
-        .default(10_000, '10s')
-        .argParser(duration),
-    );
+    .exitOverride();
+  for (const option of globalOptions()) root.addOption(option);
 
   const work =
     <O>(run: Work<O>) =>
@@ -284,27 +256,4 @@ function flagsIn(root: Command, words: readonly string[]): Partial<Flags> {
     return {};
   }
   return reader.opts<Partial<Flags>>();
-}
-
-function format(choices: readonly string[]): Option {
-  return new Option('-o, --output <format>', 'how it is written').choices([...choices]).default(choices[0]);
-}
-
-function nonEmpty(text: string): string {
-  if (text.trim() === '') throw new InvalidArgumentError('It is empty.');
-  return text;
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('It has to be a whole number.');
-  return Number(text);
-}
-
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
-
-function duration(text: string): number {
-  const [, number, unit] = /^(\d{1,6})(ms|s|m)$/.exec(text) ?? [];
-  const ms = Number(number) * (UNITS[unit ?? ''] ?? 0);
-  if (!(ms > 0)) throw new InvalidArgumentError('It has to be a duration such as 500ms, 10s or 1m.');
-  return ms;
 }

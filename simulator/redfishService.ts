@@ -3,45 +3,24 @@ import { applyBootPatch, BOOT_ENABLED, BOOT_MODES, BOOT_TARGETS, refuseBootPatch
 import type { FaultSet } from './faults.ts';
 import type { PoweredServer } from './poweredServer.ts';
 import type { Profile } from './profiles.ts';
+import { RedfishAccess, type AccessParts } from './redfishAccess.ts';
 import { failure, notFound, ok, type RedfishAnswer } from './redfishAnswer.ts';
-import type { Sessions } from './sessions.ts';
+import { link, parseBody, REDFISH_ROOT as ROOT, type RedfishRequest } from './redfishRequest.ts';
 import { Tasks } from './tasks.ts';
-
-export interface RedfishRequest {
-  readonly method: string;
-  /** Without a trailing slash and query. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: string;
-}
-
-const ROOT = '/redfish/v1';
 
 /** The Redfish service of one BMC, with the habits of its profile. */
 export class RedfishService {
   readonly #profile: Profile;
   readonly #server: PoweredServer;
-  readonly #sessions: Sessions;
-  readonly #credentials: { username: string; password: string };
-  readonly #formerPasswords: ReadonlySet<string>;
+  readonly #access: RedfishAccess;
   readonly #faults: FaultSet;
   readonly #tasks: Tasks;
   #changedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: {
-    profile: Profile;
-    server: PoweredServer;
-    sessions: Sessions;
-    credentials: { username: string; password: string };
-    /** Passwords that a fault has changed: who uses one has met that. */
-    formerPasswords: ReadonlySet<string>;
-    faults: FaultSet;
-  }) {
+  constructor(parts: AccessParts & { server: PoweredServer }) {
     this.#profile = parts.profile;
     this.#server = parts.server;
-    this.#sessions = parts.sessions;
-    this.#credentials = parts.credentials;
-    this.#formerPasswords = parts.formerPasswords;
+    this.#access = new RedfishAccess(parts);
     this.#faults = parts.faults;
     this.#tasks = new Tasks(parts.profile.taskMissingMs);
   }
@@ -51,18 +30,23 @@ export class RedfishService {
     const { method, path } = request;
     if (path === '/redfish') return ok({ v1: `${ROOT}/` });
     if (path === ROOT && method === 'GET') return ok(this.#root());
-    if (path === `${ROOT}/SessionService/Sessions` && method === 'POST') return this.#logIn(request);
-    if (!this.#isAllowed(request))
-      return failure(401, 'Base.1.8.NoValidSession', 'There is no valid session established.', this.#challenge());
+    if (path === `${ROOT}/SessionService/Sessions` && method === 'POST') return this.#access.logIn(request);
+    if (!this.#access.allows(request))
+      return failure(
+        401,
+        'Base.1.8.NoValidSession',
+        'There is no valid session established.',
+        this.#access.challenge(),
+      );
     if (method === 'GET') return this.#get(path);
-    if (method === 'DELETE') return this.#delete(path);
+    if (method === 'DELETE') return this.#access.logOut(path);
     if (method === 'PATCH') return this.#patch(request);
     if (method === 'POST' && path === this.#resetTarget()) return this.#reset(request);
     return failure(405, 'Base.1.8.ActionNotSupported', `${method} ${path} is not supported.`);
   }
 
   #link(path: string): { '@odata.id': string } {
-    return { '@odata.id': this.#profile.trailingSlash ? `${path}/` : path };
+    return link(this.#profile, path);
   }
 
   #system(): string {
@@ -226,7 +210,7 @@ export class RedfishService {
     }
     const precondition = this.#checkEtag(request.headers['if-match']);
     if (precondition) return precondition;
-    const body = parse(request.body);
+    const body = parseBody(request.body);
     if (!body) return failure(400, 'Base.1.8.MalformedJSON', 'The body is no JSON object.');
     const given = body.Boot;
     const boot = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : {};
@@ -250,7 +234,7 @@ export class RedfishService {
   }
 
   #reset(request: RedfishRequest): RedfishAnswer {
-    const type = parse(request.body)?.ResetType;
+    const type = parseBody(request.body)?.ResetType;
     if (typeof type !== 'string' || !this.#profile.resetTypes.includes(type)) {
       return failure(400, 'Base.1.8.ActionParameterNotSupported', `ResetType ${String(type)} is not supported.`);
     }
@@ -284,66 +268,5 @@ export class RedfishService {
   #task(id: string): RedfishAnswer {
     const state = this.#tasks.stateOf(id);
     return state === undefined ? notFound(`task ${id}`) : ok({ Id: id, TaskState: state, TaskStatus: 'OK' });
-  }
-
-  #logIn(request: RedfishRequest): RedfishAnswer {
-    const body = parse(request.body);
-    const { username, password } = this.#credentials;
-    if (this.#profile.auth === 'basic')
-      return failure(405, 'Base.1.8.ActionNotSupported', 'There are no sessions here.');
-    if (typeof body?.Password === 'string') this.#notePassword(body.Password);
-    if (this.#faults.take('unauthorized') || body?.UserName !== username || body.Password !== password) {
-      return failure(401, 'Base.1.8.InsufficientPrivilege', 'The credentials are wrong.');
-    }
-    const session = this.#sessions.create();
-    if (!session)
-      return failure(503, 'Base.1.8.SessionLimitExceeded', 'There are no free sessions.', { 'retry-after': '5' });
-    const location = `${ROOT}/SessionService/Sessions/${session.id}`;
-    return {
-      status: 201,
-      headers: { 'x-auth-token': session.token, location },
-      body: { ...this.#link(location), Id: session.id },
-    };
-  }
-
-  #delete(path: string): RedfishAnswer {
-    const id = /^\/redfish\/v1\/SessionService\/Sessions\/(\w+)$/.exec(path)?.[1];
-    if (id === undefined) return failure(405, 'Base.1.8.ActionNotSupported', `DELETE ${path} is not supported.`);
-    return this.#sessions.end(id) ? { status: 204 } : notFound(path);
-  }
-
-  #isAllowed({ headers }: RedfishRequest): boolean {
-    if (this.#faults.take('unauthorized')) return false;
-    const token = headers['x-auth-token'];
-    if (typeof token === 'string') {
-      const lost = this.#sessions.takeLost(token);
-      if (lost !== undefined) this.#faults.meet(lost);
-      return this.#sessions.isValid(token);
-    }
-    const { authorization } = headers;
-    if (this.#profile.auth === 'session' || typeof authorization !== 'string') return false;
-    const [scheme, value = ''] = authorization.split(' ');
-    const { username, password } = this.#credentials;
-    const given = Buffer.from(value, 'base64').toString();
-    this.#notePassword(given.slice(given.indexOf(':') + 1));
-    return scheme === 'Basic' && given === `${username}:${password}`;
-  }
-
-  /** What a service that knows Basic offers with each 401 (RFC 9110 §11.6.1). */
-  #challenge(): Record<string, string> {
-    return this.#profile.auth === 'session' ? {} : { 'www-authenticate': 'Basic realm="Redfish"' };
-  }
-
-  #notePassword(given: string): void {
-    if (given !== this.#credentials.password && this.#formerPasswords.has(given)) this.#faults.meet('password');
-  }
-}
-
-function parse(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
   }
 }

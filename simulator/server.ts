@@ -1,15 +1,12 @@
-import { Agent, request } from 'undici';
+import { fetchBootPlan } from './bootScript.ts';
 import type { FaultSet } from './faults.ts';
 import { architectureReport, NORMAL, SMALL, v42Report, type Hardware } from './hardware.ts';
 import { runInspector, wait } from './inspector.ts';
-import { parseScript, type BootPlan } from './ipxe.ts';
 import type { FleetOptions } from './options.ts';
 import type { BootOverride, KeptState, Power, PowerChange, PoweredServer, ServerState } from './poweredServer.ts';
 import type { Profile } from './profiles.ts';
 
 const CONSOLE_LINES = 200;
-const CHAIN_LIMIT = 5;
-const SCRIPT_TRIES = 10;
 
 /** A server behind a BMC: power that takes time, and what it does when it boots. */
 export class SimulatedServer implements PoweredServer {
@@ -200,7 +197,16 @@ export class SimulatedServer implements PoweredServer {
   async #networkBoot(signal: AbortSignal): Promise<void> {
     this.state.networkBoots += 1;
     await wait(this.#options.bootTimeMs, signal);
-    const plan = await this.#fetchPlan(signal);
+    const plan = await fetchBootPlan(
+      {
+        mac: this.hardware.mac,
+        bootUrl: this.#options.bootUrl,
+        localAddress: this.#localAddress,
+        fetched: () => (this.state.scriptsFetched += 1),
+        say: (line) => this.say(line),
+      },
+      signal,
+    );
     this.state.running = 'inspector';
     const end = await runInspector(plan, this.#inspectorOptions(), signal);
     if (end.kind === 'kexec') return;
@@ -237,63 +243,6 @@ export class SimulatedServer implements PoweredServer {
       delayCallbackMs: () => faults.take('delayCallbacksMs') ?? 0,
       say: (line: string) => this.say(line),
     };
-  }
-
-  /** DHCP hands out one fixed address; iPXE fetches it, and goes on where a script chains to another. */
-  async #fetchPlan(signal: AbortSignal): Promise<BootPlan> {
-    const { mac } = this.hardware;
-    // netX is the interface that is open, net0 the first one: a server of the fleet has one that boots.
-    const settings = new Map([
-      ['netX/mac', mac],
-      ['net0/mac', mac],
-    ]);
-    let url = this.#options.bootUrl.replaceAll(/\$\{net[0X]\/mac\}/g, mac);
-    for (let hops = 0; hops < CHAIN_LIMIT; hops += 1) {
-      const text = await this.#fetchScript(url, signal);
-      const script = parseScript(text, settings);
-      if (script.kind === 'boot') return script.plan;
-      // A script of the user's own: nobody serves it here. It would boot the image with beskar7_args.
-      const args = settings.get('beskar7_args');
-      if (args !== undefined) return { kernel: script.url, args: args.split(/\s+/), initrd: [] };
-      url = script.url;
-    }
-    throw new Error('the scripts chain in a circle');
-  }
-
-  async #fetchScript(url: string, signal: AbortSignal): Promise<string> {
-    const from = this.#localAddress === undefined ? {} : { localAddress: this.#localAddress };
-    const dispatcher = new Agent({ connections: 1, ...from });
-    try {
-      for (let tries = 1; ; tries += 1) {
-        const answer = await this.#askForScript(url, dispatcher, signal);
-        if (answer.kind === 'script') {
-          this.state.scriptsFetched += 1;
-          return answer.text;
-        }
-        this.say(`boot script: ${answer.why}`);
-        // Firmware tries the network a few times, also while nobody listens.
-        if (tries >= SCRIPT_TRIES) throw new Error(`no boot script (${answer.why})`);
-        await wait(1_000, signal);
-      }
-    } finally {
-      await dispatcher.destroy();
-    }
-  }
-
-  async #askForScript(
-    url: string,
-    dispatcher: Agent,
-    signal: AbortSignal,
-  ): Promise<{ kind: 'script'; text: string } | { kind: 'none'; why: string }> {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
-    try {
-      const { statusCode, body } = await request(url, { dispatcher, signal: limit });
-      const text = await body.text();
-      return statusCode === 200 ? { kind: 'script', text } : { kind: 'none', why: `HTTP ${statusCode}` };
-    } catch (error) {
-      signal.throwIfAborted();
-      return { kind: 'none', why: (error as Error).message };
-    }
   }
 
   say(line: string): void {

@@ -1,5 +1,8 @@
 import type { Step } from '../web/shared/api.ts';
 import { Drafts, type Draft } from './drafts.ts';
+import { readRun } from './runSteps.ts';
+import { TimerSteps } from './timerSteps.ts';
+import { failedDetails, hardwareText, repeated } from './stepTexts.ts';
 import {
   idOf,
   isoOf,
@@ -9,7 +12,6 @@ import {
   objectOf,
   str,
   summaryOf,
-  textOf,
   type Failure,
   type HistoryEvent,
   type PendingActivity,
@@ -43,7 +45,7 @@ interface Started {
 class Timeline {
   readonly #drafts = new Drafts();
   readonly #activities = new Map<string, Started>();
-  readonly #timers = new Map<string, Draft>();
+  readonly #timers = new TimerSteps(this.#drafts);
   #isTaskScheduled: number | undefined;
   #isOSReported = false;
 
@@ -57,8 +59,8 @@ class Timeline {
     const at = msOf(event.eventTime);
     this.#readTask(event, at);
     this.#readActivity(event, at);
-    this.#readTimer(event, at);
-    this.#readRun(event, at);
+    this.#timers.read(event, at);
+    readRun(this.#drafts, event, at);
   }
 
   readPending({
@@ -294,97 +296,4 @@ class Timeline {
     started.draft.hasFailed = true;
     this.#drafts.end(started.draft, 'failed', at);
   }
-
-  #readTimer(event: HistoryEvent, at: number): void {
-    const started = event.timerStartedEventAttributes;
-    if (started) {
-      const summary = summaryOf(event);
-      const last = this.#drafts.last();
-      // The time-outs belong to the wait that is shown already.
-      if (summary === 'Inspection timeout' || summary === 'Provisioning timeout') return;
-      const until = isoOf(at + msOf(started.startToFireTimeout));
-      if (last?.hasFailed === true) {
-        this.#drafts.reopen(last).state = 'waiting';
-        last.nextAttemptAt = until;
-        last.hasFailed = true;
-        this.#timers.set(idOf(event.eventId), last);
-        return;
-      }
-      const draft = this.#drafts.add('timer', summary || 'Wait', at, 'waiting');
-      draft.detail = `until ${until} at most`;
-      this.#timers.set(idOf(event.eventId), draft);
-    }
-    const over = event.timerFiredEventAttributes ?? event.timerCanceledEventAttributes;
-    const draft = over ? this.#timers.get(idOf(over.startedEventId)) : undefined;
-    if (!draft) return;
-    draft.nextAttemptAt = undefined;
-    if (draft.kind === 'timer') this.#drafts.end(draft, 'done', at);
-    else if (draft.endedAt === undefined) draft.state = 'running';
-  }
-
-  #readRun(event: HistoryEvent, at: number): void {
-    const drafts = this.#drafts;
-    const begun = event.workflowExecutionStartedEventAttributes;
-    if (begun?.continuedExecutionRunId)
-      drafts.moment('continued', 'Continued from an earlier run', at, 'done', `run ${begun.continuedExecutionRunId}`);
-    const asked = event.workflowExecutionCancelRequestedEventAttributes;
-    if (asked) drafts.moment('cancel', 'Cancel requested', at, 'cancelled', str(asked.cause));
-    const child = event.startChildWorkflowExecutionInitiatedEventAttributes;
-    if (child) {
-      const release = drafts.failed('release');
-      if (release) release.detail = `continues in ${child.workflowId ?? 'its own run'}`;
-      drafts.seal();
-    }
-    const completed = event.workflowExecutionCompletedEventAttributes;
-    if (completed) {
-      const said = textOf(completed.result);
-      const last = drafts.last();
-      if (last && last.detail === undefined) last.detail = said;
-      drafts.endAll('done', at);
-    }
-    const failed = event.workflowExecutionFailedEventAttributes;
-    if (failed) {
-      const isTold = drafts.last()?.kind === 'failMachine';
-      drafts.endAll('failed', at);
-      if (!isTold) drafts.moment('end', 'Failed', at, 'failed', messageOf(failed.failure));
-    }
-    if (event.workflowExecutionCanceledEventAttributes) drafts.endAll('cancelled', at);
-    if (event.workflowExecutionTimedOutEventAttributes) {
-      drafts.endAll('failed', at);
-      drafts.moment('end', 'Timed out', at, 'failed', undefined);
-    }
-    const terminated = event.workflowExecutionTerminatedEventAttributes;
-    if (terminated) {
-      drafts.endAll('cancelled', at);
-      drafts.moment('end', 'Terminated', at, 'cancelled', str(terminated.reason));
-    }
-    const next = event.workflowExecutionContinuedAsNewEventAttributes;
-    if (next) {
-      drafts.endAll('done', at);
-      drafts.moment('end', 'Continued as a new run', at, 'done', `run ${next.newExecutionRunId ?? ''}`);
-    }
-  }
-}
-
-/** What activities at a BMC put into the details of their failure. */
-function failedDetails(failure: Failure): Readonly<Record<string, unknown>> {
-  const details = failure?.applicationFailureInfo?.details?.payloads ?? [];
-  return Object.assign({}, ...details.map((payload) => objectOf({ payloads: [payload] }))) as Record<string, unknown>;
-}
-
-/** Only the last failure of several is known. */
-function repeated(error: string, attempt: number): string {
-  return attempt <= 2 ? error : `${error} (the last of ${attempt - 1} failed attempts)`;
-}
-
-function hardwareText(hardware: Readonly<Record<string, unknown>>): string {
-  const part = (key: string, per: number, unit: string) => {
-    const value = hardware[key];
-    return typeof value === 'number' ? [`${Math.floor(value / per)} ${unit}`] : [];
-  };
-  return [
-    ...part('cpuCores', 1, 'cores'),
-    ...part('memoryBytes', 2 ** 30, 'GiB'),
-    ...part('largestDiskBytes', 1e9, 'GB on the largest disk'),
-  ].join(', ');
 }

@@ -1,14 +1,13 @@
 import Router from '@koa/router';
 import Koa, { type Context, type ParameterizedContext } from 'koa';
 import { MAX_BODY_BYTES, parseJson, readBody, requireJson } from '../../http/body.ts';
-import { ApiError } from '../../http/errors.ts';
 import { sourceOf } from '../../http/source.ts';
-import { KubeError } from '../../kube/error.ts';
 import { JSON_BOUNDS } from '../../untrusted/json.ts';
 import { visibleDocument } from '../../untrusted/text.ts';
 import type { ObjectName, Session as SessionAnswer } from '../shared/api.ts';
 import type { Visitor } from './access.ts';
-import { WebError } from './errors.ts';
+import { sessionIdOf, setSessionId } from './cookie.ts';
+import { asWebError, WebError } from './errors.ts';
 import { hostDetail } from './hostDetail.ts';
 import { machineDetail } from './machineDetail.ts';
 import type { WebParts } from './parts.ts';
@@ -117,7 +116,7 @@ function routesOf(parts: WebParts): Router<State> {
     guard.takeLogin(ctx.state.source);
     const { token } = await bodyOf(ctx);
     if (typeof token !== 'string' || token.trim() === '') throw new WebError(400, 'Enter a Kubernetes bearer token.');
-    const known = cookieOf(parts, ctx);
+    const known = sessionIdOf(ctx);
     const session = await sessions.begin(token.trim());
     if (session === undefined) {
       deps.logger.warn({ source: ctx.state.source }, 'log-in to the web page rejected');
@@ -125,15 +124,15 @@ function routesOf(parts: WebParts): Router<State> {
     }
     if (known !== undefined) sessions.end(known);
     deps.logger.info({ source: ctx.state.source, user: session.identity.username }, 'logged in to the web page');
-    setCookie(ctx, session.id);
+    setSessionId(ctx, session.id);
     ctx.body = sessionAnswer(parts, session);
   });
   router.post('/logout', async (ctx) => {
     // Also while the API server is away, which cannot be asked about the token then.
-    const session = sessions.kept(cookieOf(parts, ctx));
+    const session = sessions.kept(sessionIdOf(ctx));
     guard.requireOwnPage(ctx.req, session);
     if (session) sessions.end(session.id);
-    setCookie(ctx, undefined);
+    setSessionId(ctx, undefined);
     ctx.status = 204;
   });
   router.get('/events', async (ctx) => {
@@ -179,37 +178,15 @@ function sessionAnswer(parts: WebParts, session: Session | undefined): SessionAn
 }
 
 async function sessionOf(parts: WebParts, ctx: Exchange): Promise<Session | undefined> {
-  const visitor = await parts.guard.visitorOf(cookieOf(parts, ctx));
+  const visitor = await parts.guard.visitorOf(sessionIdOf(ctx));
   return visitor?.kind === 'user' ? visitor.session : undefined;
 }
 
 /** Throws 401. */
 async function visitorOf(parts: WebParts, ctx: Exchange): Promise<Visitor> {
-  const visitor = await parts.guard.visitorOf(cookieOf(parts, ctx));
+  const visitor = await parts.guard.visitorOf(sessionIdOf(ctx));
   if (visitor === undefined) throw new WebError(401, 'Log in first.');
   return visitor;
-}
-
-/** With the prefix a browser takes the cookie from no other host and path (RFC 6265bis §4.1.3.2); it needs HTTPS. */
-function cookieName(isSecure: boolean): string {
-  return isSecure ? '__Host-beskar7' : 'beskar7-session';
-}
-
-function cookieOf(_parts: WebParts, ctx: Exchange): string | undefined {
-  const wanted = `${cookieName(ctx.state.isSecure)}=`;
-  for (const part of (ctx.req.headers.cookie ?? '').split(';')) {
-    const text = part.trim();
-    if (text.startsWith(wanted)) return text.slice(wanted.length) || undefined;
-  }
-  return undefined;
-}
-
-/** It ends with the browser, and with the session in this process. */
-function setCookie(ctx: Exchange, value: string | undefined): void {
-  const { isSecure } = ctx.state;
-  const attributes = ['Path=/', 'HttpOnly', 'SameSite=Strict', ...(isSecure ? ['Secure'] : [])];
-  const age = value === undefined ? ['Max-Age=0'] : [];
-  ctx.set('Set-Cookie', [`${cookieName(isSecure)}=${value ?? ''}`, ...attributes, ...age].join('; '));
 }
 
 async function bodyOf(ctx: Exchange): Promise<Readonly<Record<string, unknown>>> {
@@ -286,26 +263,4 @@ function serveFiles({ page }: WebParts): Koa.Middleware<State> {
 
 function isSameTag(given: string, etag: string): boolean {
   return given === '*' || given.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
-}
-
-/** An unexpected error tells the visitor nothing: its text is in the log. */
-function asWebError(error: unknown): WebError {
-  if (error instanceof WebError) return error;
-  if (error instanceof ApiError) return new WebError(error.status, `Not taken: ${error.message}.`);
-  if (error instanceof KubeError) {
-    const { status, message, retryable } = error;
-    if (status === 404) return new WebError(404, 'It does not exist (any more).');
-    if ([401, 403, 409, 422].includes(status)) return new WebError(status === 401 ? 403 : status, message);
-    return new WebError(
-      503,
-      retryable ? 'The Kubernetes API server is not available now. Try again in a moment.' : message,
-    );
-  }
-  if (isGrpcError(error)) return new WebError(503, 'Temporal is not available now. Try again in a moment.');
-  return new WebError(500, 'Internal error; the log of Beskar7 has the details.');
-}
-
-function isGrpcError(error: unknown): boolean {
-  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: { code?: unknown } };
-  return typeof code === 'number' || typeof cause?.code === 'number';
 }

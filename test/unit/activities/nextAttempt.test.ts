@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { nextAttemptInMs } from '../../../activities/enroll/enrollHost.ts';
+import { nextAttemptInMs } from '../../../activities/enroll/enrollRetry.ts';
 import { HOST_REASONS } from '../../../crds/reasons.ts';
 
 const delays = (reason: string) => [1, 2, 3, 6, 12, 1_000].map((attempt) => nextAttemptInMs(reason, attempt) / 1_000);

@@ -13,16 +13,10 @@ const PRODUCT =
 /** Files of the product that are still longer: each is to be split at a seam, and none is to be added. */
 const LONG = [
   'activities/claim/claimHost.ts',
-  'activities/enroll/enrollHost.ts',
-  'cli/program.ts',
   'controllers/hostWatcher.ts',
   'kube/informer.ts',
   'redfish/bootOverride.ts',
   'redfish/conversation.ts',
-  'simulator/redfishService.ts',
-  'simulator/server.ts',
-  'view/timeline.ts',
-  'web/server/app.ts',
 ];
 
 // Files that are new and not yet added count, too: what is written is checked before it is committed.
