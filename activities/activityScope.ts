@@ -36,7 +36,7 @@ function endOfAborted(error: unknown, context: Context): unknown {
   }
   if (error instanceof ApplicationFailure && error.nonRetryable === true) return error;
   return ApplicationFailure.create({
-    message: 'the worker is shutting down, another one goes on',
+    message: 'the worker is shutting down, another one continues',
     type: 'WorkerShutdown' satisfies FailureType,
     ...(landing ? { details: [landing] } : {}),
   });

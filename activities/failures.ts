@@ -99,16 +99,16 @@ export function isClaimLost(error: unknown): boolean {
   return error instanceof ApplicationFailure && error.type === ('ClaimLost' satisfies FailureType);
 }
 
-/** Nobody works for this pool: what an operator would otherwise have to guess. */
+/** No worker of this pool picked up the task; names the flag to start one with. */
 export function noWorker(host: string, pool: string | undefined): ApplicationFailure {
   const flag = pool === undefined ? 'without --worker-pool' : `with --worker-pool=${pool}`;
-  const message = `no bmc-worker took the call to the BMC of host ${host} for a minute: start one ${flag}, or see why those that run are busy`;
+  const message = `no bmc-worker picked up the task for host ${host} within 1 minute: start one ${flag}, or check why the running ones are saturated`;
   return bmcFailure(message, 'NoWorker');
 }
 
 /**
- * Why a call to a BMC did not come back: `unconfirmed` says what became of an attempt whose end nobody confirmed;
- * absent, no worker took it.
+ * Why a call to a BMC did not return: `unconfirmed` is the outcome of an attempt whose end was not confirmed; absent:
+ * no worker picked it up.
  */
 export function unserved(host: string, pool: string | undefined, unconfirmed: string | undefined): ApplicationFailure {
   return unconfirmed === undefined ? noWorker(host, pool) : bmcFailure(unconfirmed, 'Unconfirmed');

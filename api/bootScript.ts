@@ -94,7 +94,7 @@ function kernelArguments(input: BootScriptInput): string {
   return given.join(' ');
 }
 
-/** Kexec is what an inspector does that is told nothing (docs/decisions/0010). */
+/** Kexec is the default of the inspector, without an argument (docs/decisions/0010). */
 function wholeDisk({ deployMode, hardwareRequirements }: BootScriptInput['machine']): [string, string | undefined][] {
   if (deployMode !== 'WholeDisk') return [];
   return [

@@ -22,7 +22,7 @@ export function tooManyRequests(waitMs: number, whose: string): ApiError {
   );
 }
 
-/** 429: so many reports of one claim were refused that the next one is not read before `waitMs` have passed. */
+/** 429: too many rejected reports of one claim; the next one is not read before `waitMs` have passed. */
 export function tooManyRefused(waitMs: number): ApiError {
   const reason =
     'Too many reports of this claim were refused, each with what was wrong with it: correct that first. One more is read a minute.';
@@ -39,7 +39,7 @@ export function conflict(why: string): ApiError {
   return new ApiError(jsonAnswer<typeof Conflict>(409, { error: 'conflict', reason: why }), why);
 }
 
-/** 503: what is told is not due yet; the same call succeeds later (rule 22). */
+/** 503: the call is too early; the same call succeeds later (rule 22). */
 export function tooEarly(why: string): ApiError {
   return new ApiError(jsonAnswer<typeof TryAgain>(503, { error: 'not ready yet' }, { 'Retry-After': '2' }), why, {
     isRoutine: true,

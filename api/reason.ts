@@ -4,7 +4,7 @@ import { visibleLine } from '../untrusted/text.ts';
 /** Bound of a reason (contract). */
 const MAX_BYTES = 256;
 
-/** What stands in the place of a bearer that somebody put into a text. */
+/** Replaces a bearer in a text. */
 export const CUT = '[secret]';
 
 /**

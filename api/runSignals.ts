@@ -8,7 +8,7 @@ import { traceFields, within } from './tracing.ts';
 /** Signals under way at once; beyond them the watcher's repeat has to do. */
 const MAX_UNDER_WAY = 1000;
 /**
- * A callback that is only repeated signals its run so often: each signal costs the run a step, and Temporal takes
+ * How often a repeated callback signals its run: each signal costs the run a step, and Temporal accepts
  * 10,000 of them in the life of one run. A server that calls 10 times a second would reach that within its inspection.
  */
 const REPEAT_MS = 60_000;

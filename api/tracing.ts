@@ -3,7 +3,7 @@ import type { Claim } from '../model/claim.ts';
 
 /**
  * The span of a callback, in the trace of the run that made the claim; undefined where that is not traced. What the
- * caller sends says nothing about traces: anybody on the provisioning network could.
+ * caller sends is no trace context: any client on the provisioning network could.
  */
 export function callbackSpan(claim: Claim, startedAt: number): Span | undefined {
   const { traceparent } = claim;

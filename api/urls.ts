@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import type { Socket } from 'node:net';
 import type { ApiOptions } from './dependencies.ts';
 
-/** Addresses that stand for all of a machine's own: nobody can call them. */
+/** Wildcard addresses: not reachable by a client. */
 const WILDCARDS = new Set(['0.0.0.0', '[::]']);
 
 type Configured = Pick<ApiOptions, 'callbackUrl' | 'bootUrl' | 'tlsCertDir' | 'callbackBindAddress'>;

@@ -27,7 +27,7 @@ export interface Beskar7Ports {
 
 const READY_MS = 120_000;
 
-/** Ports that nobody listens on at this moment. */
+/** Ports that are free at this moment. */
 export async function beskar7Ports(): Promise<Beskar7Ports> {
   const [callback = 0, boot = 0, metrics = 0, health = 0] = await freePorts(4);
   return { callback, boot, metrics, health };

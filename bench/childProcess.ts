@@ -9,7 +9,7 @@ const KILL_AFTER_MS = 20_000;
 export interface MeasuredChild {
   readonly name: string;
   readonly pid: number;
-  /** Rejects when the process ends without having been told to; never resolves. */
+  /** Rejects when the process ends unexpectedly; never resolves. */
   readonly died: Promise<never>;
   /** SIGTERM, and SIGKILL when that was not enough; resolves when the process is gone. Can be called again. */
   stop(): Promise<void>;

@@ -61,7 +61,7 @@ async function runAll(options: BenchOptions, signal: AbortSignal): Promise<Measu
   return { runs, ratios };
 }
 
-/** Of several runs the one of median rate is told, but with the worst of what must be 0. */
+/** Of several runs the one with the median rate, but with the worst of what must be 0. */
 async function report(options: BenchOptions, { runs, ratios }: Measured): Promise<void> {
   const median = runs[medianIndex(runs.map(({ result }) => result.machinesPerMinute))];
   if (median === undefined) return;

@@ -1,4 +1,4 @@
-/** What is said of the distribution of a measured time. */
+/** The distribution of a measured time. */
 export interface Distribution {
   readonly p50: number;
   readonly p95: number;
@@ -29,7 +29,7 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Rounded to so many decimal places. */
+/** Rounded to this many decimal places. */
 export function round(value: number, places: number): number {
   const factor = 10 ** places;
   return Math.round(value * factor) / factor;

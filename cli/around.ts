@@ -39,7 +39,7 @@ export async function ownerOf(session: Session, machine: Beskar7Machine): Promis
 
 const QUERY_MS = 4_000;
 
-/** What the run of a machine says of itself while one is open; `silent`: why Temporal could not be asked. */
+/** The progress of the open run of a machine; `silent`: why Temporal could not be queried. */
 export async function progressOf(
   session: Session,
   { namespace = '', name }: { readonly namespace?: string; readonly name: string },
@@ -53,7 +53,7 @@ export async function progressOf(
         throw error;
       });
     if (found?.status.name !== 'RUNNING') return undefined;
-    // A query needs a worker: without one it says nothing.
+    // A query needs a worker.
     return client
       .withDeadline(Date.now() + QUERY_MS, () =>
         client.workflow.getHandle(found.workflowId, found.runId).query<Progress>('progress'),

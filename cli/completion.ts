@@ -6,12 +6,12 @@ import type { Shell } from './shells.ts';
 /** Directives of cobra, which kubectl reads from `kubectl_complete-<plugin>`: 4 is no file completion, 0 is files. */
 const NO_FILES = 4;
 const FILES = 0;
-/** Somebody waits at a prompt. */
+/** A user waits at a prompt. */
 export const COMPLETION_MS = 3_000;
 
 const NAMESPACES: Resource = { group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace', namespaced: false };
 
-/** One candidate: the word, and what it is. */
+/** One candidate: the word, and its description. */
 interface Candidate {
   readonly word: string;
   readonly says?: string;
@@ -19,7 +19,7 @@ interface Candidate {
 
 /**
  * What may stand in the place of the last word, in the form of cobra: a candidate a line, then `:<directive>`. Never
- * throws for want of an answer.
+ * throws without an answer.
  */
 export async function candidates(root: Command, words: readonly string[], session: Session): Promise<string> {
   const before = words.slice(0, -1);

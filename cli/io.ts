@@ -12,7 +12,7 @@ export interface Io {
   out(text: string): void;
   /** For the person: hints, questions, errors. A line. */
   tell(line: string): void;
-  /** Asks yes or no; undefined when nobody can be asked. */
+  /** Asks yes or no; undefined without a terminal. */
   confirm(question: string): Promise<boolean | undefined>;
 }
 
@@ -47,7 +47,7 @@ export type Colour = 'green' | 'red' | 'yellow' | 'blue' | 'gray' | 'bold';
 /** Puts a colour around a text, or nothing. */
 export type Paint = (text: string, colour: Colour | undefined) => string;
 
-/** Colours on a terminal only, and not where NO_COLOR (https://no-color.org) says so. */
+/** Colours on a terminal only, and not if NO_COLOR (https://no-color.org) is set. */
 export function paintFor({ isTerminal, env }: Pick<Io, 'isTerminal' | 'env'>): Paint {
   if (!isTerminal || (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb') return (text) => text;
   return (text, colour) => {

@@ -102,7 +102,7 @@ export class Session {
     }
   }
 
-  /** The flags by which somebody else comes to the same cluster, for lines to copy. */
+  /** The flags that select the same cluster, for commands to copy. */
   get flagsToCopy(): string {
     const { context, kubeconfig } = this.flags;
     return [

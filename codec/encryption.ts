@@ -20,7 +20,7 @@ const textOf = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []
 /**
  * Encrypts what Beskar7 keeps in Temporal (inputs, results, signals, memos, heartbeats) with AES-256-GCM: nonce,
  * ciphertext and tag, with the id of the key beside them, which is authenticated, too. What cannot be decrypted stays
- * as it is, so that whoever reads it says so. In clear text stay: workflow ids, search attributes, the messages of
+ * as it is, so that its reader reports that. In clear text stay: workflow ids, search attributes, the messages of
  * failures.
  */
 export class EncryptionCodec implements PayloadCodec {

@@ -35,7 +35,7 @@ export interface ClaimState {
   readonly attempt: number;
   /** Hosts that were tried before it. */
   readonly tried?: readonly string[];
-  /** An earlier run made it: what that run sent or was told is not known to this one. */
+  /** An earlier run made it: what that run sent or received is unknown to this one. */
   readonly isAdopted: boolean;
   /** RFC 3339: until when the server must be seen on. */
   readonly bootDeadline: string;

@@ -44,8 +44,8 @@ export function macSharedIn(
 }
 
 /**
- * Other hosts with a MAC address that is not one of a series: of all namespaces, or where strangers tell it too, of
- * this one.
+ * Other hosts with a MAC address that is not one of a series: of all namespaces, or where other namespaces report it
+ * too, of this one.
  */
 function withMac({ hosts }: Hosts, host: PhysicalHost, mac: string): PhysicalHost[] {
   const own = within(host.metadata.namespace, mac);
@@ -72,7 +72,7 @@ export function neighbours({ hosts }: Hosts, host: PhysicalHost): PhysicalHost[]
   for (const key of serverKeys(host)) {
     const own = within(host.metadata.namespace, key);
     if (isAddressKey(key) || hosts.countByIndex('byServer', key) < MAX_SAME_TEXT) add(hosts.byIndex('byServer', key));
-    // Strangers that tell it in great numbers hide no neighbour.
+    // Hosts of other namespaces that report it in great numbers hide no neighbour.
     else if (hosts.countByIndex('byServerWithin', own) < MAX_SAME_TEXT) add(hosts.byIndex('byServerWithin', own));
   }
   for (const mac of macsOf(host)) add(withMac({ hosts }, host, mac));

@@ -7,7 +7,7 @@ import type { WaitReason } from './machineDecision.ts';
 import type { WatcherDeps, WatcherTiming } from './watcherDeps.ts';
 import { isTold, tell } from './watcherStatus.ts';
 
-/** A run that finds its machine gone ends within moments; after this somebody has to hear of it. */
+/** A run that finds its machine gone ends within moments; after this it is reported. */
 const TOLD_AFTER_MS = 10_000;
 const REASON = 'WaitingForEarlierRun' satisfies WaitReason;
 
@@ -28,8 +28,8 @@ export class EarlierRuns {
 
   /**
    * Wakes the earlier run, which may wait for a host without a timer: it reads that its machine is gone, and ends. When
-   * it does not end, since it has a host to release or no worker runs, that is told on the machine: as its condition
-   * where no run of its own has written one, and as an event.
+   * it does not end, since it has a host to release or no worker runs, that is reported on the machine: as its
+   * condition where no run of its own has written one, and as an event.
    */
   async holdUp(machine: Beskar7Machine, ref: ObjectRef, run: 'provision' | 'deprovision'): Promise<void> {
     const now = performance.now();

@@ -40,7 +40,7 @@ export interface HostView {
 /** A release that was begun. */
 export interface Releasing {
   readonly claim: Claim;
-  /** Changes when its open run has to be told that the host changed. */
+  /** Changes when its open run has to be signalled that the host changed. */
   readonly occasion: string;
 }
 
@@ -50,7 +50,7 @@ export type HostDecision =
   | {
       readonly kind: 'paused';
       readonly message: string;
-      /** A release that was begun goes on while the host is paused (rule 16), and is told of changes. */
+      /** A release in flight continues while the host is paused (rule 16), and is signalled about changes. */
       readonly underWay?: Releasing;
     }
   | { readonly kind: 'settled' }
@@ -81,7 +81,7 @@ export type HostDecision =
   | {
       readonly kind: 'start';
       readonly run: 'enroll' | 'retire';
-      /** Changes when an open run has to be told that the host changed. */
+      /** Changes when an open run has to be signalled that the host changed. */
       readonly occasion: string;
       /** What stands now may be one half of a release: it has to stand for a moment. */
       readonly isPatient: boolean;
@@ -115,9 +115,9 @@ export function decideHost(view: HostView): HostDecision {
 }
 
 /**
- * Whether the server may run a machine that says so, although the host names nobody. In `Ready`, or with its status
- * lost as well, it was neither released nor enrolled since. An enrolment leaves a running server on, and says so; a
- * release sees it off. One that has never come to its end knows no hardware, and nothing of the server.
+ * Whether the server may run a machine that says so, although the host names no consumer. In `Ready`, or with its
+ * status lost as well, it was neither released nor enrolled since. An enrolment leaves a running server on, and says
+ * so; a release sees it off. One that has never come to its end knows no hardware, and nothing of the server.
  */
 function mayRun({ status }: PhysicalHost): boolean {
   const { state, powerState, hardware } = status ?? {};
@@ -167,7 +167,7 @@ function releasingOf(host: PhysicalHost): Releasing | undefined {
   return claim ? { claim, occasion: `release ${claim.id} ${occasionOf(host)}` } : undefined;
 }
 
-/** Whether its server runs somebody's machine is not known, so that it is left on and claimed. */
+/** It is unknown whether its server runs a machine, so it is left on and claimed. */
 function decideLost(
   { host }: HostView,
   { loss, why }: Extract<Holding, { readonly kind: 'lostUnknown' }>,
@@ -201,7 +201,7 @@ function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefi
   const isAutomatic = claim !== undefined && claim.stage !== 'HandedOver';
   const message = isAutomatic
     ? `${gone} Its server was never handed over: it is switched off and freed when the machine is still missing after ${orphanReleaseMs / 60_000} minutes. At once, and without switching it off: ${force}`
-    : `${gone} Its server was handed over and goes on running; nothing is done about it. Restore the machine; or switch the server off, then: ${force}`;
+    : `${gone} Its server was handed over and keeps running; nothing is done to it. Restore the machine; or switch the server off, then: ${force}`;
   const occasion = `orphan ${claim?.id ?? ''} ${occasionOf(host)}`;
   return {
     kind: 'orphaned',
@@ -215,13 +215,13 @@ function blockedMessage(host: PhysicalHost, claim: Claim | undefined): string {
   const consumer = host.spec.consumerRef;
   if (claim?.stage === 'Releasing') {
     return (
-      'The host is being released; it is deleted as soon as its server was seen off. When its BMC never answers again: ' +
+      'The host is being released; it is deleted as soon as power-off is confirmed. If its BMC never answers again: ' +
       forceReleaseCommand(host.metadata)
     );
   }
   const machine = consumer ? `${consumer.kind} ${consumer.namespace}/${consumer.name}` : 'a machine that is not named';
   const how = consumer ? ` To free it: kubectl delete beskar7machine ${consumer.name} -n ${consumer.namespace}` : '';
-  return `The host is claimed by ${machine} and is deleted once that has let it go; its server goes on running.${how}`;
+  return `The host is claimed by ${machine} and is deleted once that has released it; its server keeps running.${how}`;
 }
 
 function decideEnroll(host: PhysicalHost, occasion: string, isSecond: boolean): HostDecision {
@@ -243,7 +243,7 @@ function isMissingSaid({ status }: PhysicalHost): boolean {
 }
 
 /**
- * The force-release of a host that counts for nothing that is under way: it is removed, with a word. Undefined: there
+ * A force-release of a host for which nothing is in flight: it is removed, with an event. Undefined: there
  * is none, or it counts.
  */
 export function refusedForce(host: PhysicalHost, decision: HostDecision): string | undefined {
@@ -268,7 +268,7 @@ export function refusedForce(host: PhysicalHost, decision: HostDecision): string
   }
 }
 
-/** What an open run has to hear of: another way to the BMC, or the word to go on without it. */
+/** What an open run has to be signalled about: another connection to the BMC, or a force-release. */
 function occasionOf(host: PhysicalHost): string {
   const accepted = host.metadata.annotations?.[ANNOTATION_ACCEPT_SERVER];
   const words = [
@@ -278,7 +278,7 @@ function occasionOf(host: PhysicalHost): string {
   return [connectionHash(host.spec), ...words].join(' ');
 }
 
-/** The same for a host that nobody has claimed, which also waits for the end of another host for its server. */
+/** The same for an unclaimed host, which also waits for the end of another host for its server. */
 export function changeOf(host: PhysicalHost, isSecond: boolean): string {
   return isSecond ? `${occasionOf(host)} second` : occasionOf(host);
 }

@@ -110,7 +110,7 @@ function ended(machine: Beskar7Machine): MachineDecision {
   const reason = handled.reason ?? (isCancelled ? MACHINE_REASONS.cancelled : MACHINE_REASONS.unexpectedError);
   const what = isCancelled ? 'was cancelled' : 'failed';
   const message =
-    `The last run ${what} before this object was restored or moved, and its words were lost with the status. ` +
+    `The last run ${what} before this object was restored or moved, and its message was lost with the status. ` +
     'To try again: change the spec, or set the annotation beskar7.io/retry to a new value.';
   return { kind: 'settled', lostEnd: { reason, message } };
 }
@@ -187,7 +187,7 @@ function factsFor(machine: Beskar7Machine, host: PhysicalHost | undefined, claim
   const { inspection, handover } = host?.status ?? {};
   switch (machine.status?.phase) {
     case 'Inspecting':
-      // An image that gives up without a report says so here.
+      // An image that gives up without a report reports that here.
       return [
         ...(inspection?.claim === claim && inspection.reportDigest !== undefined
           ? (['inspectionReported'] as const)

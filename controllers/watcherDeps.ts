@@ -18,11 +18,11 @@ export interface WatcherDeps {
 export interface WatcherTiming {
   /** How often an object with unfinished work is looked at again. */
   readonly resyncMs: number;
-  /** How long a fact may stand before the run is told of it: whoever wrote it has told already. */
+  /** How old a fact may be before the run is signalled: its writer has signalled already. */
   readonly signalAfterMs: number;
-  /** When the run is told again; doubled each time. */
+  /** When the run is signalled again; doubled each time. */
   readonly signalEveryMs: number;
-  /** How long a host may look as if nobody looked after it: a release writes claim and status one after the other. */
+  /** How long a host may look orphaned: a release writes claim and status one after the other. */
   readonly graceMs: number;
   /** How long a machine has to be gone before its host, never handed over, is released (rule 13). */
   readonly orphanReleaseMs: number;

@@ -6,7 +6,7 @@ export const MAX_ATTEMPTS = 10;
 /** Length of what is kept of a failed attempt, in characters: all of them fit into a condition's message. */
 export const MAX_ATTEMPT_TEXT = 400;
 
-/** What is said of a machine, and after it why its attempts on other hosts have failed. */
+/** A message about a machine, followed by why its attempts on other hosts have failed. */
 export function withAttempts(message: string, earlierAttempts: readonly string[] = []): string {
   return [message, ...earlierAttempts].join(' ');
 }

@@ -1,7 +1,7 @@
 import { storedText } from '../untrusted/stored.ts';
 import type { Condition } from './schema.ts';
 
-/** What a writer says of one condition; times are added by `withCondition`. */
+/** One condition as a writer sets it; times are added by `withCondition`. */
 export interface ConditionPatch {
   readonly type: string;
   readonly status: 'True' | 'False' | 'Unknown';

@@ -14,7 +14,7 @@ export interface ConnectionLimits {
   readonly maxPerSource: number;
 }
 
-/** Closes what comes above the limits at once, before a byte of it is read, and says so from time to time. */
+/** Closes connections above the limits at once, before a byte is read, and logs that from time to time. */
 export function limitConnections(
   server: Server,
   limits: ConnectionLimits,

@@ -1,5 +1,5 @@
 /**
- * So many answers in a row have to agree before a clock counts as wrong: one may come out of a cache, or of another
+ * How many answers in a row have to agree before a clock counts as wrong: one may come out of a cache, or of another
  * program.
  */
 const AGREEING = 3;

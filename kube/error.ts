@@ -35,7 +35,7 @@ export class KubeError extends Error {
     if (failure.retryAfterMs !== undefined) this.retryAfterMs = failure.retryAfterMs;
   }
 
-  /** The same call may succeed later without anybody mending anything. */
+  /** The same call may succeed later without intervention. */
   get retryable(): boolean {
     if (this.status === 0) return this.reason !== 'Aborted';
     return this.status === 408 || this.status === 429 || this.status >= 500;

@@ -183,7 +183,7 @@ export class EventRecorder {
 
   #complain(error: unknown, reason: string): void {
     const text = error instanceof Error ? error.message : String(error);
-    // A namespace that is going away takes no new objects; nobody will read its events.
+    // A terminating namespace accepts no new objects.
     if (isForbidden(error) && text.includes('being terminated')) {
       this.#options.logger.debug({ reason }, 'event not written: its namespace is being terminated');
       return;

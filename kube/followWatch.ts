@@ -28,7 +28,7 @@ export function interruptionOf(error: unknown): Interruption {
 }
 
 interface FollowOptions<T extends Identified> extends Omit<WatchOptions, 'onOpen'> {
-  /** A watch without a byte for so long is cut. */
+  /** A watch without a byte for this long is cut. */
   readonly silenceMs: number;
   /** A watch that ends earlier has failed. */
   readonly healthyMs: number;

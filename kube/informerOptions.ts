@@ -10,12 +10,12 @@ export interface InformerOptions<T extends Identified> {
   readonly namespace?: string;
   /** Absent: all objects. One whose labels stop matching counts as deleted. */
   readonly labelSelector?: string;
-  /** Takes away what nobody reads, before the object is kept. */
+  /** Removes unused fields before the object is cached. */
   readonly trim?: (object: T) => T;
   readonly indexes?: Indexes<T>;
   /** The kind may not be installed: then the cache counts as synced and empty. */
   readonly optional?: boolean;
-  /** Gives who is told what happens to the watch of this kind. */
+  /** Returns the listener for what happens to the watch of this kind. */
   readonly observerOf?: (kind: string) => WatchObserver;
   readonly timing?: Partial<InformerTiming>;
 }
@@ -36,7 +36,7 @@ export interface InformerTiming {
   readonly suspectWatchSeconds: number;
   /** A watch without a byte for its whole time and this is cut. */
   readonly watchMarginMs: number;
-  /** A watch that was open for so long works; one that ended before is begun again with backoff. */
+  /** A watch that was open for this long works; one that ended earlier is restarted with backoff. */
   readonly healthyMs: number;
   /** How often everything is listed again, whatever the watch says. */
   readonly listEveryMs: number;

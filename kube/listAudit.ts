@@ -15,7 +15,7 @@ export class ListAudit {
     this.untold = new Set(changed);
   }
 
-  /** Notes an event; `true` when it is past the list, so that all that came before has been told of. */
+  /** Notes an event; `true` when it is past the list, so that all earlier ones have been delivered. */
   isNews(type: string, key: string, version: string | undefined): boolean {
     const parsed = versionOf(version);
     if (parsed === undefined || parsed > this.upTo) return true;

@@ -30,7 +30,9 @@ export const IN_FLIGHT_MS = FENCE_MS + Math.max(BMC_CALL_MS, KERNEL_SENDS_MS);
  */
 export const CLOCKS_APART_MS = 60_000;
 
-/** An activity whose worker has been silent for so long is lost: Temporal ends it, and its run goes on without it. */
+/**
+ * Heartbeat timeout: an activity without a heartbeat for this long is lost; Temporal ends it, and its run continues.
+ */
 export const WORKER_LOST_MS = 20_000;
 
 /**

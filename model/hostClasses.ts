@@ -2,7 +2,7 @@ import { mismatch, type Demand } from './demand.ts';
 import { LABEL_ZONE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
-/** Hosts that no demand tells apart. `left`: how many of them are not given to anybody yet. */
+/** Hosts that no demand distinguishes. `left`: how many of them are not assigned yet. */
 export interface HostClass {
   readonly hosts: PhysicalHost[];
   left: number;

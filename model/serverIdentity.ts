@@ -76,7 +76,7 @@ function serialsOf({ serialNumber, sku }: ServerShown): string[] {
   return [...new Set(serials.filter((serial) => serial !== undefined))];
 }
 
-/** Whether a server shows anything by which it can be told from others. */
+/** Whether a server shows anything that identifies it. */
 export function isIdentified(shown: ServerShown): boolean {
   return usableUuid(shown.uuid) !== undefined || usableSerial(shown.serialNumber) !== undefined;
 }
@@ -108,7 +108,7 @@ export function describeServer(shown: ServerShown): string {
 export interface BmcPlace {
   /** `10.0.0.5`, `[fd00::5]:8443`, `bmc.example/prefix`. */
   readonly address: string;
-  /** Which of its systems, where the spec says so. */
+  /** Which of its systems, if the spec names one. */
   readonly systemID?: string;
 }
 
@@ -220,7 +220,7 @@ export function isRecordedPlace(host: PhysicalHost, record: ServerRecord): boole
   return place.address === record.address && isSameSystem;
 }
 
-/** What a person writes to accept a server that shows nothing by which it can be told. */
+/** What a person writes to accept a server without an identity. */
 export const UNIDENTIFIED = 'unidentified';
 
 /**

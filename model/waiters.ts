@@ -26,7 +26,7 @@ interface Asker {
 }
 
 /**
- * Comparisons after which nobody is moved to another host any more: fairness is as good as it can be had, and the
+ * Comparisons after which no waiter is moved to another host any more: fairness is as good as it can be had, and the
  * answer comes.
  */
 const MOST_OPERATIONS = 5_000_000;
@@ -36,7 +36,7 @@ const OPERATIONS_A_STEP = 500;
 /**
  * Gives free hosts to waiters, the oldest first, each a host of its own: never more than hosts are free (rule 15). An
  * older one that fits several hosts leaves the one that a younger one needs, where it can have another (an augmenting
- * path). Hosts that nobody tells apart are one class, waiters that ask for the same one asker, and where a search has
+ * path). Indistinguishable hosts are one class, waiters that ask for the same one asker, and where a search has
  * failed no later one looks again, so that the work grows with hosts plus waiters and not with their product. Pure;
  * `steps` yields often, see `inTurns`.
  */
@@ -51,7 +51,7 @@ export class Matching {
   readonly #closed = new Set<HostClass>();
   readonly #inVain = new Set<Asker>();
   #left: number;
-  /** Up to where no class has a host left for anybody. */
+  /** Up to where no class has a host left. */
   #firstOpen = 0;
 
   private constructor(classes: HostClasses, left: number) {
@@ -82,7 +82,7 @@ export class Matching {
     return matching;
   }
 
-  /** The free hosts that may go to somebody else without one of the waiters going without. */
+  /** The free hosts that no waiter needs. */
   *spareSteps(free: readonly PhysicalHost[]): Generator<undefined, PhysicalHost[]> {
     if (this.#left === 0) return [];
     const spare = new Set<HostClass>();
@@ -155,7 +155,7 @@ export class Matching {
     return false;
   }
 
-  /** What is left only shrinks: nobody looks twice at what is gone. */
+  /** What is left only shrinks: an exhausted class is not visited twice. */
   *#firstLeft(asker: Asker): Generator<undefined, HostClass | undefined> {
     const { all } = this.#classes;
     while (all[this.#firstOpen]?.left === 0) this.#firstOpen += 1;

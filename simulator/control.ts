@@ -18,7 +18,7 @@ class Refusal extends Error {
 /**
  * The control route for other processes: GET /summary, /hosts, /hosts/{name}, /requests?host=&since=; POST
  * /hosts/{name}/fault (JSON of `Faults`), /hosts/{name}/heal, /heal, /hosts/{name}/power ({"power":"On"|"Off"}:
- * somebody presses the button). Answers 400 to a bad body, 404 to an unknown host or path, each with `{"error"}`.
+ * a person presses the button). Answers 400 to a bad body, 404 to an unknown host or path, each with `{"error"}`.
  * Rejects when the port cannot be opened.
  */
 export function listenControl(fleet: Fleet, bind: string, port: number): Promise<Server> {

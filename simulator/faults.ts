@@ -17,11 +17,11 @@ export interface Faults {
   /** Probability that a power command is accepted and silently not done. */
   powerLost?: number;
   /**
-   * A power-on is accepted and carried out so long after it, in ms: until then the server shows Off, and an Off does
+   * A power-on is accepted and carried out this long after it, in ms: until then the server shows Off, and an Off does
    * not overtake it.
    */
   powerOnLateMs?: number;
-  /** Switching off takes so long, in ms; commands that are repeated meanwhile do not hasten it. */
+  /** How long powering off takes, in ms; repeated commands do not hasten it. */
   powerOffMs?: number;
   /** The BMC says Off whatever the server does. */
   liesOff?: boolean;
@@ -49,10 +49,11 @@ export interface Faults {
   duplicateCallbacks?: boolean;
   /** Callbacks are late, in ms. */
   delayCallbacksMs?: number;
-  /** The faults that are given together with it end by themselves after so many ms. */
+  /** The faults that are given together with it end by themselves after this many ms. */
   forMs?: number;
   /**
-   * The faults that are given together with it end after each of them bit so many times (`refuse` cannot be counted).
+   * The faults that are given together with it end after each of them took effect this many times (`refuse` cannot be
+   * counted).
    */
   times?: number;
   /**
@@ -116,7 +117,7 @@ interface Holding {
 /** The faults that hold at one host, each with its end. */
 export class FaultSet {
   /**
-   * How often a fault was met: a fault that nobody asked anything of is not there. `refuse` counts requests that it
+   * How often a fault was met: a fault that no request met does not count. `refuse` counts requests that it
    * broke off only.
    */
   readonly met = new Map<string, number>();
@@ -158,7 +159,7 @@ export class FaultSet {
     return holding.value as Faults[N];
   }
 
-  /** Somebody has met a fault, also one that does not hold any more, such as a session that was lost. */
+  /** A request has met a fault, also one that does not hold any more, such as a session that was lost. */
   meet(name: FaultName): void {
     const countedAs = this.#holding.get(name)?.countedAs ?? name;
     this.met.set(countedAs, (this.met.get(countedAs) ?? 0) + 1);

@@ -149,7 +149,7 @@ class Calls {
       });
       const content = Buffer.from(await answer.body.arrayBuffer());
       if (options.loseAnswer()) throw new Error('the answer was lost');
-      // 503 says that nothing was stored; a broken gateway or handler says nothing about it.
+      // 503 means that nothing was stored; after a broken gateway or handler that is unknown.
       this.wasUnclear ||= answer.statusCode >= 500 && answer.statusCode !== 503;
       return { status: answer.statusCode, content };
     } catch (error) {

@@ -23,7 +23,7 @@ export interface FleetOptions {
   readonly bootstrapPollMs: number;
   /** Each server fetches its script and calls from a loopback address of its own (127.x.y.z; Linux only). */
   readonly ownSourceAddresses: boolean;
-  /** The final OS says that it is up, so long after kexec; absent: it says nothing. */
+  /** How long after kexec the final OS reports in; absent: it does not. */
   readonly osReadyAfterMs?: number;
   readonly reportForm: 'architecture' | 'v4.2';
   readonly seed: number;

@@ -50,7 +50,7 @@ export interface PoweredServer {
   readonly hardware: Hardware;
   /** A reset as the BMC takes it; it happens after the power delay. */
   reset(type: string): void;
-  /** Somebody presses the button: at once. */
+  /** A person presses the button: at once. */
   press(power: 'On' | 'Off'): void;
   kept(): KeptState;
   restore(state: KeptState): void;

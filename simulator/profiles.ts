@@ -13,14 +13,14 @@ export interface Profile {
    */
   readonly etag: 'none' | 'offered' | 'required' | 'weak-only' | 'weak-but-strong' | 'refuses-all';
   readonly resetTypes: readonly string[];
-  /** Where the reset types are told. */
+  /** Where the reset types are listed. */
   readonly resetTypesIn: 'allowable' | 'actionInfo' | 'nowhere';
   readonly bootMode: 'absent' | 'offered' | 'required' | 'refused';
   /** The boot override is written to a settings resource. */
   readonly settings: boolean;
   /** Answers 202 with a task to changes. */
   readonly tasks: boolean;
-  /** A new task is 404 for so long (Dell). */
+  /** A new task is 404 for this long (Dell). */
   readonly taskMissingMs: number;
   /** A change right after another one gets 400 (iLO). */
   readonly busyAfterChangeMs: number;

@@ -104,7 +104,7 @@ export class SimulatedServer implements PoweredServer {
     return true;
   }
 
-  /** Somebody presses the button: at once. */
+  /** A person presses the button: at once. */
   press(power: 'On' | 'Off'): void {
     if (this.state.power === power) return;
     this.#change(power === 'On' ? 'PoweringOn' : 'PoweringOff', power, 0, 'button');

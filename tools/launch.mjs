@@ -97,7 +97,7 @@ function withProgress(child) {
 }
 
 /**
- * Whether somebody ran `npm ci` or `npm install` after package-lock.json last changed, with the development
+ * Whether `npm ci` or `npm install` after package-lock.json last changed, with the development
  * dependencies.
  */
 function isInstalledByHand() {

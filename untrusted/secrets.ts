@@ -63,7 +63,7 @@ export function maskDocument<T>(value: T, secrets: readonly string[], options: M
 }
 
 /**
- * Takes out of a text what could open something although nobody knows it beforehand: who asks and the query of URLs,
+ * Removes potential secrets that are not known beforehand from a text: who asks and the query of URLs,
  * boot nonces in paths, bearers and Basic credentials, tokens of the boot script, JSON web tokens, private keys, values
  * that are called passwords. Quotes stay where they are, so that JSON stays JSON. Each pattern has a bound: the text
  * may be made to take long.

@@ -234,7 +234,7 @@ class Timeline {
     this.#drafts.end(draft, 'done', at);
   }
 
-  /** A step of several activities (a boot that began again) shows all that were told. */
+  /** A step of several activities (a retried boot) shows the requests of all. */
   #noteBmc(started: Started | undefined, { bmcRequests }: Readonly<Record<string, unknown>>): void {
     if (started?.draft === undefined || !Array.isArray(bmcRequests)) return;
     const lines = bmcRequests.filter((line) => typeof line === 'string');

@@ -20,7 +20,7 @@ export interface WebhookOptions {
   readonly service: { readonly namespace: string; readonly name: string };
   /** `https://host:port`, for an API server that reaches the process directly; instead of the Service. */
   readonly url?: string;
-  /** tls.crt, tls.key, ca.crt made by somebody else; absent: made here. */
+  /** Folder of an external tls.crt, tls.key, ca.crt; absent: created here. */
   readonly certificateFolder?: string;
   /** How often certificate and CustomResourceDefinition are looked at again. */
   readonly checkMs?: number;
@@ -90,7 +90,7 @@ export class Webhook {
   }
 
   /**
-   * Looks after certificate and registration, and again later, whatever goes wrong: that is told, and given. Never
+   * Looks after certificate and registration, and again later, whatever goes wrong: that is logged, and returned. Never
    * rejects.
    */
   async #check(): Promise<unknown> {
@@ -147,7 +147,7 @@ export class Webhook {
 
   #failed(what: string, error: unknown): void {
     this.#problem = `the webhook: ${what}: ${error instanceof Error ? error.message : String(error)}`;
-    this.#logger.warn({ err: error }, `the webhook: ${what}; tries again`);
+    this.#logger.warn({ err: error }, `the webhook: ${what}; retrying`);
   }
 }
 

@@ -5,8 +5,8 @@ import type { Config } from './config.ts';
 
 /**
  * Where BMCs may be: `--bmc-networks`, else anywhere but where none can be. In a cluster that is also this Pod,
- * loopback included, and the API server: the ranges of Services and Pods are told to no Pod. Outside of one, loopback
- * is where simulated BMCs are.
+ * loopback included, and the API server: a Pod cannot find out the ranges of Services and Pods. Outside of one,
+ * loopback is where simulated BMCs are.
  */
 export function bmcNetworks(
   { bmcNetworks: allowed }: Pick<Config, 'bmcNetworks'>,

@@ -49,7 +49,7 @@ async function firstOf(
     } catch (error) {
       logger.warn(
         { err: error, secret: `${namespace}/${name}`, nextTryInMs: RETRY_MS },
-        'the callback listener has no certificate yet (--callback-certificate-secret); tries again',
+        'the callback listener has no certificate yet (--callback-certificate-secret); retrying',
       );
       await delay(RETRY_MS, undefined, { signal });
     }

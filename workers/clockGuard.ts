@@ -17,7 +17,7 @@ export function clockGuard(clock: Pick<ClockSkew, 'problem'>): ActivityIntercept
         if (problem === undefined) return next(input);
         throw ApplicationFailure.create({
           type: 'ClockSkew' satisfies FailureType,
-          message: `${problem}. Nothing was done; another worker takes this step, or this one when its clock is right`,
+          message: `${problem}. Nothing was done; another worker executes this step, or this one when its clock is right`,
         });
       },
     },
@@ -26,7 +26,7 @@ export function clockGuard(clock: Pick<ClockSkew, 'problem'>): ActivityIntercept
 
 /** How often the clock is looked at for the log. */
 const LOOK_MS = 10_000;
-/** A warning that still holds is repeated so often. */
+/** Interval at which a persistent warning is repeated. */
 const REPEAT_MS = 10 * 60_000;
 
 /**

@@ -15,7 +15,7 @@ export class Health {
   readonly #checks = new Map<string, { readonly check: Check; readonly decides: boolean }>();
   #isStopping = false;
 
-  /** `decides: false`: what is wrong is told, and the process is ready all the same. */
+  /** `decides: false`: the problem is reported, and the process is ready all the same. */
   set(name: string, check: Check, { decides = true }: { readonly decides?: boolean } = {}): void {
     this.#checks.set(name, { check, decides });
   }

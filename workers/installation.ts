@@ -66,7 +66,7 @@ export async function namespaceFacts(client: Client, namespace: string): Promise
 }
 
 /**
- * Makes the Temporal namespace this installation's, where it is nobody's. False: it may not be written here (Temporal
+ * Claims the Temporal namespace for this installation if it has no owner. False: it may not be written here (Temporal
  * Cloud), which is logged once (`isKnown`); then only the check of each activity keeps two installations apart. Rejects
  * with `InstallationError` when it is another's.
  */

@@ -7,7 +7,7 @@ const SECRET_FIELDS = ['authorization', 'password', 'token', 'nonce', 'data', 'c
 
 const MAX_CAUSES = 5;
 
-/** What is said of an error: no other property of it, which could be a request with its headers. */
+/** The logged properties of an error: no others, which could be a request with its headers. */
 function errorFields(error: unknown, causes = 0): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack, cause } = error;

@@ -44,7 +44,7 @@ async function main(): Promise<void> {
     // What it waited for was given up: its parts still end in order, and then the process does.
     if (beskar7.isStopping) return;
     if (isPlain(error)) return exit(2, error.message);
-    beskar7.logger.fatal({ err: error }, 'cannot go on');
+    beskar7.logger.fatal({ err: error }, 'fatal error');
     process.exit(1);
   }
 }

@@ -195,7 +195,7 @@ function registerGauges(registry: Registry, { hosts, machines, waiting }: Counte
 function registerWatches(registers: Registry[]): (kind: string) => WatchObserver {
   const interruptions = new Counter({
     name: 'beskar7_watch_interruptions_total',
-    help: 'Watches of the API server that ended before their time and were begun again, by kind and reason.',
+    help: 'Watches of the API server that ended early and were restarted, by kind and reason.',
     labelNames: ['kind', 'reason'],
     registers,
   });

@@ -33,7 +33,7 @@ export class Parts {
       try {
         await part.stop();
       } catch (error) {
-        logger.error({ err: error, part: part.name }, 'did not stop in order');
+        logger.error({ err: error, part: part.name }, 'part failed to stop cleanly');
       }
     }
   }

@@ -25,7 +25,7 @@ import type { Tracing } from './tracing/index.ts';
 import { traceSettings } from './tracing/settings.ts';
 import { VERSION } from './version.ts';
 
-/** A watch that has not worked for so long makes the process not ready. */
+/** A watch that has not worked for this long makes the process not ready. */
 const CACHE_LAG_MS = 60_000;
 
 /**

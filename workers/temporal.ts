@@ -96,7 +96,7 @@ export async function prepareTemporal(
     // allowed.
     if (isPassing(error)) throw error;
     if (before?.hasSearchAttributes !== false)
-      logger.warn({ err: error, namespace }, 'search attributes cannot be registered, goes on without them');
+      logger.warn({ err: error, namespace }, 'search attributes cannot be registered, continuing without them');
     return { namespaceId, hasSearchAttributes: false, isOwner };
   }
 }
@@ -142,7 +142,7 @@ async function ensureNamespace(
       data: { [OWNER_KEY]: installation.id },
       workflowExecutionRetentionPeriod: { seconds: RETENTION_SECONDS as never },
     });
-    logger.info({ namespace }, 'Temporal namespace made, it keeps closed workflows for 30 days');
+    logger.info({ namespace }, 'Temporal namespace created; retention 30 days');
   } catch (error) {
     if (!isCode(error, ALREADY_EXISTS)) throw error;
   }

@@ -31,7 +31,7 @@ export function installTemporalRuntime(logger: Logger, metricsPort: number): voi
   });
 }
 
-/** Fields of the SDK that help nobody in a log. */
+/** Fields of the SDK that are useless in a log. */
 function withoutNoise(meta: object = {}): object {
   const { taskToken: _taskToken, isLocal: _isLocal, ...rest } = meta as Record<string, unknown>;
   return rest;

@@ -88,7 +88,7 @@ export class TemporalWatch {
       const isBack = this.#problem !== undefined;
       if (!isSame || isBack || performance.now() >= this.#checkAtMs) {
         if (!isSame)
-          logger.warn({ namespace }, 'this is another Temporal, or it has lost its database: it is prepared anew');
+          logger.warn({ namespace }, 'this is another Temporal, or it has lost its database: preparing it again');
         this.#prepared = await prepareTemporal(
           this.#client,
           namespace,

@@ -151,7 +151,7 @@ export class TemporalWorkers {
     try {
       return await Worker.create(options);
     } catch (error) {
-      this.#logger.error({ err: error, worker: name }, 'Temporal worker cannot be made, tries again');
+      this.#logger.error({ err: error, worker: name }, 'cannot create the Temporal worker, retrying');
       return undefined;
     }
   }
@@ -171,7 +171,7 @@ export class TemporalWorkers {
         if (this.#isStopping && worker.getState() === 'RUNNING') worker.shutdown();
         await ended;
       } catch (error) {
-        this.#logger.error({ err: error, worker: entry.name }, 'Temporal worker ended, starts again in 5 s');
+        this.#logger.error({ err: error, worker: entry.name }, 'Temporal worker ended, restarting in 5 s');
         await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
       }
       worker = undefined;

@@ -71,7 +71,7 @@ export async function startWebPage(
   };
 }
 
-/** The same cluster as somebody else: nothing of our own credentials is in it. */
+/** The same cluster without our own credentials. */
 function configOf(own: KubeConfig, token: string): KubeConfig {
   const cluster = own.getCurrentCluster();
   if (cluster === null) throw new Error('the kubeconfig names no cluster');

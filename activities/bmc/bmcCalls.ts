@@ -124,7 +124,7 @@ export class BmcCalls {
       // With the host, what was under way for it has ended.
       if (isClaimLost(error)) return;
       const { namespace, host } = this.#of;
-      log.warn('what is under way at a BMC could not be cleared', { namespace, host, err: error });
+      log.warn('the record of calls in flight (calls-until) could not be cleared', { namespace, host, err: error });
     }
   }
 }

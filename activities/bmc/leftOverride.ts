@@ -41,7 +41,7 @@ export async function clearNetworkBoot(
       withinMs(limitMs, signal, late, async (limited) => {
         const bmc = await connectBmc(deps, host);
         const isSent = await bmc.clearBootOverride(claimFence(deps, calls, ref, host, ['Armed'], limited));
-        if (isSent) log.info('the BMC had not consumed the network boot: it was taken back', { host: ref.host });
+        if (isSent) log.info('the BMC had not consumed the network boot: cleared', { host: ref.host });
       }),
     );
     return { kind: 'clear' };

@@ -40,13 +40,13 @@ export async function switchOff(
       await bmc.setPowerState('Off', { ...options, urgent: true });
       const timeoutMs = Math.max(1_000, Math.min(RESEND_AFTER_MS, until - performance.now()));
       if (await bmc.waitForPowerState('Off', { timeoutMs, ...looking(options) })) return true;
-      log.warn('the server is still on, the command is sent again', { host });
+      log.warn('the server is still on, sending the command again', { host });
     }
   } catch (error) {
     throw fromRedfish(error, host);
   }
   throw bmcFailure(
-    `BMC of host ${host} accepted the power-off, but the server was not seen off within ${Math.round(totalMs / 1000)} s`,
+    `BMC of host ${host} accepted the power-off, but power-off was not confirmed within ${Math.round(totalMs / 1000)} s`,
     'PowerOffNotSeen',
   );
 }
@@ -107,12 +107,12 @@ export async function switchOn(
     }
     if (await bmc.waitForPowerState('On', { timeoutMs: seeOnMs, ...looking(options) })) return;
     if (!isOff) break;
-    log.warn('the server is still off, the command is sent again', { host, tries });
+    log.warn('the server is still off, sending the command again', { host, tries });
   }
   throw bmcFailure(
     sent === 0
       ? `the server of host ${host} is neither off nor on by its BMC: nothing was sent`
-      : `BMC of host ${host} accepted the power-on ${sent === 1 ? 'once' : `${sent} times`}, but the server was not seen on`,
+      : `BMC of host ${host} accepted the power-on ${sent === 1 ? 'once' : `${sent} times`}, but power-on was not confirmed`,
     'PowerOnNotSeen',
   );
 }

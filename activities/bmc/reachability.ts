@@ -125,7 +125,8 @@ export async function tellReachability(
     return { conditions: withConditions(conditions, [patch], new Date().toISOString(), live.metadata.generation) };
   });
   await orAborted(written, limit).catch((error: unknown) => {
-    if (!signal.aborted) log.warn('how the BMC answered was not written to its host', { host: ref.host, err: error });
+    if (!signal.aborted)
+      log.warn('the outcome of a BMC call could not be written to its host', { host: ref.host, err: error });
   });
 }
 

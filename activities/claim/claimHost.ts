@@ -65,7 +65,7 @@ export type ClaimHostResult =
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
   const { namespace, name } = input.run.machine;
   // A claim that came later would be a second one (rule 1): whoever begins anew looks for the machine's claim once.
-  const requireInTime = inTimeOr(`claiming a host for ${namespace}/${name} took too long; it begins anew`);
+  const requireInTime = inTimeOr(`claiming a host for ${namespace}/${name} took too long; it is retried`);
   const admitted = await admitMachine(deps, input.run.machine, input.isReset);
   if (admitted.kind !== 'admitted') {
     if (admitted.reason === 'AlreadyHandled') await recordEnd(deps, input.run);
@@ -187,7 +187,7 @@ function claimingReport(host: string) {
 
 /** In the phase that its server is in: by it the watcher knows what the run waits for, and reminds it (rule 11). */
 function adoptedReport({ ref: { host }, inspectionDeadline }: ClaimState) {
-  const goesOn = `Goes on with host ${host}, which an earlier run had claimed`;
+  const goesOn = `Continues with host ${host}, which an earlier run had claimed`;
   return inspectionDeadline === undefined
     ? { phase: 'Claiming' as const, reason: MACHINE_REASONS.claimingHost, message: `${goesOn}.`, host }
     : {
@@ -276,7 +276,7 @@ async function requireOthers(deps: Dependencies, { metadata }: PhysicalHost, mac
     throw error;
   });
   if (live?.spec.consumerRef?.uid === machineUid)
-    throw retryable(`host ${namespace}/${name} was claimed by an earlier try of this activity; it begins anew`);
+    throw retryable(`host ${namespace}/${name} was claimed by an earlier attempt of this activity; it is retried`);
 }
 
 function waitingForOf({ failureDomain, tried }: Demand): NonNullable<Beskar7MachineStatus['waitingFor']> {

@@ -108,7 +108,7 @@ export async function noHostMessage(deps: Dependencies, machine: Beskar7Machine,
   return (
     `No free host fits in namespace ${namespace}: asked for ${selectorText(machine.spec.hostSelector)}, ` +
     `looked at ${all.length} host${all.length === 1 ? '' : 's'}${counts ? ` (${counts})` : ''}. ` +
-    'Goes on as soon as one becomes free; add hosts or change hostSelector to help.'
+    'Continues as soon as one becomes free; add hosts or change hostSelector to help.'
   );
 }
 

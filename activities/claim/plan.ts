@@ -62,7 +62,7 @@ export async function recordPlan(
     return await deps.kube.mergePatch(MACHINES, namespace, name, { metadata });
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw error;
-    throw retryable(`Beskar7Machine ${namespace}/${name} was changed before a host was claimed for it; it begins anew`);
+    throw retryable(`Beskar7Machine ${namespace}/${name} was changed before a host was claimed for it; it is retried`);
   }
 }
 

@@ -104,7 +104,7 @@ export async function enrollHostUnserved(
   if (due.kind === 'notDue') return due;
   const { host } = due;
   const failure = noWorker(name, host.spec.redfishConnection.workerPool);
-  const message = `${failure.message}. It goes on as soon as one takes it.`;
+  const message = `${failure.message}. It continues as soon as one picks it up.`;
   await patchHostStatus(deps.kube, { namespace, host: name }, (live) => {
     if (refusal(live, uid) !== undefined) return undefined;
     const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.noWorker, message };

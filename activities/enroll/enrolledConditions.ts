@@ -18,7 +18,7 @@ export function plainHttp({ spec }: Pick<PhysicalHost, 'spec'>): ConditionPatch 
   const { address } = spec.redfishConnection;
   if (!/^http:/i.test(address) || /^http:\/\/(127\.|\[::1\]|localhost(:|\/|$))/i.test(address)) return undefined;
   const message =
-    'The address of the BMC begins with http://: whoever can read that network has its credentials. ' +
+    'The address of the BMC starts with http://: whoever can read that network has its credentials. ' +
     'Give it as https:// where the BMC can; --require-bmc-https forbids the other.';
   return { type: CONDITIONS.plainHTTP, status: 'True', reason: 'NoTLS', message };
 }

@@ -141,6 +141,6 @@ export function bootMacUnknown(
   const list = told.slice(0, 8).join(', ') + (told.length > 8 ? ', …' : '');
   const message =
     `spec.bootMACAddress ${spec.bootMACAddress} is none of the MAC addresses that the BMC tells (${list}): correct it. ` +
-    'If it is that of a card which the BMC does not list, nothing is wrong; machines take other hosts first.';
+    'If it is that of a card which the BMC does not list, nothing is wrong; machines prefer other hosts.';
   return { type: CONDITIONS.bootMACUnknown, status: 'True', reason: 'NotTold', message };
 }

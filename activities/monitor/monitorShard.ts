@@ -45,7 +45,7 @@ export async function monitorShard(
   } catch (error) {
     if (deps.stopping.aborted && !signal.aborted) {
       const type: FailureType = 'WorkerShutdown';
-      throw ApplicationFailure.create({ message: 'the worker is shutting down, another one goes on', type });
+      throw ApplicationFailure.create({ message: 'the worker is shutting down, another one continues', type });
     }
     throw error;
   } finally {
@@ -122,7 +122,7 @@ class ShardMonitor {
         if (this.#signal.aborted) return;
         this.#deps.logger.warn(
           { namespace, host: name, err: error },
-          'the poll of a host was not told; the next one is',
+          'the poll of a host could not be written; the next one will be',
         );
       })
       .finally(() => this.#polls.delete(uid));
@@ -133,7 +133,7 @@ class ShardMonitor {
     const limit = new AbortController();
     const onEnd = () => limit.abort(this.#signal.reason);
     this.#signal.addEventListener('abort', onEnd, { once: true });
-    const timer = setTimeout(() => limit.abort(new Error('the poll took too long')), POLL_MS);
+    const timer = setTimeout(() => limit.abort(new Error('the poll timed out')), POLL_MS);
     try {
       const failure = await pollHost(this.#deps, host, this.#failed.get(uid), this.#input.intervalMs, limit.signal);
       if (failure === undefined) this.#failed.delete(uid);

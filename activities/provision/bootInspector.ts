@@ -158,8 +158,8 @@ async function armedMeanwhile(
   if (claim.stage === 'Armed') return host;
   const message =
     power === 'On'
-      ? `host ${ref.host} was switched on by somebody else before it was armed`
-      : `the server of host ${ref.host} was seen off, but its BMC says ${power} now: it is not armed before it is off`;
+      ? `host ${ref.host} was powered on by someone else before it was armed`
+      : `power-off of host ${ref.host} was confirmed, but its BMC reports ${power} now: it is not armed before it is off`;
   throw bmcFailure(message, 'NotOff');
 }
 
@@ -170,7 +170,7 @@ async function armedMeanwhile(
 function bootFence(deps: Dependencies, calls: BmcCalls, ref: ClaimRef, start: PhysicalHost, signal: AbortSignal) {
   return claimFence(deps, calls, ref, start, ['Armed'], signal, (host) => {
     if (seenOnUntil(host, ref) === undefined) return;
-    throw retryable(`host ${ref.host} was seen on for this claim already: nothing more is sent to its BMC`);
+    throw retryable(`host ${ref.host} was confirmed on for this claim already: nothing more is sent to its BMC`);
   });
 }
 

@@ -29,7 +29,7 @@ export interface FailMachineInput {
 export async function failMachine(deps: Dependencies, input: FailMachineInput): Promise<void> {
   const { run } = input;
   // One that came later would be written over what a run has begun, or ended with, that the user asked for since.
-  const requireInTime = inTimeOr(`the end of ${run.workflow.id} took too long to write; it begins anew`);
+  const requireInTime = inTimeOr(`the end of ${run.workflow.id} took too long to write; it is retried`);
   const machine = await readMachine(deps.kube, run.machine);
   if (!machine) return;
   if (isProvisioned(machine)) return;

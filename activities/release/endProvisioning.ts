@@ -41,7 +41,7 @@ export async function endProvisioning(
       const { runId } = description;
       const run = deps.temporal.workflow.getHandle(id, runId, { followRuns: false });
       await run.cancel();
-      log.info('provisioning cancelled, waits for its end', { workflow: id, runId });
+      log.info('provisioning cancelled, waiting for its end', { workflow: id, runId });
       const ended = run.result().then(ignore, onlyConnection);
       while (!(await endsWithin(ended, toldAfterMs, signal))) await tellStuck(deps, ref, await run.describe(), signal);
     }
@@ -99,7 +99,7 @@ export function stuckText(
       ? 'It is paused in Temporal: unpause it, and it ends by itself.'
       : attempts >= FAILING_ATTEMPTS
         ? `Its workflow task fails at each attempt (${attempts} so far): the workers cannot replay it, their log says why.`
-        : 'It may have a host to release, whose conditions say so; else no worker of the queue beskar7 takes its tasks.';
+        : 'It may have a host to release, whose conditions show that; else no worker of the queue beskar7 picks up its tasks.';
   return (
     `The deletion waits for the end of the run ${id} (run id ${runId}), which has been cancelled. ${why} ` +
     'To end the run without its last steps (its host is released all the same, by the deletion): ' +

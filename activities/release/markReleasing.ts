@@ -44,7 +44,7 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
     (live) => {
       const { claim } = requireClaim(live, ref, [...input.stages, 'Releasing']);
       if (claim.stage === 'HandedOver' && !wasHandedOver)
-        throw retryable(`host ${ref.namespace}/${ref.host} was handed over meanwhile: its machine is read again`);
+        throw retryable(`host ${ref.namespace}/${ref.host} was handed over in between: its machine is read again`);
       before = undefined;
       if (claim.stage === 'Releasing') return undefined;
       before = live;

@@ -132,7 +132,7 @@ async function release(
     host,
     'Normal',
     'HostReleased',
-    `Released by Beskar7Machine ${ref.machine.name}: switched off, seen off`,
+    `Released by Beskar7Machine ${ref.machine.name}: powered off, power-off confirmed`,
   );
   log.info('host released', { namespace: ref.namespace, host: ref.host, claim: ref.id });
   return { kind: 'released' };
@@ -223,7 +223,7 @@ async function forceRelease(
     host,
     'Warning',
     'ForceReleased',
-    `Released by force, not seen off: "${reason.slice(0, 200)}". Its server may still run.`,
+    `Released by force, power-off not confirmed: "${reason.slice(0, 200)}". Its server may still run.`,
   );
   return { kind: 'forced' };
 }
@@ -233,12 +233,12 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
   const message = failure instanceof Error ? failure.message : String(failure);
   const isUnserved = isNoWorker(failure);
   const next = isUnserved
-    ? 'it goes on as soon as one takes it'
+    ? 'it continues as soon as one picks it up'
     : `next attempt at ${new Date(Date.now() + input.nextAttemptInMs).toISOString()}`;
   const told = await patchHostStatus(deps.kube, ref, (live) => {
     if (claimOf(live)?.id !== ref.id) throw claimLost(`host ${ref.namespace}/${ref.host}: the claim has ended`);
     const text =
-      `Release, attempt ${input.attempt}: ${message}. The host stays claimed until it is seen off; ${next}. ` +
+      `Release, attempt ${input.attempt}: ${message}. The host stays claimed until power-off is confirmed; ${next}. ` +
       forceHint(ref);
     const patches: ConditionPatch[] = [
       { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message: text },

@@ -22,7 +22,7 @@ export function releasingText(host: PhysicalHost, ref: ClaimRef): string {
   if (ready?.reason === HOST_REASONS.releasePending) return `Host ${ref.host} is being released. ${ready.message}`;
   const why = claimOf(host)?.reason?.replace(/\.$/, '');
   return (
-    `Host ${ref.host} is being released${why === undefined ? '' : ` (${why})`}: it is free when its server was seen off. ` +
+    `Host ${ref.host} is being released${why === undefined ? '' : ` (${why})`}: it is free when power-off of its server is confirmed. ` +
     `Where its BMC does not do that, the host says why. ${forceHint(ref)}`
   );
 }
@@ -38,6 +38,6 @@ export async function tellReleasing(
     await writeMachineReleasing(deps.kube, ref, text, signal);
   } catch (error) {
     const { namespace, name } = ref.machine;
-    log.warn('a machine could not be told that its host is being released', { namespace, machine: name, err: error });
+    log.warn('the release of its host could not be reported on a machine', { namespace, machine: name, err: error });
   }
 }

@@ -62,7 +62,7 @@ export async function retireHost(
 ): Promise<RetireResult> {
   const { name } = input.host;
   const until = performance.now() + limitMs;
-  const message = `the server of host ${name} was not seen off within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not do what it accepts`;
+  const message = `power-off of host ${name} was not confirmed within ${Math.round(limitMs / 1000)} s: its BMC is slow, or does not carry out what it accepts`;
   return retire(deps, input, signal, async (host) => {
     const pool = host.spec.redfishConnection.workerPool;
     if (taskQueue !== undefined && taskQueue !== bmcTaskQueue(pool)) return { kind: 'pending', pool: pool ?? null };
@@ -114,7 +114,12 @@ async function retire(
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   const { host, reason: forced } = await countedForce(deps, found, isHeldUp(found));
   const letGoByForce = (reason: string) =>
-    deps.recorder.event(host, 'Warning', 'ForceReleased', `Deleted without being seen off: "${reason.slice(0, 200)}"`);
+    deps.recorder.event(
+      host,
+      'Warning',
+      'ForceReleased',
+      `Deleted without confirmed power-off: "${reason.slice(0, 200)}"`,
+    );
   if (forced !== undefined) letGoByForce(forced);
   else {
     try {
@@ -234,7 +239,7 @@ async function tellFailure(
   const reason = failure instanceof Error ? failure.message : String(failure);
   const isUnserved = isNoWorker(failure);
   const next = isUnserved
-    ? 'It goes on as soon as one takes it'
+    ? 'It continues as soon as one picks it up'
     : `Attempt ${input.attempt}; next at ${new Date(Date.now() + input.nextAttemptInMs).toISOString()}`;
   const message =
     `The server cannot be switched off, so the host is not deleted yet: ${reason}. ${next}. ` +

@@ -144,7 +144,7 @@ async function quietly(deps: Deps, write: () => Promise<unknown>): Promise<void>
   try {
     await write();
   } catch (error) {
-    deps.logger.debug({ err: error }, 'a refused write was not told in a condition');
+    deps.logger.debug({ err: error }, 'a denied write could not be reported in a condition');
   }
 }
 

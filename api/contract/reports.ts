@@ -171,7 +171,7 @@ export const FlatReport = Type.Object(
 );
 
 /**
- * Body of `/inspection`, at most 1 MiB; the forms are told apart by their shape or by `version`. Unknown keys are
+ * Body of `/inspection`, at most 1 MiB; the forms differ by their shape or by `version`. Unknown keys are
  * ignored.
  */
 export const Report: TSchema = Type.Union([ArchitectureReport, FlatReport]);

@@ -8,7 +8,7 @@ type Report = InspectionReport;
 
 /** More packages than the largest machines have. */
 const MAX_PACKAGES = 32;
-/** From so many entries on it is looked whether each stands for a logical CPU. */
+/** From this many entries on, checks whether each one is a logical CPU. */
 const MANY_PACKAGES = 8;
 const GIB = 2 ** 30;
 const GB = 1e9;
@@ -74,7 +74,7 @@ function readCpus(value: unknown, reader: Reader): Report['cpus'] {
     count: packages.length,
     cores: sum((one) => one.cores),
     threads: sum((one) => one.threads ?? one.cores),
-    // Of unlike packages the names are told as far as they fit.
+    // Different packages: the names that fit.
     model: models.length === 0 ? undefined : [...models.join(', ')].slice(0, 256).join(''),
     mhz: packages.find((one) => one.mhz !== undefined)?.mhz,
   });

@@ -1,6 +1,6 @@
 import { cleanText, show, type Findings } from './findings.ts';
 
-/** An object of a report; keys that nobody reads are ignored. */
+/** An object of a report; unknown keys are ignored. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** Bound of a text, in characters, as in the schema of the stored report. */
@@ -81,13 +81,13 @@ export class Reader {
     } else if (!Number.isSafeInteger(value)) {
       this.findings.add(path, `has to be a whole number, not ${show(value)}`);
     } else {
-      // Not -0, which JSON knows and nobody expects.
+      // Not -0, which JSON allows.
       return value === 0 ? 0 : value;
     }
     return undefined;
   }
 
-  /** Says so when a value that cannot be done without is absent; one that was there and wrong has been told of. */
+  /** Reports an absent required value; an invalid one was reported already. */
   require(fields: Fields, key: string, path: string): void {
     if (fields[key] === undefined || fields[key] === null || fields[key] === '') {
       this.findings.add(path === '' ? key : `${path}.${key}`, 'is missing');

@@ -39,7 +39,7 @@ export function serveImages(parts: ApiParts): Middleware<ExchangeState> {
       if (ctx.method === 'GET') ctx.body = '';
       return;
     }
-    // What is sent ends where the length that was told does, also when the file grows meanwhile.
+    // Ends at the announced length, also if the file grows.
     ctx.body = file.handle.createReadStream(range ?? { start: 0, end: file.size - 1 });
   };
 }

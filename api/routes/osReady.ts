@@ -36,7 +36,7 @@ function decide(parts: ApiParts, claimed: Claimed): Decision {
       if (facts.osReadyAt !== undefined) return { kind: 'accepted', signal: 'osReported' };
       return storeHandover(host, claim, { osReadyAt: now }, 'osReported');
     },
-    // The run may still be writing its end, or be gone: the fact is kept, and a signal to nobody is harmless.
+    // The run may still be writing its end, or be gone: the fact is stored, and a signal without a run is harmless.
     handedOver: (facts) =>
       facts?.osReadyAt === undefined
         ? storeHandover(host, claim, { osReadyAt: now }, 'osReported')

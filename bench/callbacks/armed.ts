@@ -20,7 +20,7 @@ export interface ArmedServer {
   readonly nonce: string;
 }
 
-/** Makes so many armed hosts, each with its machine and its boot Secret. */
+/** Creates this many armed hosts, each with its machine and its boot Secret. */
 export async function armServers(kube: KubeClient, count: number, signal: AbortSignal): Promise<ArmedServer[]> {
   const servers = Array.from({ length: count }, (_, index) => ({
     name: `booting-${String(index + 1).padStart(4, '0')}`,

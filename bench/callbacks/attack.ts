@@ -9,7 +9,7 @@ import { faultOf } from './judge.ts';
 const BATCH = 2_000;
 const AT_ONCE = 16;
 const CALL_MS = 20_000;
-/** Every so many requests, bytes that are no HTTP. */
+/** Bytes that are not HTTP, once in this many requests. */
 const RAW_EVERY = 50;
 const SHOWN_FAULTS = 10;
 

@@ -78,7 +78,7 @@ const CONTENT_TYPES = [
   ';;;',
 ];
 
-/** Requests of somebody who tries everything that HTTP clients can be made to send. */
+/** Requests of an attacker who tries everything that HTTP clients can send. */
 export function hostileRequest(target: Target): Arbitrary<HostileRequest> {
   return fc
     .record({

@@ -101,7 +101,7 @@ function measure({ servers: number, within }: Options): Promise<Outcome> {
   });
 }
 
-/** Hostile requests, from many addresses, by somebody who knows some of the secrets. */
+/** Hostile requests, from many addresses, by an attacker who knows some of the secrets. */
 function withstand({ hostile, seed }: Options): Promise<Outcome> {
   const flags = ['--trusted-proxies=127.0.0.1'];
   return withApi(20, flags, async ({ servers, ports, logFile, signal }) => {
@@ -149,7 +149,7 @@ function withstand({ hostile, seed }: Options): Promise<Outcome> {
 }
 
 /**
- * Runs `work` with so many armed hosts and Beskar7 in the role `api` only: no other role touches the hosts, which are
+ * Runs `work` with this many armed hosts and Beskar7 in the role `api` only: no other role touches the hosts, which are
  * armed by hand.
  */
 function withApi(

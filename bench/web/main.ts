@@ -97,7 +97,7 @@ async function look(url: string, hosts: number): Promise<PageFigures> {
   }
 }
 
-/** So many hosts change in a second while `work` goes on. */
+/** How many hosts change in a second while `work` is running. */
 async function withChanges<T>(
   kube: Stage['kube'],
   { hosts, changes }: Options,

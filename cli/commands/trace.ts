@@ -128,7 +128,7 @@ async function follow(session: Session, temporal: Temporal, first: Run, flags: S
   }
 }
 
-/** Between two steps a worker is waited for each time: that is told when it takes longer. */
+/** Each step first waits for a worker: shown if that takes longer. */
 function isMoment({ nowMs }: Io, { name, startedAt, endedAt }: Step): boolean {
   return name === WAIT_FOR_WORKER && endedAt === undefined && nowMs() - Date.parse(startedAt) < 2_000;
 }

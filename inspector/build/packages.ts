@@ -20,7 +20,7 @@ export interface PackageStore {
   readonly say: (line: string) => void;
 }
 
-/** Nobody has the bytes that the lock names. */
+/** No source has the bytes that the lock names. */
 export class PackageMissing extends Error {
   constructor(wanted: LockedPackage, tried: readonly string[]) {
     super(

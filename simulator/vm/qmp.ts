@@ -2,14 +2,14 @@ import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** What QEMU says of itself (docs/interop/qmp-spec of QEMU): a greeting, answers and events, one JSON object a line. */
+/** QEMU's protocol (docs/interop/qmp-spec of QEMU): a greeting, answers and events, one JSON object a line. */
 interface Message {
   readonly event?: string;
   readonly data?: Record<string, unknown>;
 }
 
 /**
- * The monitor of one QEMU process. We listen and QEMU calls, so nobody has to wait for a socket to appear: give `path`
+ * The monitor of one QEMU process. We listen and QEMU calls, so there is no wait for a socket to appear: give `path`
  * to `-chardev socket,path=...`.
  */
 export class QemuMonitor {

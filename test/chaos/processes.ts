@@ -13,7 +13,7 @@ const LAST_LINE = 4_000;
 /**
  * The last line of a process that could not start (`workers/main.ts`). It may have answered that it is ready before.
  */
-const NOT_STARTED = 'cannot go on';
+const NOT_STARTED = 'fatal error';
 
 /** A process of Beskar7 ended, and nobody had asked it to. */
 export interface UnaskedDeath {

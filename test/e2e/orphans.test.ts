@@ -79,9 +79,7 @@ describe('a handed-over host whose machine is gone', () => {
     const sent = changes(world, 'host-1');
     await vanish('gone');
     const host = await isMissing('host-1');
-    expect(told(host, 'ConsumerMissing')).toMatch(
-      /^MachineNotFound: .*gone.* goes on running; nothing is done about it/,
-    );
+    expect(told(host, 'ConsumerMissing')).toMatch(/^MachineNotFound: .*gone.* keeps running; nothing is done to it/);
     // Another host, never handed over, is released in the same time and later: that much has passed.
     await makeOrphan('armed', 'host-2');
     const since = performance.now();

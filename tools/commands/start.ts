@@ -7,7 +7,7 @@ import { Session } from '../start/session.ts';
 import { ToolMissing } from '../toolchain/index.ts';
 
 /**
- * `npm start` and `npm run up`. Exit code 2: it could not begin as it was told to; 1: it began, and something went
+ * `npm start` and `npm run up`. Exit code 2: it could not start with these flags; 1: it started, and something went
  * wrong.
  */
 try {

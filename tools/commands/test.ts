@@ -57,7 +57,7 @@ async function runAsJest({ forJest }: TestArguments): Promise<void> {
   }
 }
 
-/** One job is shown as it comes; more are told of when they are over, since they run at the same time. */
+/** The output of one job is shown as it comes; that of parallel jobs when they are over. */
 async function runSome({ whole, files }: Pick<Wanted, 'whole' | 'files'>): Promise<void> {
   const [file] = files;
   if (file && files.length === 1 && whole.length === 0)

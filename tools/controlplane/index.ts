@@ -177,7 +177,7 @@ async function apiServerArguments(
     '--service-account-issuer=https://kubernetes.default.svc',
     '--service-account-max-token-expiration=87600h',
     '--service-cluster-ip-range=10.0.0.0/24',
-    // Nobody makes token Secrets here: there is no controller manager.
+    // No token Secrets here: there is no controller manager.
     '--disable-admission-plugins=ServiceAccount',
     // As in hardened clusters: who names an owner that must not be deleted first needs a right at that owner.
     '--enable-admission-plugins=OwnerReferencesPermissionEnforcement',

@@ -7,7 +7,7 @@ import { durationMs, MAX_HOSTS } from '../../simulator/options.ts';
 /** Virtual machines that one computer may be asked for; each takes half a GiB of memory. */
 const MAX_VMS = 64;
 
-/** What `npm start` and `npm run up` can be told. */
+/** Options of `npm start` and `npm run up`. */
 export interface StartOptions {
   /** `npm run up`: no fleet and no examples. */
   readonly up: boolean;

@@ -47,7 +47,7 @@ export function vmObjects(count: number, basePort: number, imagesUrl: string, im
       spec: {
         targetOSImage: `${imagesUrl}/target-os.tar.gz`,
         targetOSImageDigest: images.targetDigest,
-        // Provisioned is when the system that was kexec'd says so.
+        // Provisioned is when the system after kexec reports in.
         readyWhen: 'OSReported',
         hardwareRequirements: { minCPUCores: 1, minDiskGB: 1 },
       },

@@ -5,7 +5,7 @@ import type { Ended, ProcessGroups } from './process.ts';
 export type PlaneName = 'shared' | 'capi';
 
 /**
- * Environment variable by which tests are told of a control plane that is there; test/support/controlPlane.ts reads it.
+ * Environment variable that points tests to a running control plane; test/support/controlPlane.ts reads it.
  */
 const HANDOFF = 'BESKAR7_TEST_CONTROL_PLANE';
 const LIMIT_MS = 85 * 60_000;

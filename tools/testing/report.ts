@@ -17,7 +17,7 @@ export interface JobReport {
 
 /** Names the file into which all durations are written, as JSON. */
 export const REPORT_FILE = 'BESKAR7_TEST_REPORT';
-/** Test files of a job with many, as far as they took so long. */
+/** Slowest test files of a job: those that took at least this long. */
 const SHOWN_SECONDS = 5;
 
 /** What a run came to: sums, durations, and what was skipped. */

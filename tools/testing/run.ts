@@ -65,7 +65,7 @@ export async function runWanted(wanted: Wanted): Promise<void> {
     rememberDurations(report.jobs.filter(({ name }) => ended.get(name) === 'passed'));
 }
 
-/** A machine that has much else to do says nothing of how long a test takes, and how busy it keeps a core. */
+/** Durations measured on a busy machine are not representative. */
 function isBusyWithOthers(): boolean {
   const [, ofFiveMinutes = 0] = os.loadavg();
   return ofFiveMinutes > BUSY_PER_CORE * os.availableParallelism();

@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { cacheFolder } from './cache.ts';
 
-/** Without a terminal: a line after so long, then after twice as long each time. */
+/** Without a terminal: a line after this time, then after twice as long each time. */
 const FIRST_LINE_MS = 60_000;
 const UNITS: Readonly<Record<string, number>> = { second: 1, minute: 60 };
 

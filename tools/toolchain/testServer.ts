@@ -44,7 +44,7 @@ export async function installTestServerWithMaven(target: string): Promise<void> 
  * temporal.download.
  */
 export async function downloadNativeTestServer(target: string): Promise<void> {
-  // Not at the top: it loads the SDK's native library, which nobody else here needs.
+  // Not at the top: it loads the SDK's native library, which nothing else here needs.
   const { TestWorkflowEnvironment } = await import('@temporalio/testing');
   const folder = `${target}.${process.pid}.tmp`;
   await mkdir(folder, { recursive: true });

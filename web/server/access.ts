@@ -7,14 +7,14 @@ import { isAllowed, type Ask } from './reviews.ts';
 import type { Session } from './sessions.ts';
 import type { Scope } from './stream.ts';
 
-/** Who asks: somebody with a session, or, where no log-in is asked for, whoever sits at this machine. */
+/** The visitor: a person with a session, or, without log-in, the user of this machine. */
 export type Visitor = { readonly kind: 'operator' } | { readonly kind: 'user'; readonly session: Session };
 
 export type AskedKind = RowKind | 'events';
 
 const KINDS = { hosts: HOSTS, machines: MACHINES, events: EVENTS } as const;
 const MAX_ANSWERS = 20_000;
-/** Namespaces that are asked about one by one, for somebody who may not see all. */
+/** Namespaces that are checked one by one, for a person who may not see all. */
 const MAX_NAMESPACES = 500;
 /** Questions about one person that are open at once. */
 const AT_ONCE = 8;
@@ -93,7 +93,7 @@ export class Access {
   }
 }
 
-/** Why somebody may not, as a sentence. */
+/** Why access is denied, as a sentence. */
 export function refusalOf(visitor: Visitor, verb: Ask['verb'], kind: AskedKind, namespace: string | undefined): string {
   const who = visitor.kind === 'operator' ? 'You' : visitor.session.identity.username;
   const where = namespace === undefined ? 'any namespace' : `namespace ${namespace}`;

@@ -60,11 +60,11 @@ export interface WebOptions {
 
 /** Durations in milliseconds. */
 export interface WebTiming {
-  /** Changes are gathered for so long before they are sent. */
+  /** How long changes are collected before they are sent. */
   readonly gatherMs: number;
-  /** A stream that has nothing to say says so this often. */
+  /** Keep-alive interval of an idle stream. */
   readonly heartbeatMs: number;
-  /** A client that takes nothing for so long is cut off. */
+  /** A client that reads nothing for this long is disconnected. */
   readonly stalledMs: number;
   /** How long the API server's answer to "may they?" is believed. */
   readonly accessMs: number;

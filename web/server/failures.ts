@@ -7,7 +7,7 @@ const HOURS = 24;
 /** Runs that are looked at: the newest of the time. */
 const MOST_FAILED = 1_000;
 const MOST_TIMED = 200;
-/** For so long the figures are shown again to whoever asks. */
+/** How long the figures are cached. */
 const FRESH_MS = 10_000;
 
 interface Figures {

@@ -6,7 +6,9 @@ import type { Visitor } from './access.ts';
 import { tooMany, WebError } from './errors.ts';
 import { isSameSecret, type Session, type Sessions } from './sessions.ts';
 
-/** Log-ins: of one address ten at once, then one in six seconds; of all together enough that nobody is kept out. */
+/**
+ * Log-ins: of one address ten at once, then one in six seconds; of all together enough that no person is locked out.
+ */
 const LOGINS_OF_ONE = { burst: 10, perSecond: 1 / 6 };
 const LOGINS_OF_ALL = { burst: 100, perSecond: 10 };
 /** A page that is opened asks some dozen times; then it listens. */

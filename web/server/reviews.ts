@@ -1,7 +1,7 @@
 import type { Identified, Resource } from '../../kube/resource.ts';
 import type { WebKube } from './dependencies.ts';
 
-/** Who somebody is, as the API server says. */
+/** The identity of a token, according to the API server. */
 export interface Identity {
   readonly username: string;
   readonly uid?: string;
@@ -9,7 +9,7 @@ export interface Identity {
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What somebody wants to do with a kind of object. */
+/** What a person wants to do with a kind of object. */
 export interface Ask {
   readonly verb: 'get' | 'list' | 'patch';
   readonly group: string;
@@ -52,7 +52,7 @@ export async function identityOf(kube: WebKube, token: string): Promise<Identity
   return status?.authenticated === true && status.user?.username ? status.user : undefined;
 }
 
-/** Whether somebody may do something. Throws KubeError. */
+/** Whether a person may do something. Throws KubeError. */
 export async function isAllowed(kube: WebKube, who: Identity, ask: Ask): Promise<boolean> {
   const spec = { user: who.username, uid: who.uid, groups: who.groups, extra: who.extra, resourceAttributes: ask };
   const { status } = await kube.create(ACCESS_REVIEWS, { metadata: { name: '' }, spec }, { timeoutMs: TIMEOUT_MS });

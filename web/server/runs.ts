@@ -14,7 +14,7 @@ export interface LastRun {
   readonly steps: Step[];
   /** What it compared with the requirements of the machine; absent before the report. */
   readonly hardware?: HardwareSummary;
-  /** What it says of itself while it is open; absent when no worker answers. */
+  /** Its progress while it is open; absent when no worker answers. */
   readonly progress?: Progress;
 }
 
@@ -198,7 +198,7 @@ async function orUndefined<R>(call: Promise<R>): Promise<R | undefined> {
   }
 }
 
-/** gRPC status DEADLINE_EXCEEDED: nobody answered the query. */
+/** gRPC status DEADLINE_EXCEEDED: no worker answered the query. */
 function isTimeout(error: unknown): boolean {
   const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
   return code === 4 || cause?.code === 4;

@@ -3,7 +3,7 @@ export class UnsafeWeb extends Error {
   override readonly name = 'UnsafeWeb';
 }
 
-/** Throws UnsafeWeb when nobody would be asked who they are on an address that others reach. */
+/** Throws UnsafeWeb for a page without log-in on an address that others reach. */
 export function requireSafe(web: {
   readonly auth: 'token' | 'none';
   readonly bindAddress: { readonly host: string };

@@ -8,7 +8,7 @@ const MAX_OF_ONE = 20;
 const LONGEST_MS = 12 * 3_600_000;
 const IDLE_MS = 3_600_000;
 
-/** Somebody who logged in. The token stands here only, in memory. */
+/** A logged-in person. The token is kept here only, in memory. */
 export interface Session {
   readonly id: string;
   readonly token: string;

@@ -38,7 +38,7 @@ export async function streamFleet(response: ServerResponse, options: StreamOptio
   try {
     await new FleetStream(response, options, over.signal).run();
   } catch {
-    // It is closed, stalled, or may not go on: the client comes again, and is told then.
+    // It is closed, stalled, or no longer allowed: the client reconnects and gets the reason then.
   } finally {
     options.signal.removeEventListener('abort', end);
     response.end();
@@ -78,7 +78,7 @@ class FleetStream {
       if (part.data !== undefined) await this.#event('change', part.data, part.place);
       if (part.place < feed.place) continue;
       await feed.changed(part.place, Math.max(1, this.#silentUntil - performance.now()), this.#over);
-      // What happens where the person may not look says nothing: the client still has to hear that somebody is there.
+      // Changes that the person may not see produce no data: the client still needs a sign of life.
       if (performance.now() >= this.#silentUntil) await this.#event('beat', '{}', part.place);
       else await pause(gatherMs, this.#over);
     }

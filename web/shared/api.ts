@@ -18,7 +18,7 @@ export interface ApiError {
 export interface Session {
   /** Whether this set-up asks for a log-in (it does in a cluster, not in the embedded set-up on loopback). */
   readonly isLoginRequired: boolean;
-  /** Who is logged in; absent: nobody is, and `isLoginRequired` says whether that matters. */
+  /** Who is logged in; absent: no session, and `isLoginRequired` tells whether one is needed. */
   readonly user?: string;
   /** To be sent as the header `X-CSRF-Token` with each POST. */
   readonly csrfToken: string;

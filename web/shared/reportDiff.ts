@@ -10,7 +10,7 @@ export interface Change {
   readonly after?: string;
 }
 
-/** A part of a server: what identifies it, and what is said of it. */
+/** A part of a server: its identity and its description. */
 interface Part {
   readonly key: string;
   readonly says: string;

@@ -42,7 +42,7 @@ export class ToldDelivery implements SpanExporter {
     if (!isFirst) return;
     this.#logger.warn(
       { endpoint: this.#endpoint, why: error?.message ?? 'no answer' },
-      'traces cannot be delivered; they are dropped until the collector answers, all else goes on',
+      'traces cannot be delivered; dropping them until the collector answers',
     );
   }
 }

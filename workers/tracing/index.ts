@@ -48,7 +48,7 @@ export function startTracing(settings: TraceSettings, logger: Logger): Tracing {
   });
   provider.register();
   const ids = new TraceIds();
-  logger.info({ endpoint: settings.endpoint, ratio: settings.ratio }, 'traces go out');
+  logger.info({ endpoint: settings.endpoint, ratio: settings.ratio }, 'tracing on');
   return {
     ids,
     clientInterceptors: [new OpenTelemetryWorkflowClientInterceptor(), ids.interceptor],

@@ -100,8 +100,8 @@ describe('bootInspector', () => {
   });
 
   test.each([
-    ['On', 'was switched on by somebody else'],
-    [null, 'its BMC says Unknown now'],
+    ['On', 'was powered on by someone else'],
+    [null, 'its BMC reports Unknown now'],
   ])('not armed, and the BMC says %s: not armed, and it says why', async (power, why) => {
     const bmc = await fakeBmc((it) => (it.power = power));
     const one = scene('Claimed', bmc);
@@ -117,7 +117,7 @@ describe('bootInspector', () => {
     const failure = await failureOf(boot(one, 500));
     // The On was under way: it may still come.
     expect(failure).toMatchObject({ type: 'BmcFailure', details: [{ kind: 'PowerOnNotSeen', mayHaveLanded: true }] });
-    expect(String(failure)).toContain('was not seen on');
+    expect(String(failure)).toContain('was not confirmed on');
   });
 });
 

@@ -83,14 +83,14 @@ describe('a host that is claimed', () => {
       isLate = true;
       return get(resource);
     });
-    await expect(claim()).rejects.toThrow(/took too long; it begins anew/);
+    await expect(claim()).rejects.toThrow(/took too long; it is retried/);
     expect(claimsSent).toEqual([]);
   });
 
   test('one that was lost to an earlier try for the same machine: no second host is claimed', async () => {
     live = claimedHost('Claimed', {}, {}, { id: CLAIM });
     for (const name of ['a', 'b']) answers[name] = () => fail(409, 'Conflict');
-    await expect(claim()).rejects.toThrow(/claimed by an earlier try/);
+    await expect(claim()).rejects.toThrow(/claimed by an earlier attempt/);
     expect(claimsSent).toHaveLength(1);
   });
 

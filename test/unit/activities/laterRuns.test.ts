@@ -259,7 +259,7 @@ describe('the end of a run that comes late', () => {
     const end = asActivity(() =>
       failMachine(deps, { run: RUN, outcome: 'Failed', reason: 'BootFailed', message: 'why' }),
     );
-    await expect(end).rejects.toThrow(/took too long to write; it begins anew/);
+    await expect(end).rejects.toThrow(/took too long to write; it is retried/);
     expect(handledOf(live())).toBeUndefined();
   });
 });

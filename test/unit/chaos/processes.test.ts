@@ -40,7 +40,7 @@ test('one that ended while it was starting is noted as that; whoever starts it t
 
 test('one that answered ready and could not start after all is noted as that, and somebody is told', () => {
   const process = processThat('runs');
-  noteDeath(process, 'exit code 1', '{"level":"fatal","msg":"cannot go on"}');
+  noteDeath(process, 'exit code 1', '{"level":"fatal","msg":"fatal error"}');
   expect([process.unaskedDeaths[0]?.during, process.told.length, process.state]).toEqual(['start', 1, 'dead']);
 });
 

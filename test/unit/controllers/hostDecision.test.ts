@@ -138,7 +138,7 @@ describe('a host whose machine is missing (rule 13)', () => {
   test.each([
     ['claimed', claimedHost('Claimed'), true, /switched off and freed when the machine is still missing after 10 min/],
     ['armed', claimedHost('Armed'), true, /never handed over/],
-    ['handed over', claimedHost('HandedOver'), false, /nothing is done about it\. .*beskar7\.io\/force-release/],
+    ['handed over', claimedHost('HandedOver'), false, /nothing is done to it\. .*beskar7\.io\/force-release/],
     ['handed over, by force', claimedHost('HandedOver', missing, forced), true, /handed over/],
     [
       'handed over, by force that was set before it was missing',

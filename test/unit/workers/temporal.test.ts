@@ -110,7 +110,7 @@ describe('search attributes (rule 18)', () => {
       expect(warnings).toEqual([
         {
           fields: expect.objectContaining({ namespace: 'own' }),
-          text: expect.stringContaining('goes on without them'),
+          text: expect.stringContaining('continuing without them'),
         },
       ]);
       expect(temporal.called.filter((called) => called === name)).toHaveLength(1);

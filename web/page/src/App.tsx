@@ -31,7 +31,7 @@ export function App() {
         setDoor({ kind: 'failed', message: error.message });
       });
     whenLoggedOut(() => {
-      // A log-in that was refused is told by its form; this is a session that ended.
+      // The form reports a rejected log-in; this is a session that ended.
       setDoor((old) =>
         old.kind === 'open' ? { kind: 'closed', notice: 'Your session has ended. Log in again.' } : old,
       );

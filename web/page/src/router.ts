@@ -50,7 +50,7 @@ export function useRoute(): Route {
   return route;
 }
 
-/** A part of an address that somebody typed by hand may hold a stray `%`. */
+/** A part of an address that was typed by hand may hold a stray `%`. */
 function decode(part: string): string {
   try {
     return decodeURIComponent(part);

@@ -1,2 +1,2 @@
-/** Vite takes style sheets as imports; TypeScript needs to be told. */
+/** Vite imports style sheets; TypeScript needs a declaration. */
 declare module '*.css';

@@ -5,7 +5,7 @@ interface Props {
   readonly title: string;
   /** What will happen, in full sentences. */
   readonly children: ComponentChildren;
-  /** The word on the button that does it. */
+  /** The text of the button that does it. */
   readonly verb: string;
   readonly isDangerous?: boolean;
   /** A reason that the person must write; its label. */

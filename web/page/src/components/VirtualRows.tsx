@@ -23,7 +23,7 @@ interface Props<Row> {
 
 /**
  * A table of which only the rows in sight are in the document, scrolled with the page itself. Arrow keys, Page Up/Down,
- * Home and End move the focus from row to row; a screen reader is told the whole count and the index of each row.
+ * Home and End move the focus from row to row; a screen reader gets the whole count and the index of each row.
  */
 export function VirtualRows<Row>({ rows, rowHeight, keyOf, draw, head, label, columns }: Props<Row>) {
   const body = useRef<HTMLDivElement>(null);

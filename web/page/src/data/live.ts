@@ -89,7 +89,7 @@ export class Live {
     this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2);
   }
 
-  /** A connection that broke without a word (a laptop that slept, a router that forgot it) is found by its silence. */
+  /** A connection that broke silently (a sleeping laptop, a router that dropped it) is detected by a timeout. */
   #heard(isBeat: boolean): void {
     this.#isBeating ||= isBeat;
     if (!this.#isBeating) return;

@@ -17,7 +17,7 @@ export function setCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-/** Called when an answer says that nobody is logged in any more. */
+/** Called when an answer shows that the session has ended. */
 export function whenLoggedOut(call: () => void): void {
   onLoggedOut = call;
 }

@@ -3,9 +3,9 @@ import { diskSize, linkSpeed, memorySize, plural } from '../format.ts';
 import { diskBytes, diskKind, isLinkUp, largestDiskBytes, memoryText } from '../../../shared/reportTotals.ts';
 import type { InspectionReport } from './types.ts';
 
-/** More packages than this are told as a number, and not drawn. */
+/** More packages than this are shown as a number, and not drawn. */
 const MOST_PACKAGES = 8;
-/** More cores in a package than this are told as a number: the squares would be too small to count. */
+/** More cores in a package than this are shown as a number: the squares would be too small to count. */
 const MOST_CORES = 128;
 
 /** What is in a server, drawn: the inspection report. */
