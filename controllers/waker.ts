@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import { requirementsAtClaim } from '../model/demand.ts';
+import { knownHardware } from '../model/knownHardware.ts';
 import { whyNotOffered } from '../model/offer.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { Matching, type Waiter } from '../model/waiters.ts';
@@ -165,10 +167,16 @@ export class Waker {
 
 /** Nothing changed that waiters care for. */
 function isSameOffer(before: PhysicalHost, after: PhysicalHost): boolean {
-  return isFree(before) && JSON.stringify(before.metadata.labels) === JSON.stringify(after.metadata.labels);
+  return isFree(before) && textOf(before) === textOf(after);
+}
+
+/** By what waiters choose a host. */
+function textOf(host: PhysicalHost): string {
+  return JSON.stringify([host.metadata.labels, knownHardware(host)]);
 }
 
 /** It waited before, for the same. */
 function isSameWish(before: Beskar7Machine, after: Beskar7Machine): boolean {
-  return isWaiting(before) && JSON.stringify(before.spec.hostSelector) === JSON.stringify(after.spec.hostSelector);
+  const wishOf = (machine: Beskar7Machine) => JSON.stringify([machine.spec.hostSelector, requirementsAtClaim(machine)]);
+  return isWaiting(before) && wishOf(before) === wishOf(after);
 }

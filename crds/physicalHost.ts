@@ -226,6 +226,15 @@ export const PhysicalHostStatus = Type.Object({
   handover: Type.Optional(Handover),
   enrollment: Type.Optional(Enrollment),
   bootToken: Type.Optional(BootToken),
+  releasedAt: Type.Optional(
+    time({ description: 'When its last claim ended. Machines take hosts first that have been free for longer.' }),
+  ),
+  lastFailure: Type.Optional(
+    text(64, {
+      description:
+        'Why the last run on it failed, where its server may be to blame, e.g. ProvisionFailed: machines take other hosts first.',
+    }),
+  ),
   powerState: Type.Optional(text(32, { description: 'Power state as the BMC last told it.' })),
   hardware: Type.Optional(
     Type.Object({

@@ -125,7 +125,13 @@ export function isAskUnhandled(machine: Beskar7Machine): boolean {
   if (handled === undefined || handled.specHash !== ask.specHash) return true;
   // Written together with providerID: without it, the manifest of a provisioned machine was edited and applied again.
   if (handled.outcome === 'Provisioned' && machine.spec.providerID === undefined) return true;
-  return ask.retry !== '' && ask.retry !== handled.retry;
+  return isRetryAsked(machine);
+}
+
+/** Whether a person asks to try again by `beskar7.io/retry`: it has a value that no finished run has dealt with. */
+export function isRetryAsked(machine: Beskar7Machine): boolean {
+  const retry = machine.metadata.annotations?.[ANNOTATION_RETRY] ?? '';
+  return retry !== '' && retry !== handledOf(machine)?.retry;
 }
 
 /** A hash of the fields that a person writes (not providerID); 16 hex digits, independent of the order of keys. */

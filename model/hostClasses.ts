@@ -1,5 +1,6 @@
 import { mismatch, type Demand } from './demand.ts';
 import { LABEL_ZONE } from '../crds/names.ts';
+import { knownHardware, REQUIREMENTS, type Requirement } from './knownHardware.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
 /** Hosts that no demand distinguishes. `left`: how many of them are not assigned yet. */
@@ -12,8 +13,9 @@ export interface HostClass {
 const HOSTS_A_STEP = 100;
 
 /**
- * Hosts grouped by what a set of demands looks at (the labels that they name, and who has been tried), and found by
- * label. There are many hosts and many demands; comparing each with each held the event loop for seconds.
+ * Hosts grouped by what a set of demands looks at (the labels that they name, what the last report says of the
+ * requirements that they name, and who has been tried), and found by label. There are many hosts and many demands;
+ * comparing each with each held the event loop for seconds.
  */
 export class HostClasses {
   readonly all: HostClass[] = [];
@@ -27,14 +29,15 @@ export class HostClasses {
   /** Groups `hosts` for `demands`. */
   static *steps(hosts: readonly PhysicalHost[], demands: Iterable<Demand>): Generator<undefined, HostClasses> {
     const made = new HostClasses();
-    const { keys, tried } = namedBy(demands);
+    const { keys, requirements, tried } = namedBy(demands);
     yield;
     const bySignature = new Map<string, HostClass>();
     for (const [at, host] of hosts.entries()) {
       if (at % HOSTS_A_STEP === 0) yield;
       const labels = namedLabels(host, keys);
       const { name } = host.metadata;
-      const signature = tried.has(name) ? `${labels.join()} ${name}` : labels.join();
+      const found = knownHardware(host);
+      const signature = [labels.join(), ...requirements.map((of) => found[of]), tried.has(name) ? name : ''].join(' ');
       let group = bySignature.get(signature);
       if (!group) {
         group = { hosts: [], left: 0 };
@@ -86,17 +89,19 @@ export function fitsClass({ hosts: [first] }: HostClass, demand: Demand): boolea
   return first !== undefined && mismatch(first, demand) === undefined;
 }
 
-/** The label keys and host names by which demands tell hosts apart. */
-function namedBy(demands: Iterable<Demand>): { keys: Set<string>; tried: Set<string> } {
+/** The label keys, requirements and host names by which demands tell hosts apart. */
+function namedBy(demands: Iterable<Demand>) {
   const keys = new Set<string>();
+  const required = new Set<Requirement>();
   const tried = new Set<string>();
-  for (const { selector, failureDomain, tried: names } of demands) {
+  for (const { selector, requirements, failureDomain, tried: names } of demands) {
     for (const key of Object.keys(selector?.matchLabels ?? {})) keys.add(key);
     for (const { key } of selector?.matchExpressions ?? []) keys.add(key);
     if (failureDomain !== undefined) keys.add(LABEL_ZONE);
+    for (const name of REQUIREMENTS) if ((requirements?.[name] ?? 0) > 0) required.add(name);
     for (const name of names) tried.add(name);
   }
-  return { keys, tried };
+  return { keys, requirements: [...required], tried };
 }
 
 /** `key=value`, sorted: neither contains `=` or `,` in Kubernetes. */

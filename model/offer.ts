@@ -1,7 +1,14 @@
+import { callsUntil } from './callsUntil.ts';
 import { isUnclaimed } from './claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { connectionHash } from './connection.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, ANNOTATION_UNSCHEDULABLE } from '../crds/names.ts';
+import { IN_FLIGHT_MS } from './deadlines.ts';
+import {
+  ANNOTATION_CALLS_UNTIL,
+  ANNOTATION_DELETE_FOR_MOVE,
+  ANNOTATION_PAUSED,
+  ANNOTATION_UNSCHEDULABLE,
+} from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, DUPLICATE_REASONS } from '../crds/reasons.ts';
 
@@ -22,8 +29,13 @@ export function whyNotOffered(host: PhysicalHost): string | undefined {
     return 'with another server behind them';
   const duplicate = findCondition(conditions, CONDITIONS.duplicateServer);
   if (duplicate !== undefined && duplicate.reason !== DUPLICATE_REASONS.first) return DUPLICATE;
+  // Left by a release by force, which waits for nothing: a late power-off would hit the next machine's boot.
+  if (callsUntil(host, IN_FLIGHT_MS) !== undefined) return UNDER_WAY;
   return undefined;
 }
+
+/** Why a host is not offered that was released by force a moment ago. */
+const UNDER_WAY = `whose BMC may still get calls of an earlier claim (${ANNOTATION_CALLS_UNTIL})`;
 
 /** Why a host is not offered that is not the first of several for its server. */
 export const DUPLICATE = 'with another host for the same server';

@@ -1,5 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import type { Demand } from './demand.ts';
+import { requirementsAtClaim, type Demand } from './demand.ts';
 import { fitsClass, HostClasses, type HostClass } from './hostClasses.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
@@ -191,18 +191,25 @@ function wayBack(
 }
 
 function demandOf({ machine, failureDomain }: Waiter): Demand {
-  return { selector: machine.spec.hostSelector, failureDomain, tried: machine.status?.waitingFor?.triedHosts ?? [] };
+  const requirements = requirementsAtClaim(machine);
+  return {
+    selector: machine.spec.hostSelector,
+    requirements,
+    failureDomain,
+    tried: machine.status?.waitingFor?.triedHosts ?? [],
+  };
 }
 
 /** By object: those in watch caches are never changed. */
-const selectorKeys = new WeakMap<Beskar7Machine, string>();
+const demandKeys = new WeakMap<Beskar7Machine, string>();
 
 /** What a waiter asks for as text: those that ask for the same fit the same hosts. */
 function demandKeyOf({ machine, failureDomain }: Waiter): string {
-  let key = selectorKeys.get(machine);
+  let key = demandKeys.get(machine);
   if (key === undefined) {
-    key = JSON.stringify([machine.spec.hostSelector, machine.status?.waitingFor?.triedHosts]);
-    selectorKeys.set(machine, key);
+    const { triedHosts } = machine.status?.waitingFor ?? {};
+    key = JSON.stringify([machine.spec.hostSelector, requirementsAtClaim(machine), triedHosts]);
+    demandKeys.set(machine, key);
   }
   return failureDomain === undefined ? key : `${key} ${failureDomain}`;
 }

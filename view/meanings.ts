@@ -72,7 +72,11 @@ export const MACHINE_MEANINGS: Readonly<Record<MachineReason | WaitReason, Meani
   ClaimingHost: { next: CONTINUES, youCan: [TRACE, 'Stop it: {cancel}'] },
   NoMatchingHost: {
     next: 'It starts as soon as a fitting host is free; the oldest machine comes first.',
-    youCan: ['Add hosts, free some, or change hostSelector.', 'See the hosts: {hosts}', 'Stop waiting: {cancel}'],
+    youCan: [
+      'Add hosts, free some, or change hostSelector or hardwareRequirements.',
+      'See the hosts: {hosts}',
+      'Stop waiting: {cancel}',
+    ],
   },
   ClaimRefused: {
     next: 'It is retried every 30 s.',

@@ -1,12 +1,11 @@
 import { log } from '@temporalio/activity';
 import type { Beskar7Machine, Beskar7MachineStatus } from '../../crds/beskar7Machine.ts';
 import { consumerPatch, newClaim, type Releasing } from '../../model/claim.ts';
-import { ANNOTATION_BLOCK_MOVE } from '../../crds/names.ts';
-import type { Demand } from '../../model/demand.ts';
+import { requirementsAtClaim, type Demand } from '../../model/demand.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../../crds/reasons.ts';
 import { isConflict, isNotFound, KubeError } from '../../kube/error.ts';
-import { HOSTS, MACHINES } from '../../kube/resource.ts';
+import { HOSTS } from '../../kube/resource.ts';
 import { inTimeOr } from '../activityScope.ts';
 import { adoptClaim } from './adoptClaim.ts';
 import { admitMachine, type Refused } from './admitMachine.ts';
@@ -18,6 +17,7 @@ import { candidates, isLeftToAnother, isTakenByAnother, noHostMessage } from './
 import { writeMachineStatus, type Written } from '../store/machineStatus.ts';
 import { readOwner } from './owner.ts';
 import { writeProgress } from '../store/refusedWrites.ts';
+import { withoutItsHost } from './missingHost.ts';
 import { planOf, planOfClaim, recordPlan, specToProvision, type Plan } from './plan.ts';
 import { recordEnd } from './recordEnd.ts';
 import { traceContext } from './traceContext.ts';
@@ -103,7 +103,13 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   run = { ...run, ...sinceOf(machine) };
   const plan = planOf(machine, spec);
   const failureDomain = (await readOwner(deps.kube, machine))?.failureDomain;
-  const demand: Demand = { selector: machine.spec.hostSelector, failureDomain, tried };
+  const demand: Demand = {
+    selector: machine.spec.hostSelector,
+    // Resetting a run asks to try again, too.
+    requirements: input.isReset ? undefined : requirementsAtClaim(machine),
+    failureDomain,
+    tried,
+  };
   const claiming: Claiming = {
     machine,
     attempt: Math.max(input.attempt, tried.length + 1),
@@ -126,27 +132,6 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
   if (second instanceof KubeError) return refusedClaim(deps, { ...run, ...written }, second, demand);
   if (second) return claimed(deps, { ...run, ...written }, second, plan);
   return { kind: 'noMatchingHost', message, ...before, ...written };
-}
-
-/**
- * A machine that runs somewhere gets no second server (rule 13): it says so, and is looked at again with the next
- * resync.
- */
-async function withoutItsHost(deps: Dependencies, run: RunContext, providerID: string): Promise<Refused> {
-  const message =
-    `Its providerID is ${providerID}, but there is no such PhysicalHost with this machine as its consumer (yet): nothing was claimed or touched. ` +
-    'Restore the host, or delete this machine to replace it. One that was made from the manifest of another machine: make it again without spec.providerID.';
-  const { namespace, name, uid } = run.machine;
-  const metadata = { uid, annotations: { [ANNOTATION_BLOCK_MOVE]: null } };
-  try {
-    const { resourceVersion = '' } = (await deps.kube.mergePatch(MACHINES, namespace, name, { metadata })).metadata;
-    const current = { ...run, machineVersion: resourceVersion };
-    await writeMachineStatus(deps.kube, current, { phase: 'Pending', reason: MACHINE_REASONS.hostMissing, message });
-  } catch (error) {
-    // Gone, or another one of its name: that is for the next run to see.
-    if (!isNotFound(error) && !isConflict(error)) throw error;
-  }
-  return { kind: 'notDue', reason: 'HostMissing', message };
 }
 
 /**

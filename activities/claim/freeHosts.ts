@@ -2,6 +2,7 @@ import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import type { Demand } from '../../model/demand.ts';
 import { DUPLICATE } from '../../model/offer.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { BY_LAST_REPORT, requirementsText } from '../../model/knownHardware.ts';
 import { selectorText } from '../../model/selector.ts';
 import { byAge, Matching, type Waiter } from '../../model/waiters.ts';
 import { inTurns } from '../../kube/turns.ts';
@@ -106,9 +107,24 @@ export async function noHostMessage(deps: Dependencies, machine: Beskar7Machine,
   const why = await inTurns(reasonSteps(deps, all, demand));
   const counts = [...why].map(([reason, count]) => `${count} ${reason}`).join(', ');
   return (
-    `No free host fits in namespace ${namespace}: asked for ${selectorText(machine.spec.hostSelector)}, ` +
+    `No free host fits in namespace ${namespace}: asked for ${askedText(demand)}, ` +
     `looked at ${all.length} host${all.length === 1 ? '' : 's'}${counts ? ` (${counts})` : ''}. ` +
-    'Continues as soon as one becomes free; add hosts or change hostSelector to help.'
+    'Continues as soon as one becomes free; add hosts or change hostSelector to help.' +
+    reportHint(why)
+  );
+}
+
+function askedText({ selector, requirements }: Demand): string {
+  const required = requirementsText(requirements);
+  return selectorText(selector) + (required === '' ? '' : ` with ${required}`);
+}
+
+/** A report may be of hardware that was changed since. */
+function reportHint(why: ReadonlyMap<string, number>): string {
+  if (![...why.keys()].some((reason) => reason.endsWith(BY_LAST_REPORT))) return '';
+  return (
+    ' A host whose last report does not meet hardwareRequirements is not booted: lower them, or set the annotation ' +
+    'beskar7.io/retry to a new value to have such hosts inspected once more.'
   );
 }
 

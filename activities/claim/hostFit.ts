@@ -11,20 +11,33 @@ export function fits(host: PhysicalHost, demand: Demand): boolean {
 
 /**
  * Hosts in the order in which a machine tries them: those whose BMC answers before those whose BMC is known not to, in
- * between those whose boot MAC address the BMC does not know, and within each by rendezvous hash, so that many machines
- * spread over them (rule 8).
+ * between those on which the last run failed, and those whose boot MAC address the BMC does not know; among these,
+ * those that were released just now last: the machine that takes the place of one that failed gets another server,
+ * where there is one. Within all that by rendezvous hash, so that many machines spread over them (rule 8).
  */
-export function byPreference(hosts: readonly PhysicalHost[], machineUid: string): PhysicalHost[] {
+export function byPreference(hosts: readonly PhysicalHost[], machineUid: string, nowMs = Date.now()): PhysicalHost[] {
   const ranked = hosts.map((host) => {
-    const { conditions } = host.status ?? {};
+    const { conditions, lastFailure } = host.status ?? {};
     const isAway = findCondition(conditions, CONDITIONS.redfishReachable)?.status === 'False';
     // Its BMC may leave out a card that is there: it is tried, after those that are surer.
     const mayNotBoot = findCondition(conditions, CONDITIONS.bootMACUnknown)?.status === 'True';
-    const tier = isAway ? 0 : mayNotBoot ? 1 : 2;
+    const tier = isAway ? 0 : lastFailure !== undefined ? 1 : mayNotBoot ? 2 : 3;
     // Below 2 ** 53, and those that are surer above the others.
-    return { host, rank: spread(`${machineUid}/${host.metadata.uid ?? ''}`) + tier * 2 ** 32 };
+    const step = tier * RESTS.length + restOf(host, nowMs);
+    return { host, rank: spread(`${machineUid}/${host.metadata.uid ?? ''}`) + step * 2 ** 32 };
   });
   return ranked.sort((a, b) => b.rank - a.rank).map(({ host }) => host);
+}
+
+/**
+ * Up to which age of its last release, in ms, a host is behind those that were released longer ago; the last one is for
+ * all older releases, and for none. Few steps: within one, machines that choose at the same time do not collide.
+ */
+const RESTS = [60_000, 240_000, 960_000, 3_840_000, Infinity];
+
+function restOf({ status }: PhysicalHost, nowMs: number): number {
+  const ageMs = nowMs - Date.parse(status?.releasedAt ?? '');
+  return Number.isNaN(ageMs) ? RESTS.length - 1 : RESTS.findIndex((limitMs) => ageMs < limitMs || limitMs === Infinity);
 }
 
 /**

@@ -17,7 +17,7 @@ export interface Plan {
   readonly readyWhen: 'HandedOver' | 'OSReported';
   readonly requirements: Beskar7Machine['spec']['hardwareRequirements'];
   readonly specHash: string;
-  /** The same without hostSelector, which may change from attempt to attempt. */
+  /** The same without what chooses the host, which may change from attempt to attempt. */
   readonly imageHash: string;
   readonly retry: string;
 }
@@ -35,14 +35,21 @@ export function specToProvision(
 ): Beskar7MachineSpec {
   const planned = tried.length === 0 ? undefined : plannedSpec(machine);
   if (planned === undefined || (imageHash ?? imageHashOf(planned)) !== imageHashOf(planned)) return machine.spec;
-  const { hostSelector } = machine.spec;
-  const { hostSelector: _planned, ...rest } = planned;
-  return hostSelector === undefined ? rest : { ...rest, hostSelector };
+  const { hostSelector, hardwareRequirements } = machine.spec;
+  return {
+    ...imageOf(planned),
+    ...(hostSelector === undefined ? {} : { hostSelector }),
+    ...(hardwareRequirements === undefined ? {} : { hardwareRequirements }),
+  };
 }
 
-/** Of what a machine asks for but for where (`hostSelector`). */
-export function imageHashOf({ hostSelector: _where, ...rest }: Beskar7MachineSpec): string {
-  return specHash(rest);
+/** Of what a machine asks for but for the host (`hostSelector`, `hardwareRequirements`). */
+export function imageHashOf(spec: Beskar7MachineSpec): string {
+  return specHash(imageOf(spec));
+}
+
+function imageOf({ hostSelector: _where, hardwareRequirements: _what, ...rest }: Beskar7MachineSpec) {
+  return rest;
 }
 
 /**

@@ -86,6 +86,8 @@ export function forgottenServer(): StatusPatch {
     inspectionReport: null,
     inspectionPhase: null,
     inspectionTimestamp: null,
+    releasedAt: null,
+    lastFailure: null,
     hardware: null,
     macAddresses: null,
     addresses: null,

@@ -1,6 +1,8 @@
+import { mayTryAnotherHost } from '../../crds/attempts.ts';
 import { withConditions, type ConditionPatch } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
+import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../../crds/reasons.ts';
+import type { Claim } from '../../model/claim.ts';
 import { overrideLeft } from '../bmc/leftOverride.ts';
 import { REACHABLE } from '../bmc/reachability.ts';
 
@@ -13,13 +15,19 @@ const ENDS_WITH_CLAIM: readonly string[] = [
 ];
 
 /**
- * The status of a host whose claim has ended: seen off (`Available`), or released by force (`Enrolling`). `left`: why
- * its boot override was left.
+ * The status of a host whose claim `claim` has ended: seen off (`Available`), or released by force (`Enrolling`).
+ * `left`: why its boot override was left.
  */
-export function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling', left: string | undefined) {
+export function freedStatus(
+  live: PhysicalHost,
+  state: 'Available' | 'Enrolling',
+  left: string | undefined,
+  claim: Claim | undefined,
+) {
   const isReleased = state === 'Available';
   const phase = live.status?.inspectionPhase;
   const isOpen = phase === 'Pending' || phase === 'Booting' || phase === 'InProgress';
+  const now = new Date().toISOString();
   const ready: ConditionPatch = {
     type: CONDITIONS.ready,
     status: isReleased ? 'True' : 'Unknown',
@@ -31,6 +39,8 @@ export function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling'
   return {
     state,
     ready: isReleased,
+    releasedAt: now,
+    lastFailure: failureOf(claim) ?? null,
     ...(isReleased ? { powerState: 'Off' } : {}),
     // From here on it has to be off, also where it was on when it was enrolled.
     ...(live.status?.enrollment === undefined ? {} : { enrollment: { foundOn: false } }),
@@ -41,8 +51,14 @@ export function freedStatus(live: PhysicalHost, state: 'Available' | 'Enrolling'
     conditions: withConditions(
       live.status?.conditions?.filter(({ type }) => !ENDS_WITH_CLAIM.includes(type)),
       [ready, ...(isReleased ? [REACHABLE] : []), ...(left === undefined ? [] : [overrideLeft(left)])],
-      new Date().toISOString(),
+      now,
       live.metadata.generation,
     ),
   };
+}
+
+/** The reason of a run that failed on the host and may do better on another one; hardware that is too small is none. */
+function failureOf(claim: Claim | undefined): string | undefined {
+  const [word = ''] = (claim?.stage === 'Releasing' ? claim.reason : '').split(': ');
+  return mayTryAnotherHost(word) && word !== MACHINE_REASONS.hardwareRequirementsNotMet ? word : undefined;
 }

@@ -178,7 +178,8 @@ async function writeEnd(
   state: 'Available' | 'Enrolling',
   left: string | undefined,
 ): Promise<void> {
-  await deleteBootSecrets(deps.kube, ref, claimOf(host)?.bootSecret);
+  const claim = claimOf(host);
+  await deleteBootSecrets(deps.kube, ref, claim?.bootSecret);
   const cleared = await patchHost(
     deps.kube,
     ref,
@@ -207,7 +208,9 @@ async function writeEnd(
     deps.kube,
     ref,
     (live) =>
-      claimOf(live) === undefined && live.spec.consumerRef === undefined ? freedStatus(live, state, left) : undefined,
+      claimOf(live) === undefined && live.spec.consumerRef === undefined
+        ? freedStatus(live, state, left, claim)
+        : undefined,
     cleared,
   );
 }

@@ -89,7 +89,12 @@ for (const [name, selectorOf] of Object.entries(SCENARIOS)) {
   const claimed = await measured(() =>
     Promise.all(
       machines.slice(-CLAIMS).map(async (machine) => {
-        const demand = { selector: machine.spec.hostSelector, failureDomain: undefined, tried: [] };
+        const demand = {
+          selector: machine.spec.hostSelector,
+          requirements: undefined,
+          failureDomain: undefined,
+          tried: [],
+        };
         const found = await candidates(deps, machine, demand);
         if (found.length === 0) await noHostMessage(deps, machine, demand);
       }),

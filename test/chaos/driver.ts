@@ -37,6 +37,8 @@ const IN_FLIGHT = 0.7;
 const NOT_TERMINATED = 'monitor';
 /** Of the machines, those that ask for what every server has. */
 const MODEST = 0.4;
+/** Of the machines, those that are made with the word to try again: last reports do not count for them. */
+const REPORTS_IGNORED = 0.6;
 /** Of the claims whose release is stuck, those that an operator ends by force. */
 const IMPATIENCE = 0.4;
 
@@ -175,8 +177,13 @@ export class Driver {
       ...this.#requirements(),
       ...(random.chance(0.3) ? { hostSelector: { matchLabels: { zone: random.chance(0.5) ? 'a' : 'b' } } } : {}),
     };
+    // Whoever asks to try again gets hosts inspected whose last report rules them out: what is impossible has to fail.
+    const annotations = random.chance(REPORTS_IGNORED) ? { [ANNOTATION_RETRY]: 'first' } : {};
     this.#note('create', name);
-    await this.#world.admin.create(MACHINES, { metadata: { name, namespace: this.#world.namespace }, spec });
+    await this.#world.admin.create(MACHINES, {
+      metadata: { name, namespace: this.#world.namespace, annotations },
+      spec,
+    });
     return true;
   }
 

@@ -5,7 +5,7 @@ import { request } from 'undici';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { claimOf } from '../../model/claim.ts';
 import { isAskUnhandled } from '../../model/handled.ts';
-import { ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
+import { ANNOTATION_CALLS_UNTIL, ANNOTATION_UNSCHEDULABLE } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
@@ -119,16 +119,24 @@ function restlessMachines({ kubernetes }: ChaosWorld): Violation[] {
   });
 }
 
-/** By the harness's own reading of the rules: zone, hosts tried before, and that nobody has it. */
+/**
+ * By the harness's own reading of the rules: zone, hosts tried before, what the last report says, and that nobody has
+ * it.
+ */
 function isFreeFor({ spec, status }: Beskar7Machine, host: PhysicalHost): boolean {
-  const { labels = {}, name, deletionTimestamp } = host.metadata;
+  const { labels = {}, annotations = {}, name, deletionTimestamp } = host.metadata;
   const asked = Object.entries(spec.hostSelector?.matchLabels ?? {});
+  const { minCPUCores = 0, minMemoryGB = 0 } = spec.hardwareRequirements ?? {};
+  const { cpus, memory } = host.status?.inspectionReport ?? {};
   return (
     host.status?.state === 'Available' &&
     host.spec.consumerRef === undefined &&
     !isCopy(name) &&
+    !(Date.parse(annotations[ANNOTATION_CALLS_UNTIL] ?? '') > Date.now()) &&
     deletionTimestamp === undefined &&
     asked.every(([key, value]) => labels[key] === value) &&
+    (cpus?.cores ?? minCPUCores) >= minCPUCores &&
+    (memory?.totalGB ?? minMemoryGB) >= minMemoryGB &&
     status?.waitingFor?.triedHosts?.includes(name) !== true
   );
 }

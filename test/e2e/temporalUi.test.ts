@@ -128,7 +128,7 @@ describe('the lines of docs/temporal.md', () => {
     await world.kubectl('delete', 'beskar7machine', 'm-1', '--wait=false');
     await world.machineIsGone('m-1');
     await world.fleet.fault('sim-0001', { smallHardware: true });
-    await world.addMachine('m-1', { hardwareRequirements: { minCPUCores: 64 } });
+    await world.addMachine('m-1', { hardwareRequirements: { minCPUCores: 16 } });
     await world.machineIs('m-1', 'Failed');
     await isFreeAndOff(world, 'host-1');
     await untilItSays(

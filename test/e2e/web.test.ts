@@ -106,7 +106,7 @@ describe('the server of the page', () => {
     await world.kubectl('delete', 'beskar7machine', 'first');
     await world.hostIs('host-1', 'Available');
     await world.fleet.fault('sim-0001', { smallHardware: true });
-    await world.addMachine('demanding', { ...on('host-1'), hardwareRequirements: { minCPUCores: 4_000 } });
+    await world.addMachine('demanding', { ...on('host-1'), hardwareRequirements: { minCPUCores: 16 } });
     await world.machineIs('demanding', 'Failed');
     const isThere = ({ reasons }: Failures) => reasons.some(({ lastMachine }) => lastMachine.name === 'demanding');
     const failures = await embedded.until<Failures>('api/failures', isThere, 60_000);

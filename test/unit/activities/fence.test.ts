@@ -136,7 +136,7 @@ describe('the fence of a retirement', () => {
 });
 
 describe('choosing', () => {
-  const demand = { selector: undefined, failureDomain: undefined, tried: [] };
+  const demand = { selector: undefined, requirements: undefined, failureDomain: undefined, tried: [] };
   test('a host that is claimed, deleted, tried, paused or unschedulable is not offered', () => {
     expect(fits(host(undefined), demand)).toBe(true);
     expect(unfitReason(host('Claimed'), demand)).toBe('claimed by other machines');
@@ -165,6 +165,42 @@ describe('choosing', () => {
     const away = { type: 'RedfishReachable', status: 'False' as const, reason: 'Unreachable', message: '' };
     first.status = { ...first.status, conditions: [{ ...away, lastTransitionTime: '2026-01-01T00:00:00Z' }] };
     expect(order('m1')).toEqual([...before.slice(1), before[0]]);
+  });
+
+  test('one that was released just now comes last, so that whoever replaces a machine that failed gets another server', () => {
+    const now = Date.parse('2026-01-01T12:00:00Z');
+    const released = (uid: string, minutesAgo?: number): PhysicalHost => {
+      const made = host(undefined, { uid });
+      const releasedAt = new Date(now - (minutesAgo ?? 0) * 60_000).toISOString();
+      return { ...made, status: { ...made.status, ...(minutesAgo === undefined ? {} : { releasedAt }) } };
+    };
+    const hosts = [
+      released('now', 0),
+      released('soon', 2),
+      released('before', 10),
+      released('never'),
+      released('x', -9),
+    ];
+    for (const machine of Array.from({ length: 20 }, (_, n) => `m${n}`)) {
+      const order = byPreference(hosts, machine, now).map(({ metadata }) => metadata.uid ?? '');
+      expect(order.slice(0, 3)).toEqual(['never', 'before', 'soon']);
+      // A clock that is behind.
+      expect(order.slice(3).sort()).toEqual(['now', 'x']);
+    }
+    // Long ago is as good as never: they are spread as ever.
+    const long = [released('a', 100), released('b', 9_000), released('c')];
+    const firsts = Array.from({ length: 20 }, (_, n) => byPreference(long, `m${n}`, now)[0]?.metadata.uid);
+    expect(new Set(firsts)).toEqual(new Set(['a', 'b', 'c']));
+    // A BMC that does not answer is worse.
+    const away = { type: 'RedfishReachable', status: 'False' as const, reason: 'Unreachable', message: '' };
+    const silent = released('silent');
+    silent.status = { ...silent.status, conditions: [{ ...away, lastTransitionTime: '2026-01-01T00:00:00Z' }] };
+    expect(byPreference([silent, released('now', 0)], 'm', now)[0]?.metadata.uid).toBe('now');
+    // One on which the last run failed stays behind, however long ago.
+    const failed = released('failed', 9_000);
+    failed.status = { ...failed.status, lastFailure: 'ProvisionFailed' };
+    const order = byPreference([failed, silent, released('now', 0)], 'm', now).map(({ metadata }) => metadata.uid);
+    expect(order).toEqual(['now', 'failed', 'silent']);
   });
 
   test('a reservation holds until the cache shows a newer host, it ends by itself, or is given back', () => {

@@ -107,14 +107,16 @@ describe('a run goes by the spec that it claimed its host for (rule 9)', () => {
     edit({ ...EDITED, attempts: 9, hostSelector });
     const second = await claim({ attempt: 2, tried: ['a'], imageHash: planOf(first).imageHash });
     expect(second).toMatchObject({ kind: 'claimed', claim: { ref: { host: 'b' }, attempt: 2 } });
-    const asked = { ...FIRST, attempts: 2, hostSelector };
+    // What chooses the host is as it is asked for now, all else as at first.
+    const { hardwareRequirements } = EDITED;
+    const asked = { ...FIRST, attempts: 2, hostSelector, hardwareRequirements };
     expect(planOf(second)).toMatchObject({
       attempts: 2,
-      requirements: FIRST.hardwareRequirements,
+      requirements: hardwareRequirements,
       specHash: specHash(asked),
     });
     expect(claimOn('b')?.specHash).toBe(specHash(asked));
-    expect(await bootedWith('b')).toEqual(FIRST);
+    expect(await bootedWith('b')).toEqual({ ...FIRST, hardwareRequirements });
   });
 
   test('what another run has left there is not taken for its plan: the first attempt was for something else', async () => {

@@ -3,11 +3,14 @@ import fc from 'fast-check';
 import { isFree, Waker } from '../../../controllers/waker.ts';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
 import {
+  ANNOTATION_CALLS_UNTIL,
   ANNOTATION_DELETE_FOR_MOVE,
   ANNOTATION_PAUSED,
+  ANNOTATION_RETRY,
   ANNOTATION_UNSCHEDULABLE,
   LABEL_ZONE,
 } from '../../../crds/names.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import type { Waiter } from '../../../model/waiters.ts';
 import { matchWaiters, spareHosts } from '../model/matching.ts';
 import { cachesOf } from '../../../workers/caches.ts';
@@ -34,6 +37,7 @@ function waiter(name: string, age: number, spec: Partial<Beskar7Machine['spec']>
 }
 
 const wants = (of: Beskar7Machine, failureDomain?: string): Waiter => ({ machine: of, failureDomain });
+const callsUntilIn = (ms: number) => ({ [ANNOTATION_CALLS_UNTIL]: new Date(Date.now() + ms).toISOString() });
 const names = (machines: Beskar7Machine[]) => machines.map(({ metadata }) => metadata.name);
 const gpu = { hostSelector: { matchLabels: { gpu: 'yes' } } };
 
@@ -154,6 +158,8 @@ describe('who is woken', () => {
     ['deleted', freeHost('a', {}, DELETED), false],
     ['unschedulable', freeHost('a', {}, { annotations: { [ANNOTATION_UNSCHEDULABLE]: '' } }), false],
     ['paused', freeHost('a', {}, { annotations: { [ANNOTATION_PAUSED]: '' } }), false],
+    ['free, with calls under way', freeHost('a', {}, { annotations: callsUntilIn(60_000) }), false],
+    ['free, with calls that are over', freeHost('a', {}, { annotations: callsUntilIn(-1) }), true],
   ])('a host that is %s', (_name, given, expected) => {
     expect(isFree(given)).toBe(expected);
   });
@@ -261,6 +267,44 @@ describe('the waker', () => {
     await pass(95_000);
     expect(starter.calls.length).toBeGreaterThanOrEqual(3);
     expect(starter.calls.length).toBeLessThanOrEqual(31);
+  });
+
+  test('a host whose last report is too small wakes nobody; a larger report, a lower wish or the word to try again do', async () => {
+    const withMemory = (totalGB: number): PhysicalHost => {
+      const free = freeHost('a');
+      return { ...free, status: { ...free.status, inspectionReport: { memory: { totalGB } } } };
+    };
+    const asking = (minMemoryGB: number, annotations: Record<string, string> = {}) => {
+      const made = waiter('m1', 1, { hardwareRequirements: { minMemoryGB } });
+      return { ...made, metadata: { ...made.metadata, annotations } };
+    };
+    informers.machines.put(asking(512));
+    informers.hosts.put(withMemory(64));
+    await pass(61_000);
+    expect(starter.calls).toEqual([]);
+    informers.hosts.put(withMemory(512));
+    await pass(100);
+    expect(starter.calls).toEqual(['wake m1']);
+    informers.hosts.put(withMemory(64));
+    informers.machines.put(machine({ metadata: { name: 'm1', uid: 'm1-uid' }, status: { phase: 'Claiming' } }));
+    for (const again of [asking(64), asking(512, { [ANNOTATION_RETRY]: '1' })]) {
+      informers.machines.put(asking(512));
+      await pass(40_000);
+      starter.calls.length = 0;
+      informers.machines.put(again);
+      await pass(100);
+      expect(starter.calls).toEqual(['wake m1']);
+      informers.machines.put(machine({ metadata: { name: 'm1', uid: 'm1-uid' }, status: { phase: 'Claiming' } }));
+    }
+  });
+
+  test('a host whose earlier calls are over is found without a change', async () => {
+    informers.machines.put(waiter('m1', 1));
+    informers.hosts.put(freeHost('a', {}, { annotations: callsUntilIn(20_000) }));
+    await pass(19_000);
+    expect(starter.calls).toEqual([]);
+    await pass(35_000);
+    expect(starter.calls[0]).toBe('wake m1');
   });
 
   test('a waiter without an open run is told to its watcher; Temporal away is tried again', async () => {

@@ -1,24 +1,44 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Beskar7Machine, LabelSelector } from '../../../crds/beskar7Machine.ts';
+import type { Beskar7Machine, HardwareRequirements, LabelSelector } from '../../../crds/beskar7Machine.ts';
 import { LABEL_ZONE } from '../../../crds/names.ts';
+import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { Matching, type Waiter } from '../../../model/waiters.ts';
 import { freeHost, machine } from '../controllers/builders.ts';
 import { matching, matchWaiters, spareHosts } from './matching.ts';
 import { oracleMatch, oracleSpare } from './waitersOracle.ts';
 
-function waiter(n: number, hostSelector?: LabelSelector, more: { zone?: string; tried?: string[] } = {}): Waiter {
+function waiter(
+  n: number,
+  hostSelector?: LabelSelector,
+  more: { zone?: string; tried?: string[]; requirements?: HardwareRequirements } = {},
+): Waiter {
   const creationTimestamp = new Date(1e12 + n * 1000).toISOString();
-  const { zone, tried } = more;
+  const { zone, tried, requirements } = more;
   return {
     machine: machine({
       metadata: { name: `m${n}`, uid: `m${n}-uid`, creationTimestamp },
-      spec: hostSelector ? { hostSelector } : {},
+      spec: {
+        ...(hostSelector ? { hostSelector } : {}),
+        ...(requirements ? { hardwareRequirements: requirements } : {}),
+      },
       status: { ...(tried ? { waitingFor: { triedHosts: tried } } : {}) },
     }),
     failureDomain: zone,
   };
 }
+
+/** A host whose last report says that it has so many cores, GiB, and a disk of 100 GB. */
+const withReport = (host: PhysicalHost, { cores, memory }: { cores: number; memory: number }): PhysicalHost => ({
+  ...host,
+  status: {
+    ...host.status,
+    inspectionReport: { cpus: { cores }, memory: { totalGB: memory }, disks: [{ sizeGB: 100 }] },
+  },
+});
+
+const definedOf = (required: { [K in keyof HardwareRequirements]?: number | undefined }): HardwareRequirements =>
+  Object.fromEntries(Object.entries(required).filter(([, value]) => value !== undefined));
 
 const names = (of: readonly { metadata: { name: string } }[]) => of.map(({ metadata }) => metadata.name);
 
@@ -41,24 +61,34 @@ describe('the matching is that of the slow one that it replaces', () => {
     { nil: undefined },
   );
   const zone = fc.option(fc.constantFrom('z1', 'z2'), { nil: undefined });
-  const host = fc.record({ labels, zone });
+  const size = fc.constantFrom(4, 8, 16);
+  const report = fc.option(fc.record({ cores: size, memory: size }), { nil: undefined });
+  const host = fc.record({ labels, zone, report });
+  const requirements = fc.option(
+    fc.record({ minCPUCores: size, minMemoryGB: size, minDiskGB: fc.constantFrom(0, 100) }, { requiredKeys: [] }),
+    { nil: undefined },
+  );
   const wish = fc.record({
     selector,
     zone,
     tried: fc.option(fc.subarray(['h0', 'h1', 'h2', 'h3']), { nil: undefined }),
+    requirements,
     age: fc.integer({ min: 0, max: 3 }),
   });
 
   test('the same machines are served, and the same hosts are spare', () => {
     fc.assert(
       fc.property(fc.array(host, { maxLength: 10 }), fc.array(wish, { maxLength: 12 }), (offers, wishes) => {
-        const free = offers.map((offer, n) =>
-          freeHost(`h${n}`, { ...offer.labels, ...(offer.zone === undefined ? {} : { [LABEL_ZONE]: offer.zone }) }),
-        );
-        const waiters = wishes.map(({ selector: of, zone: domain, tried }, n) =>
+        const free = offers.map((offer, n) => {
+          const zoned = offer.zone === undefined ? {} : { [LABEL_ZONE]: offer.zone };
+          const made = freeHost(`h${n}`, { ...offer.labels, ...zoned });
+          return offer.report === undefined ? made : withReport(made, offer.report);
+        });
+        const waiters = wishes.map(({ selector: of, zone: domain, tried, requirements: required }, n) =>
           waiter(n, of as LabelSelector | undefined, {
             ...(domain === undefined ? {} : { zone: domain }),
             ...(tried === undefined ? {} : { tried }),
+            ...(required === undefined ? {} : { requirements: definedOf(required) }),
           }),
         );
         expect(names(matchWaiters(free, waiters))).toEqual(names(oracleMatch(free, waiters)));

@@ -37,7 +37,8 @@ export function oracleSpare(free: readonly PhysicalHost[], waiters: readonly Wai
 /** Whether a waiter asks for a host like this one; whether it is free is not asked. */
 function wouldTake(host: PhysicalHost, { machine, failureDomain }: Waiter): boolean {
   const tried = machine.status?.waitingFor?.triedHosts ?? [];
-  return mismatch(host, { selector: machine.spec.hostSelector, failureDomain, tried }) === undefined;
+  const { hostSelector: selector, hardwareRequirements: requirements } = machine.spec;
+  return mismatch(host, { selector, requirements, failureDomain, tried }) === undefined;
 }
 
 /** Negative: `a` waits longer, by its age, then by its name. */
@@ -94,7 +95,9 @@ function match(free: readonly PhysicalHost[], waiters: readonly Waiter[]) {
 }
 
 function demandOf({ machine, failureDomain }: Waiter): string {
-  return JSON.stringify([machine.spec.hostSelector, failureDomain, machine.status?.waitingFor?.triedHosts]);
+  const { hostSelector, hardwareRequirements } = machine.spec;
+  const { triedHosts } = machine.status?.waitingFor ?? {};
+  return JSON.stringify([hostSelector, hardwareRequirements, failureDomain, triedHosts]);
 }
 
 /**
