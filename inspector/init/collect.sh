@@ -101,6 +101,10 @@ collect_report() {
     drop_broken_json
     make_report "$FACTS" "$now" "$bootmode" >"$RUN/report.json" 2>"$RUN/error" || return 1
   }
+  [ ! -s "$RUN/error" ] || {
+    say 'a tool wrote something that cannot be read: that part of the report is left out'
+    say_lines "$RUN/error" 5
+  }
   say "$(jq -r '"\(.system.manufacturer // "unknown maker") \(.system.model // ""): \(.cpus.cores) cores, \(.memory.totalGB) GiB, \(.disks | length) disks, \(.nics // [] | length) NICs, \(.bootMode)"' "$RUN/report.json")"
   warning=$(jq -r '.memory | select(.installedBytes != null) | "\(.installedBytes / 1073741824 | floor) GiB of memory are installed, the kernel has \(.totalGB): these count. Look for DIMMs that are mapped out, and at mirroring"' "$RUN/report.json")
   [ -z "$warning" ] || say "$warning"

@@ -1,7 +1,7 @@
 include "text";
 
 # The rows of `lscpu -J`, flat or nested, in their order.
-def rows: [.. | objects | select(has("field")) | {key: (.field | rtrimstr(":")), value: .data}];
+def rows: [.. | objects | select((.field | type) == "string") | {key: (.field | rtrimstr(":")), value: .data}];
 
 def per_group: . == "Core(s) per socket" or . == "Core(s) per cluster";
 

@@ -5,7 +5,7 @@ def sections: split("\n== ") | map(ltrimstr("== ") | capture("^(?<name>[^\\n]+)\
 
 # The NICs that are hardware: those that ethtool was asked about.
 def nics(ip; ethtool):
-  (ip | map({key: (.ifname // ""), value: .}) | from_entries) as $links
+  ([ip[]? | objects | {key: (.ifname | strings), value: .}] | from_entries) as $links
   | ethtool | sections[0:256]
   | map(
       .name as $name
@@ -16,11 +16,11 @@ def nics(ip; ethtool):
       | {
           interface: ($name | clean),
           macAddress: ($mac | clean | if . != null and test("^[0-9a-f]{2}(:[0-9a-f]{2})+$"; "i") and ((length + 1) / 3 | . == 6 or . == 8 or . == 20) then . else null end),
-          linkStatus: (if $said["Link detected"] == "yes" or (($link.flags // []) | index("LOWER_UP")) != null then "up" else "down" end),
+          linkStatus: (if $said["Link detected"] == "yes" or ([$link.flags[]?] | index("LOWER_UP")) != null then "up" else "down" end),
           # Linux says 4294967295 (-1) while there is no link.
           speedMbps: (if $speed != null and $speed > 0 and $speed < 100000000 then $speed else null end),
           driver: ($said.driver | known),
-          ipAddresses: ([$link.addr_info[]? | select(.scope == "global" and .local != null) | .local][0:64])
+          ipAddresses: ([$link.addr_info[]? | objects | select(.scope == "global") | .local | strings][0:64])
         }
       | filled
     );
