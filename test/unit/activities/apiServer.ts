@@ -23,6 +23,8 @@ export class ApiServer {
   answering: (call: ApiCall) => Promise<void> | void = () => undefined;
   /** What a policy refuses for good: then with 403. */
   refuses: (call: ApiCall) => boolean = () => false;
+  /** Which group versions there are, by the path of a request. */
+  serves: (path: string) => boolean = () => true;
   readonly #http = new TestServer();
   readonly #objects = new Map<string, Identified & { status?: Json }>();
   readonly #clients: KubeClient[] = [];
@@ -79,6 +81,11 @@ export class ApiServer {
   }
 
   async #serve(request: Received, response: ServerResponse): Promise<void> {
+    if (!this.serves(request.path)) {
+      response.writeHead(404);
+      response.end('404 page not found\n');
+      return;
+    }
     const path = request.path.replace(/\/status$/, '');
     const verb = verbOf(request, this.#objects.has(path));
     const body = (request.body === '' ? {} : JSON.parse(request.body)) as Json;
