@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { stopwatch } from './elapsed.ts';
 import { bmcFailure, isClaimLost, landingOf, retryable, type FailureType } from './failures.ts';
 
-/** Heartbeats go out so often, so that a cancel arrives within a second (rule 6). */
+/** Heartbeats go out this often, so that a cancel arrives within a second (rule 6). */
 const HEARTBEAT_EVERY_MS = 1_000;
 
 /**
@@ -44,11 +44,11 @@ function endOfAborted(error: unknown, context: Context): unknown {
 
 /**
  * An activity that Temporal gives 60 s sends nothing that others have to know of later than this: a write lasts 30 s,
- * and then another worker begins anew.
+ * and then another worker starts over.
  */
 const SENDS_WITHIN_MS = 25_000;
 
-/** Begins its time; what it gives throws `message` as a retryable failure once that is over. */
+/** Starts its time; what it gives throws `message` as a retryable failure once that is over. */
 export function inTimeOr(message: string): () => void {
   const elapsedMs = stopwatch();
   return () => {
@@ -57,7 +57,7 @@ export function inTimeOr(message: string): () => void {
 }
 
 /**
- * An activity at a BMC goes on for so long at most: Temporal gives it 2 minutes, and what went wrong has to be told on
+ * An activity at a BMC runs for at most this long: Temporal gives it 2 minutes, and what went wrong has to be told on
  * the host before.
  */
 export const BMC_ACTIVITY_MS = 100_000;
@@ -101,7 +101,7 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
 export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
-      // Nobody else hears of its end, and a rejection that nobody hears ends the process.
+      // No other one hears of its end, and a rejection that nobody hears ends the process.
       promise.catch(() => undefined);
       return reject(abortError(signal));
     }

@@ -57,9 +57,9 @@ export interface ActivityMetrics {
 
 /** Limits, in milliseconds. */
 export interface ActivityOptions {
-  /** From the claim until the server must be seen on. */
+  /** From the claim until the server must be confirmed on. */
   readonly bootTimeoutMs: number;
-  /** From seen on until the report must be there. */
+  /** From confirmed on until the report must be there. */
   readonly inspectionTimeoutMs: number;
   /** From validated until the inspector (or the final OS) must have said that it is done. */
   readonly provisioningTimeoutMs: number;

@@ -1,5 +1,5 @@
 /**
- * Begins a stopwatch: each call gives the milliseconds since, by the clock that says more. Monotonic time stands still
+ * Starts a stopwatch: each call gives the milliseconds since, by the clock that says more. Monotonic time stands still
  * while a virtual machine is suspended, and the time of day may be set back: a bound that keeps a request away from a
  * BMC holds by both.
  */

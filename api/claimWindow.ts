@@ -63,7 +63,8 @@ function inspectionEnd(host: PhysicalHost, claim: Claim, waits: Waits): number {
 }
 
 /**
- * The server may fetch its script before it was seen on and the deadline written: the claim's own deadline counts then.
+ * The server may fetch its script before it was confirmed on and the deadline written: the claim's own deadline counts
+ * then.
  */
 function deadlineOf(host: PhysicalHost, claim: Claim, waits: Waits): number {
   const deadline = inspectionOf(host, claim)?.deadline;

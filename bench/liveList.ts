@@ -9,8 +9,8 @@ const WATCH_SECONDS = 1_800;
 export type ChangeObserver<T> = (name: string, object: T | undefined) => void;
 
 /**
- * The objects of one kind in one namespace as a watch tells them, at once and in order. A watch that breaks is begun
- * anew with a list; `interruptions` says how often, since changes in between are not seen.
+ * The objects of one kind in one namespace as a watch tells them, at once and in order. A watch that breaks is started
+ * again with a list; `interruptions` says how often, since changes in between are not seen.
  */
 export class LiveList<T extends Identified> {
   readonly objects = new Map<string, T>();

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { round } from './statistics.ts';
 
-/** What a process has used since it began. */
+/** What a process has used since it started. */
 export interface ProcessUsage {
   readonly cpuSeconds: number;
   readonly peakMemoryMiB: number;

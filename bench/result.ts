@@ -26,7 +26,7 @@ export interface BenchResult {
   };
   /** User and system time, in seconds, from the creation of the first host until the last one was released. */
   readonly cpuSeconds: PerComponent;
-  /** Peak resident set (VmHWM) since the process began, in MiB. */
+  /** Peak resident set (VmHWM) since the process started, in MiB. */
   readonly peakMemoryMiB: PerComponent;
   readonly doubleClaims: number;
   readonly leaks: number;
@@ -46,7 +46,7 @@ export interface BenchDetails {
    */
   readonly kubernetesRequestsByCall: Readonly<Record<string, number>>;
   readonly kubernetesRequestsByVerb: Readonly<Record<string, number>>;
-  /** Watches that Beskar7 began in the window, in all. */
+  /** Watches that Beskar7 started in the window, in all. */
   readonly watches: number;
   /** Requests of Beskar7 that were answered 409, in all. */
   readonly conflicts: number;

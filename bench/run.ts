@@ -20,7 +20,7 @@ const BMC = { username: 'admin', password: 'bench-password' };
 
 type Undo = () => Promise<unknown>;
 
-/** One run from nothing to nothing: whatever happens, every process that it began has ended when this settles. */
+/** One run from nothing to nothing: whatever happens, every process that it started has ended when this settles. */
 export async function runOnce(
   options: BenchOptions,
   context: { signal: AbortSignal; say: (line: string) => void },

@@ -13,7 +13,7 @@ export interface SimulatedHost {
   readonly override: { readonly enabled: string };
 }
 
-/** Totals that all BMCs of the fleet saw since the simulator began. */
+/** Totals that all BMCs of the fleet saw since the simulator started. */
 export interface FleetTotals {
   readonly requests: number;
   readonly connections: number;
@@ -71,7 +71,7 @@ export class Simulator {
     return (await this.#get('/hosts')) as SimulatedHost[];
   }
 
-  /** Requests and TCP connections at all BMCs since the simulator began. */
+  /** Requests and TCP connections at all BMCs since the simulator started. */
   async totals(): Promise<FleetTotals> {
     const body = (await this.#get('/summary')) as Partial<FleetTotals>;
     if (typeof body.requests !== 'number' || typeof body.connections !== 'number') {

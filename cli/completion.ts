@@ -74,7 +74,7 @@ async function valuesOf(
   }
 }
 
-/** `machine`, `host`, or both with their kinds in front once one is begun. */
+/** `machine`, `host`, or both with their kinds in front once one is started. */
 async function objectsFor(argument: string, last: string, session: Session): Promise<Candidate[]> {
   const [prefix = ''] = /^[^/]*\//.exec(last) ?? [];
   const of = async (kind: string, resource: Resource) => {

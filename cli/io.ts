@@ -29,7 +29,7 @@ export function ioOf(owner: Process): Io {
     confirm: async (question) => {
       if (owner.stdin.isTTY !== true || owner.stderr.isTTY !== true) return undefined;
       const reader = createInterface({ input: owner.stdin, output: owner.stderr });
-      // Ctrl-C and Ctrl-D are a no; what comes next begins on a line of its own.
+      // Ctrl-C and Ctrl-D are a no; what comes next starts on a line of its own.
       const away = new Promise<string>((resolve) => reader.once('close', () => resolve('\n')));
       try {
         const answer = await Promise.race([reader.question(`${question} [y/N] `).catch(() => '\n'), away]);

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The launcher of the plugin: plain JavaScript. It goes on in this process with the bundle of the plugin, which it
+// The launcher of the plugin: plain JavaScript. It continues in this process with the bundle of the plugin, which it
 // makes where that is due and esbuild is there; else where Node can run TypeScript as it is (22.19 or newer) with the
 // source, else under the Node of the dependencies.
 import { spawn } from 'node:child_process';
@@ -35,7 +35,7 @@ async function entry() {
   try {
     const { bundlePlugin, currentBundle } = await import('../tools/cli/bundle.mjs');
     const bundle = currentBundle() ?? (await bundlePlugin());
-    // Node keeps what it compiled; it goes on without where the folder cannot be written.
+    // Node keeps what it compiled; it continues without where the folder cannot be written.
     module.enableCompileCache(path.join(cache, 'compiled'));
     return pathToFileURL(bundle).href;
   } catch {

@@ -12,7 +12,7 @@ const WORDS: Readonly<Record<Kind, readonly string[]>> = {
   machine: ['machine', 'machines', 'b7m', 'beskar7machine', 'beskar7machines'],
 };
 
-/** What somebody names: `worker-01`, `machine/worker-01`, `ph/rack1-01`. */
+/** A reference of the user: `worker-01`, `machine/worker-01`, `ph/rack1-01`. */
 export interface Reference {
   /** Absent: it is not said. */
   readonly kind?: Kind;

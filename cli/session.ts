@@ -82,7 +82,7 @@ export class Session {
     return (await this.listed(resource, where)).items;
   }
 
-  /** The same with the resourceVersion from which a watch goes on. */
+  /** The same with the resourceVersion from which a watch continues. */
   async listed<T extends Identified>(resource: Resource<T>, where: Where = {}): Promise<List<T>> {
     const kube = await this.kube();
     const { labelSelector, ...rest } = where;

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** The folder of keys cannot be used: one line that says what, and how to mend it. */
+/** The folder of keys cannot be used: one line that says what, and how to fix it. */
 export class CodecKeysError extends Error {
   override readonly name = 'CodecKeysError';
 }

@@ -28,7 +28,7 @@ export interface RunContext {
   readonly earlierAttempts?: readonly string[];
 }
 
-/** A claim that was found or made, with what a run needs to go on from there. */
+/** A claim that was found or made, with what a run needs to continue from there. */
 export interface ClaimState {
   readonly ref: ClaimRef;
   readonly stage: ClaimStage;
@@ -37,9 +37,9 @@ export interface ClaimState {
   readonly tried?: readonly string[];
   /** An earlier run made it: what that run sent or received is unknown to this one. */
   readonly isAdopted: boolean;
-  /** RFC 3339: until when the server must be seen on. */
+  /** RFC 3339: until when the server must be confirmed on. */
   readonly bootDeadline: string;
-  /** RFC 3339: until when the report must be there; set once the server was seen on. */
+  /** RFC 3339: until when the report must be there; set once the server was confirmed on. */
   readonly inspectionDeadline?: string;
   readonly reason?: string;
 }

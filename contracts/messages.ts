@@ -30,7 +30,7 @@ export const hostAvailable = defineSignal('hostAvailable');
  */
 export const hostChanged = defineSignal<[{ readonly connectionHash?: string }]>('hostChanged');
 
-/** The flags of the controllers changed: a monitor goes on with these, or ends when its shard is no longer there. */
+/** The flags of the controllers changed: a monitor continues with these, or ends when its shard is no longer there. */
 export const monitorSettings = defineSignal<[MonitorSettings]>('monitorSettings');
 
 /** Where a provisioning is: the answer to the query `progress`. */

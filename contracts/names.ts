@@ -27,7 +27,7 @@ export interface ReleaseInput extends ObjectRef {
   /** The machine of the claim, where whoever starts the run knows it: the claim need not be looked up then. */
   readonly machine?: ObjectRef;
   /**
-   * The machine that holds the host is missing. It is released when it is missing still after so long, or at once by
+   * The machine that holds the host is missing. It is released when it is missing still after this time, or at once by
    * force (rule 13).
    */
   readonly orphanAfterMs?: number;

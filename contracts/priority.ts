@@ -5,7 +5,7 @@ type Kind = keyof typeof WORKFLOW_TYPES;
 
 /**
  * Which task a worker takes first where several wait (1 is first; Temporal knows 1 to 5): what ends comes before what
- * begins, and a poll of a BMC comes last. A server that does not know priorities takes them in
+ * starts, and a poll of a BMC comes last. A server that does not know priorities takes them in
  * order of arrival.
  */
 const KEYS: Readonly<Record<Kind, number>> = {

@@ -51,7 +51,7 @@ export class EarlierRuns {
     this.#held.delete(uid);
   }
 
-  /** At each look, not once: while the machine is paused that is what it says, and this when it goes on. */
+  /** At each look, not once: while the machine is paused that is what it says, and this when it continues. */
   async #tell(machine: Beskar7Machine, run: 'provision' | 'deprovision', message: string): Promise<void> {
     const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: REASON, message };
     const { workflow, conditions } = machine.status ?? {};

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 /** Objects that are remembered; of more, those that were looked at longest ago are started for once more. */
 const MAX_OCCASIONS = 100_000;
 /**
- * So often in a row an open run is found after the resync; from then on the time doubles, up to so many times the
+ * This often in a row an open run is found after the resync; from then on the time doubles, up to this many times the
  * resync.
  */
 const STEADY = 4;

@@ -122,12 +122,12 @@ export const Beskar7MachineStatus = Type.Object({
           list(text(253), 10, { description: 'Hosts that this provisioning has tried already.' }),
         ),
       },
-      { description: 'While no host fits: what is asked for beside hostSelector.' },
+      { description: 'While no host fits: what is requested in addition to hostSelector.' },
     ),
   ),
   earlierAttempts: Type.Optional(
     list(text(MAX_ATTEMPT_TEXT), MAX_ATTEMPTS, {
-      description: 'While a provisioning goes on: why its attempts on other hosts have failed, the first one first.',
+      description: 'During a provisioning: why its attempts on other hosts have failed, in order.',
     }),
   ),
   workflow: Type.Optional(

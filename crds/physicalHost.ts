@@ -170,7 +170,7 @@ const Inspection = Type.Object(
   {
     claim: text(64, { description: 'Id of the claim that this inspection belongs to.' }),
     deadline: Type.Optional(time({ description: 'When the wait for the report ends.' })),
-    poweredOnAt: Type.Optional(time({ description: 'When the server was seen on.' })),
+    poweredOnAt: Type.Optional(time({ description: 'When power-on of the server was confirmed.' })),
     reportDigest: Type.Optional(text(71, { description: 'SHA-256 of the accepted report as it was sent.' })),
     sourceAddress: Type.Optional(text(64, { description: 'The address that the boot by MAC is pinned to.' })),
   },
@@ -200,7 +200,7 @@ const Enrollment = Type.Object(
     foundOn: Type.Optional(
       Type.Boolean({
         description:
-          'The server was on when it was enrolled, and was not seen off since: it may run. False: it has to be off while it is free.',
+          'The server was on when it was enrolled, and power-off was not confirmed since: it may run. False: it has to be off while it is free.',
       }),
     ),
     secrets: Type.Optional(

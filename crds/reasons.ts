@@ -58,7 +58,7 @@ export const HOST_REASONS = {
   tls: 'CertificateNotTrusted',
   /** Its address is not in a network where BMCs may be (--bmc-networks): nothing was sent. */
   addressRefused: 'AddressNotAllowed',
-  /** Its address begins with http://, and --require-bmc-https is set: nothing was sent. */
+  /** Its address starts with http://, and --require-bmc-https is set: nothing was sent. */
   plainHttp: 'PlainHTTPForbidden',
   redfishError: 'RedfishError',
   // Ready, DifferentServer
@@ -115,7 +115,7 @@ export const CONDITIONS = {
   bootOverrideLeft: 'BootOverrideLeft',
   /** Its BMC does not list the network boot that spec.networkBoot asks for. */
   networkBootNotOffered: 'NetworkBootNotOffered',
-  /** Credentials and commands cross the network to its BMC in clear text: the address begins with http://. */
+  /** Credentials and commands cross the network to its BMC in clear text: the address starts with http://. */
   plainHTTP: 'PlainHTTP',
   /** Its BMC did not give (all of) the network interfaces at enrolment. */
   networkInterfacesUnread: 'NetworkInterfacesUnread',

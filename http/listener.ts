@@ -5,7 +5,7 @@ import { limitConnections, type ConnectionLimits } from './connections.ts';
 import type { BindAddress, HttpLogger, Timeouts } from './options.ts';
 import type { TlsSource } from './tls.ts';
 
-/** A port that cannot be opened: one line that says which, why, and how to mend it. */
+/** A port that cannot be opened: one line that says which, why, and how to fix it. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
 

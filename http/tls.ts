@@ -9,7 +9,7 @@ const MAX_CA_BYTES = 1200;
 /** A certificate and its key are written one after the other. */
 const SETTLE_MS = 200;
 
-/** Files that cannot be used: one line that says which, why, and how to mend it. */
+/** Files that cannot be used: one line that says which, why, and how to fix it. */
 export class TlsError extends Error {
   override readonly name = 'TlsError';
 }

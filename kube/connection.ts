@@ -11,7 +11,7 @@ export interface Route {
   readonly watches: Dispatcher;
 }
 
-/** client-node reads files of certificates anew at each call; token files it reads every minute. */
+/** client-node reads files of certificates again at each call; token files it reads every minute. */
 const FRESH_MS = 10_000;
 const MAX_CONNECTIONS = 64;
 const MAX_WATCHES = 64;

@@ -189,7 +189,7 @@ export class Informer<T extends Identified> {
     this.#becomeSynced();
   }
 
-  /** Decides where the watch begins after a list, and whether what the list has changed should have been known. */
+  /** Decides where the watch starts after a list, and whether what the list has changed should have been known. */
   #listed(listVersion: string, changed: string[]): void {
     const before = versionOf(this.#version);
     const upTo = versionOf(listVersion);

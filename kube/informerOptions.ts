@@ -22,7 +22,7 @@ export interface InformerOptions<T extends Identified> {
 
 /** Told what happens to a watch, for metrics. */
 export interface WatchObserver {
-  /** The watch was interrupted and is begun again. */
+  /** The watch was interrupted and is started again. */
   interrupted(why: Interruption): void;
   /** A list found `objects` changes of which no event had told: the cache was wrong until then. */
   missed(objects: number): void;

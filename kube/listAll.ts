@@ -4,7 +4,7 @@ import type { Identified, Resource } from './resource.ts';
 
 /**
  * All objects of a kind, page by page, each trimmed as it comes. When the API server has forgotten the version of a
- * list that was begun (410 on a later page), it is read once more, whole.
+ * list that was started (410 on a later page), it is read once more, whole.
  */
 export async function listAll<T extends Identified>(
   kube: KubeClient,

@@ -1,8 +1,8 @@
 /**
  * What a list has found that no event had told, until the watch has shown whether it was only faster than the watch.
- * The watch goes on from where it was before the list; changes between that version and the list's are events that come
- * now, and everything else in `changed` was missed. Needs resourceVersions that can be compared, which those of etcd
- * are (KEP-5504); otherwise there is no audit.
+ * The watch continues from where it was before the list; changes between that version and the list's are events that
+ * come now, and everything else in `changed` was missed. Needs resourceVersions that can be compared, which those of
+ * etcd are (KEP-5504); otherwise there is no audit.
  */
 export class ListAudit {
   /** Version of the list: events up to it say what the cache has already. */

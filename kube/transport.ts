@@ -28,7 +28,7 @@ const THROTTLED_REPEATS = 2;
 /** A full list of 500 inspected hosts stays below this. */
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 const MAX_ERROR_BYTES = 64 * 1024;
-/** How long a watch may take to begin. */
+/** How long a watch may take to start. */
 const WATCH_START_MS = 30_000;
 
 /** Requests with deadlines and the repeats that are safe. */

@@ -263,7 +263,7 @@ export function consumerPatch(
   return {
     metadata: {
       labels: { [LABEL_CONSUMER_UID]: uid },
-      // Said of an earlier claim, the word to force would free this one without a look at its server.
+      // A force-release left over from an earlier claim would release this one without powering the server off.
       annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim), [ANNOTATION_FORCE_RELEASE]: null },
     },
     spec: { consumerRef: { apiVersion: API_VERSION, kind: 'Beskar7Machine', name, namespace, uid } },

@@ -1,5 +1,5 @@
 /**
- * How long something that a process has begun to send to a BMC may still arrive there (rules 2 and 4). These numbers
+ * How long something that a process has started to send to a BMC may still arrive there (rules 2 and 4). These numbers
  * lean on each other: whoever waits for what may be in flight waits `IN_FLIGHT_MS`, and nothing else says how long that
  * is.
  */
@@ -14,7 +14,7 @@ export const FENCE_MS = 2_000;
 export const BMC_CALL_MS = 60_000;
 
 /**
- * How long the kernel of Linux goes on sending what a killed process has written: a connection without a process is
+ * How long the kernel of Linux keeps sending what a killed process has written: a connection without a process is
  * given up once 8 repeats would have been made, that is 0.2 s * (2^9 - 1) = 102.2 s after the first one, which comes up
  * to 2.8 s after the write on a line with a round trip of up to a second (`tcp_orphan_retries` 0 or 8,
  * `tcp_model_timeout` in net/ipv4/tcp_timer.c). Node can set neither TCP_USER_TIMEOUT nor SO_LINGER beforehand.

@@ -2,12 +2,12 @@ import { claimOf } from './claim.ts';
 import { ANNOTATION_FORCE_RELEASE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
-/** A value may begin with the id of the claim that it is meant for. */
+/** A value may start with the id of the claim that it is meant for. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f-])/i;
 
 /**
  * Why an operator ends a release without the BMC (`beskar7.io/force-release`); undefined: that was not asked for. A
- * blank text is no reason. One that begins with the id of another claim than the host's is not meant for this one.
+ * blank text is no reason. One that starts with the id of another claim than the host's is not meant for this one.
  */
 export function forceReasonOf(host: Pick<PhysicalHost, 'metadata'>): string | undefined {
   const reason = textOf(host);
@@ -17,8 +17,8 @@ export function forceReasonOf(host: Pick<PhysicalHost, 'metadata'>): string | un
 }
 
 /**
- * The force-release that a host carries before its release has begun, and that does not name its claim: it would lie in
- * wait and free a live host at the first failure of its BMC, however long ago it was set. Whoever begins the release
+ * The force-release that a host carries before its release has started, and that does not name its claim: it would lie
+ * in wait and free a live host at the first failure of its BMC, however long ago it was set. Whoever starts the release
  * removes it.
  */
 export function earlyForceOf(host: Pick<PhysicalHost, 'metadata'>): string | undefined {

@@ -29,7 +29,7 @@ interface Asker {
  * Comparisons after which no waiter is moved to another host any more: fairness is as good as it can be had, and the
  * answer comes.
  */
-const MOST_OPERATIONS = 5_000_000;
+const MAX_OPERATIONS = 5_000_000;
 /** Comparisons between two yields. */
 const OPERATIONS_A_STEP = 500;
 
@@ -137,7 +137,7 @@ export class Matching {
         onFound(wayBack({ group: own, taker: asker }, reached, seen));
         return true;
       }
-      if (this.operations > MOST_OPERATIONS) return false;
+      if (this.operations > MAX_OPERATIONS) return false;
       if (asker.candidates === undefined) unseen ??= new Set(this.#classes.all.filter((group) => !seen.has(group)));
       for (const group of asker.candidates ?? unseen ?? []) {
         if (seen.has(group) || this.#closed.has(group)) continue;

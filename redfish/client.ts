@@ -89,8 +89,8 @@ export class RedfishClient {
   /**
    * Asks for a power state; returns when the BMC accepted it (and its task ended), never waits for the state: use
    * `waitForPowerState`. Sends nothing when the server is there already, unless `isSentAnyway`. Throws `Refused` when
-   * the BMC does not list what is needed: for `GracefulShutdown` go on with `Off`, which is ForceOff where the BMC has
-   * it.
+   * the BMC does not list what is needed: for `GracefulShutdown` continue with `Off`, which is ForceOff where the BMC
+   * has it.
    */
   setPowerState(state: PowerRequest, options: PowerOptions): Promise<void> {
     return this.#run(() => this.#power.request(state, options));

@@ -36,7 +36,7 @@ export interface OpenOptions {
 /**
  * An open connection to a BMC: TCP, and TLS where the address asks for it. The TCP socket is ours, below TLS, so that a
  * request which is given up can be given up with a reset: a socket that is merely closed lives on in the kernel, which
- * goes on sending what it holds for minutes.
+ * keeps sending what it holds for minutes.
  */
 export class Connection {
   readonly #tcp: Socket;

@@ -50,7 +50,7 @@ export interface RedfishConnectionOptions extends TlsOptions {
   observe?: ObserveRequest;
   /** Where BMCs may be; absent: anywhere. */
   networks?: BmcNetworks;
-  /** Refuses addresses that begin with http://. */
+  /** Refuses addresses that start with http://. */
   requiresHttps?: boolean;
 }
 
@@ -88,7 +88,7 @@ const MAX_CONNECT_TIMEOUT_MS = 60_000;
 
 /**
  * Checks the options of a connection. Throws a `RedfishError` (`Protocol` or `Tls`, not retryable) that says what to
- * mend.
+ * fix.
  */
 export function checkConnection(options: RedfishConnectionOptions): ConnectionConfig {
   const url = parseAddress(options.address);

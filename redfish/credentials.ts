@@ -125,7 +125,7 @@ export class CredentialRecord {
     });
   }
 
-  /** The account is locked for so long, for every password. */
+  /** The account is locked for this long, for every password. */
   lock(error: RedfishError, ms: number): void {
     locked.set(this.#account, { error, untilMs: performance.now() + ms });
   }

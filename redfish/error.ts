@@ -12,7 +12,7 @@
  * - `Protocol`: the answer is not Redfish, or the address is not usable.
  * - `Tls`: no trusted TLS connection.
  * - `AddressRefused`: the BMC's address is not in a network where BMCs may be; nothing was sent.
- * - `PlainHttp`: its address begins with http://, and that is forbidden; nothing was sent.
+ * - `PlainHttp`: its address starts with http://, and that is forbidden; nothing was sent.
  * - `FenceRefused`: the caller's fence refused the request; nothing was sent. The fence's error is the `cause`.
  * - `Aborted`: the caller's signal fired, or the client was closed.
  */
@@ -53,9 +53,9 @@ export class RedfishError extends Error {
   readonly kind: RedfishErrorKind;
   /** HTTP status of the answer, when there was one. */
   readonly status?: number;
-  /** The same call may succeed later without anybody changing anything. */
+  /** The same call may succeed later without a change. */
   readonly retryable: boolean;
-  /** When the BMC asked to be left alone for so long. */
+  /** When the BMC asked to be left alone for this long. */
   readonly retryAfterMs?: number;
   /** MessageIds of the answer, such as `Base.1.8.PropertyUnknown`. */
   readonly messageIds: string[];

@@ -3,7 +3,7 @@
  */
 export type ETagStyle = 'given' | 'strong' | 'none' | 'any';
 
-/** The style to begin with: what was learned, as far as it makes a difference for this ETag. */
+/** The style to start with: what was learned, as far as it makes a difference for this ETag. */
 export function firstETag(learned: ETagStyle, etag: string | undefined): ETagStyle {
   if (learned === 'strong' && !isWeak(etag)) return 'given';
   return learned;

@@ -28,7 +28,7 @@ export interface MutateOptions {
   /**
    * Runs after the BMC's lock and connection are held and before the write, once for each request written: reads the
    * host live and gives the synchronous last-instant check (which throws when more than 2 s passed since that read
-   * began).
+   * started).
    */
   fence: () => Promise<BeforeSend>;
   /** Compares the server on each read of the system that this call makes, so before each write. */

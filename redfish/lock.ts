@@ -22,7 +22,7 @@ export interface LockRequest {
 
 const MAX_WAITERS = 64;
 
-/** Locks of this process by origin. An entry lives only while somebody holds or awaits it. */
+/** Locks of this process by origin. An entry lives only while someone holds or awaits it. */
 const locks = new Map<string, Lock>();
 
 /**

@@ -7,13 +7,13 @@ import type { ObserveRequest } from './observe.ts';
 export interface RedfishPoolOptions {
   /** More clients than this are never kept; the one that was used longest ago goes first. Default 4096. */
   maxClients?: number;
-  /** A client that nobody used for so long is logged out and closed. Default 10 minutes. */
+  /** A client that nobody used for this long is logged out and closed. Default 10 minutes. */
   idleCloseMs?: number;
   /** Told of each request to any BMC, for metrics. */
   observe?: ObserveRequest;
   /** Where BMCs may be; absent: anywhere. */
   networks?: BmcNetworks;
-  /** Refuses BMC addresses that begin with http://. Default false. */
+  /** Refuses BMC addresses that start with http://. Default false. */
   requiresHttps?: boolean;
 }
 
@@ -55,7 +55,7 @@ export class RedfishPool {
   }
 
   /**
-   * The client for these options; get it anew for each activity. Throws a `RedfishError` when the options cannot be
+   * The client for these options; get it again for each activity. Throws a `RedfishError` when the options cannot be
    * used.
    */
   get(options: RedfishConnectionOptions): RedfishClient {
@@ -83,7 +83,7 @@ export class RedfishPool {
     await Promise.allSettled(this.#closing);
   }
 
-  /** Idle ones go before those that somebody uses at this moment. */
+  /** Idle ones go before those that someone uses at this moment. */
   #makeRoom(): void {
     if (this.#entries.size < this.#maxClients) return;
     let oldest: string | undefined;

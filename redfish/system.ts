@@ -71,7 +71,7 @@ export class SystemReader {
       return resource;
     } catch (error) {
       if (!(error instanceof RedfishError) || error.status !== 404) throw error;
-      // A BMC may number its systems anew after a restart of its own.
+      // A BMC may renumber its systems after a restart.
       this.#path = undefined;
       this.#collection = undefined;
       if (known === undefined) throw error;

@@ -5,7 +5,7 @@ import { readBmcMessage } from './bmcMessage.ts';
 import { linkOf, textOf } from './json.ts';
 import type { Reply } from './reply.ts';
 
-/** A task is followed for so long; what it changes is watched by other means anyway. */
+/** A task is followed for this long; what it changes is watched by other means anyway. */
 const MAX_FOLLOW_MS = 30_000;
 /** A Dell job is 404 for some seconds after it was created. */
 const UNBORN_MS = 10_000;

@@ -9,7 +9,7 @@ interface Asked {
 }
 
 /**
- * Runs one exchange with a BMC within a span, where somebody traces the work that it is part of; else it costs one
+ * Runs one exchange with a BMC within a span, where someone traces the work that it is part of; else it costs one
  * look.
  */
 export function traced<Reply extends { readonly status: number }>(

@@ -18,7 +18,7 @@ export interface Firmware {
   say(line: string): void;
 }
 
-/** DHCP hands out one fixed address; iPXE fetches it, and goes on where a script chains to another. */
+/** DHCP hands out one fixed address; iPXE fetches it, and continues where a script chains to another. */
 export async function fetchBootPlan(firmware: Firmware, signal: AbortSignal): Promise<BootPlan> {
   const { mac, bootUrl } = firmware;
   // netX is the interface that is open, net0 the first one: a server of the fleet has one that boots.

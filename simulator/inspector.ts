@@ -65,7 +65,7 @@ export async function runInspector(
       return { kind: 'gaveUp', why: reason };
     }
     const handedOver = await calls.send('POST', 'provisioned', {});
-    // After the first sent /provisioned an unclear answer means go on (contract, rule 24).
+    // After the first sent /provisioned an unclear answer means continue (contract, rule 24).
     if (handedOver !== 202 && !calls.wasUnclear)
       return { kind: 'gaveUp', why: `provisioned was answered with ${handedOver || 'nothing'}` };
     options.kexec(userData);

@@ -16,7 +16,7 @@ const LIMIT = 4_096;
 
 /**
  * Reads a script as iPXE does: `#!ipxe` first, then `set`, `kernel`, `initrd`, `chain`, `boot`; `${name}` is replaced
- * by settings; `#` begins a comment; `||` and `&&` join commands. `settings` come from the firmware (netX/mac and so
+ * by settings; `#` starts a comment; `||` and `&&` join commands. `settings` come from the firmware (netX/mac and so
  * on) and from earlier scripts of a chain.
  */
 export function parseScript(text: string, settings: Map<string, string>): Script {

@@ -17,7 +17,7 @@ export interface RecordedRequest {
   status: number;
 }
 
-const MOST_KEPT = 2_000;
+const MAX_KEPT = 2_000;
 const LEAST_KEPT = 100;
 /** About 300 bytes each: 60 MB. */
 const KEPT_IN_FLEET = 200_000;
@@ -32,7 +32,7 @@ export class Recorder {
   connections = 0;
 
   constructor(hostsInFleet = 1) {
-    this.#limit = Math.max(LEAST_KEPT, Math.min(MOST_KEPT, Math.floor(KEPT_IN_FLEET / hostsInFleet)));
+    this.#limit = Math.max(LEAST_KEPT, Math.min(MAX_KEPT, Math.floor(KEPT_IN_FLEET / hostsInFleet)));
   }
 
   add(entry: RecordedRequest): void {

@@ -1,5 +1,5 @@
 // The launcher: plain JavaScript without dependencies, for Node 20 or newer. It installs what package-lock.json names,
-// then goes on under the bundled Node 24, which runs the TypeScript of this project as it is.
+// then continues under the bundled Node 24, which runs the TypeScript of this project as it is.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';

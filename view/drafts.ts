@@ -15,7 +15,7 @@ export interface Draft {
   nextAttemptAt: string | undefined;
   /** Its work failed, and may be tried again. */
   hasFailed: boolean;
-  /** Belongs to a claim that has ended: nothing goes on with it. */
+  /** Belongs to a claim that has ended: nothing continues with it. */
   isSealed: boolean;
 }
 
@@ -73,12 +73,12 @@ export class Drafts {
     return this.#all.findLast((draft) => draft.kind === kind && draft.hasFailed && !draft.isSealed);
   }
 
-  /** The last step of all that something may go on with. */
+  /** The last step of all that something may continue with. */
   last(): Draft | undefined {
     return this.#all.findLast((draft) => !draft.isSealed);
   }
 
-  /** Goes on with one that had failed, or waits. */
+  /** Continues with one that had failed, or waits. */
   reopen(draft: Draft): Draft {
     if (draft.hasFailed || draft.endedAt === undefined) {
       draft.endedAt = undefined;
@@ -110,7 +110,7 @@ export class Drafts {
     for (const draft of this.#all) draft.isSealed = true;
   }
 
-  /** What a reset cut off did not go on. */
+  /** What a reset cut off did not continue. */
   cutOff(at: number): void {
     this.endAll('cancelled', at);
     this.seal();

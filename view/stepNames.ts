@@ -29,5 +29,5 @@ export const WAIT_FOR_HOST = 'Wait for a free host';
 export const WAIT_FOR_WORKER = 'Wait for a worker';
 export const CHECK_HARDWARE = 'Check the hardware';
 
-/** The three of a boot, in their order: after a failure of one the workflow begins again with the first. */
+/** The three of a boot, in their order: after a failure of one the workflow starts again with the first. */
 export const BOOT_ORDER: readonly string[] = ['prepareBoot', 'acquirePowerOnPermit', 'bootInspector'];

@@ -32,8 +32,8 @@ export function timelineOf(history: RunHistory, pending: readonly PendingActivit
   return timeline.steps();
 }
 
-/** A release can go on for days. */
-const MOST_BMC_REQUESTS = 100;
+/** A release can continue for days. */
+const MAX_BMC_REQUESTS = 100;
 
 interface Started {
   readonly type: string;
@@ -132,7 +132,7 @@ class Timeline {
     return this.#activities.get(idOf(scheduledEventId));
   }
 
-  /** The step that an activity belongs to: a new one, or one that it goes on with. */
+  /** The step that an activity belongs to: a new one, or one that it continues with. */
   #begin(type: string, input: Readonly<Record<string, unknown>>, at: number, summary: string): Draft {
     const drafts = this.#drafts;
     const name = STEP_NAMES[type] ?? (summary || type);
@@ -193,7 +193,7 @@ class Timeline {
   #complete(started: Started | undefined, result: Readonly<Record<string, unknown>>, at: number): void {
     const draft = started?.draft;
     if (!started || !draft) return;
-    // Folded into a step that goes on: the boot begins again before it comes to where it failed.
+    // Folded into a step that continues: the boot starts again before it comes to where it failed.
     if (BOOT_ORDER.includes(started.type) && draft.kind !== started.type) return;
     const kind = str(result['kind']);
     switch (started.type) {
@@ -238,7 +238,7 @@ class Timeline {
   #noteBmc(started: Started | undefined, { bmcRequests }: Readonly<Record<string, unknown>>): void {
     if (started?.draft === undefined || !Array.isArray(bmcRequests)) return;
     const lines = bmcRequests.filter((line) => typeof line === 'string');
-    started.draft.bmcRequests = [...started.draft.bmcRequests, ...lines].slice(-MOST_BMC_REQUESTS);
+    started.draft.bmcRequests = [...started.draft.bmcRequests, ...lines].slice(-MAX_BMC_REQUESTS);
   }
 
   #claimed(draft: Draft, result: Readonly<Record<string, unknown>>, at: number): void {

@@ -26,7 +26,7 @@ export interface WebhookOptions {
   readonly checkMs?: number;
 }
 
-/** Someone may apply the CustomResourceDefinition anew, or renew the certificate, at any time. */
+/** Someone may apply the CustomResourceDefinition again, or renew the certificate, at any time. */
 const CHECK_MS = 30_000;
 const RETRY_MS = 2_000;
 const PORT = 443;
@@ -62,7 +62,7 @@ export class Webhook {
         : fileCertificates(certificateFolder);
   }
 
-  /** Listens as soon as there is a certificate, and goes on looking after it. Throws WebhookListenError. */
+  /** Listens as soon as there is a certificate, and continues looking after it. Throws WebhookListenError. */
   async start(): Promise<void> {
     const failure = await this.#check();
     if (failure instanceof WebhookListenError) {

@@ -5,7 +5,7 @@ import type { FailureType } from '../activities/failures.ts';
 import { SKEW_TOLD_MS, type ClockSkew } from '../kube/clockSkew.ts';
 
 /**
- * Lets no activity begin while the clock of this process is wrong by 30 s or more: it would write deadlines that are
+ * Lets no activity start while the clock of this process is wrong by 30 s or more: it would write deadlines that are
  * over, or skip the wait for a call in flight. The failure is retryable: another worker takes the step, or this one
  * later.
  */

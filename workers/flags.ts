@@ -22,7 +22,7 @@ import {
 /** One flag of the process: its name is that of its property in FLAGS, `--callback-url` of `callbackUrl`. */
 export interface Flag<T> {
   readonly value: Value<Exclude<T, undefined>>;
-  /** One line for `--help` and docs/flags.md; begins with the role where only one role reads it. */
+  /** One line for `--help` and docs/flags.md; starts with the role where only one role reads it. */
   readonly meaning: string;
   /** As it would be given; absent: without the flag its property is undefined. */
   readonly initial?: string;
@@ -70,20 +70,16 @@ export const FLAGS = {
     text('<folder>'),
     'encrypt what is kept in Temporal: files <key id> with 32 bytes in base64 (AES-256-GCM), and active with the id of the one that encrypts',
   ),
-  temporalCodecStrict: flag(
-    boolean,
-    'with --temporal-codec-keys: do not believe what stands in Temporal in clear text',
-    'false',
-  ),
+  temporalCodecStrict: flag(boolean, 'with --temporal-codec-keys: reject payloads in clear text', 'false'),
   callbackBindAddress: flag(address, 'callbacks of booting servers', '0.0.0.0:8082'),
   callbackUrl: flag(url, 'how booting servers reach the callbacks, e.g. http://10.0.0.1:8082'),
   tlsCertDir: flag(
     text('<folder>'),
-    'callbacks by HTTPS with its tls.crt and tls.key; ca.crt (P-256, one certificate) goes to the servers; read again when they change',
+    'callbacks over HTTPS with its tls.crt and tls.key; ca.crt (P-256, one certificate) goes to the servers; reloaded when they change',
   ),
   callbackCertificateSecret: flag(
     secret,
-    'callbacks by HTTPS with a certificate for the host of --callback-url that is made, renewed and kept in this Secret',
+    'callbacks over HTTPS with a certificate for the host of --callback-url that is created, renewed and kept in this Secret',
   ),
   trustedProxies: flag(networks, 'addresses or CIDR blocks, comma separated, whose X-Forwarded-For is believed', ''),
   bootBindAddress: flag(address, 'boot scripts and images, plain HTTP', '0.0.0.0:8083'),
@@ -99,7 +95,7 @@ export const FLAGS = {
   ),
   webhookCertDir: flag(
     text('<folder>'),
-    'webhook: tls.crt, tls.key and ca.crt that somebody else makes (cert-manager); default: made and renewed by itself',
+    'webhook: external tls.crt, tls.key and ca.crt (cert-manager); default: created and renewed by itself',
   ),
   webBindAddress: flag(address, 'web: the page, e.g. 0.0.0.0:8090; default: it is not served'),
   webAuth: flag(
@@ -107,13 +103,13 @@ export const FLAGS = {
     'web: token asks for a bearer token of Kubernetes, none for nothing and listens on 127.0.0.1 or [::1] only',
     'token',
   ),
-  webTlsCertDir: flag(text('<folder>'), 'web: by HTTPS with its tls.crt and tls.key; read again when they change'),
+  webTlsCertDir: flag(text('<folder>'), 'web: over HTTPS with its tls.crt and tls.key; reloaded when they change'),
   webTemporalUiUrl: flag(
     url,
     "web: where people reach Temporal's Web UI, for links, e.g. https://temporal.example.com",
   ),
-  webKubectl: flag(text('<command>'), 'web: how the kubectl lines that it shows begin', 'kubectl'),
-  webTemporalCli: flag(text('<command>'), 'web: how the temporal lines that it shows begin', 'temporal'),
+  webKubectl: flag(text('<command>'), 'web: prefix of the kubectl commands that it shows', 'kubectl'),
+  webTemporalCli: flag(text('<command>'), 'web: prefix of the temporal commands that it shows', 'temporal'),
   metricsBindAddress: flag(address, 'GET /metrics', '0.0.0.0:8080'),
   healthBindAddress: flag(address, 'GET /healthz and /readyz', '0.0.0.0:8081'),
   bootByMac: flag(
@@ -136,7 +132,7 @@ export const FLAGS = {
   }),
   resync: flag(
     duration,
-    'how often unfinished work is looked at again: finds runs that were terminated; up to 4 times as long while a machine keeps its run',
+    'how often unfinished work is reconciled: finds terminated runs; up to 4 times as long while a machine keeps its run',
     '60s',
   ),
   powerOnRate: flag(rate, 'servers switched on per second, all workers together', '5'),
@@ -146,7 +142,7 @@ export const FLAGS = {
     'bmc-worker: addresses or CIDR blocks, comma separated, where BMCs may be; default: anywhere but link-local, multicast and, in a cluster, loopback, this Pod and the API server',
     '',
   ),
-  requireBmcHttps: flag(boolean, 'bmc-worker: refuse BMC addresses that begin with http://', 'false'),
+  requireBmcHttps: flag(boolean, 'bmc-worker: reject http:// addresses of BMCs', 'false'),
   orphanReleaseAfter: flag(
     durationOrZero,
     'controllers: how long a machine is missing before its host, never handed over, is released',

@@ -98,7 +98,7 @@ function listen(
   });
 }
 
-/** A port that cannot be opened: one line that says which, and how to mend it. */
+/** A port that cannot be opened: one line that says which, and how to fix it. */
 export class ListenError extends Error {
   constructor(name: string, address: BindAddress, cause: NodeJS.ErrnoException) {
     const what = cause.code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${cause.code ?? cause.message})`;

@@ -9,7 +9,7 @@ import { UsageError, type Config } from './config.ts';
 export const OWNER_KEY = 'beskar7.io/installation';
 const CLUSTER_NAMESPACE = 'kube-system';
 /**
- * Two processes that begin at the same time both write: the last one stays, and each reads after so long what it is.
+ * Two processes that start at the same time both write: the last one stays, and each reads after this time what it is.
  */
 const SETTLE_MS = 500;
 

@@ -4,7 +4,7 @@ import type { FailureType } from '../activities/failures.ts';
 import { INSTALLATION_HEADER } from '../contracts/names.ts';
 
 /**
- * Lets an activity begin only for a run that this installation has started (docs/decisions/0019). A task of another
+ * Lets an activity start only for a run that this installation has started (docs/decisions/0019). A task of another
  * installation is given back, so that one of its own workers takes it; where the Temporal namespace is ours by its data
  * (`isOwner`), the other is gone, and its run ends.
  */

@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** What the user can mend: one line, no stack. */
+/** What the user can fix: one line, no stack. */
 function isPlain(error: unknown): error is Error {
   return [UsageError, ListenError, CallbackListenError, TlsError, WebhookListenError].some(
     (kind) => error instanceof kind,

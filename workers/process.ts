@@ -73,8 +73,8 @@ export class Beskar7 {
   }
 
   /**
-   * Resolves when this process may not go on, since the Temporal namespace is another installation's by now; it has to
-   * be stopped then.
+   * Resolves when this process may not continue, since the Temporal namespace is another installation's by now; it has
+   * to be stopped then.
    */
   get refused(): Promise<InstallationError> {
     return this.#temporal.refused;

@@ -25,8 +25,8 @@ export class TemporalConnection {
   readonly #config: Pick<Config, 'clusterId' | 'namespace' | 'watchFilter'>;
   readonly #logger: Logger;
   /**
-   * Resolves when this process may not go on, since the Temporal namespace is another installation's by now; it has to
-   * be stopped then.
+   * Resolves when this process may not continue, since the Temporal namespace is another installation's by now; it has
+   * to be stopped then.
    */
   readonly refused: Promise<InstallationError>;
   #onRefused: (error: InstallationError) => void = () => undefined;

@@ -21,8 +21,8 @@ export interface TemporalWatchOptions {
   readonly installation: Installation;
   readonly logger: Logger;
   /**
-   * The namespace was handed to another installation, or two have begun at once and this one was the first: nothing may
-   * be done any more.
+   * The namespace was handed to another installation, or two have started at once and this one was the first: nothing
+   * may be done any more.
    */
   readonly onTaken: (error: InstallationError) => void;
 }

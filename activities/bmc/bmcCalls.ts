@@ -20,8 +20,8 @@ export interface CallsOf {
  * of the run or worker that sent it.
  *
  * The instant is a fencing token too: a request goes out only while it is the one that this activity wrote (`passes`).
- * Whoever takes it over (`take`) thereby ends what another, lost or late, could still begin, and waits (`settledAt`)
- * for what that had begun.
+ * Whoever takes it over (`take`) thereby ends what another, lost or late, could still start, and waits (`settledAt`)
+ * for what that had started.
  */
 export class BmcCalls {
   readonly #kube: KubeClient;
@@ -77,7 +77,7 @@ export class BmcCalls {
   }
 
   /**
-   * For a merge patch of the host: the calls of this activity begin, and those of any other end. The write has to be a
+   * For a merge patch of the host: the calls of this activity start, and those of any other end. The write has to be a
    * compare-and-swap.
    */
   begin(live: PhysicalHost): Record<string, string | null> {
@@ -99,7 +99,7 @@ export class BmcCalls {
     return written;
   }
 
-  /** Writes that calls begin; `check` throws what forbids it, and sees the host as it is swapped. */
+  /** Writes that calls start; `check` throws what forbids it, and sees the host as it is swapped. */
   async take(live: PhysicalHost, check: (host: PhysicalHost) => void): Promise<PhysicalHost> {
     const change = (host: PhysicalHost) => {
       check(host);
@@ -131,8 +131,8 @@ export class BmcCalls {
 
 /**
  * Until when something that was sent for the host may still arrive at its BMC, in ms since the epoch; undefined:
- * nothing, also when the host is gone. For a caller that sends nothing itself: from here on nobody else begins a call
- * either, unless an activity takes the calls anew.
+ * nothing, also when the host is gone. For a caller that sends nothing itself: from here on no other one starts a call
+ * either, unless an activity takes the calls again.
  */
 export async function settle(
   kube: KubeClient,

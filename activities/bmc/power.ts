@@ -21,9 +21,9 @@ const LOOK_MS = 1_000;
 const ON_TRIES = 3;
 
 /**
- * Switches a server off and sees it off. In good order first when `gracefulMs` is given, then by force; a command that
- * was accepted and not done is sent again. `options` carries the fence; each send is fenced anew. Returns false when it
- * was off already.
+ * Switches a server off and confirms that it is off. In good order first when `gracefulMs` is given, then by force; a
+ * command that was accepted and not done is sent again. `options` carries the fence; each send is fenced again. Returns
+ * false when it was off already.
  */
 export async function switchOff(
   bmc: RedfishClient,
@@ -64,7 +64,7 @@ export async function switchOffUnseen(bmc: RedfishClient, host: string, options:
   }
 }
 
-/** Whether the server is seen on within that time. A look that fails says neither: the caller looks again. */
+/** Whether the server is confirmed on within that time. A look that fails says neither: the caller looks again. */
 export async function comesOn(bmc: RedfishClient, timeoutMs: number, options: Options): Promise<boolean> {
   // Less is no time for a look: it would only break the connection.
   if (timeoutMs < LOOK_MS) return false;
@@ -89,8 +89,8 @@ async function shutDown(bmc: RedfishClient, options: Options, limitMs: number): 
 }
 
 /**
- * PXE once, read back; On; seen on (rule 5). A command that was accepted and not done is sent again. Nothing is sent to
- * a server that is not off, however long ago the caller saw it off: then it is only waited for.
+ * PXE once, read back; On; confirmed on (rule 5). A command that was accepted and not done is sent again. Nothing is
+ * sent to a server that is not off, however long ago the caller saw it off: then it is only waited for.
  */
 export async function switchOn(
   bmc: RedfishClient,

@@ -130,13 +130,13 @@ export async function tellReachability(
   });
 }
 
-/** Before and after that, somebody else says how its BMC is: the monitor, or the release. */
+/** Before and after that, someone else says how its BMC is: the monitor, or the release. */
 function isBeingBooted(host: PhysicalHost, ref: ClaimRef): boolean {
   if (host.metadata.uid !== ref.hostUid || claimIn(host, 'Claimed', 'Armed')?.id !== ref.id) return false;
   return seenOnUntil(host, ref) === undefined;
 }
 
-/** RFC 3339: when the report is due of a server that was seen on for this claim; undefined before that. */
+/** RFC 3339: when the report is due of a server that was confirmed on for this claim; undefined before that. */
 export function seenOnUntil(host: PhysicalHost | undefined, ref: Pick<ClaimRef, 'id'>): string | undefined {
   const inspection = host?.status?.inspection;
   return inspection?.claim === ref.id ? inspection.deadline : undefined;

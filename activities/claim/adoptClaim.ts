@@ -12,7 +12,7 @@ export type Adopted =
   | { readonly kind: 'provisioned'; readonly message: string };
 
 /**
- * What a machine already holds (`heldHosts`): a claim to go on
+ * What a machine already holds (`heldHosts`): a claim to continue
  * with (rule 12), or a server that was handed over, for which only the status is written. Never talks to a BMC.
  * `isOver`: a release that belongs to an earlier run or attempt.
  */

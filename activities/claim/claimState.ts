@@ -30,7 +30,7 @@ export async function markInUse(deps: Dependencies, host: PhysicalHost, claim: C
         inspection: null,
         handover: null,
         bootToken: null,
-        // Its server is switched off before anything else, and its network boot is set anew (rule 5).
+        // Its server is switched off before anything else, and its network boot is set again (rule 5).
         conditions: withConditions(
           live.status?.conditions?.filter(({ type }) => !OVER_WITH_CLAIM.includes(type)),
           [ready],

@@ -23,7 +23,7 @@ const OBJECTS_A_STEP = 100;
  */
 export async function candidates(deps: Dependencies, machine: Beskar7Machine, demand: Demand): Promise<PhysicalHost[]> {
   const found = await inTurns(candidateSteps(deps, machine, demand));
-  // After the last pause: another run of the machine may have begun to claim meanwhile.
+  // After the last pause: another run of the machine may have started to claim meanwhile.
   requireNotClaiming(deps, machine, found.wanted);
   return found.best;
 }

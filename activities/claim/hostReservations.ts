@@ -54,7 +54,7 @@ export class HostReservations {
     return machineUid !== undefined && known?.machineUid === machineUid && this.isReserved(host);
   }
 
-  /** The claim was lost to somebody else. */
+  /** The claim was lost to someone else. */
   lose({ metadata: { uid = '' } }: Seen): void {
     const known = this.#reserved.get(uid);
     if (known) this.#reserved.set(uid, { ...known, machineUid: undefined, until: this.#now() + this.#ttlMs });

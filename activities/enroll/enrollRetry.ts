@@ -5,7 +5,7 @@ const LONGEST_RETRY_MS = 600_000;
 /** Repeated log-ins with a wrong password lock accounts: never sooner. */
 const REFUSED_PASSWORD_MS = 60_000;
 /**
- * What a change of a Secret mends is tried at least so often, since nobody watches Secrets (docs/security.md): no
+ * What a change of a Secret fixes is tried at least this often, since Secrets are not watched (docs/security.md): no
  * log-in is lost by it.
  */
 const LONGEST_SECRET_MS = 60_000;

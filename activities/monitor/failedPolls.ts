@@ -3,7 +3,7 @@ export interface FailedPoll {
   readonly attempts: number;
   /** Milliseconds of `Date.now()`. */
   readonly nextAt: number;
-  /** The credentials, or their Secret, were the reason: the Secret is read anew. */
+  /** The credentials, or their Secret, were the reason: the Secret is read again. */
   readonly isRefused: boolean;
 }
 

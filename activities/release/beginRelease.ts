@@ -5,7 +5,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { Dependencies } from '../dependencies.ts';
 
 /**
- * The write with which a release begins: stage `Releasing` (rule 4). A force-release that stood there before is removed
+ * The write with which a release starts: stage `Releasing` (rule 4). A force-release that stood there before is removed
  * with it, in the same compare-and-swap: it was not set for this release.
  */
 export function beginReleasePatch(host: PhysicalHost, claim: Held, reason: string): { metadata: object } {

@@ -17,7 +17,7 @@ import { tellReleasing } from './releaseTold.ts';
 const TOLD_AFTER_MS = 120_000;
 /** So long the machine may take to be told. */
 const TELL_MS = 10_000;
-/** A workflow task that has failed so often fails at each attempt. */
+/** A workflow task that has failed this often fails at each attempt. */
 const FAILING_ATTEMPTS = 3;
 
 /**
@@ -55,7 +55,7 @@ function isOpen({ status }: WorkflowExecutionDescription): boolean {
   return status.name === 'RUNNING' || status.name === 'PAUSED';
 }
 
-/** Whether it ends in so many milliseconds. Nothing is left waiting. */
+/** Whether it ends in this many milliseconds. Nothing is left waiting. */
 async function endsWithin(ended: Promise<void>, ms: number, signal: AbortSignal): Promise<boolean> {
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);

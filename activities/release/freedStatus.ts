@@ -15,7 +15,7 @@ const ENDS_WITH_CLAIM: readonly string[] = [
 ];
 
 /**
- * The status of a host whose claim `claim` has ended: seen off (`Available`), or released by force (`Enrolling`).
+ * The status of a host whose claim `claim` has ended: confirmed off (`Available`), or released by force (`Enrolling`).
  * `left`: why its boot override was left.
  */
 export function freedStatus(

@@ -15,7 +15,9 @@ import { requireClaim } from '../store/hostStore.ts';
 import { comesOn, ON_TAKES_MS, switchOff, switchOffUnseen } from '../bmc/power.ts';
 import type { ReleaseHostInput } from './releaseInput.ts';
 
-/** After so many attempts a release ends though its BMC refuses to clear the boot override of a server that is off. */
+/**
+ * After this many attempts a release ends though its BMC refuses to clear the boot override of a server that is off.
+ */
 const CLEAR_TRIES = 3;
 
 /** How far a release has come at the BMC. */
@@ -69,7 +71,7 @@ async function offAndClear(
   const wasOn = await switchOff(bmc, ref.host, options, { gracefulMs });
   const isComingOn = !wasOn && mayComeOn(host, ref);
   if (isComingOn && input.attempt === 1) await switchOffUnseen(bmc, ref.host, options);
-  // Of others, also of an earlier attempt whose worker was lost: from here on they can begin nothing any more.
+  // Of others, also of an earlier attempt whose worker was lost: from here on they can start nothing any more.
   if (calls.latest === undefined && callsUntil(host, IN_FLIGHT_MS) !== undefined)
     await calls.take(host, (live) => void requireClaim(live, ref, ['Releasing']));
   const { settledAt } = calls;
@@ -125,13 +127,13 @@ async function outlast(
   await switchOff(bmc, host, options);
 }
 
-/** When the release began; a time that cannot be read is taken for now. */
+/** When the release started; a time that cannot be read is taken for now. */
 function sinceOf(claim: Releasing | undefined): number {
   const since = Date.parse(claim?.since ?? '');
   return Number.isNaN(since) ? Date.now() : Math.min(since, Date.now());
 }
 
-/** The power-on may have been accepted a moment ago, and the server was not seen on since. */
+/** The power-on may have been accepted a moment ago, and the server was not confirmed on since. */
 function mayComeOn(host: PhysicalHost, ref: ClaimRef): boolean {
   const { inspection } = host.status ?? {};
   const wasSeenOn = inspection?.claim === ref.id && inspection.poweredOnAt !== undefined;

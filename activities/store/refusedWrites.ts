@@ -13,8 +13,8 @@ import { writeMachineStatus, type MachineReport, type Written } from './machineS
 /** Owns the condition `WriteRefused` of machines. */
 const FIELD_MANAGER = 'beskar7-refused';
 /**
- * Activities whose success shows that a machine's run goes on or has come to its end: nothing is refused any more that
- * matters to it.
+ * Activities whose success shows that a machine's run continues or has come to its end: nothing is refused any more
+ * that matters to it.
  */
 const ENDS: ReadonlySet<string> = new Set(['claimHost', 'failMachine', 'settleHandover', 'releaseHost']);
 
@@ -58,7 +58,7 @@ export function tellingRefusals<A extends object>(deps: Deps, activities: A): A 
 }
 
 /**
- * Writes what a run says of its machine on the way. Refused for good it is told on the host, and the run goes on
+ * Writes what a run says of its machine on the way. Refused for good it is told on the host, and the run continues
  * without: its deadlines hold, and a server does not wait for a policy of the API server with its token valid. What a
  * run says at its end is never left out.
  */

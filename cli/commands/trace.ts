@@ -98,7 +98,7 @@ async function firstRun(session: Session, temporal: Temporal, subject: Subject):
   throw new CliError(EXIT.notFound, `No provisioning of ${name} has started.`);
 }
 
-/** Shows steps as they come and change, until the run is over; goes on with the run that takes its place. */
+/** Shows steps as they come and change, until the run is over; continues with the run that takes its place. */
 async function follow(session: Session, temporal: Temporal, first: Run, flags: Shown): Promise<ExitCode> {
   const { io } = session;
   for (let run = first; ;) {
@@ -159,7 +159,9 @@ const STATE_WIDTH = 9;
 const NAME_WIDTH = 30;
 const TOOK_WIDTH = 10;
 
-/** One step: when it began, its state, how long it took, what came out; a line for each failure, and for what comes. */
+/**
+ * One step: when it started, its state, how long it took, what came out; a line for each failure, and for what comes.
+ */
 function stepText(io: Pick<Io, 'isTerminal' | 'env'>, step: Step, { bmc = false }: Shown): string {
   const paint = paintFor(io);
   const { state, name, startedAt, endedAt, detail, retries, bmcRequests = [], nextAttemptAt } = step;

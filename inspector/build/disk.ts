@@ -5,7 +5,7 @@ import type { Tree } from './tree.ts';
 
 const SECTOR = 512;
 const MIB = 1024 * 1024;
-/** Where the first file system begins, in sectors. */
+/** Where the first file system starts, in sectors. */
 const START = 2048;
 const DATA_BYTES = 4 * MIB;
 

@@ -24,7 +24,7 @@ export class Tree {
     folders.forEach((folder, index) => this.#scan(folder, '', index));
   }
 
-  /** Paths (without a slash in front, /usr-merged) that begin with `prefix`. */
+  /** Paths (without a slash in front, /usr-merged) that start with `prefix`. */
   paths(prefix: string): string[] {
     return [...this.#sources.keys()].filter((name) => name.startsWith(prefix)).sort();
   }

@@ -24,7 +24,7 @@ is_fetch_passing() {
 }
 
 # stream <URL> <command...>: what is fetched goes into the command, and is hashed on its way. SUM is its sha256. Fills PROBLEM with the reason.
-# A fetch that breaks off begins anew, the command too.
+# An interrupted fetch starts over, and so does the command.
 stream() {
   source_url=$1
   shift

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 const FOLDER = path.join(ROOT, 'node_modules', '.cache', 'kubectl-beskar7');
 const CURRENT = path.join(FOLDER, 'current.json');
-/** A call that began with an older bundle may still load parts of it. */
+/** A call that started with an older bundle may still load parts of it. */
 const KEPT_MS = 3_600_000;
 /**
  * Packages whose modules do nothing when they are loaded: what is not used of them is left out, though they do not say

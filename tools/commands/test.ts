@@ -122,7 +122,8 @@ function finish(): never {
 }
 
 /**
- * A signal, and the end of the process that began this one, end all that was begun. A second one does not wait for it.
+ * A signal, and the end of the process that started this one, end all that was started. A second one does not wait for
+ * it.
  */
 function endWithUs(): void {
   const end = () => {

@@ -112,7 +112,7 @@ function showFleet(page: Page): Promise<void> {
 }
 
 async function show(page: Page, hash: string, ready: string): Promise<void> {
-  // The page navigates by itself: a part behind # is not loaded anew.
+  // The page navigates by itself: a part behind # is not loaded again.
   await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
   await page.locator(ready).first().waitFor();
 }

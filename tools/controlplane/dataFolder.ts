@@ -15,7 +15,7 @@ export function defaultDataFolder(environment: NodeJS.ProcessEnv = process.env):
 export class DataFolderInUse extends Error {}
 
 /**
- * A folder with the keys of a control plane; made where it is missing, so that a stop and a start go on where they
+ * A folder with the keys of a control plane; made where it is missing, so that a stop and a start continue where they
  * were.
  */
 export interface DataFolder {
@@ -93,7 +93,7 @@ function inUse(root: string, owner: number): string {
   return `beskar7: ${root} is in use by process ${owner}; stop it, or choose another folder with --data-dir`;
 }
 
-/** kube-apiserver makes its certificate once, for a year, and would go on with an expired one. */
+/** kube-apiserver makes its certificate once, for a year, and would continue with an expired one. */
 async function removeExpiredCertificate(folder: string): Promise<void> {
   const file = path.join(folder, 'apiserver.crt');
   if (!existsSync(file)) return;

@@ -13,7 +13,7 @@ import { freePorts, type Ports } from './ports.ts';
 export interface ControlPlaneOptions {
   /** Kept there; absent: a temporary folder, no fsync, everything is deleted at the end. */
   readonly dataFolder?: string;
-  /** Begins with an empty control plane: what an earlier one left in the folder is removed. */
+  /** Starts with an empty control plane: what an earlier one left in the folder is removed. */
   readonly isFresh?: boolean;
   /** Absent: free ones. */
   readonly ports?: Ports;

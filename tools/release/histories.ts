@@ -7,8 +7,8 @@ export const HISTORIES = path.join(import.meta.dirname, '..', '..', 'test', 'rep
 
 /**
  * A version is released only with recorded histories of every kind of its runs: later code is tested against them,
- * since it has to go on with runs that are under way (rule 18). Throws in one line when there are none, or not of each
- * kind.
+ * since it has to continue with runs that are under way (rule 18). Throws in one line when there are none, or not of
+ * each kind.
  */
 export async function checkHistories(number: string, histories: string): Promise<void> {
   const folder = path.join(histories, number);

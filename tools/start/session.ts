@@ -59,7 +59,7 @@ export class Session {
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => this.#interrupt());
     try {
       const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-      // Set-up may build tools for minutes; who interrupts it does not wait for that. What it began ends with this
+      // Set-up may build tools for minutes; who interrupts it does not wait for that. What it started ends with this
       // process.
       await Promise.race([this.#setUp(), aborted]);
       if (signal.aborted) return 130;

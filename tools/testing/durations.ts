@@ -9,7 +9,7 @@ export interface Took {
   readonly cpuSeconds?: number;
 }
 
-/** What jobs took, by their name: only a matter of the order in which they begin, and of what runs beside them. */
+/** What jobs took, by their name: only a matter of the order in which they start, and of what runs beside them. */
 export function rememberedDurations(): Map<string, Took> {
   try {
     const read = JSON.parse(readFileSync(file(), 'utf8')) as Record<string, unknown>;
@@ -35,7 +35,7 @@ export function rememberDurations(
     writeFileSync(own, `${JSON.stringify(Object.fromEntries([...known].sort()), null, 2)}\n`);
     renameSync(own, file());
   } catch {
-    // The next run begins with the guesses of plan.ts.
+    // The next run starts with the guesses of plan.ts.
   }
 }
 

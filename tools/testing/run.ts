@@ -36,7 +36,7 @@ const PLANE_TOOLS: Readonly<Record<PlaneName, readonly ToolName[]>> = {
 /** Names how many cores the tests may keep busy, where it is not as many as there are. 1: one file after the other. */
 const WORKERS = 'BESKAR7_TEST_WORKERS';
 /** More than these at once is not what the tests were written for, whatever the machine has. */
-const MOST_WORKERS = 4;
+const MAX_WORKERS = 4;
 /** More files than that for each core are too much memory, however little they do. */
 const FILES_PER_CORE = 3;
 /** Load above this for each core is not that of a test run. */
@@ -47,7 +47,7 @@ const [EARLY, MAIN, ALONE] = [0, 1, 2];
 /** Runs it all, as much at once as the machine bears, and reports on each piece as soon as it is over. */
 export async function runWanted(wanted: Wanted): Promise<void> {
   const { report } = wanted;
-  const workers = Number(process.env[WORKERS]) || Math.min(os.availableParallelism(), MOST_WORKERS);
+  const workers = Number(process.env[WORKERS]) || Math.min(os.availableParallelism(), MAX_WORKERS);
   const remembered = rememberedDurations();
   const ended = await runJobs(
     [...checkJobs(wanted), ...wholeJobs(wanted, workers, remembered), ...fileJobs(wanted, remembered)],

@@ -15,7 +15,7 @@ export interface Job {
   /** A lower stage is preferred; jobs of a stage do not wait for those of another one. */
   readonly stage?: number;
   /**
-   * Expected duration. Of one stage the longest begins first, so that no long one is left over at the end; jobs with a
+   * Expected duration. Of one stage the longest starts first, so that no long one is left over at the end; jobs with a
    * lock count for as long as all of that lock take.
    */
   readonly seconds?: number;
@@ -37,7 +37,7 @@ export interface ScheduleOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A job that mostly waits: it is begun past one that has no room yet, which it hardly delays. */
+/** A job that mostly waits: it is started past one that has no room yet, which it hardly delays. */
 const LIGHT = 0.25;
 
 /**

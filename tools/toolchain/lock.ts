@@ -80,7 +80,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The pid, and where the system tells it, when that process began (proc_pid_stat(5), field 22). */
+/** The pid, and where the system tells it, when that process started (proc_pid_stat(5), field 22). */
 function identityOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

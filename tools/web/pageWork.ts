@@ -23,7 +23,7 @@ interface TraceEvent {
 
 const CATEGORIES = ['toplevel', 'blink.user_timing'];
 
-/** Begins to record what the page's thread does. */
+/** Starts to record what the page's thread does. */
 export function beginRecording(browser: Browser, page: Page): Promise<void> {
   return browser.startTracing(page, { categories: CATEGORIES });
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 /** A request and its answer, as far as the cookie goes. */
 export interface CookieExchange {
   readonly req: Pick<IncomingMessage, 'headers'>;
-  /** Whether the browser has reached the page by HTTPS. */
+  /** Whether the browser has reached the page over HTTPS. */
   readonly state: { readonly isSecure: boolean };
   set(header: string, value: string): void;
 }

@@ -41,7 +41,7 @@ export interface WebOptions {
    * only.
    */
   readonly auth: 'token' | 'none';
-  /** Folder with `tls.crt` and `tls.key`: the page is served by HTTPS. */
+  /** Folder with `tls.crt` and `tls.key`: the page is served over HTTPS. */
   readonly tlsCertDir?: string;
   /** Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; addresses or CIDR blocks. */
   readonly trustedProxies: readonly string[];
@@ -49,7 +49,7 @@ export interface WebOptions {
   readonly version: string;
   /** Where the built page lies. */
   readonly distFolder: string;
-  /** How the lines to copy begin: `kubectl`, and `temporal workflow` with its namespace is added. */
+  /** How the lines to copy start: `kubectl`, and `temporal workflow` with its namespace is added. */
   readonly kubectl: string;
   readonly temporalCli: string;
   /** Temporal's Web UI, without a path. */

@@ -5,8 +5,8 @@ import type { EndedRun, Failed, Runs, Timed } from './runs.ts';
 const HOUR_MS = 3_600_000;
 const HOURS = 24;
 /** Runs that are looked at: the newest of the time. */
-const MOST_FAILED = 1_000;
-const MOST_TIMED = 200;
+const MAX_FAILED = 1_000;
+const MAX_TIMED = 200;
 /** How long the figures are cached. */
 const FRESH_MS = 10_000;
 
@@ -63,14 +63,14 @@ export class FailureBoard {
   async #ask(now: number): Promise<Figures> {
     const since = new Date(now - HOURS * HOUR_MS);
     const [failures, completed] = await Promise.all([
-      this.#runs.ended('Failed', since, MOST_FAILED),
-      this.#runs.ended('Completed', since, MOST_FAILED),
+      this.#runs.ended('Failed', since, MAX_FAILED),
+      this.#runs.ended('Completed', since, MAX_FAILED),
     ]);
     const [failed, timed] = await Promise.all([
       this.#runs.failuresOf(failures),
-      this.#runs.timesOf([...completed.slice(0, MOST_TIMED), ...failures.slice(0, MOST_TIMED)]),
+      this.#runs.timesOf([...completed.slice(0, MAX_TIMED), ...failures.slice(0, MAX_TIMED)]),
     ]);
-    return { failed, completed, timed, isCut: failures.length >= MOST_FAILED || completed.length >= MOST_FAILED };
+    return { failed, completed, timed, isCut: failures.length >= MAX_FAILED || completed.length >= MAX_FAILED };
   }
 }
 

@@ -88,7 +88,7 @@ export class FleetFeed {
     return [...(full ?? []).sort(), ...(empty ?? [])];
   }
 
-  /** The id of an event after which the journal goes on at `place`; something may follow after a further `-`. */
+  /** The id of an event after which the journal continues at `place`; something may follow after a further `-`. */
   idOf(place: number): string {
     return `${this.epoch}-${place}`;
   }

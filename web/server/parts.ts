@@ -26,7 +26,7 @@ export interface WebParts {
   /** Open streams by session, or by source where there is no log-in. */
   readonly streams: Map<string, number>;
   readonly stopping: AbortController;
-  /** Whether a request came by HTTPS, to us or to a proxy that is believed. */
+  /** Whether a request came over HTTPS, to us or to a proxy that is believed. */
   isSecure(request: IncomingMessage): boolean;
 }
 

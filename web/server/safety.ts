@@ -1,4 +1,4 @@
-/** The set-up asks for something that is not safe: one line that says what, and how to mend it. */
+/** The set-up asks for something that is not safe: one line that says what, and how to fix it. */
 export class UnsafeWeb extends Error {
   override readonly name = 'UnsafeWeb';
 }

@@ -100,7 +100,7 @@ class FleetStream {
 
   readonly #sees: Sees = (kind, namespace) => this.#scope?.sees(kind, namespace) ?? false;
 
-  /** Only its last part has an id: a client that has not got all of it begins again. */
+  /** Only its last part has an id: a client that has not got all of it starts again. */
   async #snapshot(): Promise<void> {
     const { feed } = this.#options;
     for (let isWhole = false; !isWhole;) {
@@ -110,7 +110,7 @@ class FleetStream {
     }
   }
 
-  /** False: what may be seen has changed on the way, since a client may take its time; it is sent anew. */
+  /** False: what may be seen has changed on the way, since a client may take its time; it is sent again. */
   async #sendAll(place: number): Promise<boolean> {
     let last: string | undefined;
     for (const data of this.#options.feed.snapshot(this.#sees, MAX_ROWS)) {

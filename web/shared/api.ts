@@ -76,13 +76,13 @@ export interface MachineRow {
 }
 
 /**
- * GET `api/events` (text/event-stream). With `Last-Event-ID` (or `?after=<id>`) the stream goes on after that id; where
- * the server cannot, it begins with `snapshot`s. Event names and their data:
+ * GET `api/events` (text/event-stream). With `Last-Event-ID` (or `?after=<id>`) the stream continues after that id;
+ * where the server cannot, it starts with `snapshot`s. Event names and their data:
  * - `snapshot`: `Snapshot`, one or several; the last one says `isLast`, and it alone has an id. They replace all that
  *   was known.
  * - `change`: `Change`.
  * - `beat`: `{}`, after 15 s without another event: the stream lives. A page that hears nothing for three beats opens
- *   it anew.
+ *   it again.
  *
  * Where a page reads too slowly the server may end the stream: the page comes again, and gets what it missed or all of
  * it.

@@ -3,7 +3,7 @@ import { CAPI_CLUSTERS, CAPI_MACHINES, CLUSTERS, HOSTS, MACHINE_TEMPLATES, MACHI
 import type { RoleDefinition, TemporalContext } from './role.ts';
 
 /**
- * Role `controllers`: the watchers. Starts last, when the workers of the same process can take what they begin. Stopped
+ * Role `controllers`: the watchers. Starts last, when the workers of the same process can take what they start. Stopped
  * first: no workflow is started by a process that shuts down.
  */
 export const controllersRole: RoleDefinition = {

@@ -5,7 +5,7 @@ type Done = Parameters<SpanExporter['export']>[1];
 /** `ExportResultCode.SUCCESS`. */
 const SUCCESS = 0;
 
-/** Tells the log when spans begin to be lost and when they arrive again: one line each, however long it lasts. */
+/** Tells the log when spans start to be lost and when they arrive again: one line each, however long it lasts. */
 export class ToldDelivery implements SpanExporter {
   readonly #exporter: SpanExporter;
   readonly #endpoint: string;

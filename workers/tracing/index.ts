@@ -31,7 +31,7 @@ export interface Tracing {
 }
 
 /**
- * Begins to trace runs, to the OTLP/HTTP endpoint of the environment (OTEL_EXPORTER_OTLP_*: the exporter reads them;
+ * Starts to trace runs, to the OTLP/HTTP endpoint of the environment (OTEL_EXPORTER_OTLP_*: the exporter reads them;
  * OTEL_BSP_*: the bounds of the queue, 2048 spans, beyond which spans are dropped).
  */
 export function startTracing(settings: TraceSettings, logger: Logger): Tracing {

@@ -8,7 +8,7 @@ import {
 import { WORKFLOW_TYPES } from '../../contracts/names.ts';
 
 /**
- * Spans that begin a trace: the start of a run about one machine or host. Looks and signals on their own are no story.
+ * Spans that start a trace: the start of a run about one machine or host. Looks and signals on their own are no story.
  */
 const BEGINNINGS: ReadonlySet<string> = new Set(
   Object.values(WORKFLOW_TYPES)
@@ -21,12 +21,12 @@ export function beginsTrace(name: string): boolean {
   return BEGINNINGS.has(name);
 }
 
-/** The watch over a shard goes on for ever: it is in no trace. */
+/** The watch over a shard continues for ever: it is in no trace. */
 export function isMonitoring(name: string): boolean {
   return name.endsWith(':monitorShard') || name.endsWith(':monitorHosts');
 }
 
-/** Follows the parent; of the beginnings it takes the share that is asked for, and nothing else begins a trace. */
+/** Follows the parent; of the beginnings it takes the share that is asked for, and nothing else starts a trace. */
 export class RunSampler implements Sampler {
   readonly #ratio: TraceIdRatioBasedSampler;
 

@@ -10,7 +10,7 @@ export interface TraceFields {
   readonly span_id?: string;
 }
 
-/** The trace of a machine as its host's claim has it: finds those that another process began. */
+/** The trace of a machine as its host's claim has it: finds those that another process started. */
 export type TraceOfMachine = (namespace: string, machine: string) => string | undefined;
 
 const NONE: TraceFields = {};

@@ -58,7 +58,7 @@ interface Holder {
  * How many different demands one search goes through: so many that a claim in a namespace where all ask for different
  * hosts stays quick.
  */
-const MOST_DEMANDS = 100;
+const MAX_DEMANDS = 100;
 
 interface Matching {
   readonly free: readonly PhysicalHost[];
@@ -108,7 +108,7 @@ function pathFor(holder: Holder, matching: Matching, asked = new Set<string>()):
   const own = firstLeft(holder, matching);
   if (own) return [own];
   asked.add(holder.demand);
-  if (asked.size >= MOST_DEMANDS) return undefined;
+  if (asked.size >= MAX_DEMANDS) return undefined;
   for (const [host, other] of matching.holders) {
     if (asked.has(other.demand) || !wouldTake(host, holder.waiter)) continue;
     const rest = pathFor(other, matching, asked);

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** The time now in milliseconds, told anew every `everyMs` while the page is looked at. */
+/** The time now in milliseconds, told again every `everyMs` while the page is looked at. */
 export function useNow(everyMs = 1000): number {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {

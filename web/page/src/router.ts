@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 
 /**
  * Every address of the page. It lives behind `#`, so that the server has one page to serve and a link can be sent to
- * somebody.
+ * someone.
  */
 export type Route =
   | { readonly view: 'fleet'; readonly search: URLSearchParams }

@@ -31,7 +31,7 @@ export function Shell({ at, link, user, logOut, children }: Props) {
   const main = useRef<HTMLElement>(null);
   useEffect(() => {
     const follow = () => {
-      // A new view begins at its top, for the eye and for a screen reader.
+      // A new view starts at its top, for the eye and for a screen reader.
       if (!location.hash.includes('?')) {
         scrollTo(0, 0);
         main.current?.focus({ preventScroll: true });

@@ -25,8 +25,8 @@ const SILENCE_MS = 45_000;
 const COALESCE_MS = 100;
 
 /**
- * The stream of the server, kept open: it goes on after the last event that came, with waits that grow, and what comes
- * in within a moment is shown together. Views subscribe.
+ * The stream of the server, kept open: it continues after the last event that came, with waits that grow, and what
+ * comes in within a moment is shown together. Views subscribe.
  */
 export class Live {
   fleet: Fleet = { hosts: [], machines: [], isLoaded: false, version: 0 };
@@ -54,8 +54,9 @@ export class Live {
     });
     source.addEventListener('error', () => {
       this.#say('lost');
-      // The browser goes on by itself unless the answer was an error; then it is ours to try again. A picture that came
-      // in part is asked for anew: the browser would go on after the last id, which is from before that picture.
+      // The browser continues by itself unless the answer was an error; then it is ours to try again. A picture that
+      // came in part is asked for again: the browser would continue after the last id, which is from before that
+      // picture.
       if (!this.#isWhole) {
         this.#lastId = '';
         source.close();
@@ -152,7 +153,7 @@ export class Live {
   }
 }
 
-/** The live fleet and the state of the link, drawn anew with each change. */
+/** The live fleet and the state of the link, drawn again with each change. */
 export function useLive(live: Live): { fleet: Fleet; link: LinkState } {
   const [shown, setShown] = useState({ fleet: live.fleet, link: live.link });
   useEffect(() => {

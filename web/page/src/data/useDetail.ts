@@ -8,7 +8,7 @@ export type Detail<Answer> =
 
 /**
  * One object's details, read when the view opens and again when `version` changes (its row in the stream changed), and
- * by `again`. What was read stays on the page while it is read anew; `problem` then says why a later read failed.
+ * by `again`. What was read stays on the page while it is read again; `problem` then says why a later read failed.
  */
 export function useDetail<Answer>(path: string, version: unknown): [Detail<Answer>, () => void] {
   const [detail, setDetail] = useState<Detail<Answer>>({ kind: 'loading' });

@@ -4,9 +4,9 @@ import { diskBytes, diskKind, isLinkUp, largestDiskBytes, memoryText } from '../
 import type { InspectionReport } from './types.ts';
 
 /** More packages than this are shown as a number, and not drawn. */
-const MOST_PACKAGES = 8;
+const MAX_PACKAGES = 8;
 /** More cores in a package than this are shown as a number: the squares would be too small to count. */
-const MOST_CORES = 128;
+const MAX_CORES = 128;
 
 /** What is in a server, drawn: the inspection report. */
 export function ReportView({ report }: { readonly report: InspectionReport }) {
@@ -76,7 +76,7 @@ function Packages({ report: { cpus } }: { report: InspectionReport }) {
   if (!cpus) return <p class="muted">The report has no processors.</p>;
   const packages = cpus.count ?? 0;
   const each = packages > 0 ? Math.round((cpus.cores ?? 0) / packages) : 0;
-  const isDrawn = packages > 0 && packages <= MOST_PACKAGES && each > 0 && each <= MOST_CORES;
+  const isDrawn = packages > 0 && packages <= MAX_PACKAGES && each > 0 && each <= MAX_CORES;
   return (
     <div class="stack-s">
       {isDrawn && (

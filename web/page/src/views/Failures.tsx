@@ -9,7 +9,7 @@ import { clockTime, count, duration } from '../format.ts';
 import { machineLink } from '../router.ts';
 
 /** Series in the chart at most; what is rarer is `others`. */
-const MOST_SERIES = 8;
+const MAX_SERIES = 8;
 
 /** What fails, how often, since when; and how long the steps take. `version` changes when a machine changed. */
 export function FailuresView({ version }: { readonly version: unknown }) {
@@ -52,9 +52,9 @@ function OverTime({
   readonly now: number;
 }) {
   const named = reasons.map(({ reason }) => reason);
-  const isFolded = named.length > MOST_SERIES;
-  const series = isFolded ? [...named.slice(0, MOST_SERIES - 1), 'others'] : named;
-  const folded = isFolded ? named.slice(MOST_SERIES - 1) : [];
+  const isFolded = named.length > MAX_SERIES;
+  const series = isFolded ? [...named.slice(0, MAX_SERIES - 1), 'others'] : named;
+  const folded = isFolded ? named.slice(MAX_SERIES - 1) : [];
   const columns = buckets.map(({ at, byReason }) => ({
     label: bucketMs >= 86_400_000 ? at.slice(5, 10) : clockTime(at, Date.parse(at)).slice(0, 5),
     hint: clockTime(at, now),

@@ -12,7 +12,7 @@ import { hostLink } from '../router.ts';
 import { Requirements } from './Requirements.tsx';
 import { Timeline } from './Timeline.tsx';
 
-/** How often the steps are read anew while one of them is open. */
+/** How often the steps are read again while one of them is open. */
 const REFRESH_MS = 5000;
 
 interface Props {
