@@ -32,6 +32,8 @@ export type FailureType =
    * (docs/decisions/0019).
    */
   | 'OtherInstallation'
+  /** The input is not what the activity takes: it was scheduled by a stranger. Nothing was done. Never retried. */
+  | 'InvalidInput'
   /** The worker is being shut down; another one goes on. */
   | 'WorkerShutdown';
 

@@ -23,6 +23,8 @@ export const JSON_BOUNDS = {
   request: { maxLength: 64 * 1024, maxDepth: 8, maxMarks: 100 },
   /** A payload out of a Temporal history, where 2 MiB are the most. */
   payload: { maxLength: 2 * 2 ** 20, maxDepth: MAX_DEPTH, maxMarks: 50_000 },
+  /** The argument of an activity: names, a plan, a sentence for an operator. */
+  activityInput: { maxLength: 256 * 1024, maxDepth: 16, maxMarks: 10_000 },
 } as const satisfies Record<string, JsonBounds>;
 
 /** Why a text was not parsed, in words that repeat nothing of it. */

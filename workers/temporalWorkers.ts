@@ -23,6 +23,7 @@ import type { ClockSkew } from '../kube/clockSkew.ts';
 import type { Config } from './config.ts';
 import type { TemporalTarget } from './temporal.ts';
 import { clockGuard } from './clockGuard.ts';
+import { inputGuard } from './inputGuard.ts';
 import { installationGuard } from './installationGuard.ts';
 import type { Tracing } from './tracing/index.ts';
 
@@ -32,6 +33,8 @@ const HEARTBEAT_THROTTLE_MS = 500;
 const RESTART_MS = 5_000;
 const BUNDLE_MS = 120_000;
 const CACHED_WORKFLOWS = 400;
+/** The SDK loads it by its path. */
+const ACTIVITY_PAYLOADS = path.join(import.meta.dirname, 'activityPayloads.ts');
 /** They only wait: a slot costs a heartbeat every second. */
 const CONCURRENT_WAITS = 1_000;
 
@@ -67,7 +70,7 @@ export class TemporalWorkers {
     this.#base = {
       connection,
       namespace: target.namespace,
-      dataConverter: target.dataConverter,
+      dataConverter: { ...target.dataConverter, payloadConverterPath: ACTIVITY_PAYLOADS },
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       shutdownGraceTime: '5 seconds',
@@ -75,7 +78,7 @@ export class TemporalWorkers {
       ...tracing?.worker,
       interceptors: {
         ...tracing?.worker.interceptors,
-        activity: [guard, clockGuard(clock), ...(tracing?.worker.interceptors?.activity ?? [])],
+        activity: [inputGuard, guard, clockGuard(clock), ...(tracing?.worker.interceptors?.activity ?? [])],
       },
     };
   }

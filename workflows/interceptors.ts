@@ -1,6 +1,8 @@
 import { defaultPayloadConverter, type Headers } from '@temporalio/common';
 import type { WorkflowInterceptors } from '@temporalio/workflow';
 import { INSTALLATION_HEADER, type FromInstallation } from '../contracts/names.ts';
+import { JSON_BOUNDS } from '../untrusted/json.ts';
+import { readPayload, UnreadablePayload } from './payloadConverter.ts';
 
 /** Names that begin with it belong to Temporal: the SDK throws for such a signal where a default handler is set. */
 const RESERVED = '__temporal_';
@@ -77,12 +79,8 @@ function installationIn(input: unknown): string | undefined {
 function readable(headers: Headers): Headers {
   return Object.fromEntries(
     Object.entries(headers).filter(([, payload]) => {
-      try {
-        const value: unknown = defaultPayloadConverter.fromPayload(payload);
-        return typeof value === 'object' && value !== null;
-      } catch {
-        return false;
-      }
+      const value = readPayload(payload, JSON_BOUNDS.request);
+      return typeof value === 'object' && value !== null && !(value instanceof UnreadablePayload);
     }),
   );
 }

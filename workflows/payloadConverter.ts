@@ -5,7 +5,7 @@ import {
   type SerializationContext,
 } from '@temporalio/common';
 
-import { JSON_BOUNDS, JsonRefused, parseJson } from '../untrusted/json.ts';
+import { JSON_BOUNDS, JsonRefused, parseJson, type JsonBounds } from '../untrusted/json.ts';
 
 /** Stands where a payload cannot be decoded: of an encoding that is not known here, encrypted, or broken. */
 export class UnreadablePayload {
@@ -27,24 +27,31 @@ export const payloadConverter: PayloadConverter = {
   toPayload: (value, context, hint) => defaultPayloadConverter.toPayload(value, context, hint),
   fromPayload<T>(payload: Payload, context?: SerializationContext): T {
     if (context?.type === 'activity') return defaultPayloadConverter.fromPayload<T>(payload, context);
-    const encoding = encodingOf(payload);
-    try {
-      // Whoever may write to the Temporal namespace sends up to 2 MiB: a deep one would hold the worker's thread for
-      // seconds.
-      if (encoding === 'json/plain' && payload.data) return jsonIn(payload.data) as T;
-      return defaultPayloadConverter.fromPayload<T>(payload, context);
-    } catch (error) {
-      const why = error instanceof JsonRefused && error.kind === 'too large' ? error.message : `encoding ${encoding}`;
-      // Whoever asked for a T parses it: what a run is sent is `unknown` to it.
-      return new UnreadablePayload(`its payload cannot be decoded (${why})`) as T;
-    }
+    // Whoever asked for a T parses it: what a run is sent is `unknown` to it.
+    return readPayload(payload, JSON_BOUNDS.payload, context) as T;
   },
 };
 
-function jsonIn(data: Uint8Array): unknown {
-  const { maxLength } = JSON_BOUNDS.payload;
+/**
+ * The value of a payload that a stranger may have written; an `UnreadablePayload` where it cannot be decoded or is
+ * beyond the bounds. Whoever may write to the Temporal namespace sends up to 2 MiB: a deep one would hold the thread
+ * for seconds. Never throws.
+ */
+export function readPayload(payload: Payload, bounds: JsonBounds, context?: SerializationContext): unknown {
+  const encoding = encodingOf(payload);
+  try {
+    if (encoding === 'json/plain' && payload.data) return jsonIn(payload.data, bounds);
+    return defaultPayloadConverter.fromPayload(payload, context);
+  } catch (error) {
+    const why = error instanceof JsonRefused && error.kind === 'too large' ? error.message : `encoding ${encoding}`;
+    return new UnreadablePayload(`its payload cannot be decoded (${why})`);
+  }
+}
+
+function jsonIn(data: Uint8Array, bounds: JsonBounds): unknown {
+  const { maxLength } = bounds;
   if (data.length > maxLength) throw new JsonRefused('too large', `it has more than ${maxLength} bytes`);
-  return parseJson(new TextDecoder().decode(data), JSON_BOUNDS.payload);
+  return parseJson(new TextDecoder().decode(data), bounds);
 }
 
 const MAX_ENCODING = 40;
