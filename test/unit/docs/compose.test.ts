@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
@@ -12,6 +12,7 @@ interface Service {
   command?: string[];
   ports?: string[];
   volumes?: string[];
+  environment?: Record<string, string>;
   privileged?: boolean;
   depends_on?: Record<string, { condition: string }>;
   healthcheck?: unknown;
@@ -42,9 +43,26 @@ describe('docker-compose.yml', () => {
   test.each(services)('%s: named volumes are declared, mounted files exist', (_name, service) => {
     for (const volume of service.volumes ?? []) {
       const [source = ''] = volume.split(':');
-      if (source.startsWith('./')) expect(() => readdirSync(path.join(ROOT, source))).not.toThrow();
+      if (source.startsWith('./')) expect([source, existsSync(path.join(ROOT, source))]).toEqual([source, true]);
       else expect(Object.keys(compose.volumes)).toContain(source);
     }
+  });
+
+  test('its Temporal follows priorities and fairness, as those of npm start, the chart and the docs do', () => {
+    const key = /matching\.\w+/g;
+    const keysIn = (text: string) => [...new Set(text.match(key) ?? [])].toSorted();
+    const { environment = {}, volumes = [] } = compose.services.temporal ?? {};
+    const [source = '', target] = (volumes[0] ?? '').split(':');
+    expect(target).toBe(environment.DYNAMIC_CONFIG_FILE_PATH);
+    const config = parse(read(source)) as Record<string, unknown>;
+    const wanted = ['matching.enableFairness', 'matching.useNewMatcher'];
+    expect(config).toEqual(Object.fromEntries(wanted.toReversed().map((name) => [name, [{ value: true }]])));
+    for (const file of ['tools/controlplane/index.ts', 'deploy/helm/charts/temporal/templates/temporal.yaml']) {
+      const text = read(file);
+      expect([file, keysIn(text)]).toEqual([file, wanted]);
+      for (const name of wanted) expect(text).toContain(`--dynamic-config-value=${name}=true`);
+    }
+    expect(keysIn(read('docs/temporal.md'))).toEqual(expect.arrayContaining(wanted));
   });
 
   test('Beskar7 takes its flags', () => {
