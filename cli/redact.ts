@@ -136,7 +136,10 @@ function annotation(name: string, text: string): string {
   return typeof value === 'object' && value !== null ? JSON.stringify(shown(value, true)) : REDACTED;
 }
 
-/** Objects of our kinds, and events of our reporter; what a run carries has no kind. */
+/**
+ * Objects of our kinds, events of our reporter, and what a run carries: that has no kind, or one of our unions
+ * (`failed`, `notDue`), which begins with a small letter, as no kind of Kubernetes does.
+ */
 function isOurs(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
   const { kind, involvedObject, source, reportingComponent } = value as Readonly<Record<string, unknown>>;
@@ -144,7 +147,8 @@ function isOurs(value: unknown): boolean {
     const { component } = (source ?? {}) as { component?: unknown };
     return [component, reportingComponent].includes('beskar7');
   }
-  return kind === undefined || kind === 'PhysicalHost' || kind === 'Beskar7Machine';
+  if (kind === undefined || kind === 'PhysicalHost' || kind === 'Beskar7Machine') return true;
+  return typeof kind === 'string' && /^[a-z]/.test(kind);
 }
 
 /** Sentences of ours about an object, in any form: of texts what opens something is cut out. */

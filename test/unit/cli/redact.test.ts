@@ -107,6 +107,10 @@ const forms: [string, () => unknown][] = [
       status: { conditions: [{ type: 'Ready', message: `the secret is ${S}` }] },
     }),
   ],
+  ['result of a run', () => ({ kind: 'failed', message: `GET https://ann:${S}@10.0.0.5 failed, Bearer ${S}` })],
+  ['result of a run: another field', () => ({ kind: 'failed', message: 'x', said: S })],
+  ['object of another kind', () => ({ kind: 'Secret', message: `it is ${S}` })],
+  ['object of a kind that is none', () => ({ kind: ['failed'], message: `it is ${S}` })],
   ['characters that are not seen', () => conditioned(`Bearer\u200b ${S}`)],
 ];
 /** 48151623 is the one that is a number. */
@@ -158,4 +162,14 @@ test('what helps is still there', () => {
 test('the instants that a run waits for are shown: it replays by them', () => {
   const results = [{ inFlightUntil: '2026-11-30T16:00:00Z' }, { kind: 'inFlight', until: '2026-11-30T16:00:00Z' }];
   for (const result of results) expect(withoutSecrets(result)).toEqual(result);
+});
+
+test.each([
+  { kind: 'failed', message: 'the BMC of host h does not answer (10.0.0.5: ETIMEDOUT)', retryInMs: 2_000 },
+  { kind: 'notDue', message: 'PhysicalHost ns/h is claimed' },
+  { kind: 'refused', reason: 'Paused', message: 'Beskar7Machine ns/m is paused' },
+])('why a step did not do its work is shown: $kind', (result) => {
+  expect(withoutSecrets(result)).toEqual(result);
+  const history = historyWithoutSecrets({ events: [encoded(result)] }) as { events: [{ data: string }] };
+  expect(JSON.parse(Buffer.from(history.events[0].data, 'base64').toString())).toEqual(result);
 });
