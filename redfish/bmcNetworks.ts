@@ -11,10 +11,28 @@ const NEVER: readonly string[] = [
   '::/128',
   'fe80::/10',
   'ff00::/8',
-  // The metadata service of AWS and of Google by IPv6.
+  // Metadata services outside of link-local: Alibaba and Oracle, AWS and Google by IPv6.
+  '100.100.100.200/32',
+  '192.0.0.0/24',
   'fd00:ec2::254/128',
   'fd20:ce::254/128',
 ];
+/**
+ * The IPv6 addresses by which a gateway leads to IPv4 ones: NAT64 (RFC 6052 §2.1), 6to4 (RFC 3056 §2), and the
+ * deprecated IPv4-compatible ones (RFC 4291 §2.5.5.1). IPv4-mapped ones are the same address to a BlockList.
+ */
+function embedded(block: string): string[] {
+  const [address = '', prefix = '32'] = block.split('/');
+  if (familyOf(address) !== 'ipv4') return [];
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number);
+  const pair = (high: number, low: number) => (high * 256 + low).toString(16);
+  return [
+    `64:ff9b::${address}/${96 + Number(prefix)}`,
+    `::${address}/${96 + Number(prefix)}`,
+    `2002:${pair(a, b)}:${pair(c, d)}::/${16 + Number(prefix)}`,
+  ];
+}
+
 const LOOPBACK: readonly string[] = ['127.0.0.0/8', '::1/128'];
 
 /** An address that nothing may be sent to: no connection is made. */
@@ -53,7 +71,8 @@ export class BmcNetworks {
   constructor({ allowed = [], refused = [], allowsLoopback = true, resolve = lookup }: BmcNetworksOptions = {}) {
     this.#resolve = resolve;
     this.#allowed = allowed.length === 0 ? undefined : blockListOf(allowed);
-    this.#refused = blockListOf([...NEVER, ...refused, ...(allowsLoopback ? [] : LOOPBACK)]);
+    const all = [...NEVER, ...refused, ...(allowsLoopback ? [] : LOOPBACK)];
+    this.#refused = blockListOf([...all, ...all.flatMap(embedded)]);
     this.#allowedText = allowed.join(', ');
   }
 

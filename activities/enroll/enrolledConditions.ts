@@ -1,6 +1,7 @@
 import type { ConditionPatch } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
+import { blockListOf, isListed } from '../../untrusted/addresses.ts';
 import { networkTarget, notOffered, type SystemInfo } from '../../redfish/index.ts';
 
 /** Conditions that an enrolment finds, or does not. */
@@ -14,9 +15,18 @@ export const FOUND_ANEW: readonly string[] = [
 ];
 
 /** A BMC at this machine, as simulated ones are, is reached over no network. */
+const OWN = blockListOf(['127.0.0.0/8', '::1/128']);
+
+/** Whether an address stands for this machine; a name that begins like one (`127.example`) does not. */
+function isOwn(address: string): boolean {
+  const hostname = URL.canParse(address) ? new URL(address).hostname.replace(/^\[|\]$/g, '') : '';
+  return isListed(hostname, OWN) || /^localhost\.?$/.test(hostname);
+}
+
+/** Set for each `http://` address, also when the attempt fails: a BMC that refuses the log-in was sent the password. */
 export function plainHttp({ spec }: Pick<PhysicalHost, 'spec'>): ConditionPatch | undefined {
   const { address } = spec.redfishConnection;
-  if (!/^http:/i.test(address) || /^http:\/\/(127\.|\[::1\]|localhost(:|\/|$))/i.test(address)) return undefined;
+  if (!/^http:/i.test(address) || isOwn(address)) return undefined;
   const message =
     'The address of the BMC starts with http://: whoever can read that network has its credentials. ' +
     'Give it as https:// where the BMC can; --require-bmc-https forbids the other.';

@@ -124,6 +124,8 @@ export async function tellFailure(
     if (!NOT_OF_THE_WAY.includes(reason))
       patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason, message });
     patches.push(...serverCondition(failure));
+    const clear = plainHttp(live);
+    if (clear) patches.push(clear);
     return {
       ...(isAnother || isElsewhere(live) ? forgottenServer() : {}),
       state: 'Error',
@@ -136,7 +138,12 @@ export async function tellFailure(
         secrets: markedSecrets(live),
         ...(live.status?.enrollment?.connectionHash === usedHash ? {} : { foundOn: null, credentials: null }),
       },
-      conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
+      conditions: withConditions(
+        withoutCondition(live.status?.conditions, CONDITIONS.plainHTTP),
+        patches,
+        new Date().toISOString(),
+        live.metadata.generation,
+      ),
     };
   });
   deps.recorder.event(host, 'Warning', 'EnrollmentFailed', message);

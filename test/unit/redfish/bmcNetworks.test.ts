@@ -38,6 +38,14 @@ describe('an address that no BMC has', () => {
     'https://255.255.255.255',
     'https://10.96.0.1',
     'https://10.244.1.7:8081',
+    'http://100.100.100.200',
+    'http://192.0.0.192',
+    // By a gateway: NAT64, 6to4, IPv4-compatible.
+    'http://[64:ff9b::169.254.169.254]',
+    'http://[64:ff9b::a60:1]',
+    'http://[2002:a9fe:a9fe::1]',
+    'http://[::10.96.0.1]',
+    'http://[64:ff9b::7f00:1]:1',
   ])('%s is refused in a cluster, and nothing is connected', async (address) => {
     expect(await failureOf(client(address, inCluster).getPowerState())).toMatchObject({
       kind: 'AddressRefused',
@@ -49,6 +57,11 @@ describe('an address that no BMC has', () => {
   test.each(['169.254.169.254', '0.0.0.0', 'ff02::1'])('%s is refused outside of a cluster too', (address) => {
     expect(new BmcNetworks().refusal(address)).toMatch(/is no address of a BMC/);
   });
+
+  test.each(['10.97.0.1', '64:ff9b::a61:1', '2002:a61:1::', 'fd12::1', '100.100.100.201', '::ffff:10.97.0.1'])(
+    '%s beside them is not',
+    (address) => expect(inCluster.refusal(address)).toBeUndefined(),
+  );
 
   test('a simulated BMC on loopback is one outside of a cluster', async () => {
     const bmc = await fakeBmc();
