@@ -61,7 +61,7 @@ export interface ApiOptions {
   readonly inspectionTimeoutMs?: number;
   /** Wait for the hand-over; 20 min. */
   readonly provisioningTimeoutMs?: number;
-  readonly rates?: { readonly perSource?: Rate; readonly perHost?: Rate };
+  readonly rates?: { readonly perSource?: Rate; readonly perNamespace?: Rate; readonly perHost?: Rate };
   /** Contract: headers 5 s, read and write 15 s, idle 60 s. */
   readonly timeouts?: Partial<Timeouts>;
   /** Connections per listener, 4096, and of one source, 2048; more are closed at once. */

@@ -67,6 +67,16 @@ export function noteClaim(state: ExchangeState, claim: Claim): void {
 }
 
 /**
+ * Takes one request of the budget that all servers of a namespace share. Throws 429. For what boots and polls, and not
+ * before a claim is proved: else anybody could use up the budget of a tenant by naming it. A server's last word
+ * (`/provisioned`, `/provision-failed`, `/os-ready`) is never refused for it.
+ */
+export function limitNamespace(parts: ApiParts, { namespace }: HostKey): void {
+  const waitMs = parts.perNamespace.take(namespace);
+  if (waitMs > 0) throw tooManyRequests(waitMs, `of the servers of namespace ${namespace}`);
+}
+
+/**
  * Takes one request of the budget that a source has for one host. Throws 429. Not one budget per host alone: then
  * anybody on the network could use up that of a server that is about to report.
  */

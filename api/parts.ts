@@ -20,6 +20,7 @@ export interface ApiParts {
   readonly bootSecrets: BootSecrets;
   readonly signals: RunSignals;
   readonly perSource: RateLimit;
+  readonly perNamespace: RateLimit;
   readonly perHost: RateLimit;
   /** By claim id. */
   readonly refusedReports: RateLimit;
@@ -44,6 +45,7 @@ export function createParts(deps: ApiDependencies, options: ApiOptions, tls?: Tl
     bootSecrets: new BootSecrets(deps.kube),
     signals: new RunSignals(deps),
     perSource: new RateLimit(options.rates?.perSource ?? DEFAULT_RATES.perSource),
+    perNamespace: new RateLimit(options.rates?.perNamespace ?? DEFAULT_RATES.perNamespace),
     perHost: new RateLimit(options.rates?.perHost ?? DEFAULT_RATES.perHost),
     refusedReports: new RateLimit(REFUSED_REPORTS),
     ports: { callback: options.callbackBindAddress.port, boot: options.bootBindAddress.port },

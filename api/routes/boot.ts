@@ -7,7 +7,7 @@ import { hostKeyOf, matchesHash, type HostKey } from '../auth.ts';
 import { bootScript, normalizeMac } from '../bootScript.ts';
 import { bootClosed, inspectionOf } from '../claimWindow.ts';
 import { notFound } from '../errors.ts';
-import { limitHost, noteClaim, type Exchange, type ExchangeState } from '../exchange.ts';
+import { limitHost, limitNamespace, noteClaim, type Exchange, type ExchangeState } from '../exchange.ts';
 import { patchStatus, readHost, replacement, type StatusPatch } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { scriptUrls } from '../urls.ts';
@@ -29,6 +29,7 @@ export function serveBootScript(parts: ApiParts): (ctx: RouterContext<ExchangeSt
     if (claim === undefined) throw notFound('the host is not claimed');
     if (!matchesHash(ctx.params.nonce, claim.nonceHash)) throw notFound('the nonce is not that of the claim');
     noteClaim(ctx.state, claim);
+    limitNamespace(parts, key);
     const closed = bootClosed(host, claim, parts.waits, Date.now());
     if (closed !== undefined) throw notFound(closed);
     const { mac } = ctx.query;

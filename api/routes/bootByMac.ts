@@ -7,7 +7,7 @@ import type { HostKey } from '../auth.ts';
 import { normalizeMac } from '../bootScript.ts';
 import { bootClosed, inspectionOf } from '../claimWindow.ts';
 import { notFound, unavailable } from '../errors.ts';
-import { limitHost, noteClaim, type ExchangeState } from '../exchange.ts';
+import { limitHost, limitNamespace, noteClaim, type ExchangeState } from '../exchange.ts';
 import { patchStatus, readHost, replacement, type StatusPatch } from '../hostFacts.ts';
 import { ownerOfMac } from '../macOwner.ts';
 import type { ApiParts } from '../parts.ts';
@@ -35,6 +35,7 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
     limitHost(parts, key, ctx.state.source);
     const { host, claim } = await pin(parts, key, cached, ctx.state.source);
     noteClaim(ctx.state, claim);
+    limitNamespace(parts, key);
     await answerScript(parts, ctx, host, claim, mac);
   };
 }

@@ -9,7 +9,7 @@ import { inspectionClosed, inspectionOf } from '../claimWindow.ts';
 import { maskDocument } from '../../untrusted/secrets.ts';
 import { badRequest } from '../../http/errors.ts';
 import { tooManyRefused, unauthorized } from '../errors.ts';
-import { accept, noteClaim, type ExchangeState } from '../exchange.ts';
+import { accept, limitNamespace, noteClaim, type ExchangeState } from '../exchange.ts';
 import { readAuthorized, replacement, storeFact, type Claimed, type Decision, type StatusPatch } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { CUT } from '../reason.ts';
@@ -26,6 +26,7 @@ export function takeInspection(parts: ApiParts): (ctx: RouterContext<ExchangeSta
     const { key, bearer } = callbackOf(parts, ctx, '/inspection/{ns}/{host}');
     const start = await readAuthorized(parts.deps.kube, key, bearer);
     noteClaim(ctx.state, start.claim);
+    limitNamespace(parts, key);
     // Before the body: nobody but the server of an open inspection gets us to hold a megabyte.
     requireOpen(parts, start);
     requireJson(ctx.req);

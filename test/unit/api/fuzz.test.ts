@@ -6,7 +6,8 @@ import { faultOf, type GivenAnswer } from '../../../bench/callbacks/judge.ts';
 import { closeRaw, raw } from './raw.ts';
 import { CLAIM, inMs, MAC, NONCE, OLD_TOKEN, Scene, TOKEN, type HostOptions } from './scene.ts';
 
-const RATES = { perSource: { burst: 1e9, perSecond: 1e9 }, perHost: { burst: 1e9, perSecond: 1e9 } };
+const UNLIMITED = { burst: 1e9, perSecond: 1e9 };
+const RATES = { perSource: UNLIMITED, perNamespace: UNLIMITED, perHost: UNLIMITED };
 const TIMEOUTS = { headersMs: 150, requestMs: 300, idleMs: 100, stopMs: 300, checkMs: 20 };
 const TARGET: Target = {
   namespace: 'default',

@@ -20,9 +20,12 @@ describe('rate limit', () => {
     now = 1e9;
     expect([1, 2, 3, 4].map(() => limit.take('a') === 0)).toEqual([true, true, true, false]);
   });
-  test('500 servers behind one NAT at once, with all calls that each makes in a minute', () => {
+  test.each([
+    ['behind one NAT', DEFAULT_RATES.perSource],
+    ['of one namespace', DEFAULT_RATES.perNamespace],
+  ])('500 servers %s at once, with all calls that each makes in a minute', (_what, rate) => {
     let now = 0;
-    const limit = new RateLimit(DEFAULT_RATES.perSource, { now: () => now });
+    const limit = new RateLimit(rate, { now: () => now });
     const isTaken = (count: number) =>
       Array.from({ length: count }, () => limit.take('nat')).every((wait) => wait === 0);
     // Script, report, first poll, each with one repeat.

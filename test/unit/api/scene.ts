@@ -29,6 +29,7 @@ export interface Answer {
 }
 
 export interface HostOptions {
+  namespace?: string;
   readonly name?: string;
   readonly claim?: ClaimFields & { readonly stage?: ClaimStage };
   readonly status?: Partial<PhysicalHostStatus>;
@@ -113,7 +114,13 @@ export class Scene {
   }
 
   /** Writes the host anew. `claim: {}` is the armed claim. */
-  host({ name = 'server-01', claim = {}, status = {}, spec = {} }: HostOptions = {}): PhysicalHost {
+  host({
+    namespace = 'default',
+    name = 'server-01',
+    claim = {},
+    status = {},
+    spec = {},
+  }: HostOptions = {}): PhysicalHost {
     const { stage = 'Armed', ...fields } = claim;
     const whole = {
       id: CLAIM,
@@ -128,7 +135,7 @@ export class Scene {
       apiVersion: 'infrastructure.cluster.x-k8s.io/v1beta1',
       kind: 'PhysicalHost',
       metadata: {
-        namespace: 'default',
+        namespace,
         name,
         uid: `uid-${name}`,
         annotations: claimAnnotation(stage, whole),
@@ -136,7 +143,7 @@ export class Scene {
       spec: {
         redfishConnection: { address: 'https://10.0.0.5', credentialsSecretRef: 'bmc' },
         bootMACAddress: MAC,
-        consumerRef: { apiVersion: 'v1', kind: 'Beskar7Machine', namespace: 'default', name: 'worker-01', uid: 'm-1' },
+        consumerRef: { apiVersion: 'v1', kind: 'Beskar7Machine', namespace, name: 'worker-01', uid: 'm-1' },
         ...spec,
       },
       status: { state: 'Inspecting', ...status },

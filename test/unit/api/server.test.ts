@@ -37,6 +37,23 @@ describe('rate limits', () => {
     expect((await ask('server-01'))?.status).toBe(429);
     expect((await ask('server-02'))?.status).toBe(200);
   });
+  test('per namespace: those of another one go on, whoever names it uses up nothing, and the last word counts', async () => {
+    scene = await new Scene().start({ rates: { perNamespace: { burst: 2, perSecond: 0.1 } } });
+    scene.host({ status: OPENED });
+    scene.host({ namespace: 'other', status: OPENED });
+    const boot = async (namespace: string, nonce = NONCE) =>
+      (await scene?.call('GET', `/api/v1/boot/${namespace}/server-01/${nonce}`))?.status;
+    const bootstrap = async (namespace: string, bearer = TOKEN) =>
+      (await scene?.call('GET', `/api/v1/bootstrap/${namespace}/server-01`, { bearer }))?.status;
+    for (let guess = 0; guess < 5; guess += 1) {
+      expect(await boot('default', `guess-${guess}`)).toBe(404);
+      expect(await bootstrap('default', `guess-${guess}`)).toBe(401);
+    }
+    expect([await boot('default'), await bootstrap('default')]).toEqual([200, 200]);
+    expect([await boot('default'), await bootstrap('default')]).toEqual([429, 429]);
+    expect(await bootstrap('other')).toBe(200);
+    expect((await scene.call('POST', '/api/v1/provisioned/default/server-01', { bearer: TOKEN })).status).toBe(202);
+  });
   test('X-Forwarded-For is not believed', async () => {
     scene = await new Scene().start({ rates: { perSource: { burst: 1, perSecond: 0.1 } } });
     const forwarded = (address: string) => ({ headers: { 'X-Forwarded-For': address } });
