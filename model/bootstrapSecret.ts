@@ -29,3 +29,30 @@ export function ownerReferenceOf({ metadata }: Pick<KubeObject, 'metadata'>) {
     (owner) => owner.kind === 'Machine' && owner.apiVersion.startsWith('cluster.x-k8s.io/'),
   );
 }
+
+/** What is looked at of a Machine of Cluster API. */
+interface OwnerMachine {
+  readonly metadata: Pick<ObjectMeta, 'uid'>;
+  readonly spec: {
+    readonly clusterName?: string;
+    readonly infrastructureRef?: { readonly kind?: string; readonly name?: string };
+  };
+}
+
+/**
+ * Why a Machine is not the owner of a machine that refers to it; undefined: it is. Whoever may write a Beskar7Machine
+ * writes its owner reference and its cluster label, and those of another Machine of the namespace: both sides have to
+ * agree, by uid, name and cluster. Follows the name of the Machine in a sentence.
+ */
+export function ownerProblem(
+  { metadata }: Pick<KubeObject, 'metadata'>,
+  { metadata: { uid }, spec: { clusterName, infrastructureRef } }: OwnerMachine,
+): string | undefined {
+  if (uid !== ownerReferenceOf({ metadata })?.uid) return 'is another one than the owner reference means (uid)';
+  if (infrastructureRef?.kind !== 'Beskar7Machine' || infrastructureRef.name !== metadata.name)
+    return 'does not name this machine in spec.infrastructureRef';
+  const label = metadata.labels?.[LABEL_CLUSTER_NAME];
+  if (label !== undefined && label !== clusterName)
+    return `is of another Cluster (${clusterName ?? 'none'}) than the label of this machine says (${label})`;
+  return undefined;
+}

@@ -29,7 +29,18 @@ export interface Handled {
 
 /** What the user asks for now. */
 export function askOf(machine: Beskar7Machine): Pick<Handled, 'specHash' | 'retry'> {
-  return { specHash: specHash(machine.spec), retry: machine.metadata.annotations?.[ANNOTATION_RETRY] ?? '' };
+  return { specHash: specHash(machine.spec), retry: retryOf(machine.metadata.annotations?.[ANNOTATION_RETRY] ?? '') };
+}
+
+/** A longer value of `beskar7.io/retry` is told from others by its hash. */
+const MAX_RETRY = 128;
+
+/**
+ * The value travels through histories and is noted in `beskar7.io/handled`: a long one would stand twice among
+ * annotations, of which the API server takes 256 KiB, and a run could not note its end.
+ */
+function retryOf(value: string): string {
+  return value.length <= MAX_RETRY ? value : `sha256:${createHash('sha256').update(value).digest('hex')}`;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { LABEL_CLUSTER_NAME } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isKindAbsent, isNotFound } from '../../kube/error.ts';
-import { isBootstrapSecret, notBootstrapText, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
+import { isBootstrapSecret, notBootstrapText, ownerProblem, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
 import { CAPI_CLUSTERS, CAPI_MACHINES, SECRETS } from '../../kube/resource.ts';
 
 /** What the owner Machine of Cluster API asks for. */
@@ -35,7 +35,7 @@ export type Bootstrap =
  * cluster: a name alone would let one tenant read what is another's.
  */
 export async function readBootstrap(kube: KubeClient, machine: Beskar7Machine): Promise<Bootstrap> {
-  const { namespace = '', name, labels = {} } = machine.metadata;
+  const { namespace = '', labels = {} } = machine.metadata;
   const cluster = labels[LABEL_CLUSTER_NAME];
   const reference = ownerReferenceOf(machine);
   const waits = (why: string): Bootstrap => ({ kind: 'waits', why });
@@ -44,17 +44,15 @@ export async function readBootstrap(kube: KubeClient, machine: Beskar7Machine): 
   const what = `its owner, Machine ${namespace}/${reference.name}`;
   const owner = await find(() => kube.get(CAPI_MACHINES, namespace, reference.name));
   if (!owner) return waits(`${what}, does not exist, or Cluster API is not installed`);
-  if (owner.metadata.uid !== reference.uid)
-    return waits(`${what}, is another one than the owner reference means (uid)`);
-  const { infrastructureRef, bootstrap, clusterName } = owner.spec;
-  if (infrastructureRef?.kind !== 'Beskar7Machine' || infrastructureRef.name !== name)
-    return waits(`${what}, does not name this machine in spec.infrastructureRef`);
+  const problem = ownerProblem(machine, owner);
+  if (problem !== undefined) return waits(`${what}, ${problem}`);
+  const { bootstrap, clusterName } = owner.spec;
   const secretName = bootstrap?.dataSecretName;
   if (!secretName) return waits(`${what}, has no spec.bootstrap.dataSecretName (yet)`);
   const secret = await find(() => kube.get(SECRETS, namespace, secretName));
   if (!secret) return waits(`the bootstrap Secret ${namespace}/${secretName} does not exist (yet)`);
-  const wanted = cluster ?? clusterName;
-  if (!isBootstrapSecret(secret, wanted)) return waits(`Secret ${namespace}/${secretName} ${notBootstrapText(wanted)}`);
+  if (!isBootstrapSecret(secret, clusterName))
+    return waits(`Secret ${namespace}/${secretName} ${notBootstrapText(clusterName)}`);
   return { kind: 'ready', secret: secretName };
 }
 

@@ -4,10 +4,10 @@ import { LABEL_CLUSTER_NAME } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { isNotFound } from '../../kube/error.ts';
 import { CAPI_MACHINES, SECRETS } from '../../kube/resource.ts';
-import { isBootstrapSecret, notBootstrapText, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
+import { isBootstrapSecret, notBootstrapText, ownerProblem, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
 import { handoverOf, isBearerOver } from '../claimWindow.ts';
 import { notFound, unauthorized } from '../errors.ts';
-import { noteClaim, type ExchangeState } from '../exchange.ts';
+import { limitNamespace, noteClaim, type ExchangeState } from '../exchange.ts';
 import { readAuthorized } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { callbackOf } from './callback.ts';
@@ -23,6 +23,7 @@ export function serveBootstrap(parts: ApiParts): (ctx: RouterContext<ExchangeSta
     const { key, bearer } = callbackOf(parts, ctx, '/bootstrap/{ns}/{host}');
     const { host, claim } = await readAuthorized(parts.deps.kube, key, bearer);
     noteClaim(ctx.state, claim);
+    limitNamespace(parts, key);
     if (isBearerOver(host, claim, parts.waits, Date.now())) throw unauthorized('the token has expired');
     if (claim.stage !== 'Armed') throw notFound(`the claim is in stage ${claim.stage}`);
     const handover = handoverOf(host, claim);
@@ -72,17 +73,20 @@ async function read(parts: ApiParts, host: PhysicalHost, machine: Beskar7Machine
   }
 }
 
-/** The Cluster of a machine: by its label, else by that of its owner Machine. Undefined for one that stands alone. */
+/**
+ * The Cluster of a machine: that of its owner Machine, which has to name the machine as its own, else that of its
+ * label. Undefined for one that stands alone.
+ */
 async function clusterOf(parts: ApiParts, machine: Beskar7Machine): Promise<string | undefined> {
-  const label = machine.metadata.labels?.[LABEL_CLUSTER_NAME];
   const reference = ownerReferenceOf(machine);
-  if (label !== undefined || reference === undefined) return label;
-  const { namespace = '' } = machine.metadata;
-  try {
-    return (await parts.deps.kube.get(CAPI_MACHINES, namespace, reference.name, { timeoutMs: CALL_TIMEOUT_MS })).spec
-      .clusterName;
-  } catch (error) {
-    if (isNotFound(error)) throw notFound(`the owner Machine ${namespace}/${reference.name} is not there`);
-    throw error;
-  }
+  if (reference === undefined) return machine.metadata.labels?.[LABEL_CLUSTER_NAME];
+  const what = `the owner Machine ${machine.metadata.namespace ?? ''}/${reference.name}`;
+  const owner = await parts.deps.kube
+    .get(CAPI_MACHINES, machine.metadata.namespace ?? '', reference.name, { timeoutMs: CALL_TIMEOUT_MS })
+    .catch((error: unknown) => {
+      throw isNotFound(error) ? notFound(`${what} is not there`) : error;
+    });
+  const problem = ownerProblem(machine, owner);
+  if (problem !== undefined) throw notFound(`${what} ${problem}`);
+  return owner.spec.clusterName;
 }

@@ -98,6 +98,14 @@ const FAULTS: readonly (readonly [string, () => void, RegExp])[] = [
     /does not name this machine/,
   ],
   [
+    'its label names another Cluster, whose data the owner names',
+    () => (
+      putSecret('cluster.x-k8s.io/secret', 'other'),
+      api.put(MACHINES, machine({ metadata: { ...OURS, ...OWNED, labels: { [LABEL_CLUSTER_NAME]: 'other' } } }))
+    ),
+    /is of another Cluster \(c\) than the label of this machine says \(other\)/,
+  ],
+  [
     'the owner has no data yet',
     () => api.put(CAPI_MACHINES, owner({ bootstrap: {} })),
     /no spec.bootstrap.dataSecretName/,

@@ -231,9 +231,15 @@ describe('bootstrap data', () => {
   };
   const OWNER = { apiVersion: 'cluster.x-k8s.io/v1beta1', kind: 'Machine', name: 'owner', uid: 'o' };
   const BYTES = { value: base64(value), format: base64('cloud-config') };
+  const putOwner = (spec: object = {}, uid = 'o') =>
+    scene.kube.put(CAPI_MACHINES, {
+      metadata: { namespace: 'default', name: 'owner', uid },
+      spec: { clusterName: 'c', infrastructureRef: { kind: 'Beskar7Machine', name: machine().metadata.name }, ...spec },
+    });
   beforeEach(() => {
     scene.host({ status });
     owned({ labels: OF_CAPI.labels, ownerReferences: [OWNER] });
+    putOwner();
   });
 
   test('byte for byte, not to be stored', async () => {
@@ -249,8 +255,9 @@ describe('bootstrap data', () => {
   test('a machine without the label: the Cluster is that of its owner', async () => {
     owned({ ownerReferences: [OWNER] });
     secret(OF_CAPI, BYTES);
+    scene.kube.remove(CAPI_MACHINES, 'default', 'owner');
     expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
-    scene.kube.put(CAPI_MACHINES, { metadata: { namespace: 'default', name: 'owner' }, spec: { clusterName: 'c' } });
+    putOwner();
     expect(await scene.call('GET', '/api/v1/bootstrap/default/server-01', { bearer: TOKEN })).toMatchObject({
       status: 200,
     });
@@ -264,6 +271,15 @@ describe('bootstrap data', () => {
     put();
     expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
     expect(scene.events).toMatchObject([{ object: 'server-01', type: 'Warning', reason: 'BootstrapRefused' }]);
+  });
+  test.each<[string, () => void]>([
+    ['is another one of its name', () => putOwner({}, 'other')],
+    ['names another machine', () => putOwner({ infrastructureRef: { kind: 'Beskar7Machine', name: 'other' } })],
+    ['is of another Cluster than the label says', () => putOwner({ clusterName: 'other' })],
+  ])('an owner Machine that %s opens nothing', async (_what, put) => {
+    secret(OF_CAPI, BYTES);
+    put();
+    expect(await ask('bootstrap', TOKEN)).toEqual(NOT_FOUND);
   });
   test('a machine of a Cluster never gets an empty answer', async () => {
     scene.host({ status: OPENED });

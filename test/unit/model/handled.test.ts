@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { askOf, handledOf } from '../../../model/handled.ts';
-import { ANNOTATION_HANDLED } from '../../../crds/names.ts';
+import { askOf, handledOf, isAskUnhandled } from '../../../model/handled.ts';
+import { ANNOTATION_HANDLED, ANNOTATION_RETRY } from '../../../crds/names.ts';
 import { machine } from '../controllers/builders.ts';
 
 const annotated = (value: unknown) =>
@@ -33,4 +33,17 @@ describe('the annotation beskar7.io/handled', () => {
       ...kept,
     });
   });
+});
+
+test('a retry as long as the API server takes it is noted by its hash, and told from another', () => {
+  const wanted = (retry: string) => machine({ metadata: { annotations: { [ANNOTATION_RETRY]: retry } } });
+  const long = 'x'.repeat(200_000);
+  const { retry } = askOf(wanted(long));
+  expect(retry).toMatch(/^sha256:[0-9a-f]{64}$/);
+  const noted = JSON.stringify({ ...askOf(wanted(long)), outcome: 'Failed' });
+  const after = (value: string) =>
+    machine({ metadata: { annotations: { [ANNOTATION_RETRY]: value, [ANNOTATION_HANDLED]: noted } } });
+  expect(isAskUnhandled(after(long))).toBe(false);
+  expect(isAskUnhandled(after(`${long}y`))).toBe(true);
+  expect(askOf(wanted('2026-11-30')).retry).toBe('2026-11-30');
 });
