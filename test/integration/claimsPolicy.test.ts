@@ -47,6 +47,7 @@ function manifest(kind: 'PhysicalHost' | 'Beskar7Machine', name: string, metadat
 
 const consumerRef = { apiVersion: API_VERSION, kind: 'Beskar7Machine', name: 'm', namespace: NAMESPACE, uid: 'u' };
 const held = {
+  finalizers: [names.FINALIZER_HOST, 'example.com/own'],
   labels: { [names.LABEL_CONSUMER_UID]: 'u' },
   annotations: { [names.ANNOTATION_CLAIM]: '{"id":"c"}' },
 };
@@ -97,6 +98,8 @@ describe('a tenant that may patch hosts and machines is refused', () => {
     ],
     ['another uid of the consumer', 'ph/held', patchOf({ spec: { consumerRef: { uid: 'x' } } }), /spec\.consumerRef/],
     ['a consumer of its own', 'ph/free', patchOf({ spec: { consumerRef } }), /spec\.consumerRef/],
+    ['a finalizer of ours away', 'ph/held', patchOf({ metadata: { finalizers: ['example.com/own'] } }), /finalizers/],
+    ['all finalizers away', 'ph/held', patchOf({ metadata: { finalizers: null } }), /beskar7.io\/force-release/],
     ['another record of its runs', 'b7m/done', annotate(names.ANNOTATION_HANDLED, '{"outcome":"x"}'), /annotations/],
     ['another plan', 'b7m/done', annotate(names.ANNOTATION_PLAN, null), /annotations/],
     [
@@ -134,12 +137,34 @@ describe('a tenant that may patch hosts and machines is refused', () => {
   });
 });
 
+/** Longer than an argument of a command may be. */
+const long = (annotations: Record<string, string>) => {
+  const name = path.join(folder, 'patch.json');
+  writeFileSync(name, JSON.stringify({ metadata: { annotations } }));
+  return ['--type=merge', `--patch-file=${name}`, '--dry-run=server'];
+};
+
+test('a tenant’s annotations leave room for those of Beskar7', async () => {
+  const tooLong = {
+    code: 1,
+    output: expect.stringMatching(/annotations of 13\d{4} bytes: 131072 are the most/) as unknown,
+  };
+  const two = long({ 'example.com/a': 'x'.repeat(120_000), 'example.com/b': 'x'.repeat(12_000) });
+  expect(await tenant('patch', 'ph/held', ...two)).toMatchObject(tooLong);
+  const retry = long({ [names.ANNOTATION_RETRY]: 'ä'.repeat(66_000) });
+  expect(await tenant('patch', 'b7m/done', ...retry)).toMatchObject(tooLong);
+  const one = long({ 'example.com/a': 'x'.repeat(120_000) });
+  expect(await tenant('patch', 'ph/held', ...one)).toMatchObject({ code: 0 });
+});
+
 describe('what people ask for stays theirs', () => {
   test.each<[string, readonly string[]]>([
     ['ph/held', annotate(names.ANNOTATION_UNSCHEDULABLE, 'disk')],
     ['ph/held', annotate(names.ANNOTATION_FORCE_RELEASE, 'BMC replaced')],
     ['ph/held', annotate(names.ANNOTATION_PAUSED, '')],
     ['ph/held', annotate('example.com/owner', 'team-a')],
+    ['ph/held', patchOf({ metadata: { finalizers: [names.FINALIZER_HOST] } })],
+    ['ph/held', patchOf({ metadata: { finalizers: [names.FINALIZER_HOST, 'example.com/own', 'example.com/more'] } })],
     ['ph/held', patchOf({ spec: { redfishConnection: { credentialsSecretRef: 'rotated' } } })],
     ['ph/held', patchOf({ metadata: { labels: { 'topology.kubernetes.io/zone': 'a' } } })],
     ['b7m/done', annotate(names.ANNOTATION_RETRY, '1')],
