@@ -13,7 +13,7 @@ import { freePorts } from '../../../tools/controlplane/ports.ts';
 import { held } from '../../support/heldLoop.ts';
 import { makeAuthority, makeServing } from '../../../webhooks/certificates.ts';
 import { Webhook, WebhookListenError } from '../../../webhooks/index.ts';
-import { listenWebhook } from '../../../webhooks/server.ts';
+import { listenWebhook, Paced } from '../../../webhooks/server.ts';
 
 const logger = pino({ level: 'silent' });
 const authority = makeAuthority('beskar7-webhook-ca', 3650);
@@ -136,4 +136,28 @@ describe('a certificate of somebody else', () => {
     await until(() => webhook.problem() === undefined);
     await webhook.stop();
   });
+});
+
+test('a review that takes long is followed by a pause as long, whatever waits', async () => {
+  const paced = new Paced();
+  const times: { began: number; ended: number }[] = [];
+  const work = (ms: number) => () => {
+    const began = performance.now();
+    while (performance.now() - began < ms);
+    times.push({ began, ended: performance.now() });
+  };
+  const fails = paced.run(() => {
+    work(60)();
+    throw new Error('no review');
+  });
+  await Promise.all([
+    expect(fails).rejects.toThrow('no review'),
+    paced.run(work(60)),
+    paced.run(work(1)),
+    paced.run(work(1)),
+  ]);
+  const pauses = times.slice(1).map(({ began }, at) => began - (times[at]?.ended ?? 0));
+  expect(pauses[0]).toBeGreaterThanOrEqual(58);
+  expect(pauses[1]).toBeGreaterThanOrEqual(58);
+  expect(pauses[2]).toBeLessThan(58);
 });
