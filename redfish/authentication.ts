@@ -3,40 +3,29 @@ import type { ConnectionConfig } from './connectionOptions.ts';
 import { CredentialRecord } from './credentials.ts';
 import { growingPauseMs } from './delay.ts';
 import { RedfishError } from './error.ts';
-import { inMs, lockedForMs, quote, saying, saysPasswordChangeRequired } from './loginMessage.ts';
+import {
+  lockedError,
+  lockedForMs,
+  passwordChangeError,
+  quote,
+  refusedError,
+  saysPasswordChangeRequired,
+  type RefusedLogin,
+} from './loginMessage.ts';
+import type { Refusals, Refused } from './refusals.ts';
 import { isSuccess, type Reply } from './reply.ts';
-import { basicHeader, SessionService, type Links, type LoginResult, type RawSend, type Session } from './session.ts';
+import {
+  basicHeader,
+  SessionService,
+  type Links,
+  type LoginResult,
+  type Means,
+  type RawSend,
+  type Session,
+} from './session.ts';
 
 /** How often a request with good credentials is repeated when it is answered 401: some BMCs do that now and then. */
 const MAX_REPEATS = 3;
-
-/** What was done so far about the refusals of one request. */
-export interface Refusals {
-  /** A session was opened for it: no second one. */
-  isRenewed: boolean;
-  /** Its credentials were found good after it was refused. */
-  isProven: boolean;
-  repeats: number;
-}
-
-export function noRefusals(): Refusals {
-  return { isRenewed: false, isProven: false, repeats: 0 };
-}
-
-/** What an answer of 401 or 403 is judged by. */
-export interface Refused {
-  readonly reply: Reply;
-  readonly request: { readonly method: string; readonly path: string };
-  /** Names the request in messages. */
-  readonly what: string;
-  readonly refusals: Refusals;
-}
-
-/** How the conversation lets the authentication act. */
-export interface Means {
-  readonly send: RawSend;
-  readonly pause: (ms: number) => Promise<void>;
-}
 
 /**
  * Who the client is to its BMC. By default Basic, since it uses no session slot, and a session where Basic is not
@@ -54,6 +43,7 @@ export class Authentication {
   readonly #refusedPaths = new Set<string>();
   #session: Session | undefined;
   #usesSessions: boolean;
+  #underWay: Promise<void> = Promise.resolve();
 
   constructor(config: ConnectionConfig, links: Links, redact: (text: string) => string) {
     this.#config = config;
@@ -70,6 +60,11 @@ export class Authentication {
     return [password, basic, ...(this.#session === undefined ? [] : [this.#session.token])];
   }
 
+  /** No log-in is under way any more; the BMC's lock is kept until then. Never rejects. */
+  get settled(): Promise<void> {
+    return this.#underWay;
+  }
+
   /** The BMC has accepted these credentials. */
   get isAccepted(): boolean {
     return this.record.isAccepted;
@@ -79,10 +74,10 @@ export class Authentication {
    * Before a request: logs in where sessions are used and there is none. Throws the last refusal while that holds, and
    * nothing is sent.
    */
-  async prepare({ send, pause }: Means): Promise<void> {
+  async prepare(means: Means): Promise<void> {
     const { hold } = this.record;
     if (hold !== undefined) throw hold;
-    if (this.#usesSessions && this.#session === undefined) await this.#open({ send, pause });
+    if (this.#usesSessions && this.#session === undefined) await this.#open(means);
   }
 
   /** The headers that authenticate a request. */
@@ -152,11 +147,33 @@ export class Authentication {
    * A log-in where Basic was refused. That this BMC takes sessions is remembered before its answer is there: a slow one
    * may answer only when the request was given up, and each further Basic would be one more refused log-in.
    */
-  async #logIn({ send }: Means): Promise<LoginResult> {
+  async #logIn(means: Means): Promise<LoginResult> {
     this.#usesSessions = true;
-    const result = await this.#service.login(send);
+    const result = await this.#login(means);
     if (result.kind !== 'session') this.#usesSessions = false;
     return result;
+  }
+
+  /**
+   * One log-in. What it comes to is heard also when its caller has gone: a session would hold a slot that nobody gives
+   * back, and is used by the next call; a password that is refused is not to be sent again.
+   */
+  async #login(means: Means): Promise<LoginResult> {
+    let isLate = false;
+    const login = this.#service.login(means.send, means.sendToEnd);
+    this.#underWay = login.then((result) => (isLate ? this.#takeLate(result) : undefined)).catch(() => undefined);
+    try {
+      return await means.within(login);
+    } catch (error) {
+      isLate = true;
+      throw error;
+    }
+  }
+
+  /** Its errors are for the next call, which finds them recorded. */
+  #takeLate(result: LoginResult): void {
+    if (result.kind === 'unknown') this.#usesSessions = this.#config.authentication === 'Session';
+    else this.#take(result, undefined);
   }
 
   /** A session that ended is renewed once for a request; a 401 to a new session is the resource's own. */
@@ -174,11 +191,11 @@ export class Authentication {
   }
 
   /** Opens a session; one refusal of credentials that were accepted before may be a hiccup. */
-  async #open({ send, pause }: Means): Promise<void> {
-    let result = await this.#service.login(send);
+  async #open(means: Means): Promise<void> {
+    let result = await this.#login(means);
     if (result.kind === 'refused' && result.reply.status === 401 && this.isAccepted) {
-      await pause(growingPauseMs(0));
-      result = await this.#service.login(send);
+      await means.pause(growingPauseMs(0));
+      result = await this.#login(means);
     }
     if (result.kind === 'unknown' && this.#config.authentication !== 'Session') {
       this.#usesSessions = false;
@@ -244,47 +261,24 @@ export class Authentication {
   /** Remembers that the credentials were refused and gives the error that says so. */
   #refuse(reply: Reply): RedfishError {
     this.#session = undefined;
-    const said = readBmcMessage(reply.json, this.#redact);
-    const { username, host, authentication } = this.#config;
-    const other =
-      authentication === 'Auto' && /basic/i.test(reply.headers['www-authenticate'] ?? '')
-        ? ' Where the BMC takes sessions only, set redfishConnection.authentication: Session.'
-        : '';
-    const { holdMs } = this.record;
-    const error = new RedfishError(
-      'Unauthorized',
-      `the BMC ${host} refuses the user ${JSON.stringify(username)} (${reply.status})${saying(said.text)}: ` +
-        'check username and password in the credentials Secret, and that the account is not locked. So that it does not get locked, the same ' +
-        `password is not sent again before ${inMs(holdMs)}, unless the Secret changes.${other}`,
-      { status: reply.status, messageIds: said.messageIds, retryable: false },
-    );
+    const error = refusedError(this.#refusedLogin(reply), this.record.holdMs);
     this.record.refuse(error);
     return error;
   }
 
   #lock(reply: Reply, ms: number): RedfishError {
     this.#session = undefined;
-    const said = readBmcMessage(reply.json, this.#redact);
-    const { username, host } = this.#config;
-    const message =
-      `the account ${JSON.stringify(username)} of the BMC ${host} is locked (${reply.status})${saying(said.text)}: ` +
-      `it is left alone until ${inMs(ms)}, since each log-in would prolong that. Find out who uses a wrong password`;
-    const error = new RedfishError('Unauthorized', message, {
-      status: reply.status,
-      messageIds: said.messageIds,
-      retryable: false,
-    });
+    const error = lockedError(this.#refusedLogin(reply), ms);
     this.record.lock(error, ms);
     return error;
   }
 
   #passwordChangeRequired(reply: Reply): RedfishError {
-    const said = readBmcMessage(reply.json, this.#redact);
-    const { username, host } = this.#config;
-    const message =
-      `the BMC ${host} wants the user ${JSON.stringify(username)} to change its password first (${reply.status})${saying(said.text)}: ` +
-      'set a new one at the BMC and put it into the credentials Secret';
-    return new RedfishError('PasswordChangeRequired', message, { status: reply.status, messageIds: said.messageIds });
+    return passwordChangeError(this.#refusedLogin(reply));
+  }
+
+  #refusedLogin(reply: Reply): RefusedLogin {
+    return { config: this.#config, reply, said: readBmcMessage(reply.json, this.#redact) };
   }
 
   /** Read without credentials everywhere: it proves nothing. */

@@ -11,13 +11,14 @@ import {
   type Place,
   type Places,
 } from './bootPlaces.ts';
-import type { Conversation, Held } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { pause } from './delay.ts';
 import { RedfishError } from './error.ts';
 import { firstETag, nextETagStyle, sendableETag, type ETagStyle } from './etag.ts';
 import type { BeforeSend, MutateOptions } from './fence.ts';
 import { objectOf, textsOf, type JsonObject } from './json.ts';
-import { isSuccess, type Reply, type Resource } from './reply.ts';
+import { isAccepted, type Reply, type Resource } from './reply.ts';
+import type { Held } from './requests.ts';
 import { powerStateOf, type SystemReader } from './system.ts';
 import { followTask } from './task.ts';
 
@@ -171,7 +172,7 @@ export class BootOverride {
           if (isGoodEnough) return true;
           throw refusal ?? new RedfishError('Refused', `${what} was not taken by ${this.#conversation.config.host}`);
         }
-        if (isSuccess(attempt.reply)) await followTask(this.#conversation, attempt.reply, what, options.signal);
+        if (isAccepted(attempt.reply)) await followTask(this.#conversation, attempt.reply, what, options.signal);
       } catch (error) {
         // The outcome is unknown: the override itself tells it.
         if (!(error instanceof RedfishError) || !error.mayHaveLanded || error.kind === 'Aborted') throw error;
@@ -179,7 +180,7 @@ export class BootOverride {
         throw error;
       }
       const { place, places } = attempt;
-      if (!isSuccess(attempt.reply)) {
+      if (!isAccepted(attempt.reply)) {
         const refused = this.#adapt(attempt, attempts);
         if (refused === undefined) continue;
         refusal ??= refused;
@@ -224,7 +225,7 @@ export class BootOverride {
     } as const;
     this.#system.forget();
     const reply = await held.send(request, wanted.enabled === 'Once' ? whileOff(places.system, options) : options);
-    const refusal = isSuccess(reply) ? undefined : this.#conversation.refusal(reply, request);
+    const refusal = isAccepted(reply) ? undefined : this.#conversation.refusal(reply, request);
     if (refusal?.kind === 'Busy' || refusal?.mayHaveLanded === true) throw refusal;
     return { places, place, reply, request, etagStyle, sentMode };
   }

@@ -1,8 +1,9 @@
-import type { Conversation, Reader } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { RedfishError } from './error.ts';
 import type { MutateOptions } from './fence.ts';
 import { field, linkOf, objectOf, textOf, type JsonObject } from './json.ts';
 import type { Resource } from './reply.ts';
+import type { Reader } from './requests.ts';
 import type { SystemReader } from './system.ts';
 
 /** How a place is read. */

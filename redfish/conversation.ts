@@ -1,53 +1,29 @@
-import { Authentication, noRefusals, type Means } from './authentication.ts';
+import { Authentication } from './authentication.ts';
 import { visibleLine } from '../untrusted/text.ts';
 import { redactor } from './bmcMessage.ts';
 import type { ConnectionConfig } from './connectionOptions.ts';
 import type { CredentialRecord } from './credentials.ts';
-import { growingPauseMs, pause, requestedPauseMs } from './delay.ts';
+import { pause, within } from './delay.ts';
 import { RedfishError } from './error.ts';
-import type { WireRequest } from './exchange.ts';
-import type { Identify, MutateOptions } from './fence.ts';
+import type { MutateOptions } from './fence.ts';
 import { pathOfLink, resolveLink } from './links.ts';
 import { withBmcLock, type LockRequest } from './lock.ts';
 import { observed } from './observe.ts';
 import { passFence } from './passFence.ts';
-import { isSuccess, parseReply, refusalOf, resourceOf, type Reply, type Resource } from './reply.ts';
-import type { RawSend } from './session.ts';
+import { isRedirect, isSuccess, parseReply, refusalOf, resourceOf, type Reply, type Resource } from './reply.ts';
+import type { BmcRequest, Held, Reader, ReadOptions } from './requests.ts';
+import { noRefusals } from './refusals.ts';
+import { pauseBeforeRetry } from './retry.ts';
+import type { Means, RawSend } from './session.ts';
 import { traced } from './tracing.ts';
 import { Transport } from './transport.ts';
-
-/** A request by path; the body is sent as JSON. */
-export interface BmcRequest {
-  readonly method: WireRequest['method'];
-  readonly path: string;
-  readonly body?: unknown;
-  readonly ifMatch?: string | undefined;
-}
-
-/** How long a read may take, and what cancels it. */
-export interface ReadOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** All attempts and pauses together, from the moment the BMC's lock is held; default `callTimeoutMs`. */
-  readonly timeoutMs?: number | undefined;
-  /** Gets what each read of the system shows of the server; throws to refuse it. Not called for other resources. */
-  readonly identify?: Identify | undefined;
-}
-
-/** Something that can read resources: a conversation (with retries), or one that holds the lock (without). */
-export interface Reader {
-  get(path: string, options?: ReadOptions): Promise<Resource>;
-}
-
-/** What can be done while the BMC's lock is held. */
-export interface Held extends Reader {
-  /** Sends a changing request behind its fence and gives the answer, whatever its status. */
-  send(request: BmcRequest, options: MutateOptions): Promise<Reply>;
-}
 
 const MAX_REDIRECTS = 3;
 /** How often a connection that ended while the fence was read is opened again. */
 const MAX_REOPENINGS = 3;
 const LOGOUT_TIMEOUT_MS = 5_000;
+/** All of a log-in, its redirects included, has its own deadlines within this. */
+const LONGEST_LOGIN_MS = 10 * 60_000;
 
 interface Sending {
   readonly signal?: AbortSignal | undefined;
@@ -103,32 +79,16 @@ export class Conversation implements Reader {
 
   /**
    * Reads a resource. 429, 503, 504 and broken connections are tried again within the deadline, as the BMC's
-   * Retry-After or a growing pause says; the lock is free meanwhile. Throws the error of the last attempt.
+   * Retry-After or a growing pause says, and once 500 and what is no JSON; the lock is free meanwhile. Throws the error
+   * of the last attempt.
    */
-  async get(path: string, options: ReadOptions = {}): Promise<Resource> {
-    return this.#resource(await this.look(path, options), path);
+  get(path: string, options: ReadOptions = {}): Promise<Resource> {
+    return this.#readRepeatedly(path, options, (reply) => this.#resource(reply, path));
   }
 
   /** As `get`, but gives the answer whatever its status, unless that says "busy". */
-  async look(path: string, options: ReadOptions = {}): Promise<Reply> {
-    const { signal } = options;
-    const timeoutMs = options.timeoutMs ?? this.config.callTimeoutMs;
-    const lock = { signal, timeoutMs: Math.min(timeoutMs, this.config.callTimeoutMs) };
-    let deadlineMs = Number.POSITIVE_INFINITY;
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await this.#locked(`GET ${path}`, lock, () => {
-          deadlineMs = Math.min(deadlineMs, performance.now() + timeoutMs);
-          return this.#read(path, signal, deadlineMs);
-        });
-      } catch (error) {
-        const pauseMs = this.#pauseBeforeRetry(error, attempt);
-        // Without a deadline yet, the lock was never had: its queue is the reason, and waiting again would not end.
-        const late = deadlineMs === Number.POSITIVE_INFINITY || performance.now() + (pauseMs ?? 0) >= deadlineMs;
-        if (pauseMs === undefined || late) throw error;
-        await pause(pauseMs, signal, this.what({ method: 'GET', path }));
-      }
-    }
+  look(path: string, options: ReadOptions = {}): Promise<Reply> {
+    return this.#readRepeatedly(path, options, (reply) => reply);
   }
 
   /**
@@ -179,8 +139,35 @@ export class Conversation implements Reader {
     this.#transport.close();
   }
 
+  /** The lock is kept until a log-in that its caller has given up is over: nothing else is on the connection then. */
   #locked<T>(what: string, lock: Omit<LockRequest, 'what'>, task: () => Promise<T>): Promise<T> {
-    return withBmcLock(this.config.origin, { ...lock, what: `${what} at ${this.config.host}` }, task);
+    return new Promise<T>((resolve, reject) => {
+      withBmcLock(this.config.origin, { ...lock, what: `${what} at ${this.config.host}` }, async () => {
+        await task().then(resolve, reject);
+        await this.#authentication.settled;
+      }).catch(reject);
+    });
+  }
+
+  async #readRepeatedly<T>(path: string, options: ReadOptions, judge: (reply: Reply) => T): Promise<T> {
+    const { signal } = options;
+    const timeoutMs = options.timeoutMs ?? this.config.callTimeoutMs;
+    const lock = { signal, timeoutMs: Math.min(timeoutMs, this.config.callTimeoutMs) };
+    let deadlineMs = Number.POSITIVE_INFINITY;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#locked(`GET ${path}`, lock, async () => {
+          deadlineMs = Math.min(deadlineMs, performance.now() + timeoutMs);
+          return judge(await this.#read(path, signal, deadlineMs));
+        });
+      } catch (error) {
+        const pauseMs = this.#pauseBeforeRetry(error, attempt);
+        // Without a deadline yet, the lock was never had: its queue is the reason, and waiting again would not end.
+        const late = deadlineMs === Number.POSITIVE_INFINITY || performance.now() + (pauseMs ?? 0) >= deadlineMs;
+        if (pauseMs === undefined || late) throw error;
+        await pause(pauseMs, signal, this.what({ method: 'GET', path }));
+      }
+    }
   }
 
   async #read(path: string, signal: AbortSignal | undefined, deadlineMs?: number): Promise<Reply> {
@@ -204,7 +191,7 @@ export class Conversation implements Reader {
    * after the log-in and the handshakes, so that nothing stands between the fence and the write.
    */
   async #converse(request: BmcRequest, sending: Sending): Promise<Reply> {
-    const means: Means = { send: this.#rawSend(sending), pause: (ms) => this.#pauseWithin(ms, request, sending) };
+    const means = this.#means(request, sending);
     const refusals = noRefusals();
     let path = request.path;
     let closed = 0;
@@ -225,7 +212,7 @@ export class Conversation implements Reader {
         if (!(await this.#authentication.retries(refused, means))) return reply;
       } else if (reply.status === 406 && this.#asksForIdentity) {
         this.#asksForIdentity = false;
-      } else if (isRedirect(reply, request)) {
+      } else if (isRedirect(reply, request.method)) {
         redirects += 1;
         if (redirects > MAX_REDIRECTS)
           throw new RedfishError('Protocol', `${this.what(request)} is redirected in circles`);
@@ -234,6 +221,24 @@ export class Conversation implements Reader {
         return reply;
       }
     }
+  }
+
+  /** How the authentication acts on behalf of a request. */
+  #means(request: BmcRequest, sending: Sending): Means {
+    return {
+      send: this.#rawSend(sending),
+      sendToEnd: (login, headers) => {
+        const deadlineMs = performance.now() + this.config.callTimeoutMs;
+        return this.#rawSend({ deadlineMs })(login, headers);
+      },
+      within: (result) => {
+        const what = this.what(request);
+        const leftMs = Math.min((sending.deadlineMs ?? Number.POSITIVE_INFINITY) - performance.now(), LONGEST_LOGIN_MS);
+        const message = `${what} was not sent: its time is over, and its log-in is not answered yet`;
+        return within(result, Math.max(0, leftMs), sending.signal, what, () => new RedfishError('Timeout', message));
+      },
+      pause: (ms) => this.#pauseWithin(ms, request, sending),
+    };
   }
 
   /** Waits, unless the deadline of the call comes first: then it fails now. */
@@ -286,25 +291,7 @@ export class Conversation implements Reader {
     return parseReply(await traced(shown, exchange), this.#authentication.secrets);
   }
 
-  /** How long to wait before the same is tried again; undefined when it must not be. */
   #pauseBeforeRetry(error: unknown, attempt: number): number | undefined {
-    if (!(error instanceof RedfishError) || error.mayHaveLanded) return undefined;
-    if (error.kind !== 'Busy' && !error.lostConnection) return undefined;
-    // A BMC may break the connection in place of a 401: credentials that it never accepted are not sent again and
-    // again.
-    if (error.lostConnection && attempt > 0 && !this.#authentication.isAccepted) return undefined;
-    if (error.retryAfterMs !== undefined) return requestedPauseMs(error.retryAfterMs, attempt);
-    // A kept connection that the BMC closed in the meantime is no sign of trouble: the first repeat comes soon.
-    if (error.lostConnection && attempt === 0) return requestedPauseMs(0, 0);
-    return growingPauseMs(attempt);
+    return pauseBeforeRetry(error, attempt, this.#authentication.isAccepted);
   }
-}
-
-/**
- * Redirects are followed with the same method. 303 tells a changing request to fetch its result: it is an answer then.
- */
-function isRedirect(reply: Reply, request: BmcRequest): boolean {
-  if (reply.headers['location'] === undefined) return false;
-  if ([301, 302, 307, 308].includes(reply.status)) return true;
-  return reply.status === 303 && request.method === 'GET';
 }

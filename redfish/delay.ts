@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { abortedError } from './error.ts';
+import { abortedError, type RedfishError } from './error.ts';
 
 /**
  * Longest pause that a BMC's Retry-After may ask for, and the first of the growing ones that stand in for `Retry-After:
@@ -16,6 +16,27 @@ export async function pause(ms: number, signal: AbortSignal | undefined, what: s
     await sleep(ms, undefined, signal === undefined ? {} : { signal });
   } catch {
     throw abortedError(what, signal?.reason);
+  }
+}
+
+/** What a promise gives. Rejects with `Aborted` when the signal fires before that, and with `late()` after `ms`. */
+export async function within<T>(
+  result: Promise<T>,
+  ms: number,
+  signal: AbortSignal | undefined,
+  what: string,
+  late: () => RedfishError,
+): Promise<T> {
+  const isThere = new AbortController();
+  const either = signal === undefined ? isThere.signal : AbortSignal.any([signal, isThere.signal]);
+  const gone = pause(ms, either, what).then(() => {
+    throw late();
+  });
+  try {
+    return await Promise.race([result, gone]);
+  } finally {
+    gone.catch(() => undefined);
+    isThere.abort();
   }
 }
 

@@ -237,6 +237,7 @@ function lengthOf(header: string | undefined): number | undefined {
   const values = new Set(tokens(header));
   if (values.size === 0) return undefined;
   const [value = ''] = values;
-  if (values.size > 1 || !/^\d{1,15}$/.test(value)) throw new HttpResponseError('CONTENT_LENGTH');
+  // Python reads a sign, too.
+  if (values.size > 1 || !/^\+?\d{1,15}$/.test(value)) throw new HttpResponseError('CONTENT_LENGTH');
   return Number(value);
 }

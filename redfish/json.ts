@@ -1,5 +1,6 @@
 import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import { visibleLine } from '../untrusted/text.ts';
+import { mendJson } from './lenientJson.ts';
 
 /** A JSON object of a BMC. Any field may be missing, null or of another type than the schema says. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -55,7 +56,14 @@ export function linkOf(value: unknown): string | undefined {
   return textOf(typeof value === 'string' ? value : field(value, '@odata.id'), 2048);
 }
 
-/** Parses the body of a reply; undefined when it is not a JSON object (DSP0266 §"JSON": UTF-8, a BOM is tolerated). */
+/**
+ * Parses the body of a reply; undefined when it does not begin with a JSON object (DSP0266 §"JSON": UTF-8, a BOM is
+ * tolerated). What is almost JSON is read as it was meant (`mendJson`).
+ */
 export function parseObject(body: string): JsonObject | undefined {
-  return objectOf(tryParseJson(body.replace(/^\ufeff/, ''), JSON_BOUNDS.document));
+  const text = body.replace(/^\ufeff/, '');
+  const whole = tryParseJson(text, JSON_BOUNDS.document);
+  if (whole !== undefined) return objectOf(whole);
+  const mended = text.length > JSON_BOUNDS.document.maxLength ? undefined : mendJson(text);
+  return mended === undefined ? undefined : objectOf(tryParseJson(mended, JSON_BOUNDS.document));
 }

@@ -1,4 +1,7 @@
 import type { BmcMessage } from './bmcMessage.ts';
+import type { ConnectionConfig } from './connectionOptions.ts';
+import { RedfishError } from './error.ts';
+import type { Reply } from './reply.ts';
 
 /** How long an account is left alone when the BMC does not say for how long it is locked: what most lock for. */
 const LOCKED_MS = 10 * 60_000;
@@ -33,7 +36,7 @@ export function lockedForMs({ text, messageIds }: BmcMessage, retryAfter: string
 }
 
 /** What the BMC said, in words that follow a clause; empty when it said nothing. */
-export function saying(text: string): string {
+function saying(text: string): string {
   return text === '' ? '' : `, saying "${text}"`;
 }
 
@@ -43,6 +46,47 @@ export function quote(text: string): string {
 }
 
 /** The time so many milliseconds from now, RFC 3339 in seconds. */
-export function inMs(ms: number): string {
+function inMs(ms: number): string {
   return new Date(Date.now() + ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
+/** Whose log-in was refused, and how. */
+export interface RefusedLogin {
+  readonly config: Pick<ConnectionConfig, 'username' | 'host' | 'authentication'>;
+  readonly reply: Reply;
+  readonly said: BmcMessage;
+}
+
+/** The password is wrong, or the account is; it is not sent again for `holdMs`. */
+export function refusedError({ config, reply, said }: RefusedLogin, holdMs: number): RedfishError {
+  const { username, host, authentication } = config;
+  const other =
+    authentication === 'Auto' && /basic/i.test(reply.headers['www-authenticate'] ?? '')
+      ? ' Where the BMC takes sessions only, set redfishConnection.authentication: Session.'
+      : '';
+  const message =
+    `the BMC ${host} refuses the user ${JSON.stringify(username)} (${reply.status})${saying(said.text)}: ` +
+    'check username and password in the credentials Secret, and that the account is not locked. So that it does not get locked, the same ' +
+    `password is not sent again before ${inMs(holdMs)}, unless the Secret changes.${other}`;
+  const { status } = reply;
+  return new RedfishError('Unauthorized', message, { status, messageIds: said.messageIds, retryable: false });
+}
+
+/** The account is locked for so long. */
+export function lockedError({ config, reply, said }: RefusedLogin, ms: number): RedfishError {
+  const { username, host } = config;
+  const message =
+    `the account ${JSON.stringify(username)} of the BMC ${host} is locked (${reply.status})${saying(said.text)}: ` +
+    `it is left alone until ${inMs(ms)}, since each log-in would prolong that. Find out who uses a wrong password`;
+  const { status } = reply;
+  return new RedfishError('Unauthorized', message, { status, messageIds: said.messageIds, retryable: false });
+}
+
+/** The password is good, and has to be replaced before anything else is done. */
+export function passwordChangeError({ config, reply, said }: RefusedLogin): RedfishError {
+  const { username, host } = config;
+  const message =
+    `the BMC ${host} wants the user ${JSON.stringify(username)} to change its password first (${reply.status})${saying(said.text)}: ` +
+    'set a new one at the BMC and put it into the credentials Secret';
+  return new RedfishError('PasswordChangeRequired', message, { status: reply.status, messageIds: said.messageIds });
 }

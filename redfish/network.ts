@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import { readAdapterPorts } from './adapters.ts';
-import type { Conversation, ReadOptions } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { field, linkOf, listOf, textOf, type JsonObject } from './json.ts';
 import { NetworkReader } from './networkReader.ts';
+import type { ReadOptions } from './requests.ts';
 import type { SystemReader } from './system.ts';
 
 /** One network interface of the server as its BMC knows it. */

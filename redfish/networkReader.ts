@@ -1,6 +1,7 @@
-import type { Conversation, ReadOptions } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { RedfishError } from './error.ts';
 import { linkOf, listOf, objectOf, type JsonObject } from './json.ts';
+import type { ReadOptions } from './requests.ts';
 
 /** Most members of one collection that are read. */
 const MAX_INTERFACES = 64;

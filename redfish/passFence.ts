@@ -1,4 +1,4 @@
-import { pause } from './delay.ts';
+import { within } from './delay.ts';
 import { abortedError, RedfishError } from './error.ts';
 import { fenceRefusal } from './exchange.ts';
 import type { BeforeSend, MutateOptions } from './fence.ts';
@@ -10,17 +10,11 @@ import type { BeforeSend, MutateOptions } from './fence.ts';
  */
 export async function passFence(what: string, mutate: MutateOptions, limitMs: number): Promise<BeforeSend> {
   if (mutate.signal?.aborted === true) throw abortedError(what, mutate.signal.reason);
-  const limit = new AbortController();
-  const signal = mutate.signal === undefined ? limit.signal : AbortSignal.any([mutate.signal, limit.signal]);
-  const hung = pause(limitMs, signal, what).then(() => {
-    throw new RedfishError('FenceRefused', `${what} was not sent: its fence took too long`, { retryable: true });
-  });
   try {
-    return await Promise.race([mutate.fence(), hung]);
+    const late = () =>
+      new RedfishError('FenceRefused', `${what} was not sent: its fence took too long`, { retryable: true });
+    return await within(mutate.fence(), limitMs, mutate.signal, what, late);
   } catch (error) {
     throw error instanceof RedfishError ? error : fenceRefusal(what, error);
-  } finally {
-    hung.catch(() => undefined);
-    limit.abort();
   }
 }

@@ -1,9 +1,10 @@
-import type { Conversation, Held, Reader, ReadOptions } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { growingPauseMs, pause } from './delay.ts';
 import { RedfishError } from './error.ts';
 import type { Identify, MutateOptions } from './fence.ts';
 import { field, linkOf, listOf, textOf, textsOf } from './json.ts';
-import { isSuccess, type Resource } from './reply.ts';
+import { isAccepted, type Resource } from './reply.ts';
+import type { Held, Reader, ReadOptions } from './requests.ts';
 import { powerStateOf, type PowerState, type SystemReader } from './system.ts';
 import { followTask } from './task.ts';
 
@@ -178,7 +179,7 @@ export class Power {
       const request = { method: 'POST', path, body: { ResetType } } as const;
       this.#system.forget();
       const reply = await held.send(request, options);
-      if (isSuccess(reply)) return reply;
+      if (isAccepted(reply)) return reply;
       const refused = this.#conversation.refusal(reply, request);
       refusal ??= refused;
       // What is listed and refused is no reason to leave the server as it is: the next kind does the same in another

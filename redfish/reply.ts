@@ -81,6 +81,22 @@ export function isSuccess(reply: Reply): boolean {
 }
 
 /**
+ * Whether a change was accepted. 303 says so too, and where its result can be read (RFC 9110 §15.4.4), which the caller
+ * does anyway.
+ */
+export function isAccepted(reply: Reply): boolean {
+  return isSuccess(reply) || reply.status === 303;
+}
+
+/**
+ * Redirects are followed with the same method. 303 tells a changing request to fetch its result: it is an answer then.
+ */
+export function isRedirect({ status, headers }: Reply, method: string): boolean {
+  if (headers['location'] === undefined) return false;
+  return [301, 302, 307, 308].includes(status) || (status === 303 && method === 'GET');
+}
+
+/**
  * The resource in a successful GET's answer. Throws `Protocol` (retryable: a starting BMC serves odd pages) when there
  * is none.
  */

@@ -1,13 +1,23 @@
 import type { ConnectionConfig } from './connectionOptions.ts';
 import { RedfishError } from './error.ts';
 import { field, linkOf, textOf } from './json.ts';
-import { isSuccess, refusalOf, type Reply } from './reply.ts';
+import { isRedirect, isSuccess, refusalOf, type Reply } from './reply.ts';
 
 /** Sends one request as it is, without retries; used for logging in and out. */
 export type RawSend = (
   request: { method: 'GET' | 'POST' | 'DELETE'; path: string; body?: unknown },
   headers: Readonly<Record<string, string>>,
 ) => Promise<Reply>;
+
+/** How the conversation lets the authentication act. */
+export interface Means {
+  readonly send: RawSend;
+  /** As `send`, to the answer or the deadline of an HTTP call, whatever becomes of the caller meanwhile. */
+  readonly sendToEnd: RawSend;
+  /** What the promise gives, unless the caller goes, or its time is over, before. */
+  readonly within: <T>(result: Promise<T>) => Promise<T>;
+  readonly pause: (ms: number) => Promise<void>;
+}
 
 /** A session of a BMC (DSP0266 §"Redfish session login authentication"). */
 export interface Session {
@@ -51,22 +61,22 @@ export class SessionService {
   /**
    * One log-in. Throws `Busy` when the BMC puts it off or has no free session, `Protocol` when it opens one without a
    * token, and the error of a connection that broke: never as one to be repeated at once, since a log-in that failed
-   * counts towards the lock of the account.
+   * counts towards the lock of the account. `sendToEnd` sends what makes or ends a session.
    */
-  async login(send: RawSend): Promise<LoginResult> {
+  async login(send: RawSend, sendToEnd: RawSend): Promise<LoginResult> {
     const { username, password, host } = this.#config;
     let path = await this.#sessionsPath(send);
     // Kept for the next log-in also where a slow BMC does not answer this one in time.
     this.#path = path;
     const body = { UserName: username, Password: password };
     for (let redirects = 0; ; redirects += 1) {
-      const reply = await once(send({ method: 'POST', path, body }, {}));
-      if (isRedirect(reply) && redirects < MAX_REDIRECTS) {
+      const reply = await once(sendToEnd({ method: 'POST', path, body }, {}));
+      if (isRedirect(reply, 'POST') && redirects < MAX_REDIRECTS) {
         path = this.#redirected(path, reply);
         continue;
       }
       this.#path = path;
-      if (isSuccess(reply)) return { kind: 'session', session: await this.#sessionOf(reply, send) };
+      if (isSuccess(reply)) return { kind: 'session', session: await this.#sessionOf(reply, sendToEnd) };
       const refusal = refusalOf(reply, `the log-in at ${host}`, false, this.#redact);
       if (refusal.kind === 'Busy') throw refusal;
       this.#path = undefined;
@@ -121,10 +131,6 @@ export class SessionService {
 /** The header of Basic authentication (RFC 7617, in UTF-8). */
 export function basicHeader(username: string, password: string): { authorization: string } {
   return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
-}
-
-function isRedirect(reply: Reply): boolean {
-  return [301, 302, 307, 308].includes(reply.status) && reply.headers['location'] !== undefined;
 }
 
 async function once(reply: Promise<Reply>): Promise<Reply> {

@@ -1,10 +1,11 @@
 import { visibleLine } from '../untrusted/text.ts';
 import { decodeSegment } from './connectionOptions.ts';
-import type { Conversation, Reader, ReadOptions } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
 import { RedfishError } from './error.ts';
 import type { ServerShown } from './fence.ts';
 import { field, linkOf, listOf, numberOf, textOf, textsOf, type JsonObject } from './json.ts';
 import type { Resource } from './reply.ts';
+import type { Reader, ReadOptions } from './requests.ts';
 
 /** Power states of DSP2046 ComputerSystem; `Unknown` when the BMC does not say (null while it starts, for instance). */
 export type PowerState = 'On' | 'Off' | 'PoweringOn' | 'PoweringOff' | 'Paused' | 'Unknown';

@@ -12,6 +12,7 @@ import {
   PASSWORD,
   stopAll,
   USER,
+  type Answer,
   type FakeBmc,
 } from './fakeBmc.ts';
 
@@ -136,6 +137,19 @@ describe('reads', () => {
     const bmc = await fakeBmc((it) => it.on('GET', SYSTEM, { status, headers: { 'retry-after': '0' } }, 1));
     await expect(clientOf(bmc).getPowerState()).resolves.toBe('Off');
     expect(bmc.sent('GET', SYSTEM)).toHaveLength(2);
+  });
+
+  test.each<[string, Answer]>([
+    ['500', { status: 500, body: '<html>starting</html>' }],
+    ['200 without JSON', { body: '<html>starting</html>' }],
+    ['200 without a body', {}],
+  ])('%s is asked again, once', async (_what, answer) => {
+    const bmc = await fakeBmc((it) => it.on('GET', SYSTEM, answer, 1));
+    await expect(clientOf(bmc).setPowerState('On', allow)).resolves.toBeUndefined();
+    expect(bmc.sent('GET', SYSTEM)).toHaveLength(2);
+    bmc.on('GET', SYSTEM, answer);
+    expect(await failureOf(clientOf(bmc).getPowerState())).toMatchObject({ kind: 'Protocol', retryable: true });
+    expect(bmc.sent('GET', SYSTEM)).toHaveLength(4);
   });
 
   test('so is a connection that breaks', async () => {
@@ -279,15 +293,15 @@ describe('addresses', () => {
 });
 
 describe('answers that are none', () => {
-  test.each([
-    ['a page', { body: '<html>starting</html>' }],
-    ['an array', { body: '[]' }],
-    ['nothing', { status: 204 }],
-    ['too much', { body: `{"a":"${'x'.repeat(4 * 1024 * 1024)}"}` }],
-    ['a bomb', { headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(5 * 1024 * 1024)) }],
-    ['broken gzip', { headers: { 'content-encoding': 'gzip' }, body: 'x' }],
-  ])('%s', async (_name, answer) => {
-    const bmc = await fakeBmc((it) => it.on('GET', SYSTEM, answer, 1));
+  test.each<[string, number, Answer]>([
+    ['a page', 2, { body: '<html>starting</html>' }],
+    ['an array', 2, { body: '[]' }],
+    ['nothing', 2, { status: 204 }],
+    ['too much', 1, { body: `{"a":"${'x'.repeat(4 * 1024 * 1024)}"}` }],
+    ['a bomb', 1, { headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(5 * 1024 * 1024)) }],
+    ['broken gzip', 1, { headers: { 'content-encoding': 'gzip' }, body: 'x' }],
+  ])('%s: after %i requests', async (_name, requests, answer) => {
+    const bmc = await fakeBmc((it) => it.on('GET', SYSTEM, answer, requests));
     const client = clientOf(bmc);
     expect(await failureOf(client.getPowerState())).toMatchObject({ kind: 'Protocol' });
     await expect(client.getPowerState()).resolves.toBe('Off');

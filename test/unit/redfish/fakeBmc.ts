@@ -22,6 +22,8 @@ export interface Answer {
   body?: unknown;
   /** Break the connection, or never answer. */
   instead?: 'reset' | 'hang';
+  /** Answer with what this comes to, when it does. */
+  later?: Promise<Answer>;
 }
 
 export type Handler = (seen: Seen, bmc: FakeBmc) => Answer | undefined;
@@ -124,7 +126,8 @@ export class FakeBmc {
       socket: request.socket,
     };
     this.seen.push(seen);
-    const answer = this.#answer(seen);
+    const first = this.#answer(seen);
+    const answer = (await first.later) ?? first;
     if (answer.instead === 'hang') return;
     if (answer.instead === 'reset') return void request.socket.destroy();
     response.writeHead(answer.status ?? 200, { 'content-type': 'application/json', ...answer.headers });

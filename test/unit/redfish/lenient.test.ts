@@ -33,6 +33,7 @@ async function clientAt(bytes: string, then: 'keep' | 'end' | 'reset' = 'keep', 
 
 const READ: [string, string, ('keep' | 'end' | 'reset')?][] = [
   ['two equal Content-Length', `HTTP/1.1 200 OK\r\nContent-Length: ${N}\r\nContent-Length: ${N}\r\n\r\n${BODY}`],
+  ['a length with a sign', `HTTP/1.1 200 OK\r\nContent-Length: +${N}\r\n\r\n${BODY}`],
   ['a list of them', `HTTP/1.1 200 OK\r\nContent-Length: ${N}, ${N}\r\n\r\n${BODY}`],
   [
     'Content-Length with chunked',

@@ -126,6 +126,17 @@ describe('setPowerState', () => {
     expect(bmc.seen.at(-1)?.method).toBe('GET');
   });
 
+  test('303 says that it was accepted, and where to look', async () => {
+    const bmc = await fakeBmc((it) =>
+      it.on('POST', `${SYSTEM}/Actions/ComputerSystem.Reset`, (seen) => {
+        it.builtIn(seen);
+        return { status: 303, headers: { location: SYSTEM } };
+      }),
+    );
+    await clientOf(bmc).setPowerState('On', allow);
+    expect([bmc.power, bmc.sent('POST').length]).toEqual(['On', 1]);
+  });
+
   test("iLO's 400 soon after a change is retried by its MessageId", async () => {
     const id = 'iLO.2.14.UnableToModifyDuringSystemPOST';
     const bmc = await fakeBmc((it) =>
@@ -243,7 +254,7 @@ describe('tasks', () => {
 describe('waitForPowerState', () => {
   test('true when seen, looking past failures', async () => {
     const bmc = await fakeBmc((it) => {
-      it.on('GET', SYSTEM, () => ({ status: 500 }), 1);
+      it.on('GET', SYSTEM, () => ({ status: 500 }), 2);
       it.on('GET', SYSTEM, () => void (it.power = 'On'), 1);
     });
     const polls: unknown[] = [];
