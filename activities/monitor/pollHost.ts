@@ -39,7 +39,8 @@ export type PollDependencies = BmcDependencies & Pick<Dependencies, 'recorder' |
 
 /**
  * One look at the BMC of a host: its power state, by one GET. Writes power state and reachability when they changed,
- * and nothing else; changes nothing at the BMC. Gives what is to be remembered when the BMC did not answer. Throws when
+ * and nothing else; changes nothing at the BMC. Gives what is to be remembered when the BMC did not answer; each request
+ * has `requestMs`. Throws when
  * the signal aborts, and on errors of the API server.
  */
 export async function pollHost(
@@ -48,11 +49,13 @@ export async function pollHost(
   known: FailedPoll | undefined,
   intervalMs: number,
   signal: AbortSignal,
+  requestMs = REQUEST_MS,
 ): Promise<FailedPoll | undefined> {
   try {
     let shown: ServerShown = {};
     const { bmc, powerState } = await readPower(deps, host, known, {
       signal,
+      timeoutMs: requestMs,
       identify: (read) => void (shown = read),
     });
     const now = await acceptShown(deps, host, shown);
@@ -91,16 +94,15 @@ async function readPower(
   deps: PollDependencies,
   host: PhysicalHost,
   known: FailedPoll | undefined,
-  { signal, identify }: { readonly signal: AbortSignal; readonly identify: Identify },
+  options: { readonly signal: AbortSignal; readonly identify: Identify; readonly timeoutMs: number },
 ): Promise<{ readonly bmc: RedfishClient; readonly powerState: PowerState }> {
-  const options = { signal, identify, timeoutMs: REQUEST_MS };
   const bmc = await connectBmc(deps, host, known?.isRefused ? 'fresh' : 'kept');
   try {
     return { bmc, powerState: await bmc.getPowerState(options) };
   } catch (error) {
     const isRefused = error instanceof RedfishError && ['Unauthorized', 'PasswordChangeRequired'].includes(error.kind);
     // The client of other credentials was closed under our hands: they have changed as well.
-    const isReplaced = error instanceof RedfishError && error.kind === 'Aborted' && !signal.aborted;
+    const isReplaced = error instanceof RedfishError && error.kind === 'Aborted' && !options.signal.aborted;
     if (!isRefused && !isReplaced) throw error;
     const renewed = await connectBmc(deps, host, 'fresh');
     if (renewed === bmc) throw error;

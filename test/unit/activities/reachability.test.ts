@@ -4,7 +4,7 @@ import { bootInspector, prepareBoot } from '../../../activities/provision/bootIn
 import type { Condition } from '../../../crds/schema.ts';
 import type { ClaimStage } from '../../../model/claim.ts';
 import { CLAIM, claimedHost } from '../controllers/builders.ts';
-import { failureOf, fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
+import { extendedError, failureOf, fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { kubeError, NEVER, OneHost, REF, RUN } from './oneHost.ts';
 
 const SYSTEM = '/redfish/v1/Systems/1';
@@ -51,6 +51,16 @@ describe('a boot that fails at the BMC says so on the host, and nothing else of 
       (bmc) => bmc.on('GET', SYSTEM, { status: 401 }),
       'Unauthorized',
       /accepts the user "x" elsewhere: check what its role may do/,
+    ],
+    [
+      'a password that has to be changed first',
+      (bmc) =>
+        bmc.on('GET', SYSTEM, {
+          status: 403,
+          body: extendedError('Base.1.18.PasswordChangeRequired', 'The password must be changed.'),
+        }),
+      'PasswordChangeRequired',
+      /set a new one at the BMC and put it into the credentials Secret/,
     ],
   ])('%s', async (_what, fault, reason, message) => {
     for (const step of [prepare, boot]) {
