@@ -39,9 +39,8 @@ export type PollDependencies = BmcDependencies & Pick<Dependencies, 'recorder' |
 
 /**
  * One look at the BMC of a host: its power state, by one GET. Writes power state and reachability when they changed,
- * and nothing else; changes nothing at the BMC. Gives what is to be remembered when the BMC did not answer; each request
- * has `requestMs`. Throws when
- * the signal aborts, and on errors of the API server.
+ * and nothing else; changes nothing at the BMC. Gives what is to be remembered when the BMC did not answer. Each
+ * request has `requestMs`. Throws when the signal aborts, and on errors of the API server.
  */
 export async function pollHost(
   deps: PollDependencies,

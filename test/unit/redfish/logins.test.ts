@@ -307,7 +307,7 @@ describe('sessions', () => {
     const client = clientOf(bmc);
     await expect(client.getPowerState()).resolves.toBe('Off');
     bmc.habits.unshift((seen) => (seen.method === 'POST' ? answer : undefined));
-    const other = clientOf(bmc, { password: 'other', callTimeoutMs: 600 });
+    const other = clientOf(bmc, { password: 'other', callTimeoutMs: 2_000 });
     const failure = await failureOf(other.getPowerState());
     expect(failure).toMatchObject({ kind: 'Busy', retryable: true });
     expect(String(failure)).not.toContain('password');

@@ -197,4 +197,4 @@ test('whatever a BMC answers, a call resolves or rejects with a RedfishError', a
     ),
     { numRuns: 60 },
   );
-}, 10_000);
+}, 20_000);
