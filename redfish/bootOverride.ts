@@ -303,7 +303,7 @@ function whileOff(system: Resource, options: MutateOptions): MutateOptions {
     return () => {
       check();
       if (performance.now() - system.readAtMs < OFF_HOLDS_MS) return;
-      throw new RedfishError('Busy', `the server was seen off more than ${OFF_HOLDS_MS / 1000} s ago`);
+      throw new RedfishError('Busy', `the server was confirmed off more than ${OFF_HOLDS_MS / 1000} s ago`);
     };
   };
   return { ...options, fence };

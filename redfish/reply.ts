@@ -144,7 +144,7 @@ export function namesProperty(reply: Reply, property: string): boolean {
   return readBmcMessage(reply.json, (text) => text).mentions.includes(property);
 }
 
-/** Some BMCs answer 403 where a feature is not licensed: no account mends that. */
+/** Some BMCs answer 403 where a feature is not licensed: no account fixes that. */
 const LICENSE = /licen[cs]e/i;
 const NO_LICENSE = '; the BMC asks for a license, the account is not the reason';
 

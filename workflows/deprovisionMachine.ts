@@ -10,8 +10,8 @@ import { readMachineInput } from './readMessages.ts';
 import { release } from './release.ts';
 
 /**
- * The end of a deleted machine: its open provisioning is cancelled and awaited, its host switched off, seen off and
- * released, then the machine may go. Result: a sentence for the operator.
+ * Ends a deleted machine: cancels and awaits its open provisioning, has its hosts powered off and released, then
+ * removes the finalizer. Result: a sentence for the operator.
  */
 export async function deprovisionMachine(given: MachineInput): Promise<string> {
   const input = readMachineInput(given);

@@ -6,7 +6,7 @@ import type { MonitorInput, MonitorSettings } from '../contracts/names.ts';
 import { monitoring } from './proxies.ts';
 import { readMonitorInput, readMonitorSettings } from './readMessages.ts';
 
-/** The activity ends by itself about each hour: a run goes on in a fresh history once a day. */
+/** The activity ends by itself about each hour: a run continues as new once a day. */
 const ACTIVITIES = 24;
 
 /**

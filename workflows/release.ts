@@ -25,10 +25,10 @@ export interface Release {
 }
 
 /**
- * Has a host released (rule 4): writes `Releasing`, has `release/<ns>/<host>` started or woken, which alone calls the
- * BMC (docs/decisions/0023), and waits for the end of the claim. `released`: it has ended; `continuing`: the time is
- * over; `full`: the caller has to continue in a fresh history. Each look begins anew from the host, so that it may be
- * repeated in any history.
+ * Has a host released (rule 4): writes `Releasing`, starts or signals `release/<ns>/<host>`, which alone calls the BMC
+ * (docs/decisions/0023), and waits for the end of the claim. `released`: it has ended; `continuing`: the time is over;
+ * `full`: the caller has to continue as new. Each round starts from a read of the host, so that it may be repeated in
+ * any history.
  */
 export async function release({
   claim,

@@ -19,15 +19,16 @@ export interface PowerFinding {
    * left out.
    */
   readonly conditions: readonly ConditionPatch[];
-  /** `status.enrollment.foundOn` no longer holds: the server was seen off. */
+  /** `status.enrollment.foundOn` no longer holds: the server was confirmed off. */
   readonly isSeenOff: boolean;
 }
 
 /**
  * Judges the power of a host between its runs. A server that was on when it was enrolled may run (rule 7,
- * `enrollment.foundOn`), until it is seen off once. Any other free server was confirmed off, by its release or since:
- * when it is on, Beskar7 did not switch it on, or its BMC carried out a power-on very late. One that was handed over to
- * its machine should be on. `power`: undefined when the BMC did not answer, which leaves the conditions as they are.
+ * `enrollment.foundOn`), until it is confirmed off once. Any other free server was confirmed off, by its release or
+ * since: when it is on, Beskar7 did not switch it on, or its BMC carried out a power-on very late. One that was handed
+ * over to its machine should be on. `power`: undefined when the BMC did not answer, which leaves the conditions as they
+ * are.
  */
 export function judgePower(host: PhysicalHost, power: PowerState | undefined): PowerFinding {
   const wasFoundOn = host.status?.enrollment?.foundOn === true;

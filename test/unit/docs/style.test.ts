@@ -71,3 +71,38 @@ test('nothing is patched: there is no released version to be compatible with', (
     .filter((file) => linesOf(file).some((line) => /\b(patched|deprecatePatch)\(/.test(line)));
   expect(patched).toEqual([]);
 });
+
+/**
+ * Phrases that stood between the reader and the thought, and have plain words instead: again, power-off confirmed,
+ * force-release, without, over HTTPS, continues as new, fixed.
+ */
+const DIALECT =
+  /\banew\b|\bseen off\b|\bword to force\b|\bfor want of\b|\bby HTTPS\b|\bgo(?:es)? on in a fresh history\b|\bmend(?:s|ed|ing)\b/i;
+/** Files that still have one: none is to be added. */
+const STILL: readonly string[] = [
+  'activities/bmc/bmcConnection.ts',
+  'activities/claim/claimHost.ts',
+  'activities/enroll/enrolledStatus.ts',
+  'activities/failures.ts',
+  'activities/monitor/pollHost.ts',
+  'activities/release/deprovision.ts',
+  'activities/release/orphan.ts',
+  'activities/release/releaseHost.ts',
+  'activities/release/retireHost.ts',
+  'workflows/boot.ts',
+  'workflows/proxies.ts',
+  'workflows/releaseHost.ts',
+];
+
+test('code and pages speak the plain terms of the field', () => {
+  const found = files
+    .filter((file) => (PRODUCT.test(file) && isCode(file)) || /^(docs\/(?!spec\/).*|[A-Z]+)\.md$/.test(file))
+    .filter((file) => !STILL.includes(file))
+    .flatMap((file) =>
+      linesOf(file)
+        // Titles of tests that a page names stay as the tests are called.
+        .map((line) => (file.endsWith('.md') ? line.replace(/› [^|]*/g, '') : line))
+        .flatMap((line, index) => (DIALECT.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : [])),
+    );
+  expect(found).toEqual([]);
+});
