@@ -45,7 +45,7 @@ describe('PXE once is for a server that is off (rule 5)', () => {
     try {
       const failure = await failureOf(clientOf(bmc).setBootSourcePXE({ ...allow, fence }));
       expect(failure).toMatchObject({ kind: 'FenceRefused', retryable: true });
-      expect(String(failure)).toContain('seen off more than 10 s ago');
+      expect(String(failure)).toContain('confirmed off more than 10 s ago');
     } finally {
       performance.now = now;
     }
