@@ -95,10 +95,13 @@ function kernelArguments(input: BootScriptInput): string {
 }
 
 /** Kexec is the default of the inspector, without an argument (docs/decisions/0010). */
-function wholeDisk({ deployMode, hardwareRequirements }: BootScriptInput['machine']): [string, string | undefined][] {
+function wholeDisk(machine: BootSpec): [string, string | undefined][] {
+  const { deployMode, hardwareRequirements, userData, nodeName } = machine;
   if (deployMode !== 'WholeDisk') return [];
   return [
     ['beskar7.mode', 'WholeDisk'],
+    ['beskar7.hostname', nodeName],
+    ['beskar7.user-data', userData === 'Auto' ? undefined : userData],
     ['beskar7.min-disk-gb', hardwareRequirements?.minDiskGB?.toString()],
   ];
 }
@@ -110,9 +113,10 @@ function problemsOf(input: BootScriptInput): string[] {
     if (!isRight) problems.push(problem);
   };
   need(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(input.namespace), 'the namespace is not a DNS label');
-  need(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(input.host), 'the name of the host is not a DNS subdomain');
+  need(isSubdomain(input.host), 'the name of the host is not a DNS subdomain');
   need(/^[A-Za-z0-9_-]{32,128}$/.test(input.token), 'the token is not base64url');
   need(input.mac === undefined || isMac(input.mac), 'the MAC address is malformed');
+  need(machine.nodeName === undefined || isSubdomain(machine.nodeName), 'the host name is not a DNS subdomain');
   const digest = machine.targetOSImageDigest;
   need(
     digest === undefined || /^sha256:[0-9a-f]{64}$/.test(digest),
@@ -132,6 +136,10 @@ function urlProblems(field: string, value: string): string[] {
     return [`${field}: is not an http or https URL free of white space, quotes, braces and control characters`];
   }
   return URL.canParse(value) ? [] : [`${field}: is not a URL`];
+}
+
+function isSubdomain(text: string): boolean {
+  return /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text);
 }
 
 function isMac(text: string): boolean {

@@ -63,6 +63,18 @@ export const machineSpecFields = {
   deployMode: Type.Optional(
     oneOf(['Kexec', 'WholeDisk'], { default: 'Kexec', description: 'How the final OS comes onto the server.' }),
   ),
+  userData: Type.Optional(
+    oneOf(['Auto', 'NoCloud', 'ConfigDrive', 'Talos'], {
+      description:
+        'Where the OS of WholeDisk looks for its user data. Absent or Auto: by the format of the bootstrap data; cloud-config as NoCloud and ConfigDrive, Ignition as ConfigDrive.',
+    }),
+  ),
+  hostname: Type.Optional(
+    oneOf(['Machine', 'Host'], {
+      description:
+        'Whose name the OS of WholeDisk gets as its host name: that of the PhysicalHost, or (Machine, also when absent) that of this machine.',
+    }),
+  ),
   readyWhen: Type.Optional(
     oneOf(['HandedOver', 'OSReported'], {
       default: 'HandedOver',

@@ -13,7 +13,11 @@ export type BootSpec = Pick<
   | 'configurationURL'
   | 'deployMode'
   | 'hardwareRequirements'
->;
+  | 'userData'
+> & {
+  /** Host name of the OS; absent: that of the PhysicalHost. */
+  readonly nodeName?: string;
+};
 
 /**
  * Type of the Secrets with the token of a claim. An admission policy (deploy/manifests/claims.yaml) keeps it for
@@ -32,7 +36,13 @@ export function bootSecretName(host: string, claimId: string): string {
   return host.slice(0, LIMIT - suffix.length).replace(/[-.]+$/, '') + suffix;
 }
 
-/** The part of a spec that goes into the Secret, as text. */
+/** What goes into the Secret of a machine with that name. */
+export function bootSpecOf(spec: Beskar7MachineSpec, machine: string): BootSpec {
+  const { hostname, ...rest } = spec;
+  return hostname === 'Host' ? rest : { ...rest, nodeName: machine };
+}
+
+/** As text, with its own fields only. */
 export function bootSpecText(spec: BootSpec): string {
   const { inspectionImage, targetOSImage, targetOSImageDigest, configurationURL, deployMode, hardwareRequirements } =
     spec;
@@ -43,6 +53,8 @@ export function bootSpecText(spec: BootSpec): string {
     configurationURL,
     deployMode,
     hardwareRequirements,
+    userData: spec.userData,
+    nodeName: spec.nodeName,
   } satisfies Record<keyof BootSpec, unknown>);
 }
 

@@ -10,6 +10,7 @@ import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
 import { BmcCalls } from '../bmc/bmcCalls.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import { mintBootSecret } from './bootSecret.ts';
+import { bootSpecOf } from '../../model/bootSecret.ts';
 import type { ClaimRef, RunContext } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { bmcFailure, claimLost, fromRedfish, isClaimLost, retryable } from '../failures.ts';
@@ -185,7 +186,12 @@ async function armHost(
   host: PhysicalHost,
   claim: Claimed,
 ): Promise<PhysicalHost> {
-  const minted = await mintBootSecret(deps.kube, host, claim.id, await specOfClaim(deps, ref, claim));
+  const minted = await mintBootSecret(
+    deps.kube,
+    host,
+    claim.id,
+    bootSpecOf(await specOfClaim(deps, ref, claim), ref.machine.name),
+  );
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
   const dropUnless = (named: string | undefined) =>
     named === minted.bootSecret ? undefined : deps.kube.delete(SECRETS, key.namespace, minted.bootSecret);

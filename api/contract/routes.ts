@@ -86,7 +86,8 @@ export const ROUTES = [
     auth: 'bearer',
     answers: {
       200: {
-        description: 'The bootstrap data.',
+        description:
+          'The bootstrap data. Header Beskar7-Bootstrap-Format: cloud-config or ignition, where its Secret has it as `format`.',
         contentType: 'application/octet-stream',
         schema: Type.Unsafe({ type: 'string', format: 'binary' }),
       },

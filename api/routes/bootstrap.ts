@@ -13,6 +13,14 @@ import type { ApiParts } from '../parts.ts';
 import { callbackOf } from './callback.ts';
 
 const CALL_TIMEOUT_MS = 6_000;
+/** Key `format` of the bootstrap Secret (Cluster API's bootstrap contract), where it is one of these. */
+const FORMAT_HEADER = 'Beskar7-Bootstrap-Format';
+const FORMATS: readonly string[] = ['cloud-config', 'ignition'];
+
+interface BootstrapData {
+  readonly data: Buffer;
+  readonly format?: string;
+}
 
 /**
  * `GET /bootstrap/{ns}/{host}`: the bootstrap data byte for byte, once the hardware has passed validation; empty when
@@ -29,30 +37,36 @@ export function serveBootstrap(parts: ApiParts): (ctx: RouterContext<ExchangeSta
     const handover = handoverOf(host, claim);
     if (handover?.openedAt === undefined) throw notFound('the hardware has not passed yet', { isRoutine: true });
     if (handover.outcome === 'Failed') throw notFound('the provisioning has failed');
-    const data = await bootstrapData(parts, host, handover.bootstrapSecret);
+    const { data, format } = await bootstrapData(parts, host, handover.bootstrapSecret);
     ctx.state.outcome = `${data.length} bytes of bootstrap data served`;
     ctx.status = 200;
     ctx.set({ 'Content-Type': 'application/octet-stream', 'Cache-Control': 'no-store' });
+    if (format !== undefined) ctx.set(FORMAT_HEADER, format);
     ctx.body = data;
   };
 }
 
 /** Empty for a machine that stands alone; one of a Cluster never gets an empty answer (rule 23). */
-async function bootstrapData(parts: ApiParts, host: PhysicalHost, secret: string | undefined): Promise<Buffer> {
+async function bootstrapData(parts: ApiParts, host: PhysicalHost, secret: string | undefined): Promise<BootstrapData> {
   const machine = await parts.deps.machineOf(host);
   if (machine === undefined) throw notFound('the machine that claimed the host is gone');
   if (secret !== undefined) return read(parts, host, machine, secret);
   const isAlone =
     ownerReferenceOf(machine) === undefined && machine.metadata.labels?.[LABEL_CLUSTER_NAME] === undefined;
   if (!isAlone) throw notFound('the machine is of a Cluster, and which Secret has its bootstrap data is not known');
-  return Buffer.alloc(0);
+  return { data: Buffer.alloc(0) };
 }
 
 /**
  * The data of a Secret that is bootstrap data of the machine's Cluster. The run has checked that before it wrote its
  * name; between then and now the Secret may have been replaced, and who may write a host's status may name any.
  */
-async function read(parts: ApiParts, host: PhysicalHost, machine: Beskar7Machine, name: string): Promise<Buffer> {
+async function read(
+  parts: ApiParts,
+  host: PhysicalHost,
+  machine: Beskar7Machine,
+  name: string,
+): Promise<BootstrapData> {
   const { namespace = '' } = host.metadata;
   const what = `bootstrap Secret ${namespace}/${name}`;
   const cluster = await clusterOf(parts, machine);
@@ -65,7 +79,8 @@ async function read(parts: ApiParts, host: PhysicalHost, machine: Beskar7Machine
     }
     const value = secret.data?.value;
     if (value === undefined) throw notFound(`${what} has no key "value"`);
-    return Buffer.from(value, 'base64');
+    const format = Buffer.from(secret.data?.format ?? '', 'base64').toString();
+    return { data: Buffer.from(value, 'base64'), ...(FORMATS.includes(format) ? { format } : {}) };
   } catch (error) {
     // It may come (back): the inspector asks again.
     if (isNotFound(error)) throw notFound(`${what} is not there`);

@@ -7,32 +7,25 @@ const SECTOR = 512;
 const MIB = 1024 * 1024;
 /** Where the first file system starts, in sectors. */
 const START = 2048;
-const DATA_BYTES = 4 * MIB;
 
 const ARGUMENTS = 'quiet loglevel=4 console=tty0 console=ttyS0,115200';
 
 /**
- * A raw disk that boots a kernel by BIOS (syslinux) and by UEFI (systemd-boot): a partition table of the old kind, a
- * FAT file system with kernel and initrd, and an empty one with the label CIDATA, into which the inspector writes the
- * user data. `scratch` is an empty folder.
+ * A raw disk that boots a kernel by BIOS (syslinux) and by UEFI (systemd-boot): a partition table of the old kind, and
+ * a FAT file system with kernel and initrd. Nothing in it is made for the inspector, as in an image that anybody
+ * publishes. `scratch` is an empty folder.
  */
 export async function diskImage(tree: Tree, vmlinuz: Buffer, initrd: Buffer, scratch: string): Promise<Buffer> {
   const bytes = Math.ceil((vmlinuz.length + initrd.length) / MIB + 4) * MIB;
   const boot = await bootFileSystem(tree, bytes, { vmlinuz, initrd }, scratch);
-  const data = path.join(scratch, 'data.img');
-  await writeFile(data, Buffer.alloc(DATA_BYTES));
-  const tools = new Tools(tree, scratch);
-  await tools.mkfs(data, START + bytes / SECTOR, ['-F', '12', '-n', 'CIDATA', '-i', 'be5ca702']);
   const table = tree.read('usr/lib/syslinux/mbr/mbr.bin');
   const head = Buffer.alloc(START * SECTOR);
   table.copy(head);
   head.writeUInt32LE(0xbe5ca700, 440);
   // EF: what UEFI looks for; active: what the BIOS's boot sector starts.
   writePartition(head, 0, { isActive: true, type: 0xef, start: START, sectors: bytes / SECTOR });
-  writePartition(head, 1, { isActive: false, type: 0x01, start: START + bytes / SECTOR, sectors: DATA_BYTES / SECTOR });
   head.writeUInt16LE(0xaa55, 510);
-  // Room at the end, as disks have it.
-  return Buffer.concat([head, boot, await readFile(data), Buffer.alloc(MIB)]);
+  return Buffer.concat([head, boot]);
 }
 
 async function bootFileSystem(

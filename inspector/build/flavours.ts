@@ -18,36 +18,51 @@ const COMMON_PACKAGES = [
   'coreutils',
   'curl',
   'dmidecode',
+  'dosfstools',
   'ethtool',
+  'fdisk',
   'iproute2',
   'jq',
   'kexec-tools',
   'kmod',
   'lz4',
+  'mtools',
   'pci.ids',
   'pciutils',
+  'qemu-utils',
   'smartmontools',
   'util-linux',
   'zstd',
 ];
 
+/** mtools converts names to the code page of FAT by glibc, which looks it up here. */
+const CODE_PAGE = ['IBM850.so', 'gconv-modules', 'gconv-modules.d/gconv-modules-extra.conf'].map(
+  (name) => `usr/lib/x86_64-linux-gnu/gconv/${name}`,
+);
+
 const COMMON_PROGRAMS = [
+  ...CODE_PAGE,
   'usr/bin/curl',
   'usr/bin/jq',
   'usr/bin/kmod',
   'usr/bin/lsblk',
   'usr/bin/lscpu',
   'usr/bin/lspci',
+  'usr/bin/mcopy',
+  'usr/bin/qemu-img',
   // BusyBox's copy 1 KiB at a time.
   'usr/bin/sha256sum',
   'usr/bin/tee',
   // BusyBox unpacks the other formats of images.
   'usr/bin/zstd',
+  'usr/sbin/blkid',
   'usr/sbin/dmidecode',
   'usr/sbin/ethtool',
   'usr/sbin/ip',
   'usr/sbin/kexec',
+  'usr/sbin/mkfs.fat',
   'usr/sbin/modprobe',
+  'usr/sbin/sfdisk',
   'usr/sbin/smartctl',
   'usr/share/misc/pci.ids',
 ];

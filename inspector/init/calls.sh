@@ -10,8 +10,8 @@ POLL_SECONDS=${POLL_SECONDS:-5}
 # How long /provisioned is tried again after one that may have been taken.
 UNCLEAR_SECONDS=${UNCLEAR_SECONDS:-60}
 
-# call <method> <route> [<file with the body>]: one try. Fills STATUS (000: no answer), SENT (1: Beskar7 may have got it), RETRY_AFTER; the
-# answer's body is in $RUN/answer. The bearer is read from a file, and goes to beskar7.api only: no redirect is followed.
+# call <method> <route> [<file with the body>]: one try. Fills STATUS (000: no answer), SENT (1: Beskar7 may have got it), DATA_FORMAT,
+# RETRY_AFTER; the answer's body is in $RUN/answer. The bearer is read from a file, and goes to beskar7.api only: no redirect is followed.
 call() {
   [ -z "${3:-}" ] || set -- "$1" "$2" -H 'Content-Type: application/json' --data-binary "@$3"
   method=$1
@@ -21,12 +21,14 @@ call() {
   rm -f "$RUN/answer"
   facts=$(curl -q -s -S -X "$method" -H "@$RUN/authorization" -H 'Expect:' "$@" \
     --connect-timeout 5 --max-time "$CALL_SECONDS" --max-filesize 16777216 --proto '=http,https' --noproxy '*' \
-    -o "$RUN/answer" -w '%{http_code} %{size_request} %header{retry-after}' \
+    -o "$RUN/answer" -w '%{http_code} %{size_request} %header{beskar7-bootstrap-format} %header{retry-after}' \
     "$API/api/v1/$route/$NAMESPACE/$HOST" 2>"$RUN/error")
   STATUS=${facts%% *}
   facts=${facts#* }
   SENT=0
   [ "${facts%% *}" = 0 ] || SENT=1
+  facts=${facts#* }
+  DATA_FORMAT=${facts%% *}
   RETRY_AFTER=${facts#* }
   case $RETRY_AFTER in *[!0-9]* | '') RETRY_AFTER=0 ;; esac
   # An answer that broke off is none.
@@ -92,7 +94,8 @@ send_report() {
   esac
 }
 
-# 404 is not yet, 401 is never. The data is in $RUN/handover/user-data, empty where none is due.
+# 404 is not yet, 401 is never. The data is in $RUN/handover/user-data, empty where none is due; FORMAT is that of its Secret, empty where
+# none is told.
 fetch_user_data() {
   said=
   while :; do
@@ -114,6 +117,7 @@ fetch_user_data() {
     }
     sleep "$POLL_SECONDS"
   done
+  FORMAT=$DATA_FORMAT
   keep_user_data
   say "the hardware has passed; user data has $(wc -c <"$RUN/handover/user-data") bytes"
 }

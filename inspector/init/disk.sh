@@ -1,7 +1,9 @@
 # shellcheck shell=sh
-# WholeDisk: the target is a raw image, which may be packed; it is written to a disk while it is hashed.
+# WholeDisk: the target is a disk image. A raw one, packed or not, is written to a disk while it is hashed; qcow2 see qcow2.sh.
 
 . "$LIBRARY/image.sh"
+. "$LIBRARY/qcow2.sh"
+. "$LIBRARY/configdrive.sh"
 
 deploy_disk() {
   [ -n "$DIGEST" ] || {
@@ -11,15 +13,17 @@ deploy_disk() {
   # Where no disk will do, whatever the image, nothing is fetched.
   choose_disk 0 || return 1
   inspect_image || return 1
-  choose_disk "$IMAGE_SIZE" || return 1
+  if [ "$PACKING" = qcow2 ]; then choose_qcow2_disk; else choose_disk "$IMAGE_SIZE"; fi || return 1
   disk=$CHOSEN
   prepare_handover || return 1
   say "writes the target image from $(shown "$TARGET") to ${CHOICE:-$disk}"
-  { stream "$TARGET" write_disk "$disk" && check_digest; } || {
+  write_image "$disk" || {
     wipe_disk "$disk"
     return 1
   }
-  write_handover "$disk"
+  deliver_user_data "$disk" || return 1
+  blockdev --rereadpt "$disk" 2>/dev/null
+  return 0
 }
 
 # choose_disk <bytes of the image>: fills CHOSEN, and CHOICE for people. beskar7.disk, else the smallest that fits the image and minDiskGB; never one on USB or a read-only one.
@@ -34,6 +38,14 @@ choose_disk() {
   CHOICE=$(printf '%s' "$answer" | jq -r '"\(.disk) (\(.sizeBytes / 1e9 | round) GB" + (if .fitting > 1 then ", the smallest of \(.fitting) that fit)" else ")" end)')
 }
 
+write_image() {
+  if [ "$PACKING" = qcow2 ]; then
+    deploy_qcow2 "$1"
+  else
+    stream "$TARGET" write_disk "$1" && check_digest
+  fi
+}
+
 # conv=fsync: an error that the disk has when it empties its cache is seen here.
 write_disk() (
   # shellcheck disable=SC3040 # BusyBox has it.
@@ -45,31 +57,6 @@ write_disk() (
 wipe_disk() {
   say "wipes the beginning of $1"
   dd if=/dev/zero of="$1" bs=1M count=16 conv=fsync 2>/dev/null
-}
-
-# Images with cloud-init read a file system with the label cidata (NoCloud); one of FAT gets user-data and meta-data, and what a kexec'd OS
-# finds under /beskar7/.
-write_handover() {
-  blockdev --rereadpt "$1" 2>/dev/null
-  for label in cidata CIDATA; do
-    partition=$(findfs "LABEL=$label" 2>/dev/null) || continue
-    case $partition in "$1"*) ;; *) continue ;; esac
-    copy_handover "$partition" && say "the user data is on $partition" && return 0
-    PROBLEM='DiskWriteFailed: the file system cidata could not be written'
-    return 1
-  done
-  say 'the image has no FAT file system with the label cidata: the user data is not on the disk'
-}
-
-copy_handover() {
-  mkdir -p "$RUN/cidata"
-  /usr/sbin/modprobe -q vfat
-  mount -t vfat "$1" "$RUN/cidata" || return 1
-  printf 'instance-id: %s\nlocal-hostname: %s\n' "$PROVIDER_ID" "$HOST" >"$RUN/cidata/meta-data" &&
-    cp "$RUN/handover/user-data" "$RUN/cidata/user-data" &&
-    mkdir -p "$RUN/cidata/beskar7" && cp "$RUN"/handover/* "$RUN/cidata/beskar7/"
-  copied=$?
-  umount "$RUN/cidata" && [ "$copied" = 0 ]
 }
 
 start_disk() {

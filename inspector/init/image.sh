@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What the target of WholeDisk is, by its content: how large, how packed, or why it is no disk image. A disk is overwritten only once this is known.
+# What the target of WholeDisk is, by its content: how large, how packed, or why it is no disk image that can be written. A disk is overwritten only once this is known.
 
 # Enough for every signature below; that of an ISO is the last, at 32769.
 PROBE_BYTES=65536
@@ -19,7 +19,7 @@ probe_image() {
   done
   PACKING=$(packing_of "$RUN/head")
   IMAGE_SIZE=
-  [ "$PACKING" != raw ] || IMAGE_SIZE=$(image_size)
+  case $PACKING in raw | qcow2) IMAGE_SIZE=$(image_size) ;; esac
 }
 
 # curl ends with 23 when nothing reads any more.
@@ -101,7 +101,7 @@ refuse_unless_image() {
       PROBLEM="TargetUnusable: $2 is $1, no raw disk image: convert it (qemu-img convert -O raw)"
       ;;
     gzip | xz | bzip2 | zstd) PROBLEM="TargetUnusable: $2 is packed once more, with $1" ;;
-    *) PROBLEM="TargetUnusable: $2 is $1, no disk image (raw, or raw packed with gzip, xz, bzip2 or zstd)" ;;
+    *) PROBLEM="TargetUnusable: $2 is $1, no disk image (raw, raw packed with gzip, xz, bzip2 or zstd, or qcow2)" ;;
   esac
   return 1
 }
@@ -111,9 +111,9 @@ refuse_unless_image() {
 inspect_image() {
   probe_image || return 1
   case $PACKING in
-    gzip | xz | bzip2 | zstd)
+    gzip | xz | bzip2 | zstd | qcow2)
       unpacker_is_there || {
-        PROBLEM="TargetUnusable: the target image is packed with $PACKING, which this inspector cannot unpack"
+        PROBLEM="TargetUnusable: the target image is $PACKING, which this inspector cannot unpack"
         return 1
       }
       ;;
@@ -124,15 +124,16 @@ inspect_image() {
     PROBLEM='TargetUnusable: the target image is empty'
     return 1
   }
+  [ "$PACKING" != qcow2 ] || read_qcow2
 }
 
 measure() {
   say "measures the target image from $(shown "$TARGET") ($PACKING): it is fetched once before it is written"
   stream "$TARGET" measure_image || return 1
   check_digest || return 1
-  refuse_unless_image "$(packing_of "$RUN/inner")" 'what the target image unpacks to' || return 1
+  [ "$PACKING" = qcow2 ] || refuse_unless_image "$(packing_of "$RUN/inner")" 'what the target image unpacks to' || return 1
   IMAGE_SIZE=$(($(wc -c <"$RUN/inner") + $(cat "$RUN/rest")))
-  say "the target image has $IMAGE_SIZE bytes on a disk"
+  say "the target image has $IMAGE_SIZE bytes"
 }
 
 # The image, unpacked: its first bytes into a file, the others are counted.
@@ -149,13 +150,14 @@ unpacker_is_there() {
   case $PACKING in
     gzip) command -v gunzip ;;
     bzip2) command -v bunzip2 ;;
+    qcow2) command -v qemu-img ;;
     *) command -v "$PACKING" ;;
   esac >/dev/null
 }
 
 unpack() {
   case $PACKING in
-    raw) cat ;;
+    raw | qcow2) cat ;;
     gzip) gunzip -c ;;
     xz) xz -d -c ;;
     bzip2) bunzip2 -c ;;

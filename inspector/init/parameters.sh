@@ -4,12 +4,13 @@
 CMDLINE=${CMDLINE:-/proc/cmdline}
 RUN=${RUN:-/run/beskar7}
 
-# Fills API, NAMESPACE, HOST, TOKEN, TARGET, DIGEST, PROVIDER_ID, CA, CONFIG, DISK, STATIC_IP, BOOT_MAC, MODE, MIN_DISK_GB, CONSOLES.
+# Fills API, NAMESPACE, HOST, TOKEN, TARGET, DIGEST, PROVIDER_ID, CA, CONFIG, DISK, STATIC_IP, BOOT_MAC, MODE, MIN_DISK_GB, CONSOLES, USER_DATA,
+# NODE_NAME.
 # Nothing of it is exported: a tool that fails and prints its environment has no token in it.
 # shellcheck disable=SC2034 # The others read them.
 read_parameters() {
   API='' NAMESPACE='' HOST='' TOKEN='' TARGET='' DIGEST='' PROVIDER_ID='' CA='' CONFIG='' DISK='' STATIC_IP='' BOOT_MAC=''
-  MODE=Kexec MIN_DISK_GB=0 CONSOLES=
+  MODE=Kexec MIN_DISK_GB=0 CONSOLES='' USER_DATA=Auto NODE_NAME=''
   # Values may have * and ? in them.
   set -f
   # shellcheck disable=SC2013 # Words are what is wanted.
@@ -19,6 +20,7 @@ read_parameters() {
   set +f
   check_parameters || return 1
   [ -n "$PROVIDER_ID" ] || PROVIDER_ID="b7://$NAMESPACE/$HOST"
+  [ -n "$NODE_NAME" ] || NODE_NAME=$HOST
   keep_secrets
 }
 
@@ -39,6 +41,8 @@ read_parameter() {
     beskar7.min-disk-gb=*) MIN_DISK_GB=$value ;;
     beskar7.disk=*) DISK=$value ;;
     beskar7.ip=*) STATIC_IP=$value ;;
+    beskar7.user-data=*) USER_DATA=$value ;;
+    beskar7.hostname=*) NODE_NAME=$value ;;
     # 01- is the hardware type (Ethernet); PXELINUX and iPXE write dashes.
     BOOTIF=*) BOOT_MAC=$(printf '%s' "${value#01-}" | tr 'A-F-' 'a-f:') ;;
     console=*) CONSOLES="$CONSOLES${CONSOLES:+ }$1" ;;
@@ -58,6 +62,10 @@ check_parameters() {
   case $MODE in
     Kexec | WholeDisk) ;;
     *) PROBLEM='beskar7.mode is neither Kexec nor WholeDisk' && return 1 ;;
+  esac
+  case $USER_DATA in
+    Auto | NoCloud | ConfigDrive | Talos) ;;
+    *) PROBLEM='beskar7.user-data is neither Auto, NoCloud, ConfigDrive nor Talos' && return 1 ;;
   esac
   case $MIN_DISK_GB in
     *[!0-9]*) PROBLEM='beskar7.min-disk-gb is no number' && return 1 ;;

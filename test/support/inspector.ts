@@ -35,6 +35,24 @@ if (missing.length > 0)
  */
 export const testWithShell = missing.length > 0 ? test.skip : test;
 
+const noDisks = ['sfdisk', 'mkfs.fat', 'mcopy', 'blkid'].filter((name) => spawnSync(name, ['-V']).error !== undefined);
+if (noDisks.length > 0)
+  process.stderr.write(
+    `beskar7: tests of partitions are SKIPPED: there is no ${noDisks.join(', no ')} (Debian: apt-get install fdisk dosfstools mtools)\n`,
+  );
+
+/** As testWithShell, for those that make partitions and file systems. */
+export const testWithDisks = noDisks.length > 0 ? test.skip : testWithShell;
+
+const hasQemuImg = spawnSync('qemu-img', ['--version']).error === undefined;
+if (!hasQemuImg)
+  process.stderr.write(
+    'beskar7: tests of qcow2 images are SKIPPED: there is no qemu-img (Debian: apt-get install qemu-utils)\n',
+  );
+
+/** As testWithShell, for those that make qcow2 images. */
+export const testWithQemuImg = hasQemuImg ? testWithShell : test.skip;
+
 /** How a run of the scripts ended, and all that they wrote. */
 export interface ShellRun {
   readonly status: number | null;

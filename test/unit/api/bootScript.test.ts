@@ -59,6 +59,13 @@ describe('the script', () => {
     const kexec = textOf(withMachine({ deployMode: 'Kexec', hardwareRequirements: { minDiskGB: 100 } }));
     expect(kexec).not.toMatch(/beskar7\.(mode|min-disk)/);
   });
+  test('WholeDisk is told the host name, and where user data goes unless that is chosen by its format', () => {
+    const wholeDisk = { deployMode: 'WholeDisk', nodeName: 'worker-1' } as const;
+    const disk = textOf(withMachine({ ...wholeDisk, userData: 'NoCloud' }));
+    expect(disk).toContain(' beskar7.mode=WholeDisk beskar7.hostname=worker-1 beskar7.user-data=NoCloud BOOTIF=');
+    expect(textOf(withMachine({ ...wholeDisk, userData: 'Auto' }))).toContain(' beskar7.hostname=worker-1 BOOTIF=');
+    expect(textOf(withMachine({ nodeName: 'worker-1', userData: 'NoCloud' }))).not.toMatch(/hostname|user-data/);
+  });
   test('an inspectionImage that is a folder', () => {
     expect(textOf(withMachine({ inspectionImage: 'http://b/inspect//' }))).toContain(
       'kernel http://b/inspect/vmlinuz ',
@@ -75,6 +82,7 @@ describe('what is refused', () => {
   const good = 'http://b/x';
   test.each<[string, ReturnType<typeof bootScript>, string]>([
     ['white space', withMachine({ targetOSImage: `${good} init=/bin/sh` }), 'targetOSImage'],
+    ['a host name with a space', withMachine({ nodeName: 'a b' }), 'the host name'],
     ['a new line', withMachine({ configurationURL: `${good}\nboot` }), 'configurationURL'],
     ['an iPXE variable', withMachine({ targetOSImage: `${good}\${net0/mac}` }), 'targetOSImage'],
     ['a quote', withMachine({ targetOSImage: `${good}"` }), 'targetOSImage'],

@@ -250,7 +250,17 @@ describe('bootstrap data', () => {
       'content-type': 'application/octet-stream',
       'cache-control': 'no-store',
       'content-length': '7',
+      'beskar7-bootstrap-format': 'cloud-config',
     });
+  });
+  test.each([
+    ['ignition', 'ignition'],
+    ['of none that is known', undefined],
+    ['cloud-config\r\nSet-Cookie: x', undefined],
+  ])('a Secret with the format %j', async (format, told) => {
+    secret(OF_CAPI, { ...BYTES, format: base64(format) });
+    const { status: code, headers } = await scene.call('GET', '/api/v1/bootstrap/default/server-01', { bearer: TOKEN });
+    expect([code, headers['beskar7-bootstrap-format']]).toEqual([200, told]);
   });
   test('a machine without the label: the Cluster is that of its owner', async () => {
     owned({ ownerReferences: [OWNER] });

@@ -68,7 +68,7 @@ export class Scene {
     return this.kube.put(SECRETS, {
       metadata: { namespace: 'default', name: BOOT_SECRET },
       type,
-      data: { token: base64(token), nonce: base64(NONCE), spec: base64(bootSpecText(machine(spec).spec)) },
+      data: { token: base64(token), nonce: base64(NONCE), spec: base64(bootSpecText({ ...machine().spec, ...spec })) },
     });
   }
 

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest } from '@jest/globals';
 import { tarGz } from '../../../inspector/build/tar.ts';
-import { runParts, testWithShell, type ShellRun } from '../../support/inspector.ts';
+import { runParts, testWithQemuImg, testWithShell, type ShellRun } from '../../support/inspector.ts';
 
 jest.setTimeout(120_000);
 
@@ -99,7 +99,6 @@ async function deploy(step: string, serve: readonly Serve[], parameters: string,
     `SERIAL_LINES=' /dev/ttyS0'
     kexec() { for word; do echo "kexec: $word"; done >"$RUN/kexec"; }
     blockdev() { :; }
-    findfs() { return 1; }
     FACTS=$RUN
     HANDOVER_SECONDS=99999999
     ${lines}
@@ -246,8 +245,9 @@ describe('Kexec', () => {
 describe('WholeDisk', () => {
   const RAW = Buffer.alloc(3_000_001, 'raw image ');
   const disk = () => path.join(run, 'disk');
-  /** A file stands for the disk; the choice has its own tests. */
-  const lines = 'choose_disk() { CHOSEN=$RUN/disk; echo "size: $1"; }';
+  /** A file stands for the disk; the choice and the config drive have their own tests. */
+  const chosen = 'choose_disk() { CHOSEN=$RUN/disk; echo "size: $1"; }';
+  const lines = `${chosen}\ndeliver_user_data() { echo "delivered: $1"; }`;
   beforeEach(() => writeFileSync(disk(), Buffer.alloc(20 * 1024 * 1024, 'old')));
 
   testWithShell('writes the image while it is hashed', async () => {
@@ -259,7 +259,14 @@ describe('WholeDisk', () => {
     );
     expect(last(done)).toBe('ok');
     expect(done.output).toContain(`size: ${RAW.length}`);
+    expect(done.output).toContain(`delivered: ${disk()}`);
     expect(readFileSync(disk()).subarray(0, RAW.length).equals(RAW)).toBe(true);
+  });
+
+  testWithShell('user data that is due and cannot be delivered ends it', async () => {
+    const wanted = `beskar7.mode=WholeDisk beskar7.target-digest=${digestOf(RAW)}`;
+    const done = await deploy('deploy_disk', [RAW], wanted, `${chosen}\nsay_lines() { :; }`);
+    expect(last(done)).toMatch(/^problem: UserDataNotDelivered: the image has no partition table/);
   });
 
   testWithShell('without a digest nothing is fetched and nothing written', async () => {
@@ -366,7 +373,7 @@ describe('WholeDisk', () => {
     return image;
   };
   testWithShell.each<[string, Buffer, RegExp]>([
-    ['disk.qcow2', at(0, Buffer.from('QFI\xfb\0\0\0\x03', 'latin1')), /is qcow2, no raw disk image: convert it/],
+    ['disk.qed', at(0, Buffer.from('QED\0', 'latin1')), /is QED, no raw disk image: convert it/],
     ['disk.vmdk', at(0, 'KDMV\x01'), /is VMDK/],
     ['disk.vhdx', at(0, 'vhdxfile'), /is VHDX/],
     ['disk.vdi', at(64, Buffer.from('7f10dabe', 'hex')), /is VDI/],
@@ -391,8 +398,113 @@ describe('WholeDisk', () => {
 
   testWithShell('without the program that unpacks it: refused before a byte is written', async () => {
     const done = await deployed(at(0, Buffer.from('28b52ffd', 'hex')), 'disk.zst', 'command() { return 1; }');
-    expect(last(done)).toMatch(/^problem: TargetUnusable: .* packed with zstd, which this inspector cannot unpack/);
+    expect(last(done)).toMatch(/^problem: TargetUnusable: .* is zstd, which this inspector cannot unpack/);
     expect(isUntouched()).toBe(true);
+  });
+
+  describe('qcow2', () => {
+    /** Of a raw image of whole sectors, with the options of `qemu-img convert`. */
+    const qcow2Of = (raw: Buffer, ...options: string[]) => {
+      writeFileSync(path.join(run, 'raw'), raw);
+      execFileSync(
+        'qemu-img',
+        ['convert', '-f', 'raw', '-O', 'qcow2', ...options, path.join(run, 'raw'), path.join(run, 'q')],
+        { stdio: 'pipe' },
+      );
+      return readFileSync(path.join(run, 'q'));
+    };
+    const SECTORS = Buffer.concat([RAW.subarray(0, 1_000_448), Buffer.alloc(2 ** 21), RAW.subarray(0, 512)]);
+    const written = () => readFileSync(disk()).subarray(0, SECTORS.length).equals(SECTORS);
+    const inMemory = (kB: number) => {
+      writeFileSync(path.join(run, 'meminfo'), `MemTotal: 1 kB\nMemAvailable:   ${kB} kB\n`);
+      return `MEMINFO=$RUN/meminfo
+        blockdev() { wc -c <"$2"; }
+        choose_disk() { PROBLEM='NoDiskFits: no disk fits'; CHOSEN=$RUN/disk; [ "$1" -le ${SECTORS.length} ]; }
+        deliver_user_data() { ls "$RUN"; }`;
+    };
+    const size = 'blockdev() { wc -c <"$2"; }';
+
+    testWithQemuImg.each([
+      ['as it is', []],
+      ['compressed', ['-c']],
+      ['compressed with zstd', ['-c', '-o', 'compression_type=zstd']],
+      ['of version 2', ['-o', 'compat=0.10']],
+      ['with small clusters', ['-o', 'cluster_size=4k']],
+    ])('%s: unpacked to the disk, zeros where it has none', async (_name, options) => {
+      const done = await deployed(qcow2Of(SECTORS, ...options), 'disk.qcow2', size);
+      expect(last(done)).toBe('ok');
+      expect(written()).toBe(true);
+    });
+
+    testWithQemuImg(
+      'its size is known before the disk is chosen, also where nobody tells that of the file',
+      async () => {
+        isLengthTold = false;
+        const image = qcow2Of(SECTORS);
+        const done = await deployed(image, 'disk.qcow2', size);
+        expect(last(done)).toBe('ok');
+        expect(done.output).toContain(`size: ${SECTORS.length + image.length + 2 ** 21}`);
+        expect(written()).toBe(true);
+      },
+    );
+
+    testWithQemuImg('no room for both on the disk: it is kept in memory, and nothing is left of it', async () => {
+      const done = await deployed(qcow2Of(SECTORS), 'disk.qcow2', inMemory(100_000));
+      expect(done.output).toContain('keeps the qcow2 image in memory');
+      expect(last(done)).toBe('ok');
+      expect(written()).toBe(true);
+      expect(done.stdout.split('\n')).not.toContain('image.qcow2');
+    });
+
+    testWithQemuImg.each([
+      ['on the disk', () => size],
+      ['in memory', () => inMemory(100_000)],
+    ])('a file that ends within a sector, kept %s', async (_name, lineOf) => {
+      const image = Buffer.concat([qcow2Of(SECTORS), Buffer.alloc(8)]);
+      expect(last(await deployed(image, 'disk.qcow2', lineOf()))).toBe('ok');
+      expect(written()).toBe(true);
+    });
+
+    testWithQemuImg('and no room in memory: nothing is fetched, nothing written', async () => {
+      const done = await deployed(qcow2Of(SECTORS), 'disk.qcow2', inMemory(100));
+      expect(last(done)).toMatch(/^problem: NoDiskFits: .*qcow2 \d+ more while it is unpacked/);
+      expect(isUntouched()).toBe(true);
+    });
+
+    testWithQemuImg('one that is based on another file, which would be opened here: refused', async () => {
+      const based = qcow2Of(SECTORS);
+      based.writeBigUInt64BE(100n, 8);
+      expect(last(await deployed(based, 'disk.qcow2', size))).toMatch(/^problem: TargetUnusable: .*another image/);
+      expect(isUntouched()).toBe(true);
+    });
+
+    testWithQemuImg.each<[string, (image: Buffer) => void, RegExp]>([
+      ['encrypted', (image) => image.writeUInt32BE(2, 32), /encrypted/],
+      ['its data in another file', (image) => image.writeUInt8(4, 79), /in another file/],
+      ['of version 9', (image) => image.writeUInt32BE(9, 4), /version is not known/],
+    ])('%s: refused', async (_name, change, problem) => {
+      const image = qcow2Of(SECTORS);
+      change(image);
+      expect(last(await deployed(image, 'disk.qcow2', size))).toMatch(problem);
+      expect(isUntouched()).toBe(true);
+    });
+
+    testWithQemuImg('a wrong digest: nothing of it is unpacked, and the disk does not boot', async () => {
+      const wrong = `beskar7.mode=WholeDisk beskar7.target-digest=sha256:${'0'.repeat(64)}`;
+      const done = await deploy('deploy_disk', [qcow2Of(SECTORS)], wrong, `${lines}\n${size}`);
+      expect(last(done)).toMatch(/^problem: TargetDigestMismatch: /);
+      expect(
+        readFileSync(disk())
+          .subarray(0, 16 * 1024 * 1024)
+          .every((byte) => byte === 0),
+      ).toBe(true);
+    });
+
+    testWithQemuImg('broken inside', async () => {
+      const image = qcow2Of(SECTORS);
+      image.fill(0xff, 65_536);
+      expect(last(await deployed(image, 'disk.qcow2', size))).toMatch(/^problem: TargetUnusable: .*unpacked/);
+    });
   });
 
   testWithShell('a packed image with a wrong digest: no disk is touched at all', async () => {
