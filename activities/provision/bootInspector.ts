@@ -78,7 +78,7 @@ async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal,
 }
 
 function lateMessage({ host }: ClaimRef, state: 'off' | 'on'): string {
-  return `the server of host ${host} was not seen ${state} within ${BMC_ACTIVITY_MS / 1000} s: its BMC is slow, or does not do what it accepts`;
+  return `the server of host ${host} was not confirmed ${state} within ${BMC_ACTIVITY_MS / 1000} s: its BMC is slow, or does not do what it accepts`;
 }
 
 /**
