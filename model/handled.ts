@@ -141,7 +141,7 @@ export function isAskUnhandled(machine: Beskar7Machine): boolean {
 
 /** Whether a person asks to try again by `beskar7.io/retry`: it has a value that no finished run has dealt with. */
 export function isRetryAsked(machine: Beskar7Machine): boolean {
-  const retry = machine.metadata.annotations?.[ANNOTATION_RETRY] ?? '';
+  const retry = retryOf(machine.metadata.annotations?.[ANNOTATION_RETRY] ?? '');
   return retry !== '' && retry !== handledOf(machine)?.retry;
 }
 
