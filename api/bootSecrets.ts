@@ -40,7 +40,7 @@ export class BootSecrets {
     return secret;
   }
 
-  async #read({ metadata: { namespace = '' } }: PhysicalHost, claim: Claim): Promise<BootSecret | undefined> {
+  async #read({ metadata: { namespace } }: PhysicalHost, claim: Claim): Promise<BootSecret | undefined> {
     if (claim.bootSecret === undefined) return undefined;
     try {
       const { type, data = {} } = await this.#kube.get(SECRETS, namespace, claim.bootSecret, {

@@ -61,5 +61,5 @@ function distinct(hosts: readonly PhysicalHost[]): PhysicalHost[] {
 }
 
 function keyOf({ metadata }: PhysicalHost): string {
-  return `${metadata.namespace ?? ''}/${metadata.name}`;
+  return `${metadata.namespace}/${metadata.name}`;
 }

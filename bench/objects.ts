@@ -1,4 +1,5 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
+import type { New } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { Secret } from '../kube/resource.ts';
 import type { SimulatedHost } from './simulator.ts';
@@ -7,7 +8,7 @@ export const NAMESPACE = 'default';
 const SECRET_NAME = 'bench-bmc';
 
 /** The Secret that all hosts of the fleet share. */
-export function bmcSecret(username: string, password: string): Secret {
+export function bmcSecret(username: string, password: string): New<Secret> {
   const base64 = (text: string) => Buffer.from(text).toString('base64');
   return {
     metadata: { name: SECRET_NAME, namespace: NAMESPACE },
@@ -17,7 +18,7 @@ export function bmcSecret(username: string, password: string): Secret {
 }
 
 /** The PhysicalHost of a simulated server, with the same name. */
-export function hostObject(server: SimulatedHost): PhysicalHost {
+export function hostObject(server: SimulatedHost): New<PhysicalHost> {
   return {
     metadata: { name: server.name, namespace: NAMESPACE },
     spec: {
@@ -28,7 +29,7 @@ export function hostObject(server: SimulatedHost): PhysicalHost {
 }
 
 /** A machine that every simulated server fits, and whose hardware is checked. */
-export function machineObject(number: number): Beskar7Machine {
+export function machineObject(number: number): New<Beskar7Machine> {
   return {
     metadata: { name: `bench-${String(number).padStart(4, '0')}`, namespace: NAMESPACE },
     spec: {

@@ -79,12 +79,12 @@ export class ClusterWatcher {
     cluster: Beskar7Cluster,
     { endpoint, status }: Extract<ClusterDecision, { kind: 'write' }>,
   ): Promise<void> {
-    const { namespace = '', name, uid = '' } = cluster.metadata;
-    let { resourceVersion = '' } = cluster.metadata;
+    const { namespace, name, uid } = cluster.metadata;
+    let { resourceVersion } = cluster.metadata;
     if (endpoint) {
       const patch = { metadata: { uid, resourceVersion }, spec: { controlPlaneEndpoint: endpoint } };
       const written = await this.#kube.mergePatch(CLUSTERS, namespace, name, patch);
-      resourceVersion = written.metadata.resourceVersion ?? '';
+      resourceVersion = written.metadata.resourceVersion;
     }
     if (!status) return;
     await this.#kube.applyStatus(
@@ -96,7 +96,7 @@ export class ClusterWatcher {
 
   #view(cluster: Beskar7Cluster): ClusterView {
     const { hosts, machines, capiMachines, capiClusters } = this.#informers;
-    const namespace = cluster.metadata.namespace ?? '';
+    const namespace = cluster.metadata.namespace;
     const name = clusterNameOf(cluster) ?? ownerClusterOf(cluster);
     const key = `${namespace}/${name ?? ''}`;
     const isStandingAlone = name === undefined || capiMachines.absent;

@@ -38,7 +38,7 @@ export async function lookForConsumer(
   const { uid = '', annotations = {} } = machine.metadata;
   // A machine that is about to leave this cluster is nobody's consumer here.
   if (!isMovedConsumer(machine, host) || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'gone' };
-  const { name, namespace = '', resourceVersion } = host.metadata;
+  const { name, namespace, resourceVersion } = host.metadata;
   const patch = consumerUidPatch(uid);
   const metadata = { ...patch.metadata, uid: host.metadata.uid, resourceVersion };
   try {
@@ -86,7 +86,7 @@ export async function repairHost(
   host: PhysicalHost,
   { metadata: cached }: Beskar7Machine,
 ): Promise<Repaired | undefined> {
-  const { name, namespace = '', uid, resourceVersion } = host.metadata;
+  const { name, namespace, uid, resourceVersion } = host.metadata;
   const machine = await read(kube, namespace, cached.name);
   if (!machine || machine.metadata.uid !== cached.uid) return undefined;
   if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return undefined;

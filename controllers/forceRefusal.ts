@@ -15,7 +15,7 @@ export async function refuseForce(
   host: PhysicalHost,
   reason: string,
 ): Promise<void> {
-  const { namespace = '', name, uid, resourceVersion } = host.metadata;
+  const { namespace, name, uid, resourceVersion } = host.metadata;
   const metadata = { uid, resourceVersion, annotations: { [ANNOTATION_FORCE_RELEASE]: null } };
   try {
     await kube.mergePatch(HOSTS, namespace, name, { metadata });

@@ -138,7 +138,7 @@ function pausedBy({ host, cluster }: HostView): string | undefined {
 function repair(machine: Beskar7Machine, what: string): HostDecision {
   if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
     return { kind: 'nothing', why: 'the machine that runs on it is being moved' };
-  return { kind: 'repair', machine, occasion: `repair ${what} ${machine.metadata.uid ?? ''}` };
+  return { kind: 'repair', machine, occasion: `repair ${what} ${machine.metadata.uid}` };
 }
 
 function decideHeld(
@@ -173,7 +173,7 @@ function decideLost(
   { loss, why }: Extract<Holding, { readonly kind: 'lostUnknown' }>,
   isDeleted: boolean,
 ): HostDecision {
-  const { name, namespace = '' } = host.metadata;
+  const { name, namespace } = host.metadata;
   const { consumerRef } = host.spec;
   const machine = consumerRef ? `Beskar7Machine ${consumerRef.namespace}/${consumerRef.name}` : 'no machine';
   const what = `The host names ${machine} in spec.consumerRef, and its claim (annotation ${ANNOTATION_CLAIM}) ${loss === 'missing' ? 'is missing' : 'cannot be read'}.`;

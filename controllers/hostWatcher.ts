@@ -68,7 +68,7 @@ export class HostWatcher {
       }),
       capiClusters.onChange(({ object }) => {
         for (const { metadata } of machines.byIndex('byCluster', keyOf(object))) {
-          for (const host of hosts.byIndex('byConsumerUid', metadata.uid ?? '')) this.#queue.add(keyOf(host));
+          for (const host of hosts.byIndex('byConsumerUid', metadata.uid)) this.#queue.add(keyOf(host));
         }
       }),
     ];
@@ -155,7 +155,7 @@ export class HostWatcher {
   /** When that has stood for a moment: an object of the two caches may be behind the other. */
   async #repair(host: PhysicalHost, decision: Extract<HostDecision, { kind: 'repair' }>): Promise<Outcome> {
     const { machine, occasion } = decision;
-    const waitMs = this.#patience(host.metadata.uid ?? '', occasion, this.#timing.graceMs);
+    const waitMs = this.#patience(host.metadata.uid, occasion, this.#timing.graceMs);
     if (waitMs > 0) return { kind: 'after', ms: waitMs };
     const repaired = await repairHost(this.#deps.kube, host, machine);
     if (repaired === undefined) return { kind: 'after', ms: BEHIND_MS };
@@ -163,7 +163,7 @@ export class HostWatcher {
     const { recorder, logger } = this.#deps;
     recorder.event(host, 'Warning', reason, message);
     if (repaired === 'releasing') recorder.event(machine, 'Warning', reason, message);
-    const { namespace = '', name } = machine.metadata;
+    const { namespace, name } = machine.metadata;
     logger.warn({ namespace, host: host.metadata.name, machine: name }, message);
     this.#forget(host);
     return { kind: 'done' };
@@ -290,7 +290,7 @@ export class HostWatcher {
     const uid = consumerUidOf(host);
     const [machine = found] = uid === undefined ? [] : machines.byIndex('byUid', uid);
     const cluster = machine && clusterNameOf(machine);
-    return cluster === undefined ? undefined : capiClusters.get(host.metadata.namespace ?? '', cluster);
+    return cluster === undefined ? undefined : capiClusters.get(host.metadata.namespace, cluster);
   }
 
   #forget(host: PhysicalHost): void {

@@ -156,7 +156,7 @@ export function isWaiting(machine: Beskar7Machine): boolean {
  */
 export function machineOn(
   { machines }: Pick<Informers, 'machines'>,
-  { metadata: { namespace = '', name } }: PhysicalHost,
+  { metadata: { namespace, name } }: PhysicalHost,
 ): Beskar7Machine | undefined {
   return machines.byIndex('byProviderID', providerIDOf(namespace, name)).sort(byAge)[0];
 }
@@ -170,24 +170,24 @@ export function mayClaim({ capiClusters }: Pick<Informers, 'capiClusters'>, mach
   return cluster === undefined || capiClusters.get(namespace, cluster)?.spec.paused !== true;
 }
 
-type Named = { metadata: { namespace?: string; labels?: Record<string, string> } };
+type Named = { metadata: { namespace: string; labels?: Record<string, string> } };
 
-const byNamespace = ({ metadata }: Named) => [metadata.namespace ?? ''];
+const byNamespace = ({ metadata }: Named) => [metadata.namespace];
 
 const byCluster = (object: Named) => {
   const cluster = clusterNameOf(object);
-  return cluster === undefined ? [] : [`${object.metadata.namespace ?? ''}/${cluster}`];
+  return cluster === undefined ? [] : [`${object.metadata.namespace}/${cluster}`];
 };
 
 const byControlPlane = (machine: CapiMachine) => {
   if (machine.metadata.labels?.[LABEL_CONTROL_PLANE] === undefined) return [];
   const cluster = machine.spec.clusterName ?? clusterNameOf(machine);
-  return cluster === undefined ? [] : [`${machine.metadata.namespace ?? ''}/${cluster}`];
+  return cluster === undefined ? [] : [`${machine.metadata.namespace}/${cluster}`];
 };
 
 const hostIndexes = {
   byNamespace,
-  byState: (host: PhysicalHost) => [`${host.metadata.namespace ?? ''}/${host.status?.state ?? ''}`],
+  byState: (host: PhysicalHost) => [`${host.metadata.namespace}/${host.status?.state ?? ''}`],
   byConsumerUid: (host: PhysicalHost) => {
     const uid = consumerUidOf(host);
     return uid === undefined ? [] : [uid];
@@ -197,9 +197,9 @@ const hostIndexes = {
     return named === undefined ? [] : [`${named.namespace}/${named.name}`];
   },
   byMac: macsOf,
-  byMacWithin: (host: PhysicalHost) => macsOf(host).map((mac) => `${host.metadata.namespace ?? ''}/${mac}`),
+  byMacWithin: (host: PhysicalHost) => macsOf(host).map((mac) => `${host.metadata.namespace}/${mac}`),
   byServer: serverKeys,
-  byServerWithin: (host: PhysicalHost) => serverKeys(host).map((key) => `${host.metadata.namespace ?? ''}/${key}`),
+  byServerWithin: (host: PhysicalHost) => serverKeys(host).map((key) => `${host.metadata.namespace}/${key}`),
 };
 
 /** The providerID of a machine that names a host of its namespace. */
@@ -219,6 +219,6 @@ const machineIndexes = {
   naming,
   byOwner: (machine: Beskar7Machine) => {
     const owner = ownerMachineOf(machine);
-    return owner === undefined ? [] : [`${machine.metadata.namespace ?? ''}/${owner}`];
+    return owner === undefined ? [] : [`${machine.metadata.namespace}/${owner}`];
   },
 };

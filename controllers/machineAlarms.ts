@@ -19,11 +19,11 @@ export function machineAlarms(
   machine: Beskar7Machine,
   nowMs: number,
 ): ConditionPatch[] {
-  const { uid = '', name, deletionTimestamp } = machine.metadata;
+  const { uid, name, deletionTimestamp } = machine.metadata;
   if (deletionTimestamp !== undefined) {
     if (hangsInMs(machine, nowMs) !== 0) return [];
     const ready = findCondition(machine.status?.conditions, CONDITIONS.ready);
-    const why = ready?.message ?? `Look at workflow deprovision/${machine.metadata.namespace ?? ''}/${name}.`;
+    const why = ready?.message ?? `Look at workflow deprovision/${machine.metadata.namespace}/${name}.`;
     const message = `The machine is being deleted since ${deletionTimestamp}. ${why}`;
     return [{ type: CONDITIONS.deletionHangs, status: 'True', reason: ready?.reason ?? 'NotReleased', message }];
   }

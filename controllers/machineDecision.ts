@@ -165,7 +165,7 @@ function startProvision({ machine, host }: MachineView): MachineDecision {
   const isLost = phase === undefined || phase === 'Pending';
   const hasArrived = machine.spec.providerID !== undefined && isLost && host !== undefined;
   const isAfterEnd = phase === 'Failed' || hasArrived;
-  const ended = phase === 'Failed' ? (workflow?.runID ?? '') : hasArrived ? (host.metadata.uid ?? '') : '';
+  const ended = phase === 'Failed' ? (workflow?.runID ?? '') : hasArrived ? host.metadata.uid : '';
   const claim = host && claimOf(host)?.id;
   // A run that was admitted shows a phase a moment later: without one the status was lost, and a run that waits for a
   // host does not know it.

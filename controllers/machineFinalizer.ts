@@ -35,7 +35,7 @@ export class MachineFinalizers {
    * due.
    */
   async keep(machine: Beskar7Machine, held: readonly PhysicalHost[]): Promise<Outcome | undefined> {
-    const { namespace = '', name, uid = '', resourceVersion } = machine.metadata;
+    const { namespace, name, uid, resourceVersion } = machine.metadata;
     if (held.length === 0 || !missesFinalizer(machine)) {
       this.forget(uid);
       return undefined;

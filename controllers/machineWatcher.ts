@@ -62,7 +62,7 @@ export class MachineWatcher {
       machines.onChange(({ object, type }) => {
         if (type === 'deleted') {
           this.#forget(object);
-          this.#finalizers.forget(object.metadata.uid ?? '');
+          this.#finalizers.forget(object.metadata.uid);
         } else this.#queue.add(keyOf(object));
       }),
       hosts.onChange(({ object }) => {
@@ -158,7 +158,7 @@ export class MachineWatcher {
    * `clusterctl move` waits for the mark of a machine that nothing is under way for: no host is its own, but for one on
    * its way out.
    */
-  #isHoldingUpMove({ metadata: { annotations, deletionTimestamp, uid = '' } }: Beskar7Machine): boolean {
+  #isHoldingUpMove({ metadata: { annotations, deletionTimestamp, uid } }: Beskar7Machine): boolean {
     if (annotations?.[ANNOTATION_BLOCK_MOVE] === undefined || deletionTimestamp !== undefined) return false;
     const held = this.#deps.informers.hosts.byIndex('byConsumerUid', uid);
     return held.every((host) => claimIn(host, 'Releasing') !== undefined);
@@ -233,12 +233,12 @@ export class MachineWatcher {
 
   #view(machine: Beskar7Machine): MachineView {
     const { hosts, capiMachines, capiClusters } = this.#deps.informers;
-    const namespace = machine.metadata.namespace ?? '';
+    const namespace = machine.metadata.namespace;
     const ownerName = ownerMachineOf(machine);
     const owner = ownerName === undefined ? undefined : capiMachines.get(namespace, ownerName);
     const clusterName = clusterNameOf(machine) ?? owner?.spec.clusterName;
     // The host of an earlier attempt may still be on its way out: the run waits for facts on the other one.
-    const held = hosts.byIndex('byConsumerUid', machine.metadata.uid ?? '');
+    const held = hosts.byIndex('byConsumerUid', machine.metadata.uid);
     return {
       machine,
       host: held.find((host) => claimIn(host, 'Releasing') === undefined) ?? held[0],

@@ -17,7 +17,7 @@ const MAX_NAMED = 3;
  * missed in silence.
  */
 export function namedByMachine(informers: Pick<Informers, 'machines'>, host: PhysicalHost): ConditionPatch[] {
-  const { namespace = '', name } = host.metadata;
+  const { namespace, name } = host.metadata;
   if (!isUnclaimed(host)) return [];
   const machines = informers.machines.byIndex('naming', providerIDOf(namespace, name)).sort(byAge);
   const proven = machines.filter(isProviderIDOurs);

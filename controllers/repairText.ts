@@ -6,7 +6,7 @@ import type { Repaired } from './consumer.ts';
 /** The event that tells what was written again on a host, why, and how to keep it from happening. */
 export function repairText(
   { spec: { consumerRef } }: PhysicalHost,
-  { metadata: { namespace = '', name } }: Beskar7Machine,
+  { metadata: { namespace, name } }: Beskar7Machine,
   repaired: Repaired,
 ): { readonly reason: string; readonly message: string } {
   const machine = `Beskar7Machine ${namespace}/${name}`;

@@ -48,7 +48,7 @@ export function affected(informers: Informers, host: PhysicalHost, previous: Phy
   const keys = new Set(changed.flatMap((one) => neighbours(informers, one).map(keyOf)));
   keys.delete(keyOf(host));
   // Those of its own namespace first: strangers that tell the same fill no place of theirs.
-  const isOwn = (key: string) => key.startsWith(`${host.metadata.namespace ?? ''}/`);
+  const isOwn = (key: string) => key.startsWith(`${host.metadata.namespace}/`);
   const all = [...keys];
   return [...all.filter(isOwn), ...all.filter((key) => !isOwn(key))].slice(0, MAX_NEIGHBOURS);
 }

@@ -1,10 +1,11 @@
 import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
-import type { ObjectMeta } from '../crds/object.ts';
+import type { ReadMeta } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { slimReport } from '../model/requirements.ts';
 import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
+import { defined } from '../untrusted/defined.ts';
 
 /** Written by `kubectl apply`: a second copy of the object. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -50,19 +51,14 @@ export function trimCapiCluster(cluster: CapiCluster): CapiCluster {
   };
 }
 
-function trimMeta(metadata: ObjectMeta): ObjectMeta {
-  const { managedFields: _fields, annotations, ...rest } = metadata as ObjectMeta & { managedFields?: unknown };
+function trimMeta(metadata: ReadMeta): ReadMeta {
+  const { managedFields: _fields, annotations, ...rest } = metadata as ReadMeta & { managedFields?: unknown };
   if (annotations === undefined) return rest;
   const { [LAST_APPLIED]: _copy, ...kept } = annotations;
   return { ...rest, annotations: kept };
 }
 
-function identityOf(metadata: ObjectMeta): ObjectMeta {
+function identityOf(metadata: ReadMeta): ReadMeta {
   const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = metadata;
-  return { name, ...defined({ namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels }) };
-}
-
-/** Without the fields that are undefined. */
-function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined)) as never;
+  return { name, namespace, uid, resourceVersion, ...defined({ creationTimestamp, deletionTimestamp, labels }) };
 }

@@ -68,7 +68,7 @@ export class Waker {
         const isNew = type !== 'deleted' && isWaiting(object) && !(previous && isSameWish(previous, object));
         if (isNew) this.#mark(object);
         // It has claimed, or gives its place up.
-        if (!isWaiting(object)) this.#woken.delete(object.metadata.uid ?? '');
+        if (!isWaiting(object)) this.#woken.delete(object.metadata.uid);
       }),
     ];
     this.#repeat = setInterval(() => this.#markAll(), this.#timing.repeatMs * (0.8 + Math.random() * 0.4));
@@ -88,8 +88,8 @@ export class Waker {
     for (const machine of this.#deps.informers.machines.list()) if (isWaiting(machine)) this.#mark(machine);
   }
 
-  #mark(object: { metadata: { namespace?: string } }): void {
-    this.#due.add(object.metadata.namespace ?? '');
+  #mark(object: { metadata: { namespace: string } }): void {
+    this.#due.add(object.metadata.namespace);
     this.#followUpMs = this.#timing.claimingMs;
     if (this.#timer || this.#isStopped) return;
     this.#timer = setTimeout(() => {
@@ -107,8 +107,8 @@ export class Waker {
     for (const namespace of namespaces) matched.push(...(await inTurns(this.#match(namespace))));
     if (this.#isStopped) return;
     // Those that were woken just now take up a host and are not woken again.
-    const chosen = matched.filter(({ metadata }) => !this.#woken.has(metadata.uid ?? ''));
-    for (const { metadata } of chosen) this.#woken.set(metadata.uid ?? '', now);
+    const chosen = matched.filter(({ metadata }) => !this.#woken.has(metadata.uid));
+    for (const { metadata } of chosen) this.#woken.set(metadata.uid, now);
     for (let at = 0; at < chosen.length && !this.#isStopped; at += SIGNALS_AT_ONCE) {
       await Promise.all(chosen.slice(at, at + SIGNALS_AT_ONCE).map((machine) => this.#wake(machine)));
     }
@@ -126,7 +126,7 @@ export class Waker {
       this.#followUpMs = Math.min(this.#timing.repeatMs, this.#followUpMs * 2);
       this.#looking = this.#looking.then(() => {
         const waiting = this.#deps.informers.machines.list().filter(isWaiting);
-        return this.#lookAt([...new Set(waiting.map(({ metadata }) => metadata.namespace ?? ''))]);
+        return this.#lookAt([...new Set(waiting.map(({ metadata }) => metadata.namespace))]);
       });
     }, this.#followUpMs + this.#timing.coalesceMs);
   }
@@ -151,7 +151,7 @@ export class Waker {
   }
 
   async #wake(machine: Beskar7Machine): Promise<void> {
-    const { namespace = '', name, uid = '' } = machine.metadata;
+    const { namespace, name, uid } = machine.metadata;
     try {
       const isHeard = await this.#deps.starter.signalHostAvailable({ namespace, name, uid });
       if (!isHeard) this.#deps.onLost(machine);

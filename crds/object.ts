@@ -22,11 +22,21 @@ export interface OwnerReference {
   blockOwnerDeletion?: boolean;
 }
 
+/** Metadata of an object that was read from the API server: a namespaced one has all of these. */
+export interface ReadMeta extends ObjectMeta {
+  namespace: string;
+  uid: string;
+  resourceVersion: string;
+}
+
+/** An object as it is sent to the API server for the first time: it has no uid and no version yet. */
+export type New<T extends { metadata: ObjectMeta }> = Omit<T, 'metadata'> & { metadata: ObjectMeta };
+
 /** An object as the API server gives it. */
 export interface KubeObject<Spec = unknown, Status = unknown> {
   apiVersion?: string;
   kind?: string;
-  metadata: ObjectMeta;
+  metadata: ReadMeta;
   spec: Spec;
   status?: Status;
 }

@@ -2,6 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { ClockSkew } from './clockSkew.ts';
 import { Connection } from './connection.ts';
 import { isKindAbsent, isNotFound, KubeError } from './error.ts';
+import type { New } from '../crds/object.ts';
 import { apiVersionOf, resourcePath, type Identified, type Resource } from './resource.ts';
 import { Transport, type CallObserver } from './transport.ts';
 import type { WatchEvent } from './watchStream.ts';
@@ -149,7 +150,7 @@ export class KubeClient {
   }
 
   /** Creates an object in its own namespace. Throws AlreadyExists. */
-  create<T extends Identified>(resource: Resource<T>, object: T, options: CallOptions = {}): Promise<T> {
+  create<T extends Identified>(resource: Resource<T>, object: New<T>, options: CallOptions = {}): Promise<T> {
     const { namespace, name } = object.metadata;
     return this.#transport.call<T>({
       ...options,

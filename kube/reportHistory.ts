@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { InspectionReport } from '../crds/inspectionReport.ts';
 import { API_VERSION } from '../crds/names.ts';
+import type { New } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import type { CallOptions, KubeClient } from './client.ts';
@@ -39,7 +40,7 @@ export async function keptReports(
   host: PhysicalHost,
   options: CallOptions = {},
 ): Promise<KeptReport[]> {
-  const { namespace = '', name } = host.metadata;
+  const { namespace, name } = host.metadata;
   const map = await found(kube, namespace, reportsName(name), options);
   return map !== undefined && isOf(map, host) ? parse(map.data) : [];
 }
@@ -58,7 +59,7 @@ export async function keepReport(
   if (report === undefined || at === undefined) return;
   const kept = { at, report };
   if (Buffer.byteLength(JSON.stringify(report)) > MAX_BYTES) return;
-  const { namespace = '', name } = host.metadata;
+  const { namespace, name } = host.metadata;
   const mapName = reportsName(name);
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -99,12 +100,12 @@ async function found(
   }
 }
 
-function mapOf({ metadata }: PhysicalHost, name: string): ConfigMap {
-  const owner = { apiVersion: API_VERSION, kind: 'PhysicalHost', name: metadata.name, uid: metadata.uid ?? '' };
+function mapOf({ metadata }: PhysicalHost, name: string): New<ConfigMap> {
+  const owner = { apiVersion: API_VERSION, kind: 'PhysicalHost', name: metadata.name, uid: metadata.uid };
   return {
     metadata: {
       name,
-      ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      namespace: metadata.namespace,
       labels: { 'app.kubernetes.io/managed-by': 'beskar7' },
       ownerReferences: [owner],
     },

@@ -2,7 +2,7 @@ import type { Beskar7Cluster } from '../crds/beskar7Cluster.ts';
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
 import { GROUP, VERSION } from '../crds/names.ts';
-import type { KubeObject, ObjectMeta } from '../crds/object.ts';
+import type { KubeObject, ObjectMeta, ReadMeta } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 
 /** What every Kubernetes object has, whatever else is in it. */
@@ -31,6 +31,7 @@ export interface Resource<T extends Identified = Identified> {
 
 /** A core/v1 Secret; values of `data` are base64. */
 export interface Secret extends Identified {
+  metadata: ReadMeta;
   type?: string;
   immutable?: boolean;
   data?: Record<string, string>;
@@ -38,6 +39,7 @@ export interface Secret extends Identified {
 
 /** A core/v1 ConfigMap. */
 export interface ConfigMap extends Identified {
+  metadata: ReadMeta;
   data?: Record<string, string>;
 }
 

@@ -234,7 +234,7 @@ export function isMovedConsumer(
   host: PhysicalHost,
 ): boolean {
   const consumer = host.spec.consumerRef;
-  const { namespace = '', name } = machine.metadata;
+  const { namespace, name } = machine.metadata;
   return (
     consumer?.kind === 'Beskar7Machine' &&
     consumer.namespace === namespace &&

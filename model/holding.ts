@@ -74,7 +74,7 @@ export function holdingOf(host: PhysicalHost, machine: Beskar7Machine | undefine
 }
 
 /** Whether the machine's providerID names the host. */
-export function isNamedBy({ metadata: { namespace = '', name } }: PhysicalHost, machine: Beskar7Machine): boolean {
+export function isNamedBy({ metadata: { namespace, name } }: PhysicalHost, machine: Beskar7Machine): boolean {
   return machine.metadata.namespace === namespace && machine.spec.providerID === providerIDOf(namespace, name);
 }
 
@@ -83,7 +83,7 @@ export function isNamedBy({ metadata: { namespace = '', name } }: PhysicalHost, 
  * one (rule 13).
  */
 function isLedTo(host: PhysicalHost, machine: Beskar7Machine): boolean {
-  const { namespace, uid = '' } = machine.metadata;
+  const { namespace, uid } = machine.metadata;
   const { consumerRef } = host.spec;
   const marked = host.metadata.labels?.[LABEL_CONSUMER_UID];
   if (consumerRef === undefined)

@@ -173,7 +173,7 @@ function wasKnownBefore(a: PhysicalHost, b: PhysicalHost, by: Exclude<SharedBy, 
   const since = (host: PhysicalHost) => {
     const { uuidSince, serialNumberSince } = recordedServer(host) ?? {};
     const known = by === 'serial number' ? serialNumberSince : uuidSince;
-    const { creationTimestamp = '9', uid = '' } = host.metadata;
+    const { creationTimestamp = '9', uid } = host.metadata;
     const atMs = Date.parse(known ?? creationTimestamp);
     return [Number.isNaN(atMs) ? Infinity : atMs, `${creationTimestamp} ${uid}`] as const;
   };
@@ -203,7 +203,7 @@ function comesBefore(a: PhysicalHost, b: PhysicalHost): boolean {
   const [one, other] = [rank(a), rank(b)];
   const at = one.findIndex((value, index) => value !== other[index]);
   if (at >= 0) return one[at] === true;
-  const age = ({ metadata }: PhysicalHost) => `${metadata.creationTimestamp ?? '9'} ${metadata.uid ?? ''}`;
+  const age = ({ metadata }: PhysicalHost) => `${metadata.creationTimestamp ?? '9'} ${metadata.uid}`;
   return age(a) < age(b);
 }
 

@@ -59,7 +59,7 @@ export interface Around {
 /** Why a machine is as it is, what happens next and when, and what one can do. Pure. */
 export function explainMachine(machine: Beskar7Machine, around: Around = {}): Explanation {
   const { host, owner, progress, nowMs, flags } = around;
-  const { namespace = '', name, deletionTimestamp } = machine.metadata;
+  const { namespace, name, deletionTimestamp } = machine.metadata;
   const phase = machine.status?.phase ?? 'Pending';
   const conditions = machine.status?.conditions;
   const ready = findCondition(conditions, CONDITIONS.ready);
@@ -112,7 +112,7 @@ function machineLines(
   owner: CapiMachine | undefined,
   flags: string | undefined,
 ): Record<string, string> {
-  const { namespace = '', name, labels } = machine.metadata;
+  const { namespace, name, labels } = machine.metadata;
   const { kubectl, plugin } = wordsFor(namespace, flags);
   const cluster = owner?.spec.clusterName ?? labels?.['cluster.x-k8s.io/cluster-name'];
   const ownerName = owner?.metadata.name;
@@ -183,7 +183,7 @@ function whenText(
  */
 export function explainHost(host: PhysicalHost, around: Pick<Around, 'nowMs' | 'flags'> = {}): Explanation {
   const { nowMs, flags } = around;
-  const { namespace = '', name, deletionTimestamp, annotations } = host.metadata;
+  const { namespace, name, deletionTimestamp, annotations } = host.metadata;
   const words = wordsFor(namespace, flags);
   const { consumerRef, redfishConnection } = host.spec;
   const claim = claimOf(host);

@@ -114,5 +114,5 @@ export async function completeServer(
 }
 
 function keyOf({ metadata }: PhysicalHost): { namespace: string; host: string } {
-  return { namespace: metadata.namespace ?? '', host: metadata.name };
+  return { namespace: metadata.namespace, host: metadata.name };
 }

@@ -23,7 +23,7 @@ export async function connectBmc(
   age: CredentialAge = 'recent',
 ): Promise<RedfishClient> {
   const { redfishConnection: connection } = host.spec;
-  const namespace = host.metadata.namespace ?? '';
+  const namespace = host.metadata.namespace;
   const ca = connection.caBundleSecretRef;
   const secret = await readSecret(deps, namespace, connection.credentialsSecretRef, age);
   const caSecret = ca === undefined ? undefined : await readSecret(deps, namespace, ca, age);
@@ -78,7 +78,7 @@ export async function recordCredentials(
     of.status?.enrollment?.connectionHash === connectionHash(host.spec) &&
     of.status.enrollment.credentials !== acceptedVersion;
   if (!isNews(host)) return;
-  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  const key = { namespace: host.metadata.namespace, host: host.metadata.name };
   try {
     await patchHostStatus(
       deps.kube,

@@ -45,7 +45,7 @@ export class CredentialCache {
     const secret = this.#kube.get(SECRETS, namespace, name).then(({ data = {}, metadata }) => ({
       data,
       isMarked: isMarked(metadata),
-      version: `${metadata.uid ?? ''}/${metadata.resourceVersion ?? ''}`,
+      version: `${metadata.uid}/${metadata.resourceVersion}`,
     }));
     this.#entries.set(key, { readAt: now, secret });
     secret.catch(() => this.#entries.get(key)?.secret === secret && this.#entries.delete(key));

@@ -48,7 +48,7 @@ export function claimFence(
 
 /** The fence for the retirement of a host: nobody has claimed it, and it is being deleted (rule 3). */
 export function retireFence(deps: FenceDependencies, calls: BmcCalls, host: PhysicalHost, signal: AbortSignal): Fenced {
-  const { namespace = '', name, uid } = host.metadata;
+  const { namespace, name, uid } = host.metadata;
   const server = serverCheck(deps, host);
   return {
     signal,
@@ -69,7 +69,7 @@ export function retireFence(deps: FenceDependencies, calls: BmcCalls, host: Phys
 /** What `clusterctl move` is about to delete lives on elsewhere: it gets no BMC call (rule 13). */
 export function refuseMoved(host: PhysicalHost): void {
   if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] === undefined) return;
-  throw claimLost(`host ${host.metadata.namespace ?? ''}/${host.metadata.name} is being moved to another cluster`);
+  throw claimLost(`host ${host.metadata.namespace}/${host.metadata.name} is being moved to another cluster`);
 }
 
 /**
@@ -79,7 +79,7 @@ export function refuseMoved(host: PhysicalHost): void {
  */
 export function refusePaused(host: PhysicalHost): void {
   if (host.metadata.annotations?.[ANNOTATION_PAUSED] === undefined) return;
-  const { namespace = '', name } = host.metadata;
+  const { namespace, name } = host.metadata;
   throw bmcFailure(
     `host ${namespace}/${name} is paused (annotation ${ANNOTATION_PAUSED}): nothing is sent to its BMC until the annotation is removed`,
     'HostPaused',

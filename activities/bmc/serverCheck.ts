@@ -115,5 +115,5 @@ export function serverCondition(failure: unknown): ConditionPatch[] {
 }
 
 function nameOf({ metadata }: PhysicalHost): string {
-  return `host ${metadata.namespace ?? ''}/${metadata.name}`;
+  return `host ${metadata.namespace}/${metadata.name}`;
 }

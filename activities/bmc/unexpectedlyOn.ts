@@ -77,7 +77,7 @@ function unexpectedlyOff({ metadata: { name }, spec: { consumerRef } }: Physical
 }
 
 /** The condition of a free host whose server is on though it was confirmed off. */
-export function unexpectedlyOn({ metadata: { namespace = '', name } }: PhysicalHost): ConditionPatch {
+export function unexpectedlyOn({ metadata: { namespace, name } }: PhysicalHost): ConditionPatch {
   return {
     type: CONDITIONS.unexpectedlyOn,
     status: 'True',

@@ -16,7 +16,7 @@ import { patchHostStatus } from '../store/hostStore.ts';
  * is free. Gives a sentence for the operator. Can run twice.
  */
 export async function ownClaimedSecrets(deps: Dependencies, host: PhysicalHost): Promise<string> {
-  const { namespace = '', name } = host.metadata;
+  const { namespace, name } = host.metadata;
   const what = `PhysicalHost ${namespace}/${name} is claimed`;
   const named = namedSecrets(host.spec);
   // First what may be marked from here on: whatever is named next, or lost in between, a later look lets go what is on
@@ -43,7 +43,7 @@ function noteSecrets(
   named: readonly string[],
   secretsOf: (live: PhysicalHost) => string[],
 ): Promise<PhysicalHost> {
-  const { namespace = '', name } = host.metadata;
+  const { namespace, name } = host.metadata;
   return patchHostStatus(
     deps.kube,
     { namespace, host: name },

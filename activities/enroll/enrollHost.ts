@@ -70,7 +70,7 @@ export async function enrollHost(
     const network = await bmc.readNetwork({ signal, timeoutMs: Math.max(0, leftMs) });
     const found = { info, network, shown };
     isAnother = isAnotherServer(owned, shown);
-    const mayStill = (live: PhysicalHost) => refusal(live, host.metadata.uid ?? '') === undefined;
+    const mayStill = (live: PhysicalHost) => refusal(live, host.metadata.uid) === undefined;
     const recorded = await recordServer(deps, owned, found, mayStill);
     const secrets = await disownFormerSecrets(deps, recorded);
     const credentials = bmc.acceptedVersion ?? null;
@@ -156,7 +156,7 @@ async function markClaimed(deps: Dependencies, host: PhysicalHost): Promise<stri
 
 /** Our finalizer on the host, so that its server is switched off before it goes. */
 function ownHost(deps: Dependencies, host: PhysicalHost): Promise<PhysicalHost> {
-  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  const key = { namespace: host.metadata.namespace, host: host.metadata.name };
   return patchHost(
     deps.kube,
     key,

@@ -43,7 +43,7 @@ export async function recordServer(
   const now = new Date().toISOString();
   const recorded = await patchHost(
     deps.kube,
-    { namespace: host.metadata.namespace ?? '', host: host.metadata.name },
+    { namespace: host.metadata.namespace, host: host.metadata.name },
     (live) => {
       if (!mayStill(live)) throw claimLost(`host ${host.metadata.name} is claimed, paused or going`);
       requireOwn(live, shown);

@@ -51,7 +51,7 @@ export async function writeEnrolled(
   isAnother: boolean,
   enrollment: { readonly connectionHash: string; readonly secrets: string[]; readonly credentials: string | null },
 ): Promise<void> {
-  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  const key = { namespace: host.metadata.namespace, host: host.metadata.name };
   const { info, network } = found;
   const { interfaces: nics, problem } = network;
   const unknownMac = bootMacUnknown(host, network);
@@ -59,7 +59,7 @@ export async function writeEnrolled(
     deps.kube,
     key,
     (live) => {
-      if (refusal(live, host.metadata.uid ?? '') !== undefined) return undefined;
+      if (refusal(live, host.metadata.uid) !== undefined) return undefined;
       const patches: ConditionPatch[] = [
         { type: CONDITIONS.ready, status: 'True', reason: HOST_REASONS.enrolled, message: 'Free to be claimed.' },
         REACHABLE,
@@ -116,9 +116,9 @@ export async function tellFailure(
   const delayMs = nextAttemptInMs(reason, attempt);
   const nextAttemptAt = new Date(Date.now() + delayMs).toISOString();
   const message = `${failure.message}. Attempt ${attempt}; the next one is due at ${nextAttemptAt}, or as soon as the host changes.`;
-  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
+  const key = { namespace: host.metadata.namespace, host: host.metadata.name };
   await patchHostStatus(deps.kube, key, (live) => {
-    if (refusal(live, host.metadata.uid ?? '') !== undefined) return undefined;
+    if (refusal(live, host.metadata.uid) !== undefined) return undefined;
     const patches: ConditionPatch[] = [{ type: CONDITIONS.ready, status: 'False', reason, message }];
     // A write that was refused, or a server that answers and is another one, says nothing of the BMC.
     if (!NOT_OF_THE_WAY.includes(reason))

@@ -106,7 +106,7 @@ class ShardMonitor {
   }
 
   #isDue(host: PhysicalHost): boolean {
-    const { uid = '' } = host.metadata;
+    const { uid } = host.metadata;
     if (host.spec.redfishConnection.workerPool !== this.#input.pool || this.#polls.has(uid)) return false;
     if (!isMonitored(host)) {
       this.#failed.delete(uid);
@@ -116,7 +116,7 @@ class ShardMonitor {
   }
 
   #begin(host: PhysicalHost): void {
-    const { uid = '', namespace, name } = host.metadata;
+    const { uid, namespace, name } = host.metadata;
     const poll = this.#poll(host, uid)
       .catch((error: unknown) => {
         if (this.#signal.aborted) return;

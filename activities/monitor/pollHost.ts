@@ -160,7 +160,7 @@ async function tell(
       if (isNotFound(error)) return;
       if (!isConflict(error)) throw error;
     }
-    const live = await readHost(deps.kube, host.metadata.namespace ?? '', host.metadata.name);
+    const live = await readHost(deps.kube, host.metadata.namespace, host.metadata.name);
     if (!live || live.metadata.uid !== host.metadata.uid) return;
     if (claimOf(live)?.id !== claimOf(host)?.id || !isMonitored(live)) return;
     current = live;
@@ -173,7 +173,7 @@ async function apply(
   patches: readonly ConditionPatch[],
   { powerState, isSeenOff }: { readonly powerState: string | undefined; readonly isSeenOff: boolean },
 ): Promise<void> {
-  const { namespace = '', name, uid = '', resourceVersion = '', generation } = host.metadata;
+  const { namespace, name, uid, resourceVersion, generation } = host.metadata;
   const now = new Date().toISOString();
   const before = host.status?.conditions;
   await deps.kube.applyStatus(

@@ -29,7 +29,7 @@ export async function mintBootSecret(
   claim: string,
   spec: BootSpec,
 ): Promise<MintedSecret> {
-  const { namespace = '', name: hostName, uid = '' } = host.metadata;
+  const { namespace, name: hostName, uid } = host.metadata;
   const token = randomBytes(32).toString('base64url');
   const nonce = randomBytes(32).toString('base64url');
   for (let tries = 1; ; tries += 1) {

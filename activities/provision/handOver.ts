@@ -219,7 +219,7 @@ export async function recordProvisioned(
   machine: Beskar7Machine,
   host: PhysicalHost,
 ): Promise<void> {
-  const { namespace = '', name, uid = '', resourceVersion = '' } = machine.metadata;
+  const { namespace, name, uid, resourceVersion } = machine.metadata;
   const addresses = machineAddresses(host, handledOf(machine)?.addresses);
   const before = handledOf(machine);
   // What was edited since the hand-over is still to be told as ignored.
@@ -251,7 +251,7 @@ export async function recordProvisioned(
  */
 export async function recordHandedOver(deps: Dependencies, host: PhysicalHost): Promise<void> {
   if (!hasLostHandOver(host)) return;
-  const { namespace = '', name } = host.metadata;
+  const { namespace, name } = host.metadata;
   await patchHostStatus(
     deps.kube,
     { namespace, host: name },

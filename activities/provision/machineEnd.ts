@@ -59,7 +59,7 @@ export async function patchMachineEnd(
  */
 async function owned(deps: Dependencies, machine: Beskar7Machine): Promise<Beskar7Machine | undefined> {
   if (!missesFinalizer(machine)) return machine;
-  const { namespace = '', name, uid, resourceVersion } = machine.metadata;
+  const { namespace, name, uid, resourceVersion } = machine.metadata;
   const { metadata } = ownMachinePatch(machine, false);
   return deps.kube.mergePatch(MACHINES, namespace, name, { metadata: { ...metadata, uid, resourceVersion } });
 }

@@ -33,7 +33,7 @@ export function markedSecrets(host: PhysicalHost): string[] {
 export async function disownFormerSecrets(deps: SecretDependencies, host: PhysicalHost): Promise<string[]> {
   const named = namedSecrets(host.spec);
   const former = markedSecrets(host).filter((name) => !named.includes(name));
-  const { namespace = '', name, uid = '' } = host.metadata;
+  const { namespace, name, uid } = host.metadata;
   if (former.length > 0) await disownSecrets(deps, { namespace, name, uid }, former);
   return named;
 }
@@ -43,7 +43,7 @@ export async function disownFormerSecrets(deps: SecretDependencies, host: Physic
  * with their hosts.
  */
 export async function ownSecrets(deps: SecretDependencies, host: PhysicalHost): Promise<void> {
-  const namespace = host.metadata.namespace ?? '';
+  const namespace = host.metadata.namespace;
   for (const name of namedSecrets(host.spec)) await ownSecret(deps, namespace, name);
 }
 
@@ -54,7 +54,7 @@ export async function ownSecrets(deps: SecretDependencies, host: PhysicalHost): 
  */
 export async function ownSecretsAgain(deps: SecretDependencies, host: PhysicalHost): Promise<void> {
   if (hasUnmarkedSecrets(host)) return;
-  const { namespace = '', name, uid = '' } = host.metadata;
+  const { namespace, name, uid } = host.metadata;
   for (const secret of namedSecrets(host.spec)) {
     if (!(await ownSecret(deps, namespace, secret))) continue;
     const live = await readHost(deps.kube, namespace, name);

@@ -80,7 +80,7 @@ export async function answerScript(
   if (machine === undefined || !isConsumer(host, machine)) {
     throw notFound('the machine that claimed the host is gone');
   }
-  const { namespace = '', name } = host.metadata;
+  const { namespace, name } = host.metadata;
   const urls = scriptUrls(parts.options, parts.ports, ctx.req.socket);
   const caPem = parts.tls?.files.ca;
   const { token, spec } = secret;

@@ -30,7 +30,7 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
     const mac = normalizeMac(typeof ctx.query.mac === 'string' ? ctx.query.mac : undefined);
     if (mac === undefined) throw notFound('the MAC address is missing or malformed');
     const cached = ownerOf(parts, mac, ctx.state.source);
-    const key = { namespace: cached.metadata.namespace ?? '', host: cached.metadata.name };
+    const key = { namespace: cached.metadata.namespace, host: cached.metadata.name };
     ctx.state.key = key;
     limitHost(parts, key, ctx.state.source);
     const { host, claim } = await pin(parts, key, cached, ctx.state.source);
@@ -54,7 +54,7 @@ function ownerOf(parts: ApiParts, mac: string, source: string): PhysicalHost {
   if (owner.kind === 'unknown') throw notFound('no host has this MAC address');
   const { hosts } = owner;
   for (const host of hosts.filter(mayBoot).slice(0, MAX_TOLD)) {
-    limitHost(parts, { namespace: host.metadata.namespace ?? '', host: host.metadata.name }, source);
+    limitHost(parts, { namespace: host.metadata.namespace, host: host.metadata.name }, source);
     const others = hosts.filter((other) => other !== host).map((other) => nameFor(host, other));
     const names = [...new Set(others)].slice(0, MAX_TOLD).join(', ');
     parts.deps.recorder.event(

@@ -1,4 +1,5 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
+import type { New } from '../../crds/object.ts';
 import { API_VERSION } from '../../crds/names.ts';
 import type { InspectionReport } from '../../crds/inspectionReport.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -59,7 +60,7 @@ export function hostName(number: number): string {
 
 async function makeMachine(kube: KubeClient, number: number, signal: AbortSignal): Promise<void> {
   const name = machineName(number);
-  const machine: Beskar7Machine = {
+  const machine: New<Beskar7Machine> = {
     metadata: { name, namespace: NAMESPACE, labels: { 'cluster.x-k8s.io/cluster-name': 'bench' } },
     spec: { targetOSImage: 'http://127.0.0.1:9/images/bench-os.img', hardwareRequirements: { minCPUCores: 4 } },
   };
@@ -77,7 +78,7 @@ async function makeMachine(kube: KubeClient, number: number, signal: AbortSignal
   );
 }
 
-function hostObject(number: number, isTaken: boolean): PhysicalHost {
+function hostObject(number: number, isTaken: boolean): New<PhysicalHost> {
   const consumerRef = {
     apiVersion: API_VERSION,
     kind: 'Beskar7Machine',

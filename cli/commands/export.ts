@@ -45,7 +45,7 @@ export interface Export {
 /** `kubectl beskar7 export <machine>`. */
 export async function exportMachine(session: Session, text: string, flags: ExportFlags): Promise<void> {
   const machine = await read(session, MACHINES, nameOf(text, 'machine'));
-  const { namespace = '', name } = machine.metadata;
+  const { namespace, name } = machine.metadata;
   const missing: string[] = [];
   const host = await hostOf(session, machine);
   const [owner, progress, events, runs] = await Promise.all([

@@ -26,7 +26,7 @@ export async function report(session: Session, text: string, flags: ReportFlags)
   const { io } = session;
   const host = await read(session, HOSTS, nameOf(text, 'host'));
   const reports = await reportsOf(session, host);
-  const { name, namespace = '' } = host.metadata;
+  const { name, namespace } = host.metadata;
   if (flags.list === true) return writeReports(io, flags.output, reports);
   const chosen = reports[flags.back];
   if (chosen === undefined)

@@ -41,7 +41,7 @@ export async function cancel(
     const machine = await read(session, MACHINES, name);
     const action = requireSensible(machine, machineActions(machine), 'cancel');
     const temporal = await session.temporal();
-    const { namespace = '' } = machine.metadata;
+    const { namespace } = machine.metadata;
     const run = await describe(temporal, workflowId('provision', { namespace, name }));
     if (run === undefined || !isOpen(run))
       throw new CliError(EXIT.refused, `No provisioning of ${name} is in flight, so there is nothing to cancel.`);
@@ -71,7 +71,7 @@ export async function forceRelease(
   if (reason === '') throw new CliError(EXIT.usage, 'Give a reason with --reason: it is kept in an event.');
   if (reason.length > MAX_REASON) throw new CliError(EXIT.usage, `The reason is longer than ${MAX_REASON} characters.`);
   const host = await read(session, HOSTS, nameOf(text, 'host'));
-  const { namespace = '', name, uid } = host.metadata;
+  const { namespace, name, uid } = host.metadata;
   const action = requireSensible(host, hostActions(host), 'force-release');
   await confirm(session, flags, `Free host ${namespace}/${name} without confirmed power-off?`, action);
   await annotate(session, HOSTS, name, (found) => {

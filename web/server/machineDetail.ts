@@ -104,7 +104,7 @@ function waitingOf(row: MachineRow, last: LastRun | undefined): MachineDetail['w
 
 /** The host that it is on, or that is being got ready for it: one that leads back to it. */
 function hostOf({ hosts }: WebDependencies, machine: Beskar7Machine): PhysicalHost | undefined {
-  const { namespace = '', name } = machine.metadata;
+  const { namespace, name } = machine.metadata;
   const named = namedHost(machine);
   const all = [...hosts.byIndex('byConsumer', `${namespace}/${name}`), named && hosts.get(named.namespace, named.name)];
   return all.find((host) => host !== undefined && isConsumer(host, machine));

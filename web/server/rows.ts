@@ -19,7 +19,7 @@ export function hostRow(host: PhysicalHost): HostRow {
   const consumer = namedConsumer(host);
   const macs = [...(spec.bootMACAddress === undefined ? [] : [spec.bootMACAddress]), ...(status?.macAddresses ?? [])];
   return {
-    namespace: metadata.namespace ?? '',
+    namespace: metadata.namespace,
     name: metadata.name,
     state: status?.state ?? 'Enrolling',
     ...(manufacturer === undefined ? {} : { manufacturer }),
@@ -31,7 +31,7 @@ export function hostRow(host: PhysicalHost): HostRow {
     ...(bmc === undefined ? {} : { bmc }),
     ...(consumer === undefined ? {} : { consumer }),
     createdAt: metadata.creationTimestamp ?? '',
-    revision: metadata.resourceVersion ?? '',
+    revision: metadata.resourceVersion,
   };
 }
 
@@ -47,7 +47,7 @@ export function machineRow(machine: Beskar7Machine, since?: string): MachineRow 
   const host = namedHost(machine);
   const failureDomain = status?.failureDomain;
   return {
-    namespace: metadata.namespace ?? '',
+    namespace: metadata.namespace,
     name: metadata.name,
     phase: status?.phase ?? 'Pending',
     ...(host === undefined ? {} : { host }),
@@ -56,6 +56,6 @@ export function machineRow(machine: Beskar7Machine, since?: string): MachineRow 
     ...(alarm === undefined ? {} : { alarm: alarm.type }),
     ...(metadata.deletionTimestamp === undefined ? {} : { isDeleting: true }),
     since: since ?? condition?.lastTransitionTime ?? metadata.creationTimestamp ?? '',
-    revision: metadata.resourceVersion ?? '',
+    revision: metadata.resourceVersion,
   };
 }

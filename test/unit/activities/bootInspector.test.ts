@@ -99,6 +99,8 @@ describe('a server that is off is booted into the inspection (rules 5 and 21)', 
     const metadata = {
       namespace: 'ns',
       name: SECRET,
+      uid: 'forged',
+      resourceVersion: '1',
       labels: { 'beskar7.io/claim-id': CLAIM },
       ownerReferences: [owner],
     };

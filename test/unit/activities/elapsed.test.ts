@@ -32,6 +32,7 @@ test('a fence that was read before the machine was suspended lets nothing throug
       name: 'h',
       namespace: 'ns',
       uid: 'host-uid',
+      resourceVersion: '1',
       annotations: {
         'beskar7.io/server': serializeServer({ address: 'bmc' }),
         ...claimAnnotation('Armed', { id: 'c1' }),

@@ -27,6 +27,7 @@ function host(
       name: 'h',
       namespace: 'ns',
       uid: changes.uid ?? 'host-uid',
+      resourceVersion: '1',
       ...(changes.deleted ? { deletionTimestamp: at } : {}),
       annotations: {
         'beskar7.io/server': serializeServer({ address: 'bmc', serialNumber: 'SN-1' }),

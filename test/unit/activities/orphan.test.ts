@@ -87,7 +87,7 @@ describe('the two looks for a missing machine (rule 13)', () => {
     expect(look.kind).toBe(expected === 'marked' ? 'releasing' : expected);
     if (expected !== 'marked') return expect(patches).toEqual([]);
     const annotation = patches[0]?.metadata.annotations?.[ANNOTATION_CLAIM];
-    const written = claimOf({ metadata: { name: 'h', annotations: { [ANNOTATION_CLAIM]: annotation ?? '' } } });
+    const written = claimOf({ metadata: { ...host.metadata, annotations: { [ANNOTATION_CLAIM]: annotation ?? '' } } });
     expect(written).toMatchObject({ id: CLAIM, stage: 'Releasing', reason: expect.stringContaining('m is gone') });
   });
 

@@ -101,7 +101,8 @@ describe('Secrets in use that were replaced, and have lost their marks', () => {
   const again = async (known: PhysicalHost, live: PhysicalHost[], secret: Partial<KubeObject['metadata']> = {}) => {
     const { deps, secrets, finalizers } = namespace(live, ['bmc']);
     const { metadata } = secrets.get('bmc') ?? {};
-    secrets.set('bmc', { metadata: { ...metadata, name: 'bmc', finalizers: [], ...secret }, spec: undefined });
+    const read = { namespace: 'ns', uid: 'bmc-uid', resourceVersion: '1' };
+    secrets.set('bmc', { metadata: { ...read, ...metadata, name: 'bmc', finalizers: [], ...secret }, spec: undefined });
     await ownSecretsAgain(deps, known);
     return finalizers().bmc;
   };

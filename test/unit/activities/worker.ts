@@ -85,6 +85,7 @@ export function putBehind(api: ApiServer, bmc: FakeBmc, host: PhysicalHost): voi
       namespace: 'ns',
       name: 'bmc',
       uid: 'bmc-uid',
+      resourceVersion: '1',
       finalizers: [FINALIZER_SECRET],
       labels: { [LABEL_MOVE]: '' },
     },

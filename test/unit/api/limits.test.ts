@@ -123,7 +123,7 @@ function apply(target: unknown, patch: unknown): unknown {
 describe('signals', () => {
   const consumerRef = { apiVersion: 'v1', kind: 'Beskar7Machine', name: 'm', namespace: 'n', uid: 'm-1' };
   const redfishConnection = { address: 'https://10.0.0.5', credentialsSecretRef: 'bmc' };
-  const host = { metadata: { name: 'h', namespace: 'n' }, spec: { consumerRef, redfishConnection } };
+  const host = { metadata: { name: 'h', namespace: 'n', uid: 'h-uid', resourceVersion: '1' }, spec: { consumerRef, redfishConnection } };
   function scene(timeoutMs: number) {
     const logged: string[] = [];
     const warn = (_fields: unknown, message?: string) => void logged.push(message ?? '');
@@ -185,7 +185,7 @@ describe('signals', () => {
     signals.send('inspectionReported', host, 'c', { isNews: true });
     await signals.drain(5_000);
     expect(logged).toEqual(['the run could not be signalled; the watcher signals it later']);
-    signals.send('osReported', { metadata: { name: 'h' }, spec: { redfishConnection } }, 'c', { isNews: true });
+    signals.send('osReported', { metadata: { ...host.metadata }, spec: { redfishConnection } }, 'c', { isNews: true });
     expect(sent).toHaveLength(1);
   });
 });

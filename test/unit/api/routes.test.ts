@@ -224,7 +224,11 @@ describe('bootstrap data', () => {
   const value = Buffer.from([0, 255, 10, 13, 0xc3, 0x28, 9]);
   const OF_CAPI = { type: 'cluster.x-k8s.io/secret', labels: { 'cluster.x-k8s.io/cluster-name': 'c' } };
   const secret = ({ type, labels }: { type: string; labels: Record<string, string> }, data: Record<string, string>) =>
-    scene.kube.put(SECRETS, { metadata: { namespace: 'default', name: 'worker-01-data', labels }, type, data });
+    scene.kube.put(SECRETS, {
+      metadata: { namespace: 'default', name: 'worker-01-data', uid: 's', resourceVersion: '1', labels },
+      type,
+      data,
+    });
   const owned = (metadata: object) => {
     const alone = machine();
     scene.machine = { ...alone, metadata: { ...alone.metadata, ...metadata } };
@@ -233,7 +237,7 @@ describe('bootstrap data', () => {
   const BYTES = { value: base64(value), format: base64('cloud-config') };
   const putOwner = (spec: object = {}, uid = 'o') =>
     scene.kube.put(CAPI_MACHINES, {
-      metadata: { namespace: 'default', name: 'owner', uid },
+      metadata: { namespace: 'default', name: 'owner', uid: 'o', resourceVersion: '1', uid },
       spec: { clusterName: 'c', infrastructureRef: { kind: 'Beskar7Machine', name: machine().metadata.name }, ...spec },
     });
   beforeEach(() => {

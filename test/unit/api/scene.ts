@@ -66,7 +66,7 @@ export class Scene {
     token = TOKEN,
   }: { spec?: Partial<BootSpec>; type?: string; token?: string } = {}) {
     return this.kube.put(SECRETS, {
-      metadata: { namespace: 'default', name: BOOT_SECRET },
+      metadata: { namespace: 'default', name: BOOT_SECRET, uid: 's', resourceVersion: '1' },
       type,
       data: { token: base64(token), nonce: base64(NONCE), spec: base64(bootSpecText({ ...machine().spec, ...spec })) },
     });
@@ -138,6 +138,7 @@ export class Scene {
         namespace,
         name,
         uid: `uid-${name}`,
+        resourceVersion: '1',
         annotations: claimAnnotation(stage, whole),
       },
       spec: {
@@ -214,7 +215,7 @@ export function base64(text: string | Buffer): string {
 
 export function machine(spec: Partial<Beskar7Machine['spec']> = {}): Beskar7Machine {
   return {
-    metadata: { namespace: 'default', name: 'worker-01', uid: 'm-1' },
+    metadata: { namespace: 'default', name: 'worker-01', uid: 'm-1', resourceVersion: '1' },
     spec: { targetOSImage: 'http://images.test/kairos.tar.gz', ...spec },
   };
 }

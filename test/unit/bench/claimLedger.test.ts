@@ -9,6 +9,9 @@ function hostOf(uid: string, stage: ClaimStage | undefined): PhysicalHost {
   return {
     metadata: {
       name: 'h',
+      namespace: 'default',
+      uid: 'h-uid',
+      resourceVersion: '1',
       labels: { 'beskar7.io/consumer-uid': uid },
       ...(stage ? { annotations: claimAnnotation(stage, { id: 'c1' }) } : {}),
     },
@@ -20,7 +23,7 @@ function hostOf(uid: string, stage: ClaimStage | undefined): PhysicalHost {
 }
 
 const free: PhysicalHost = {
-  metadata: { name: 'h' },
+  metadata: { name: 'h', namespace: 'default', uid: 'h-uid', resourceVersion: '1' },
   spec: { redfishConnection: { address: 'http://127.0.0.1:1', credentialsSecretRef: 's' } },
   status: { state: 'Available' },
 };

@@ -7,7 +7,7 @@ import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 
 function host(name: string, resourceVersion: string): PhysicalHost {
   return {
-    metadata: { name, namespace: 'default', resourceVersion },
+    metadata: { name, namespace: 'default', uid: `uid-${name}`, resourceVersion },
     spec: { redfishConnection: { address: 'http://127.0.0.1:1', credentialsSecretRef: 's' } },
   };
 }

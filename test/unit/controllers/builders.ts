@@ -106,14 +106,14 @@ export function capiMachine(
   parts: Partial<Omit<CapiMachine, 'metadata'>> & { metadata?: Partial<ObjectMeta> } = {},
 ): CapiMachine {
   return {
-    metadata: { namespace: 'ns', name: 'owner', uid: 'o', ...parts.metadata },
+    metadata: { namespace: 'ns', name: 'owner', uid: 'o', resourceVersion: '1', ...parts.metadata },
     spec: { clusterName: 'c', ...parts.spec },
     ...(parts.status ? { status: parts.status } : {}),
   };
 }
 
 export function capiCluster(parts: Partial<Omit<CapiCluster, 'metadata'>> = {}): CapiCluster {
-  return { metadata: { namespace: 'ns', name: 'c', uid: 'c-uid' }, spec: {}, ...parts };
+  return { metadata: { namespace: 'ns', name: 'c', uid: 'c-uid', resourceVersion: '1' }, spec: {}, ...parts };
 }
 
 export function cluster(

@@ -6,7 +6,7 @@ import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { freeHost } from './builders.ts';
 
 const template = (spec: Partial<Beskar7MachineSpec> = {}): Beskar7MachineTemplate => ({
-  metadata: { namespace: 'ns', name: 't' },
+  metadata: { namespace: 'ns', name: 't', uid: 't-uid', resourceVersion: '1' },
   spec: { template: { spec: { targetOSImage: 'http://images/os.tar.gz', ...spec } } },
 });
 

@@ -48,7 +48,7 @@ function failure(status: number, reason: string): KubeError {
 
 const at = (minute: number) => new Date(Date.UTC(2026, 10, 23, 12, minute)).toISOString();
 const hostWith = (minute: number, report: InspectionReport, uid = 'uid-1'): PhysicalHost => ({
-  metadata: { namespace: 'default', name: 'rack1-01', uid },
+  metadata: { namespace: 'default', name: 'rack1-01', uid, resourceVersion: '1' },
   spec: { redfishConnection: { address: 'https://10.0.0.1', credentialsSecretRef: 'bmc' } },
   status: { inspectionTimestamp: at(minute), inspectionReport: { timestamp: at(minute), ...report } },
 });
@@ -110,7 +110,7 @@ test('one who was faster loses nothing', async () => {
   store.before = () => {
     store.before = () => undefined;
     store.put({
-      metadata: { name: 'x', ownerReferences: [{ apiVersion: 'v1', kind: 'PhysicalHost', name: 'x', uid: 'uid-1' }] },
+      metadata: { name: 'x', namespace: 'default', uid: 'x', resourceVersion: '1', ownerReferences: [{ apiVersion: 'v1', kind: 'PhysicalHost', name: 'x', uid: 'uid-1' }] },
       data: { '2026-11-23T12_00_00.000Z.json': '{}' },
     });
   };

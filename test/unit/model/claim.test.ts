@@ -19,6 +19,9 @@ import { askOf, isAskUnhandled, specHash } from '../../../model/handled.ts';
 import { parseProviderID, providerIDOf } from '../../../model/providerID.ts';
 import { claimAnnotation, claimText, claimWith } from '../../support/claims.ts';
 
+/** What each object that was read has. */
+const READ = { namespace: 'ns', uid: 'u', resourceVersion: '1' };
+
 const at = fc.date({ noInvalidDate: true }).map((date) => date.toISOString());
 const claims: fc.Arbitrary<Claim> = fc
   .tuple(
@@ -151,17 +154,17 @@ describe('the life of a claim', () => {
   });
 
   test('a host in the wrong stage has no such claim', () => {
-    const host = { metadata: { name: 'h', annotations: claimAnnotation('Armed', { id: 'c1' }) } };
+    const host = { metadata: { ...READ, name: 'h', annotations: claimAnnotation('Armed', { id: 'c1' }) } };
     expect(claimIn(host, 'Armed')?.tokenHash).toBe('aa');
     expect(claimIn(host, 'Claimed', 'Armed')?.id).toBe('c1');
     expect(claimIn(host, 'Releasing')).toBeUndefined();
-    expect(claimIn({ metadata: { name: 'h' } }, 'Armed')).toBeUndefined();
+    expect(claimIn({ metadata: { ...READ, name: 'h' } }, 'Armed')).toBeUndefined();
   });
 });
 
 describe('what the user asks for', () => {
   const machine = (annotations: Record<string, string>, spec = {}) => ({
-    metadata: { name: 'm', annotations },
+    metadata: { ...READ, name: 'm', annotations },
     spec: { targetOSImage: 'http://x/os', ...spec },
   });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Beskar7Machine } from '../../../crds/beskar7Machine.ts';
+import type { ObjectMeta } from '../../../crds/object.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { KubeError } from '../../../kube/error.ts';
 import type { Identified, Resource } from '../../../kube/resource.ts';
@@ -196,10 +197,10 @@ export class WebScene {
   }
 }
 
-export function host(name: string, over: Partial<PhysicalHost> & { namespace?: string } = {}): PhysicalHost {
+export function host(name: string, over: Partial<Omit<PhysicalHost, 'metadata'>> & { namespace?: string; metadata?: Partial<ObjectMeta> } = {}): PhysicalHost {
   const { namespace = 'default', ...rest } = over;
   return {
-    metadata: { namespace, name, uid: `uid-${name}`, creationTimestamp: '2026-11-23T12:00:00Z', ...rest.metadata },
+    metadata: { namespace, name, uid: `uid-${name}`, resourceVersion: '1', creationTimestamp: '2026-11-23T12:00:00Z', ...rest.metadata },
     spec: { redfishConnection: { address: 'https://10.0.0.1', credentialsSecretRef: 'bmc' }, ...rest.spec },
     status: { state: 'Available', ...rest.status },
   };
@@ -211,7 +212,7 @@ export function machine(
   namespace = 'default',
 ): Beskar7Machine {
   return {
-    metadata: { namespace, name, uid: `uid-${name}`, creationTimestamp: '2026-11-23T12:00:00Z' },
+    metadata: { namespace, name, uid: `uid-${name}`, resourceVersion: '1', creationTimestamp: '2026-11-23T12:00:00Z' },
     spec: { targetOSImage: 'http://images.example/os.tar.gz' },
     status: phase === undefined ? {} : { phase },
   };
