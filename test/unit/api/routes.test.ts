@@ -237,7 +237,7 @@ describe('bootstrap data', () => {
   const BYTES = { value: base64(value), format: base64('cloud-config') };
   const putOwner = (spec: object = {}, uid = 'o') =>
     scene.kube.put(CAPI_MACHINES, {
-      metadata: { namespace: 'default', name: 'owner', uid: 'o', resourceVersion: '1', uid },
+      metadata: { namespace: 'default', name: 'owner', uid, resourceVersion: '1' },
       spec: { clusterName: 'c', infrastructureRef: { kind: 'Beskar7Machine', name: machine().metadata.name }, ...spec },
     });
   beforeEach(() => {
