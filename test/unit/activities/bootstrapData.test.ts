@@ -30,7 +30,13 @@ const owner = (spec: Partial<CapiMachine['spec']> = {}, uid = 'o') =>
   capiMachine({ metadata: { uid }, spec: { ...OWN, ...spec } });
 
 function putSecret(type = 'cluster.x-k8s.io/secret', cluster = 'c'): void {
-  const metadata = { name: 'data', namespace: 'ns', uid: 's', resourceVersion: '1', labels: { [LABEL_CLUSTER_NAME]: cluster } };
+  const metadata = {
+    name: 'data',
+    namespace: 'ns',
+    uid: 's',
+    resourceVersion: '1',
+    labels: { [LABEL_CLUSTER_NAME]: cluster },
+  };
   api.put(SECRETS, { metadata, type, data: { value: 'eA==' } });
 }
 

@@ -65,7 +65,13 @@ describe('Cluster API that serves only v1beta1', () => {
     await expect(open()).rejects.toMatchObject({ type: 'Superseded' });
     expect(api.get(HOSTS, 'h').status?.handover).toBeUndefined();
     putOwner({ bootstrap: { dataSecretName: 'data' } });
-    const metadata = { name: 'data', namespace: 'ns', uid: 's', resourceVersion: '1', labels: { [LABEL_CLUSTER_NAME]: 'c' } };
+    const metadata = {
+      name: 'data',
+      namespace: 'ns',
+      uid: 's',
+      resourceVersion: '1',
+      labels: { [LABEL_CLUSTER_NAME]: 'c' },
+    };
     api.put(SECRETS, { metadata, type: 'cluster.x-k8s.io/secret', data: { value: 'eA==' } });
     await open();
     expect(api.get(HOSTS, 'h').status?.handover).toMatchObject({ claim: CLAIM, bootstrapSecret: 'data' });

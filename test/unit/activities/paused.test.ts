@@ -33,7 +33,10 @@ beforeEach(async () => {
   const infrastructureRef = { kind: 'Beskar7Machine', name: 'm' };
   api.put(CAPI_MACHINES, capiMachine({ spec: { clusterName: 'c', bootstrap, infrastructureRef } }));
   const labels = { [LABEL_CLUSTER_NAME]: 'c' };
-  api.put(SECRETS, { metadata: { name: 'data', namespace: 'ns', uid: 's', resourceVersion: '1', labels }, type: 'cluster.x-k8s.io/secret' });
+  api.put(SECRETS, {
+    metadata: { name: 'data', namespace: 'ns', uid: 's', resourceVersion: '1', labels },
+    type: 'cluster.x-k8s.io/secret',
+  });
 });
 afterEach(async () => {
   await deps.redfish.closeAll();

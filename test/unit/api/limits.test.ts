@@ -123,7 +123,10 @@ function apply(target: unknown, patch: unknown): unknown {
 describe('signals', () => {
   const consumerRef = { apiVersion: 'v1', kind: 'Beskar7Machine', name: 'm', namespace: 'n', uid: 'm-1' };
   const redfishConnection = { address: 'https://10.0.0.5', credentialsSecretRef: 'bmc' };
-  const host = { metadata: { name: 'h', namespace: 'n', uid: 'h-uid', resourceVersion: '1' }, spec: { consumerRef, redfishConnection } };
+  const host = {
+    metadata: { name: 'h', namespace: 'n', uid: 'h-uid', resourceVersion: '1' },
+    spec: { consumerRef, redfishConnection },
+  };
   function scene(timeoutMs: number) {
     const logged: string[] = [];
     const warn = (_fields: unknown, message?: string) => void logged.push(message ?? '');

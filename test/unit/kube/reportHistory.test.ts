@@ -110,7 +110,13 @@ test('one who was faster loses nothing', async () => {
   store.before = () => {
     store.before = () => undefined;
     store.put({
-      metadata: { name: 'x', namespace: 'default', uid: 'x', resourceVersion: '1', ownerReferences: [{ apiVersion: 'v1', kind: 'PhysicalHost', name: 'x', uid: 'uid-1' }] },
+      metadata: {
+        name: 'x',
+        namespace: 'default',
+        uid: 'x',
+        resourceVersion: '1',
+        ownerReferences: [{ apiVersion: 'v1', kind: 'PhysicalHost', name: 'x', uid: 'uid-1' }],
+      },
       data: { '2026-11-23T12_00_00.000Z.json': '{}' },
     });
   };

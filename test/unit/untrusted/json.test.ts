@@ -65,7 +65,19 @@ describe.each([
   const annotated = (name: string) => machine({ metadata: { annotations: { [name]: text } } });
   test.each<[string, () => unknown]>([
     ['of a BMC', () => parseObject(text)],
-    ['in a claim', () => claimOf({ metadata: { name: 'h', namespace: 'ns', uid: 'u', resourceVersion: '1', annotations: { 'beskar7.io/claim': text } } })],
+    [
+      'in a claim',
+      () =>
+        claimOf({
+          metadata: {
+            name: 'h',
+            namespace: 'ns',
+            uid: 'u',
+            resourceVersion: '1',
+            annotations: { 'beskar7.io/claim': text },
+          },
+        }),
+    ],
     ['in the record of a server', () => parseServer(text)],
     ['in `handled`', () => handledOf(annotated('beskar7.io/handled'))],
     ['in `plan`', () => plannedSpec(annotated('beskar7.io/plan'))],

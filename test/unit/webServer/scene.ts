@@ -197,10 +197,20 @@ export class WebScene {
   }
 }
 
-export function host(name: string, over: Partial<Omit<PhysicalHost, 'metadata'>> & { namespace?: string; metadata?: Partial<ObjectMeta> } = {}): PhysicalHost {
+export function host(
+  name: string,
+  over: Partial<Omit<PhysicalHost, 'metadata'>> & { namespace?: string; metadata?: Partial<ObjectMeta> } = {},
+): PhysicalHost {
   const { namespace = 'default', ...rest } = over;
   return {
-    metadata: { namespace, name, uid: `uid-${name}`, resourceVersion: '1', creationTimestamp: '2026-11-23T12:00:00Z', ...rest.metadata },
+    metadata: {
+      namespace,
+      name,
+      uid: `uid-${name}`,
+      resourceVersion: '1',
+      creationTimestamp: '2026-11-23T12:00:00Z',
+      ...rest.metadata,
+    },
     spec: { redfishConnection: { address: 'https://10.0.0.1', credentialsSecretRef: 'bmc' }, ...rest.spec },
     status: { state: 'Available', ...rest.status },
   };
