@@ -2,8 +2,8 @@ import { LRUCache } from 'lru-cache';
 import { BOOT_SECRET_TYPE, parseBootSpec, type BootSpec } from '../model/bootSecret.ts';
 import type { Claim } from '../model/claim.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { isNotFound } from '../kube/error.ts';
 import { SECRETS } from '../kube/resource.ts';
+import { find } from '../kube/swap.ts';
 import { matchesHash } from './auth.ts';
 import type { ApiDependencies } from './dependencies.ts';
 
@@ -42,16 +42,15 @@ export class BootSecrets {
 
   async #read({ metadata: { namespace } }: PhysicalHost, claim: Claim): Promise<BootSecret | undefined> {
     if (claim.bootSecret === undefined) return undefined;
+    const at = { namespace, name: claim.bootSecret };
+    const { type, data = {} } = (await find(this.#kube, SECRETS, at, { timeoutMs: CALL_TIMEOUT_MS })) ?? {};
     try {
-      const { type, data = {} } = await this.#kube.get(SECRETS, namespace, claim.bootSecret, {
-        timeoutMs: CALL_TIMEOUT_MS,
-      });
       const token = decoded(data.token);
       const spec = decoded(data.spec);
       if (type !== BOOT_SECRET_TYPE || token === undefined || spec === undefined) return undefined;
       return { token, spec: parseBootSpec(spec) };
     } catch (error) {
-      if (isNotFound(error) || error instanceof SyntaxError) return undefined;
+      if (error instanceof SyntaxError) return undefined;
       throw error;
     }
   }

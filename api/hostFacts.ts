@@ -2,15 +2,14 @@ import { claimOf, type Claim } from '../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../crds/physicalHost.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS } from '../kube/resource.ts';
+import { find, pinned, swap, type MergePatch, type Swap } from '../kube/swap.ts';
 import { matchesHash, type HostKey } from './auth.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
 import type { ApiError } from '../http/errors.ts';
 import { unauthorized, unavailable } from './errors.ts';
 
 /** A merge patch of a status: null removes. */
-export type StatusPatch = Nullable<PhysicalHostStatus>;
-type Nullable<T> = { [K in keyof T]?: Merged<T[K]> | null };
-type Merged<V> = V extends readonly unknown[] ? V : V extends object ? Nullable<V> : V;
+export type StatusPatch = MergePatch<PhysicalHostStatus>;
 
 /** A live host whose claim the caller has proved to belong to. */
 export interface Claimed {
@@ -26,15 +25,25 @@ export type Decision =
 
 /** Deadline of one call to the API server; two of them fit into the read and write timeout of the listener. */
 const CALL_TIMEOUT_MS = 6_000;
-/** How often a lost compare-and-swap is tried again. */
-const CONFLICTS = 5;
 
 /** Reads a host live; undefined when there is none. */
-export async function readHost(kube: ApiDependencies['kube'], key: HostKey): Promise<PhysicalHost | undefined> {
+export function readHost(kube: ApiDependencies['kube'], key: HostKey): Promise<PhysicalHost | undefined> {
+  return find(kube, HOSTS, { namespace: key.namespace, name: key.host }, { timeoutMs: CALL_TIMEOUT_MS });
+}
+
+/**
+ * A compare-and-swap of a host (`swap`). One that is gone, or has changed, is judged again; throws 503 when others
+ * change it each time.
+ */
+export async function swapHost<T, R>(
+  { namespace, host }: HostKey,
+  swapped: Pick<Swap<T, R>, 'read' | 'start' | 'write'> & { readonly isStale?: (error: unknown) => boolean },
+): Promise<R> {
   try {
-    return await kube.get(HOSTS, key.namespace, key.host, { timeoutMs: CALL_TIMEOUT_MS });
+    const isStale = (error: unknown) => isNotFound(error) || swapped.isStale?.(error) === true;
+    return await swap({ ...swapped, what: `host ${namespace}/${host}`, isStale });
   } catch (error) {
-    if (isNotFound(error)) return undefined;
+    if (isConflict(error) || isNotFound(error)) throw unavailable(error.message);
     throw error;
   }
 }
@@ -66,20 +75,17 @@ export async function storeFact(
   decide: (claimed: Claimed) => Decision,
   start?: Claimed,
 ): Promise<Claimed & { readonly signal: SignalKind | undefined; readonly isStored: boolean }> {
-  let claimed = start ?? (await readAuthorized(kube, key, bearer));
-  for (let conflicts = 0; conflicts <= CONFLICTS; conflicts += 1) {
-    const decision = decide(claimed);
-    if (decision.kind === 'refused') throw decision.error;
-    if (decision.kind === 'accepted') return { ...claimed, signal: decision.signal, isStored: false };
-    try {
+  return swapHost(key, {
+    start,
+    read: () => readAuthorized(kube, key, bearer),
+    write: async (claimed) => {
+      const decision = decide(claimed);
+      if (decision.kind === 'refused') throw decision.error;
+      if (decision.kind === 'accepted') return { ...claimed, signal: decision.signal, isStored: false };
       const host = await patchStatus(kube, key, claimed.host, decision.status);
       return { host, claim: claimed.claim, signal: decision.signal, isStored: true };
-    } catch (error) {
-      if (!isConflict(error) && !isNotFound(error)) throw error;
-    }
-    claimed = await readAuthorized(kube, key, bearer);
-  }
-  throw unavailable(`host ${key.namespace}/${key.host} was changed by others ${CONFLICTS + 1} times in a row`);
+    },
+  });
 }
 
 /** Patches the status if the host is still as it was read: throws Conflict otherwise. */
@@ -89,9 +95,8 @@ export function patchStatus(
   read: PhysicalHost,
   status: StatusPatch,
 ): Promise<PhysicalHost> {
-  const { resourceVersion, uid } = read.metadata;
-  const patch = { metadata: { resourceVersion, uid }, status };
-  return kube.mergePatch(HOSTS, key.namespace, key.host, patch, { subresource: 'status', timeoutMs: CALL_TIMEOUT_MS });
+  const options = { subresource: 'status', timeoutMs: CALL_TIMEOUT_MS } as const;
+  return kube.mergePatch(HOSTS, key.namespace, key.host, pinned(read, { status }), options);
 }
 
 /**

@@ -1,5 +1,5 @@
-import { isNotFound } from '../kube/error.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../kube/resource.ts';
+import { find as findObject } from '../kube/swap.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Session } from './session.ts';
 
@@ -43,12 +43,9 @@ export function nameOf(text: string, kind: Kind): string {
 export async function read<T extends Identified>(session: Session, resource: Resource<T>, name: string): Promise<T> {
   const kube = await session.kube();
   const namespace = await session.namespace();
-  try {
-    return await kube.get(resource, namespace, name);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    throw new CliError(EXIT.notFound, `There is no ${resource.kind} ${name} in namespace ${namespace}.`);
-  }
+  const object = await findObject(kube, resource, { namespace, name });
+  if (object !== undefined) return object;
+  throw new CliError(EXIT.notFound, `There is no ${resource.kind} ${name} in namespace ${namespace}.`);
 }
 
 /** Reads an object that may not be there. */
@@ -58,12 +55,7 @@ export async function find<T extends Identified>(
   name: string,
   namespace?: string,
 ): Promise<T | undefined> {
-  try {
-    return await (await session.kube()).get(resource, namespace ?? (await session.namespace()), name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  return findObject(await session.kube(), resource, { namespace: namespace ?? (await session.namespace()), name });
 }
 
 /** What a reference names: machines, hosts, or one of each where the kind is not said. Throws not found. */

@@ -13,8 +13,8 @@ import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isConsumer, namedConsumer } from '../model/references.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isNotFound } from '../kube/error.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
+import { find, pinned, unlessChanged } from '../kube/swap.ts';
 import { machineOn, type Informers } from './informers.ts';
 
 /** What a live look for the machine of a host found. */
@@ -32,21 +32,15 @@ export async function lookForConsumer(
   if (isOfAnotherKind(host)) return { kind: 'there' };
   const named = namedConsumer(host);
   if (!named) return { kind: 'gone' };
-  const machine = await read(kube, named.namespace, named.name);
+  const machine = await find(kube, MACHINES, named);
   if (machine && isConsumer(host, machine)) return { kind: 'there', machine };
   if (!machine) return { kind: 'gone' };
   const { uid = '', annotations = {} } = machine.metadata;
   // A machine that is about to leave this cluster is nobody's consumer here.
   if (!isMovedConsumer(machine, host) || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'gone' };
-  const { name, namespace, resourceVersion } = host.metadata;
-  const patch = consumerUidPatch(uid);
-  const metadata = { ...patch.metadata, uid: host.metadata.uid, resourceVersion };
-  try {
-    await kube.mergePatch(HOSTS, namespace, name, { ...patch, metadata });
-  } catch (error) {
-    // The host has changed meanwhile: the next look decides.
-    if (!isConflict(error) && !isNotFound(error)) throw error;
-  }
+  const { name, namespace } = host.metadata;
+  // Where the host has changed meanwhile the next look decides.
+  await unlessChanged(() => kube.mergePatch(HOSTS, namespace, name, pinned(host, consumerUidPatch(uid))));
   return { kind: 'there', machine };
 }
 
@@ -86,19 +80,15 @@ export async function repairHost(
   host: PhysicalHost,
   { metadata: cached }: Beskar7Machine,
 ): Promise<Repaired | undefined> {
-  const { name, namespace, uid, resourceVersion } = host.metadata;
-  const machine = await read(kube, namespace, cached.name);
+  const { name, namespace } = host.metadata;
+  const machine = await find(kube, MACHINES, { namespace, name: cached.name });
   if (!machine || machine.metadata.uid !== cached.uid) return undefined;
   if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return undefined;
   const holding = holdingOf(host, machine);
   const patch = holding.kind === 'none' ? givenBack(host, machine) : repairPatch(host, holding, machine);
   if (patch === undefined) return undefined;
-  try {
-    await kube.mergePatch(HOSTS, namespace, name, { ...patch, metadata: { ...patch.metadata, uid, resourceVersion } });
-  } catch (error) {
-    if (!isConflict(error) && !isNotFound(error)) throw error;
-    return undefined;
-  }
+  const written = await unlessChanged(() => kube.mergePatch(HOSTS, namespace, name, pinned(host, patch)));
+  if (written === undefined) return undefined;
   if (holding.kind === 'claim') return 'marks';
   return holding.kind === 'lost' && holding.becomes === 'Releasing' ? 'releasing' : 'handedOver';
 }
@@ -112,17 +102,4 @@ function givenBack(host: PhysicalHost, machine: Beskar7Machine): HoldingPatch | 
 /** A reference to another kind is none of ours: it is left alone. */
 function isOfAnotherKind({ spec: { consumerRef } }: PhysicalHost): boolean {
   return consumerRef !== undefined && consumerRef.kind !== 'Beskar7Machine';
-}
-
-async function read(
-  kube: Pick<KubeClient, 'get'>,
-  namespace: string,
-  name: string,
-): Promise<Beskar7Machine | undefined> {
-  try {
-    return await kube.get(MACHINES, namespace, name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

@@ -2,9 +2,9 @@ import { forceRefusedText } from '../model/forceRelease.ts';
 import { ANNOTATION_FORCE_RELEASE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { HOSTS } from '../kube/resource.ts';
+import { pinned, unlessChanged } from '../kube/swap.ts';
 
 /**
  * Removes a force-release that counts for nothing, by compare-and-swap, and says so in an event. A lost one is repeated
@@ -15,13 +15,8 @@ export async function refuseForce(
   host: PhysicalHost,
   reason: string,
 ): Promise<void> {
-  const { namespace, name, uid, resourceVersion } = host.metadata;
-  const metadata = { uid, resourceVersion, annotations: { [ANNOTATION_FORCE_RELEASE]: null } };
-  try {
-    await kube.mergePatch(HOSTS, namespace, name, { metadata });
-  } catch (error) {
-    if (!isConflict(error) && !isNotFound(error)) throw error;
-    return;
-  }
+  const { namespace, name } = host.metadata;
+  const patch = pinned(host, { metadata: { annotations: { [ANNOTATION_FORCE_RELEASE]: null } } });
+  if ((await unlessChanged(() => kube.mergePatch(HOSTS, namespace, name, patch))) === undefined) return;
   recorder.event(host, 'Warning', 'ForceReleaseRefused', forceRefusedText(host, reason));
 }

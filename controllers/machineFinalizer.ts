@@ -3,9 +3,9 @@ import { claimIn } from '../model/claim.ts';
 import { missesFinalizer, ownMachinePatch } from '../model/ownMachine.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isConflict, isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { MACHINES } from '../kube/resource.ts';
+import { pinned, unlessChanged } from '../kube/swap.ts';
 import type { Outcome } from '../kube/queue.ts';
 
 export interface MachineFinalizersOptions {
@@ -35,7 +35,7 @@ export class MachineFinalizers {
    * due.
    */
   async keep(machine: Beskar7Machine, held: readonly PhysicalHost[]): Promise<Outcome | undefined> {
-    const { namespace, name, uid, resourceVersion } = machine.metadata;
+    const { namespace, name, uid } = machine.metadata;
     if (held.length === 0 || !missesFinalizer(machine)) {
       this.forget(uid);
       return undefined;
@@ -47,14 +47,8 @@ export class MachineFinalizers {
     if (waitMs > 0) return { kind: 'after', ms: waitMs };
     // A run is under way for it: clusterctl waits for that (rule 16).
     const isInFlight = held.some((host) => claimIn(host, 'Claimed', 'Armed') !== undefined);
-    try {
-      const { metadata } = ownMachinePatch(machine, isInFlight);
-      await kube.mergePatch(MACHINES, namespace, name, { metadata: { ...metadata, uid, resourceVersion } });
-    } catch (error) {
-      // It has changed, or is gone: the next look decides.
-      if (!isConflict(error) && !isNotFound(error)) throw error;
-      return undefined;
-    }
+    const patch = pinned(machine, ownMachinePatch(machine, isInFlight));
+    if ((await unlessChanged(() => kube.mergePatch(MACHINES, namespace, name, patch))) === undefined) return undefined;
     const hosts = held.map(({ metadata: host }) => host.name).join(', ');
     recorder.event(
       machine,

@@ -3,8 +3,8 @@ import { API_VERSION } from '../crds/names.ts';
 import type { KubeObject } from '../crds/object.ts';
 import type { Condition } from '../crds/schema.ts';
 import type { DeepPartial, KubeClient } from '../kube/client.ts';
-import { isConflict, isNotFound } from '../kube/error.ts';
 import type { Resource } from '../kube/resource.ts';
+import { unlessChanged } from '../kube/swap.ts';
 
 /** Owns what watchers write into the status of machines and hosts. */
 export const FIELD_MANAGER = 'beskar7-watcher';
@@ -53,14 +53,7 @@ export async function tell<T extends WithConditions>(
     metadata: { namespace, name, uid, resourceVersion },
     status: { ...more, conditions },
   };
-  try {
-    await kube.applyStatus(resource, applied as unknown as DeepPartial<T>, {
-      fieldManager: FIELD_MANAGER,
-      force: true,
-    });
-    return true;
-  } catch (error) {
-    if (isConflict(error) || isNotFound(error)) return false;
-    throw error;
-  }
+  const options = { fieldManager: FIELD_MANAGER, force: true };
+  const apply = () => kube.applyStatus(resource, applied as unknown as DeepPartial<T>, options);
+  return (await unlessChanged(apply)) !== undefined;
 }

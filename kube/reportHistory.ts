@@ -5,8 +5,9 @@ import type { New } from '../crds/object.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { JSON_BOUNDS, tryParseJson } from '../untrusted/json.ts';
 import type { CallOptions, KubeClient } from './client.ts';
-import { isAlreadyExists, isConflict, isNotFound } from './error.ts';
+import { isAlreadyExists, isNotFound } from './error.ts';
 import { CONFIG_MAPS, type ConfigMap } from './resource.ts';
+import { find, pinned, swap } from './swap.ts';
 
 /**
  * Earlier inspection reports of a host: in a ConfigMap beside it, which the host owns (docs/decisions/0008). The
@@ -14,7 +15,6 @@ import { CONFIG_MAPS, type ConfigMap } from './resource.ts';
  */
 export const MAX_REPORTS = 10;
 export const MAX_BYTES = 512 * 1024;
-const ATTEMPTS = 5;
 const SUFFIX = '.beskar7-reports';
 const MAX_NAME = 253;
 
@@ -41,7 +41,7 @@ export async function keptReports(
   options: CallOptions = {},
 ): Promise<KeptReport[]> {
   const { namespace, name } = host.metadata;
-  const map = await found(kube, namespace, reportsName(name), options);
+  const map = await find(kube, CONFIG_MAPS, { namespace, name: reportsName(name) }, options);
   return map !== undefined && isOf(map, host) ? parse(map.data) : [];
 }
 
@@ -61,9 +61,10 @@ export async function keepReport(
   if (Buffer.byteLength(JSON.stringify(report)) > MAX_BYTES) return;
   const { namespace, name } = host.metadata;
   const mapName = reportsName(name);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const map = await found(kube, namespace, mapName, options);
+  await swap({
+    what: `ConfigMap ${namespace}/${mapName}`,
+    read: () => find(kube, CONFIG_MAPS, { namespace, name: mapName }, options),
+    write: async (map) => {
       if (map === undefined) {
         await kube.create(CONFIG_MAPS, { ...mapOf(host, mapName), data: bounded([kept]) }, options);
         return;
@@ -72,32 +73,16 @@ export async function keepReport(
       if (earlier.some((one) => one.at === at) || (earlier[0] && isSame(earlier[0].report, report))) return;
       const data = bounded([kept, ...earlier]);
       const gone = Object.keys(map.data ?? {}).filter((key) => !(key in data));
-      const { uid, resourceVersion } = map.metadata;
       const { ownerReferences } = mapOf(host, mapName).metadata;
-      const patch = {
-        metadata: { uid, resourceVersion, ownerReferences },
+      const patch = pinned(map, {
+        metadata: { ownerReferences },
         data: { ...data, ...Object.fromEntries(gone.map((key) => [key, null])) },
-      };
+      });
       await kube.mergePatch(CONFIG_MAPS, namespace, mapName, patch, options);
-      return;
-    } catch (error) {
-      if (!(isConflict(error) || isAlreadyExists(error) || isNotFound(error)) || attempt >= ATTEMPTS) throw error;
-    }
-  }
-}
-
-async function found(
-  kube: Pick<KubeClient, 'get'>,
-  namespace: string,
-  name: string,
-  options: CallOptions,
-): Promise<ConfigMap | undefined> {
-  try {
-    return await kube.get(CONFIG_MAPS, namespace, name, options);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+    },
+    // Made or deleted by somebody else meanwhile.
+    isStale: (error) => isAlreadyExists(error) || isNotFound(error),
+  });
 }
 
 function mapOf({ metadata }: PhysicalHost, name: string): New<ConfigMap> {

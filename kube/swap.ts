@@ -29,9 +29,9 @@ export async function find<T extends Identified>(
 }
 
 /** The patch, for that very version of that very object: the API server answers Conflict when it is another one. */
-export function pinned<P extends { readonly metadata?: object }>(
+export function pinned<P extends object>(
   { metadata: { uid, resourceVersion } }: Identified,
-  patch: P,
+  patch: P & { readonly metadata?: object },
 ): P & { metadata: object } {
   return { ...patch, metadata: { ...patch.metadata, uid, resourceVersion } };
 }

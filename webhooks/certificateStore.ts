@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { KubeClient } from '../kube/client.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '../kube/error.ts';
+import { isAlreadyExists } from '../kube/error.ts';
 import { SECRETS, type Secret } from '../kube/resource.ts';
+import { find, pinned, swap } from '../kube/swap.ts';
 import { isServingFor, lifeLeft, makeAuthority, makeServing, type KeyedCertificate } from './certificates.ts';
 
 /** What the server shows, and what its clients have to trust; all PEM. */
@@ -24,7 +25,6 @@ const AUTHORITY_DAYS = 3650;
 const SERVING_DAYS = 90;
 /** Renewed when less than this part of its life is left. */
 const RENEW_AT = 1 / 3;
-const CONFLICTS = 8;
 
 /**
  * A certificate that somebody else makes and renews, as files: tls.crt, tls.key and, unless it is publicly trusted,
@@ -61,32 +61,25 @@ export function ownCertificates(
   { authority = 'beskar7-webhook-ca', now = () => new Date() }: OwnCertificateOptions = {},
 ): CertificateStore {
   const { namespace, name } = secret;
-  const tryOnce = async (): Promise<ServingCertificate> => {
-    const found = await readSecret(kube, namespace, name);
-    const kept = found && keptIn(found);
-    const due = renewed(kept, names, authority, now());
-    if (due === kept && kept !== undefined) return servingOf(kept);
-    const data = dataOf(due);
-    if (found === undefined) {
-      const metadata = { namespace, name, labels: { 'app.kubernetes.io/name': 'beskar7' } };
-      await kube.create(SECRETS, { metadata, type: 'Opaque', data });
-    } else {
-      const { uid, resourceVersion } = found.metadata;
-      await kube.mergePatch(SECRETS, namespace, name, { metadata: { uid, resourceVersion }, data });
-    }
-    return servingOf(due);
-  };
   return {
-    current: async () => {
-      for (let tries = 1; ; tries += 1) {
-        try {
-          return await tryOnce();
-        } catch (error) {
-          // Another replica was first: what it made is taken.
-          if ((!isAlreadyExists(error) && !isConflict(error)) || tries >= CONFLICTS) throw error;
-        }
-      }
-    },
+    current: () =>
+      swap({
+        what: `Secret ${namespace}/${name}`,
+        read: () => find(kube, SECRETS, secret),
+        write: async (found) => {
+          const kept = found && keptIn(found);
+          const due = renewed(kept, names, authority, now());
+          if (due === kept && kept !== undefined) return servingOf(kept);
+          const data = dataOf(due);
+          if (found === undefined) {
+            const metadata = { namespace, name, labels: { 'app.kubernetes.io/name': 'beskar7' } };
+            await kube.create(SECRETS, { metadata, type: 'Opaque', data });
+          } else await kube.mergePatch(SECRETS, namespace, name, pinned(found, { data }));
+          return servingOf(due);
+        },
+        // Another replica was first: what it made is taken.
+        isStale: isAlreadyExists,
+      }),
   };
 }
 
@@ -111,15 +104,6 @@ function renewed(kept: Kept | undefined, names: readonly string[], commonName: s
 
 function servingOf({ authority, previousAuthority = '', serving }: Kept): ServingCertificate {
   return { ...serving, authorities: authority.certificate + previousAuthority, authority: authority.certificate };
-}
-
-async function readSecret(kube: KubeClient, namespace: string, name: string): Promise<Secret | undefined> {
-  try {
-    return await kube.get(SECRETS, namespace, name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
 
 function keptIn({ data = {} }: Secret): Kept | undefined {

@@ -4,10 +4,10 @@ import type { ApiDependencies } from '../api/index.ts';
 import type { Informers } from '../controllers/index.ts';
 import { consumerOf } from '../model/references.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/error.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { keepReport } from '../kube/reportHistory.ts';
 import { MACHINES } from '../kube/resource.ts';
+import { find } from '../kube/swap.ts';
 import { workflowId } from '../contracts/names.ts';
 
 /** How long a signal may take; after that the machine watcher sends it again. */
@@ -38,10 +38,7 @@ export function callbackDependencies(parts: {
       const { namespace, name, uid } = consumer;
       const cached = informers.machines.get(namespace, name);
       if (cached?.metadata.uid === uid) return cached;
-      return kube.get(MACHINES, namespace, name, { timeoutMs: GET_MS }).catch((error: unknown) => {
-        if (isNotFound(error)) return undefined;
-        throw error;
-      });
+      return find(kube, MACHINES, { namespace, name }, { timeoutMs: GET_MS });
     },
     keepReport: (host) => keepReport(kube, host, { timeoutMs: KEEP_MS }),
     signal: async (kind, machine, claim) => {

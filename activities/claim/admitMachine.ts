@@ -11,12 +11,12 @@ import {
   LABEL_CLUSTER_NAME,
 } from '../../crds/names.ts';
 import { consumerOf } from '../../model/references.ts';
-import { isConflict, isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
+import { pinned, swap } from '../../kube/swap.ts';
 import type { ObjectRef } from '../../contracts/names.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { heldHosts } from './heldHosts.ts';
-import { readMachine } from '../store/machineStatus.ts';
+import { readMachine } from '../store/machineStore.ts';
 import { isClusterPaused } from './owner.ts';
 
 /** Nothing is to be done, and nothing was touched. */
@@ -41,52 +41,50 @@ export type Admission =
       readonly lastEnd?: Handled;
     };
 
-const CONFLICTS = 8;
-
 /**
  * The live read that decides whether work is due (rule 9). When it is, the machine gets our finalizer and `block-move`
  * in one patch with its resourceVersion, before anything is claimed for it; what is planned goes along. `isReset`: the
  * run was made by `temporal workflow reset`.
  */
 export async function admitMachine(deps: Dependencies, ref: ObjectRef, isReset: boolean): Promise<Admission> {
-  for (let conflicts = 0; ; conflicts += 1) {
-    const machine = await readMachine(deps.kube, ref);
-    if (!machine) return gone(ref);
-    const refused = refusal(machine, isReset) ?? (await pausedWithCluster(deps, machine));
-    if (refused?.reason === 'Paused') await allowMove(deps, machine);
-    if (refused) return refused;
-    const finalizers = machine.metadata.finalizers ?? [];
-    const isOwned = finalizers.includes(FINALIZER_MACHINE);
-    // `kubectl replace` takes the finalizer off, and leaves status and claim.
-    const mayHaveClaim = isOwned || machine.status?.workflow !== undefined || isNamedByHost(deps, ref);
-    const lastEnd = handledOf(machine);
-    const ended = lastEnd === undefined ? {} : { lastEnd };
-    // A run that is terminated has to be found unfinished, also when the user asks meanwhile for what the last one has
-    // dealt with.
-    const isOver = lastEnd !== undefined && lastEnd.specHash !== '' && machine.spec.providerID === undefined;
-    if (isOwned && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isOver) {
-      return { kind: 'admitted', machine, mayHaveClaim, ...ended };
-    }
-    const over = isOver ? { [ANNOTATION_HANDLED]: JSON.stringify(superseded(lastEnd)) } : {};
-    // Where a claim may stand, what it was made for stands too.
-    const isPlanned = mayHaveClaim && plannedSpec(machine) !== undefined;
-    const plan =
-      isPlanned || machine.spec.providerID !== undefined ? {} : { [ANNOTATION_PLAN]: planText(machine, machine.spec) };
-    try {
-      const patched = await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
-        metadata: {
-          uid: ref.uid,
-          resourceVersion: machine.metadata.resourceVersion,
-          finalizers: isOwned ? finalizers : [...finalizers, FINALIZER_MACHINE],
-          annotations: { [ANNOTATION_BLOCK_MOVE]: 'true', ...over, ...plan },
-        },
-      });
-      return { kind: 'admitted', machine: patched, mayHaveClaim, ...ended };
-    } catch (error) {
-      if (isNotFound(error)) return gone(ref);
-      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
-    }
+  return swap({
+    what: `Beskar7Machine ${ref.namespace}/${ref.name}`,
+    read: () => readMachine(deps.kube, ref),
+    write: async (machine) => (machine ? admit(deps, machine, isReset) : gone(ref)),
+    onGone: () => gone(ref),
+  });
+}
+
+/** One try: throws Conflict when the machine has changed since it was read. */
+async function admit(deps: Dependencies, machine: Beskar7Machine, isReset: boolean): Promise<Admission> {
+  const { namespace = '', name, uid = '' } = machine.metadata;
+  const refused = refusal(machine, isReset) ?? (await pausedWithCluster(deps, machine));
+  if (refused?.reason === 'Paused') await allowMove(deps, machine);
+  if (refused) return refused;
+  const finalizers = machine.metadata.finalizers ?? [];
+  const isOwned = finalizers.includes(FINALIZER_MACHINE);
+  // `kubectl replace` takes the finalizer off, and leaves status and claim.
+  const mayHaveClaim =
+    isOwned || machine.status?.workflow !== undefined || isNamedByHost(deps, { namespace, name, uid });
+  const lastEnd = handledOf(machine);
+  const ended = lastEnd === undefined ? {} : { lastEnd };
+  // A run that is terminated has to be found unfinished, also when the user asks meanwhile for what the last one has
+  // dealt with.
+  const isOver = lastEnd !== undefined && lastEnd.specHash !== '' && machine.spec.providerID === undefined;
+  if (isOwned && machine.metadata.annotations?.[ANNOTATION_BLOCK_MOVE] !== undefined && !isOver) {
+    return { kind: 'admitted', machine, mayHaveClaim, ...ended };
   }
+  const over = isOver ? { [ANNOTATION_HANDLED]: JSON.stringify(superseded(lastEnd)) } : {};
+  // Where a claim may stand, what it was made for stands too.
+  const isPlanned = mayHaveClaim && plannedSpec(machine) !== undefined;
+  const plan =
+    isPlanned || machine.spec.providerID !== undefined ? {} : { [ANNOTATION_PLAN]: planText(machine, machine.spec) };
+  const metadata = {
+    finalizers: isOwned ? finalizers : [...finalizers, FINALIZER_MACHINE],
+    annotations: { [ANNOTATION_BLOCK_MOVE]: 'true', ...over, ...plan },
+  };
+  const patched = await deps.kube.mergePatch(MACHINES, namespace, name, pinned(machine, { metadata }));
+  return { kind: 'admitted', machine: patched, mayHaveClaim, ...ended };
 }
 
 function isNamedByHost(deps: Dependencies, { namespace, name, uid }: ObjectRef): boolean {
@@ -113,12 +111,12 @@ async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): P
  * release goes on by itself, as after the end of a run.
  */
 async function allowMove(deps: Dependencies, machine: Beskar7Machine): Promise<void> {
-  const { namespace = '', name, uid = '', annotations = {}, resourceVersion } = machine.metadata;
+  const { namespace = '', name, uid = '', annotations = {} } = machine.metadata;
   if (annotations[ANNOTATION_BLOCK_MOVE] === undefined) return;
   const held = await heldHosts(deps, { namespace, name, uid }, machine);
   if (held.some(({ claim }) => claim.stage !== 'Releasing')) return;
-  const patch = { metadata: { uid, resourceVersion, annotations: { [ANNOTATION_BLOCK_MOVE]: null } } };
-  await deps.kube.mergePatch(MACHINES, namespace, name, patch);
+  const patch = { metadata: { annotations: { [ANNOTATION_BLOCK_MOVE]: null } } };
+  await deps.kube.mergePatch(MACHINES, namespace, name, pinned(machine, patch));
 }
 
 function gone(ref: ObjectRef): Refused {

@@ -6,6 +6,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../../crds/reasons.ts';
 import { isConflict, isNotFound, KubeError } from '../../kube/error.ts';
 import { HOSTS } from '../../kube/resource.ts';
+import { find, pinned } from '../../kube/swap.ts';
 import { inTimeOr } from '../activityScope.ts';
 import { adoptClaim } from './adoptClaim.ts';
 import { admitMachine, type Refused } from './admitMachine.ts';
@@ -232,9 +233,7 @@ async function tryClaim(
   requireInTime();
   const { bootTimeoutMs } = deps.options;
   const claim = newClaim({ attempt, tried: tried.slice(-MAX_TOLD), specHash, bootTimeoutMs, ...traceContext() });
-  const { resourceVersion, uid: hostUid } = cached.metadata;
-  const consumer = consumerPatch(machine, claim);
-  const patch = { ...consumer, metadata: { ...consumer.metadata, resourceVersion, uid: hostUid } };
+  const patch = pinned(cached, consumerPatch(machine, claim));
   let host: PhysicalHost;
   try {
     host = await deps.kube.mergePatch(HOSTS, namespace, cached.metadata.name, patch);
@@ -256,10 +255,7 @@ async function tryClaim(
  */
 async function requireOthers(deps: Dependencies, { metadata }: PhysicalHost, machineUid: string): Promise<void> {
   const { namespace = '', name } = metadata;
-  const live = await deps.kube.get(HOSTS, namespace, name).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
+  const live = await find(deps.kube, HOSTS, { namespace, name });
   if (live?.spec.consumerRef?.uid === machineUid)
     throw retryable(`host ${namespace}/${name} was claimed by an earlier attempt of this activity; it is retried`);
 }

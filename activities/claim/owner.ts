@@ -1,9 +1,10 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { LABEL_CLUSTER_NAME } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isKindAbsent, isNotFound } from '../../kube/error.ts';
+import { isKindAbsent } from '../../kube/error.ts';
 import { isBootstrapSecret, notBootstrapText, ownerProblem, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
-import { CAPI_CLUSTERS, CAPI_MACHINES, SECRETS } from '../../kube/resource.ts';
+import { CAPI_CLUSTERS, CAPI_MACHINES, SECRETS, type Identified, type Resource } from '../../kube/resource.ts';
+import { find } from '../../kube/swap.ts';
 
 /** What the owner Machine of Cluster API asks for. */
 export interface Owner {
@@ -14,7 +15,7 @@ export interface Owner {
 export async function readOwner(kube: KubeClient, machine: Beskar7Machine): Promise<Owner | undefined> {
   const reference = ownerReferenceOf(machine);
   if (!reference) return undefined;
-  const owner = await find(() => kube.get(CAPI_MACHINES, machine.metadata.namespace ?? '', reference.name));
+  const owner = await findOf(kube, CAPI_MACHINES, machine.metadata.namespace ?? '', reference.name);
   if (!owner) return undefined;
   const { failureDomain } = owner.spec;
   return failureDomain ? { failureDomain } : {};
@@ -42,30 +43,36 @@ export async function readBootstrap(kube: KubeClient, machine: Beskar7Machine): 
   if (!reference)
     return cluster === undefined ? { kind: 'none' } : waits(`it has no owner Machine of Cluster ${cluster}`);
   const what = `its owner, Machine ${namespace}/${reference.name}`;
-  const owner = await find(() => kube.get(CAPI_MACHINES, namespace, reference.name));
+  const owner = await findOf(kube, CAPI_MACHINES, namespace, reference.name);
   if (!owner) return waits(`${what}, does not exist, or Cluster API is not installed`);
   const problem = ownerProblem(machine, owner);
   if (problem !== undefined) return waits(`${what}, ${problem}`);
   const { bootstrap, clusterName } = owner.spec;
   const secretName = bootstrap?.dataSecretName;
   if (!secretName) return waits(`${what}, has no spec.bootstrap.dataSecretName (yet)`);
-  const secret = await find(() => kube.get(SECRETS, namespace, secretName));
+  const secret = await findOf(kube, SECRETS, namespace, secretName);
   if (!secret) return waits(`the bootstrap Secret ${namespace}/${secretName} does not exist (yet)`);
   if (!isBootstrapSecret(secret, clusterName))
     return waits(`Secret ${namespace}/${secretName} ${notBootstrapText(clusterName)}`);
   return { kind: 'ready', secret: secretName };
 }
 
-async function find<T>(get: () => Promise<T>): Promise<T | undefined> {
+/** Also undefined where Cluster API, and so the kind, is not installed. */
+async function findOf<T extends Identified>(
+  kube: Pick<KubeClient, 'get'>,
+  resource: Resource<T>,
+  namespace: string,
+  name: string,
+): Promise<T | undefined> {
   try {
-    return await get();
+    return await find(kube, resource, { namespace, name });
   } catch (error) {
-    if (isNotFound(error) || isKindAbsent(error)) return undefined;
+    if (isKindAbsent(error)) return undefined;
     throw error;
   }
 }
 
 /** `Cluster.spec.paused`, read live; false where there is no such Cluster, or no Cluster API. */
 export async function isClusterPaused(kube: KubeClient, namespace: string, name: string): Promise<boolean> {
-  return (await find(() => kube.get(CAPI_CLUSTERS, namespace, name)))?.spec.paused === true;
+  return (await findOf(kube, CAPI_CLUSTERS, namespace, name))?.spec.paused === true;
 }

@@ -4,12 +4,12 @@ import type { Armed, Claimed } from '../../model/claim.ts';
 import { askOf, specHash } from '../../model/handled.ts';
 import { ANNOTATION_PLAN } from '../../crds/names.ts';
 import { plannedSpec, planText, specWithHash } from '../../model/plan.ts';
-import { isConflict, isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
+import { pinned, unlessChanged } from '../../kube/swap.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { retryable, type FailureType } from '../failures.ts';
-import { readMachine } from '../store/machineStatus.ts';
+import { readMachine } from '../store/machineStore.ts';
 
 /** What the user asks for, as far as the workflow decides on it. */
 export interface Plan {
@@ -61,16 +61,13 @@ export async function recordPlan(
   machine: Beskar7Machine,
   spec: Beskar7MachineSpec,
 ): Promise<Beskar7Machine> {
-  const { namespace = '', name, uid, resourceVersion, annotations = {} } = machine.metadata;
+  const { namespace = '', name, annotations = {} } = machine.metadata;
   const text = planText(machine, spec);
   if (annotations[ANNOTATION_PLAN] === text) return machine;
-  const metadata = { uid, resourceVersion, annotations: { [ANNOTATION_PLAN]: text } };
-  try {
-    return await deps.kube.mergePatch(MACHINES, namespace, name, { metadata });
-  } catch (error) {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
-    throw retryable(`Beskar7Machine ${namespace}/${name} was changed before a host was claimed for it; it is retried`);
-  }
+  const patch = pinned(machine, { metadata: { annotations: { [ANNOTATION_PLAN]: text } } });
+  const planned = await unlessChanged(() => deps.kube.mergePatch(MACHINES, namespace, name, patch));
+  if (planned !== undefined) return planned;
+  throw retryable(`Beskar7Machine ${namespace}/${name} was changed before a host was claimed for it; it is retried`);
 }
 
 /** What a machine asks for by this spec. */

@@ -2,7 +2,8 @@ import { handledOf, isAskUnhandled } from '../../model/handled.ts';
 import { MACHINE_REASONS } from '../../crds/reasons.ts';
 import type { RunContext } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { readMachine, writeMachineStatus } from '../store/machineStatus.ts';
+import { writeMachineStatus } from '../store/machineStatus.ts';
+import { readMachine } from '../store/machineStore.ts';
 
 /** Writes the end of an earlier run that was terminated when `handled` said so already, and the status did not. */
 export async function recordEnd(deps: Dependencies, run: RunContext): Promise<void> {

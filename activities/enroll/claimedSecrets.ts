@@ -2,8 +2,8 @@ import { isUnclaimed } from '../../model/claim.ts';
 import { namedSecrets } from '../../model/connection.ts';
 import { FINALIZER_SECRET } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { isNotFound } from '../../kube/error.ts';
 import { SECRETS } from '../../kube/resource.ts';
+import { find } from '../../kube/swap.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { disownFormerSecrets, markedSecrets, ownSecrets } from '../store/hostSecrets.ts';
 import { patchHostStatus } from '../store/hostStore.ts';
@@ -62,11 +62,6 @@ function isClaimedWith(host: PhysicalHost, named: readonly string[]): boolean {
 }
 
 async function isOwned(deps: Dependencies, namespace: string, name: string): Promise<boolean> {
-  try {
-    const { metadata } = await deps.kube.get(SECRETS, namespace, name);
-    return metadata.finalizers?.includes(FINALIZER_SECRET) === true;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
+  const secret = await find(deps.kube, SECRETS, { namespace, name });
+  return secret?.metadata.finalizers?.includes(FINALIZER_SECRET) === true;
 }

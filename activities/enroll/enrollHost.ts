@@ -1,9 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { withConditions, type ConditionPatch } from '../../crds/conditions.ts';
 import { connectionHash } from '../../model/connection.ts';
 import { FINALIZER_HOST } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
+import { HOST_REASONS } from '../../crds/reasons.ts';
 import type { ServerShown } from '../../model/serverIdentity.ts';
 import type { HostInput, ObjectRef } from '../../contracts/names.ts';
 import { withinMs } from '../activityScope.ts';
@@ -16,7 +15,8 @@ import { CLAIMED, refusal } from './enrollRefusal.ts';
 import { fromRedfish, isRefusedWrite, noWorker, refusedWrite } from '../failures.ts';
 import { recordHandedOver } from '../provision/handOver.ts';
 import { disownFormerSecrets, ownSecrets } from '../store/hostSecrets.ts';
-import { patchHost, patchHostStatus, readHost } from '../store/hostStore.ts';
+import { patchHost, readHost } from '../store/hostStore.ts';
+import { writeNotReady } from '../bmc/notReady.ts';
 
 export interface EnrollInput {
   readonly host: ObjectRef;
@@ -105,15 +105,8 @@ export async function enrollHostUnserved(
   const { host } = due;
   const failure = noWorker(name, host.spec.redfishConnection.workerPool);
   const message = `${failure.message}. It continues as soon as one picks it up.`;
-  await patchHostStatus(deps.kube, { namespace, host: name }, (live) => {
-    if (refusal(live, uid) !== undefined) return undefined;
-    const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.noWorker, message };
-    return {
-      state: 'Error',
-      ready: false,
-      conditions: withConditions(live.status?.conditions, [ready], new Date().toISOString(), live.metadata.generation),
-    };
-  });
+  const isDue = (live: PhysicalHost) => refusal(live, uid) === undefined;
+  await writeNotReady(deps.kube, { namespace, host: name }, { reason: HOST_REASONS.noWorker, message }, { isDue });
   return { kind: 'pending', message, pool: poolOf(host) };
 }
 

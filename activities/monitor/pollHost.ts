@@ -5,8 +5,8 @@ import { API_VERSION } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import { compareServer, recordedServer, type ServerShown } from '../../model/serverIdentity.ts';
-import { isConflict, isNotFound } from '../../kube/error.ts';
 import { HOSTS } from '../../kube/resource.ts';
+import { swap } from '../../kube/swap.ts';
 import { RedfishError, type Identify, type PowerState, type RedfishClient } from '../../redfish/index.ts';
 import { acceptShown, completeServer } from '../bmc/acceptServer.ts';
 import { connectBmc, recordCredentials, type BmcDependencies } from '../bmc/bmcConnection.ts';
@@ -144,27 +144,26 @@ async function tell(
   seen: readonly ConditionPatch[],
   power: PowerState | undefined,
 ): Promise<void> {
-  let current = host;
-  for (let conflicts = 0; conflicts < 3; conflicts += 1) {
-    const finding = judgePower(current, power);
-    const patches = [...seen, ...serverKept(current, seen), ...finding.conditions];
-    const { conditions, powerState: before } = current.status ?? {};
-    const powerState = power ?? before;
-    const isTold = patches.every((patch) => isSaid(findCondition(conditions, patch.type), patch));
-    if (isTold && powerState === before && !finding.isSeenOff) return;
-    try {
+  const { namespace = '', name, uid } = host.metadata;
+  const isOurs = (live: PhysicalHost) =>
+    live.metadata.uid === uid && claimOf(live)?.id === claimOf(host)?.id && isMonitored(live);
+  await swap({
+    what: `host ${namespace}/${name}`,
+    start: host,
+    read: () => readHost(deps.kube, namespace, name),
+    write: async (current, isLive) => {
+      if (current === undefined || (isLive && !isOurs(current))) return;
+      const finding = judgePower(current, power);
+      const patches = [...seen, ...serverKept(current, seen), ...finding.conditions];
+      const { conditions, powerState: before } = current.status ?? {};
+      const powerState = power ?? before;
+      const isTold = patches.every((patch) => isSaid(findCondition(conditions, patch.type), patch));
+      if (isTold && powerState === before && !finding.isSeenOff) return;
       await apply(deps, current, patches, { powerState, isSeenOff: finding.isSeenOff });
       announce(deps, current, patches);
-      return;
-    } catch (error) {
-      if (isNotFound(error)) return;
-      if (!isConflict(error)) throw error;
-    }
-    const live = await readHost(deps.kube, host.metadata.namespace, host.metadata.name);
-    if (!live || live.metadata.uid !== host.metadata.uid) return;
-    if (claimOf(live)?.id !== claimOf(host)?.id || !isMonitored(live)) return;
-    current = live;
-  }
+    },
+    onGone: () => undefined,
+  });
 }
 
 async function apply(

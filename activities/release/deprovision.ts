@@ -6,8 +6,6 @@ import {
   FINALIZER_MACHINE,
   LABEL_CLUSTER_NAME,
 } from '../../crds/names.ts';
-import { isConflict, isNotFound } from '../../kube/error.ts';
-import { MACHINES } from '../../kube/resource.ts';
 import type { ObjectRef, ReleaseInput } from '../../contracts/names.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import { refOf } from '../claim/claimState.ts';
@@ -15,7 +13,7 @@ import type { Dependencies } from '../dependencies.ts';
 import { retryable } from '../failures.ts';
 import { heldHosts } from '../claim/heldHosts.ts';
 import { readHost } from '../store/hostStore.ts';
-import { readMachine } from '../store/machineStatus.ts';
+import { patchMachine, readMachine } from '../store/machineStore.ts';
 import { isClusterPaused } from '../claim/owner.ts';
 
 export type DeprovisionDue = { readonly kind: 'due' } | { readonly kind: 'notDue'; readonly message: string };
@@ -79,28 +77,19 @@ export async function requestRelease(
  * and its server was not seen off yet.
  */
 export async function removeMachineFinalizer(deps: Dependencies, ref: ObjectRef): Promise<void> {
-  for (let conflicts = 0; ; conflicts += 1) {
-    const machine = await readMachine(deps.kube, ref);
-    const finalizers = machine?.metadata.finalizers ?? [];
-    if (!machine || !finalizers.includes(FINALIZER_MACHINE)) return;
+  await patchMachine(deps.kube, ref, async (machine) => {
+    const finalizers = machine.metadata.finalizers ?? [];
+    if (!finalizers.includes(FINALIZER_MACHINE)) return undefined;
     const [held] = await heldHosts(deps, ref, machine);
     if (held)
       throw retryable(
         `host ${ref.namespace}/${held.host.metadata.name} is still claimed for ${ref.name}: its release comes first`,
       );
-    try {
-      await deps.kube.mergePatch(MACHINES, ref.namespace, ref.name, {
-        metadata: {
-          uid: ref.uid,
-          resourceVersion: machine.metadata.resourceVersion,
-          finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_MACHINE),
-          annotations: { [ANNOTATION_BLOCK_MOVE]: null },
-        },
-      });
-      return;
-    } catch (error) {
-      if (isNotFound(error)) return;
-      if (!isConflict(error) || conflicts >= 8) throw error;
-    }
-  }
+    return {
+      metadata: {
+        finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_MACHINE),
+        annotations: { [ANNOTATION_BLOCK_MOVE]: null },
+      },
+    };
+  });
 }

@@ -6,7 +6,7 @@ import type { ClaimRef } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { claimLost, retryable } from '../failures.ts';
 import { hasClaim, patchHost, readHost, requireClaim } from '../store/hostStore.ts';
-import { readMachine } from '../store/machineStatus.ts';
+import { readMachine } from '../store/machineStore.ts';
 import { releasingText, tellReleasing } from './releaseTold.ts';
 
 /** So long the way to the power-off may take to tell the machine of it. */

@@ -5,8 +5,8 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
 import { isConsumer, namedConsumer } from '../../model/references.ts';
-import { isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
+import { find } from '../../kube/swap.ts';
 import type { ReleaseInput } from '../../contracts/names.ts';
 import { beginReleasePatch } from './beginRelease.ts';
 import { countedForce } from './earlyForce.ts';
@@ -86,11 +86,6 @@ export function isReleasedByForce({ reason }: Releasing): boolean {
 async function consumerOf(deps: Dependencies, host: PhysicalHost): Promise<Beskar7Machine | undefined> {
   const named = namedConsumer(host);
   if (!named) return undefined;
-  try {
-    const machine = await deps.kube.get(MACHINES, named.namespace, named.name);
-    return isConsumer(host, machine) || isMovedConsumer(machine, host) ? machine : undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  const machine = await find(deps.kube, MACHINES, named);
+  return machine && (isConsumer(host, machine) || isMovedConsumer(machine, host)) ? machine : undefined;
 }

@@ -1,6 +1,5 @@
 import { log } from '@temporalio/activity';
 import { claimOf } from '../../model/claim.ts';
-import { withConditions, type ConditionPatch } from '../../crds/conditions.ts';
 import { callsUntil } from '../../model/callsUntil.ts';
 import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
 import { forceReasonOf } from '../../model/forceRelease.ts';
@@ -11,7 +10,7 @@ import {
   LABEL_CONSUMER_UID,
 } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
+import { HOST_REASONS } from '../../crds/reasons.ts';
 import { deleteBootSecrets } from '../provision/bootSecret.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
@@ -29,15 +28,14 @@ import {
 } from '../failures.ts';
 import { refuseMoved, refusePaused } from '../bmc/fence.ts';
 import { overrideLeft } from '../bmc/leftOverride.ts';
+import { bmcConditions, writeNotReady } from '../bmc/notReady.ts';
 import { freedStatus } from './freedStatus.ts';
 import { hasClaim, patchHost, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
 import { isReleasedByForce } from './orphan.ts';
-import { unreachableReason } from '../bmc/reachability.ts';
 import type { ReleaseHostInput } from './releaseInput.ts';
 import { offButNotCleared, settlingMs, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
 import { forceHint, releasingText, tellReleasing } from './releaseTold.ts';
 import { refuseRunning } from './runningMachine.ts';
-import { serverCondition } from '../bmc/serverCheck.ts';
 
 /** So long a failed attempt takes to write on the machine what the host says. */
 const TELL_MS = 5_000;
@@ -238,22 +236,14 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
   const next = isUnserved
     ? 'it continues as soon as one picks it up'
     : `next attempt at ${new Date(Date.now() + input.nextAttemptInMs).toISOString()}`;
-  const told = await patchHostStatus(deps.kube, ref, (live) => {
+  const text =
+    `Release, attempt ${input.attempt}: ${message}. The host stays claimed until power-off is confirmed; ${next}. ` +
+    forceHint(ref);
+  const isDue = (live: PhysicalHost) => {
     if (claimOf(live)?.id !== ref.id) throw claimLost(`host ${ref.namespace}/${ref.host}: the claim has ended`);
-    const text =
-      `Release, attempt ${input.attempt}: ${message}. The host stays claimed until power-off is confirmed; ${next}. ` +
-      forceHint(ref);
-    const patches: ConditionPatch[] = [
-      { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message: text },
-    ];
-    const reason = unreachableReason(failure);
-    if (reason !== undefined) patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason, message });
-    patches.push(...serverCondition(failure));
-    return {
-      state: 'Error',
-      ready: false,
-      conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
-    };
-  });
+    return true;
+  };
+  const why = { reason: HOST_REASONS.releasePending, message: text, conditions: bmcConditions(failure) };
+  const told = await writeNotReady(deps.kube, ref, why, { isDue });
   await tellReleasing(deps, ref, releasingText(told, ref), AbortSignal.timeout(TELL_MS));
 }

@@ -1,6 +1,6 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../../model/claim.ts';
-import { findCondition, withConditions, type ConditionPatch } from '../../crds/conditions.ts';
+import { findCondition } from '../../crds/conditions.ts';
 import { forceReleaseCommand } from '../../model/forceRelease.ts';
 import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -23,9 +23,9 @@ import {
 import { retireFence } from '../bmc/fence.ts';
 import { countedForce } from './earlyForce.ts';
 import { disownSecrets, markedSecrets } from '../store/hostSecrets.ts';
-import { patchHost, patchHostStatus, readHost } from '../store/hostStore.ts';
+import { patchHost, readHost } from '../store/hostStore.ts';
+import { bmcConditions, writeNotReady } from '../bmc/notReady.ts';
 import { switchOff } from '../bmc/power.ts';
-import { unreachableReason } from '../bmc/reachability.ts';
 import { sharedMessage } from '../bmc/serverCheck.ts';
 
 export interface RetireInput {
@@ -245,21 +245,6 @@ async function tellFailure(
     `The server cannot be switched off, so the host is not deleted yet: ${reason}. ${next}. ` +
     `To delete it without: ${forceReleaseCommand(host.metadata)}`;
   const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
-  const patches: ConditionPatch[] = [
-    { type: CONDITIONS.ready, status: 'False', reason: HOST_REASONS.releasePending, message },
-  ];
-  const unreachable = unreachableReason(failure);
-  if (unreachable !== undefined) {
-    patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason: unreachable, message: reason });
-  }
-  await patchHostStatus(
-    deps.kube,
-    key,
-    (live) => ({
-      state: 'Error',
-      ready: false,
-      conditions: withConditions(live.status?.conditions, patches, new Date().toISOString(), live.metadata.generation),
-    }),
-    host,
-  );
+  const why = { reason: HOST_REASONS.releasePending, message, conditions: bmcConditions(failure) };
+  await writeNotReady(deps.kube, key, why, { isDue: () => true, start: host });
 }

@@ -4,8 +4,8 @@ import { handledOf } from '../../model/handled.ts';
 import { handedOverAgain, isNamedBy, withHostFinalizer } from '../../model/holding.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { namedConsumer } from '../../model/references.ts';
-import { isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
+import { find } from '../../kube/swap.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { claimLost } from '../failures.ts';
@@ -26,12 +26,8 @@ export async function machineRunningOn(
   const named = deps.caches.machineOn(host)?.metadata.name;
   for (const name of new Set([namedConsumer(host)?.name, named])) {
     if (name === undefined) continue;
-    try {
-      const machine = await deps.kube.get(MACHINES, namespace, name, signal ? { signal } : {});
-      if (isRunning(host, machine)) return machine;
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    const machine = await find(deps.kube, MACHINES, { namespace, name }, signal && { signal });
+    if (machine && isRunning(host, machine)) return machine;
   }
   return undefined;
 }

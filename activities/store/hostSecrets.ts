@@ -1,8 +1,8 @@
 import { ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
 import { hasUnmarkedSecrets, namedSecrets } from '../../model/connection.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { isConflict, isNotFound } from '../../kube/error.ts';
 import { HOSTS, SECRETS } from '../../kube/resource.ts';
+import { find, pinned, swap } from '../../kube/swap.ts';
 import type { ObjectRef } from '../../contracts/names.ts';
 import type { Caches, Dependencies } from '../dependencies.ts';
 import { readHost } from './hostStore.ts';
@@ -14,8 +14,6 @@ export type SecretDependencies = Pick<Dependencies, 'kube' | 'secretMarks'> & {
 
 /** Of a host whose Secret is changed again and again without one that works, the oldest are forgotten. */
 const MAX_SECRETS = 16;
-/** How often a lost compare-and-swap is tried again at once. */
-const CONFLICTS = 8;
 /** Hosts of one page of a list. */
 const PAGE = 100;
 /** How many hosts of the cache are looked at before all of the namespace are listed. */
@@ -65,33 +63,23 @@ export async function ownSecretsAgain(deps: SecretDependencies, host: PhysicalHo
 
 /** True: it had to be marked. */
 async function ownSecret(deps: SecretDependencies, namespace: string, name: string): Promise<boolean> {
-  let secret = await deps.secretMarks.read(namespace, name);
-  for (let conflicts = 0; ; conflicts += 1) {
-    if (!secret || isMarked(secret.metadata)) return false;
-    const { uid, resourceVersion, deletionTimestamp, annotations = {}, finalizers = [] } = secret.metadata;
-    // clusterctl takes finalizers away before it deletes what it has moved.
-    if (deletionTimestamp !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return false;
-    const marks = { finalizers: [...new Set([...finalizers, FINALIZER_SECRET])], labels: { [LABEL_MOVE]: '' } };
-    try {
-      await deps.kube.mergePatch(SECRETS, namespace, name, { metadata: { uid, resourceVersion, ...marks } });
+  return swap({
+    what: `Secret ${namespace}/${name}`,
+    start: await deps.secretMarks.read(namespace, name),
+    read: () => find(deps.kube, SECRETS, { namespace, name }),
+    write: async (secret) => {
+      if (!secret || isMarked(secret.metadata)) return false;
+      const { deletionTimestamp, annotations = {}, finalizers = [] } = secret.metadata;
+      // clusterctl takes finalizers away before it deletes what it has moved.
+      if (deletionTimestamp !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return false;
+      const marks = { finalizers: [...new Set([...finalizers, FINALIZER_SECRET])], labels: { [LABEL_MOVE]: '' } };
+      // On a conflict somebody else changed it: with the same mark most likely, or a user has put in another password,
+      // and then it still lacks ours.
+      await deps.kube.mergePatch(SECRETS, namespace, name, pinned(secret, { metadata: marks }));
       return true;
-    } catch (error) {
-      if (isNotFound(error)) return false;
-      // Somebody else changed it: with the same mark most likely, or a user has put in another password, and then it
-      // still lacks ours.
-      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
-      secret = await readSecret(deps, namespace, name);
-    }
-  }
-}
-
-async function readSecret(deps: SecretDependencies, namespace: string, name: string) {
-  try {
-    return await deps.kube.get(SECRETS, namespace, name);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+    },
+    onGone: () => false,
+  });
 }
 
 /**
@@ -147,18 +135,16 @@ async function dropHeld(deps: SecretDependencies, ref: ObjectRef, secrets: Set<s
 }
 
 async function disownSecret(deps: SecretDependencies, namespace: string, name: string): Promise<void> {
-  try {
-    const secret = await deps.kube.get(SECRETS, namespace, name);
-    const finalizers = secret.metadata.finalizers ?? [];
-    if (!finalizers.includes(FINALIZER_SECRET)) return;
-    const metadata = {
-      uid: secret.metadata.uid,
-      resourceVersion: secret.metadata.resourceVersion,
-      finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_SECRET),
-    };
-    await deps.kube.mergePatch(SECRETS, namespace, name, { metadata });
-  } catch (error) {
-    // Gone is good; a conflict fails the activity, which Temporal repeats.
-    if (!isNotFound(error)) throw error;
-  }
+  await swap({
+    what: `Secret ${namespace}/${name}`,
+    read: () => find(deps.kube, SECRETS, { namespace, name }),
+    write: async (secret) => {
+      const finalizers = secret?.metadata.finalizers ?? [];
+      if (!secret || !finalizers.includes(FINALIZER_SECRET)) return;
+      const metadata = { finalizers: finalizers.filter((finalizer) => finalizer !== FINALIZER_SECRET) };
+      await deps.kube.mergePatch(SECRETS, namespace, name, pinned(secret, { metadata }));
+    },
+    // Gone is good.
+    onGone: () => undefined,
+  });
 }

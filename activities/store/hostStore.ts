@@ -2,33 +2,24 @@ import { claimOf, isIn, serializeClaim, type Claim, type ClaimIn, type ClaimStag
 import { ANNOTATION_CLAIM } from '../../crds/names.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../crds/physicalHost.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isConflict, isNotFound, KubeError } from '../../kube/error.ts';
+import { KubeError } from '../../kube/error.ts';
 import { HOSTS } from '../../kube/resource.ts';
+import { find, pinned, swap, type MergePatch } from '../../kube/swap.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import type { Caches } from '../dependencies.ts';
 import { claimLost } from '../failures.ts';
 
-/** How often a lost compare-and-swap is tried again at once; after that the activity fails and Temporal retries it. */
-const CONFLICTS = 8;
-
-/** A merge patch: null removes. */
-type Nullable<T> = { [K in keyof T]?: Merged<T[K]> | null };
-type Merged<V> = V extends readonly unknown[] ? V : V extends object ? Nullable<V> : V;
-export type StatusPatch = Nullable<PhysicalHostStatus>;
+/** A merge patch of a host's status. */
+export type StatusPatch = MergePatch<PhysicalHostStatus>;
 
 /** Reads a host live; undefined when it is gone. */
-export async function readHost(
+export function readHost(
   kube: KubeClient,
   namespace: string,
   name: string,
   signal?: AbortSignal,
 ): Promise<PhysicalHost | undefined> {
-  try {
-    return await kube.get(HOSTS, namespace, name, signal ? { signal } : {});
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+  return find(kube, HOSTS, { namespace, name }, signal && { signal });
 }
 
 /**
@@ -94,11 +85,9 @@ export async function patchHost(
   change: (host: PhysicalHost) => { metadata?: object; spec?: object } | undefined,
   start?: PhysicalHost,
 ): Promise<PhysicalHost> {
-  return swap(kube, key, start, async (host) => {
+  return swapHost(kube, key, start, async (host) => {
     const patch = change(host);
-    if (patch === undefined) return host;
-    const metadata = { ...patch.metadata, resourceVersion: host.metadata.resourceVersion, uid: host.metadata.uid };
-    return kube.mergePatch(HOSTS, key.namespace, key.host, { ...patch, metadata });
+    return patch === undefined ? host : kube.mergePatch(HOSTS, key.namespace, key.host, pinned(host, patch));
   });
 }
 
@@ -109,11 +98,10 @@ export async function patchHostStatus(
   change: (host: PhysicalHost) => StatusPatch | undefined,
   start?: PhysicalHost,
 ): Promise<PhysicalHost> {
-  return swap(kube, key, start, async (host) => {
+  return swapHost(kube, key, start, async (host) => {
     const status = change(host);
     if (status === undefined) return host;
-    const metadata = { resourceVersion: host.metadata.resourceVersion, uid: host.metadata.uid };
-    return kube.mergePatch(HOSTS, key.namespace, key.host, { metadata, status }, { subresource: 'status' });
+    return kube.mergePatch(HOSTS, key.namespace, key.host, pinned(host, { status }), { subresource: 'status' });
   });
 }
 
@@ -122,28 +110,28 @@ export function claimPatch(claim: Claim): { metadata: object } {
   return { metadata: { annotations: { [ANNOTATION_CLAIM]: serializeClaim(claim) } } };
 }
 
-async function swap(
+function swapHost(
   kube: KubeClient,
   key: { namespace: string; host: string },
   start: PhysicalHost | undefined,
   write: (host: PhysicalHost) => Promise<PhysicalHost>,
 ): Promise<PhysicalHost> {
-  let host = start;
+  const what = `host ${key.namespace}/${key.host}`;
   let uid = start?.metadata.uid;
-  for (let conflicts = 0; ; conflicts += 1) {
-    host ??= await readHost(kube, key.namespace, key.host);
-    uid ??= host?.metadata.uid;
-    // Another one that has its name now is not what the caller looked at.
-    if (host === undefined || host.metadata.uid !== uid) throw claimLost(`host ${key.namespace}/${key.host} is gone`);
-    try {
-      return await write(host);
-    } catch (error) {
-      if (isNotFound(error)) throw claimLost(`host ${key.namespace}/${key.host} is gone`);
-      // What a cached start made the caller refuse may be the cache's lag: a refusal needs a live read.
-      const isFromCache = host === start && !(error instanceof KubeError);
-      if ((!isFromCache && !isConflict(error)) || conflicts >= CONFLICTS) throw error;
-      start = undefined;
-      host = undefined;
-    }
-  }
+  return swap({
+    what,
+    start,
+    read: () => readHost(kube, key.namespace, key.host),
+    write: (host) => {
+      uid ??= host?.metadata.uid;
+      // Another one that has its name now is not what the caller looked at.
+      if (host === undefined || host.metadata.uid !== uid) throw claimLost(`${what} is gone`);
+      return write(host);
+    },
+    onGone: () => {
+      throw claimLost(`${what} is gone`);
+    },
+    // What a cached start made the caller refuse may be the cache's lag: a refusal needs a live read.
+    isStale: (error, isLive) => !isLive && !(error instanceof KubeError),
+  });
 }

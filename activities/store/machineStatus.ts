@@ -5,13 +5,14 @@ import { isProvisioned } from '../../model/handled.ts';
 import { CONDITIONS, MACHINE_REASONS, type MachineReason } from '../../crds/reasons.ts';
 import { API_VERSION } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isConflict, isNotFound } from '../../kube/error.ts';
 import { MACHINES } from '../../kube/resource.ts';
+import { swap } from '../../kube/swap.ts';
 import type { ClaimRef, RunContext } from '../../contracts/claimRef.ts';
+import type { ObjectRef } from '../../contracts/names.ts';
+import { readMachine } from './machineStore.ts';
 
 /** Owns what a run writes to a machine's status. */
 const FIELD_MANAGER = 'beskar7-provision';
-const CONFLICTS = 8;
 /** The conditions that say how it goes: one status, reason and message. */
 const TOLD = [CONDITIONS.ready, CONDITIONS.infrastructureReady, CONDITIONS.machineProvisioned];
 
@@ -35,26 +36,25 @@ export type Written = Pick<RunContext, 'machineVersion' | 'notReadySince'>;
  * machine is read: a newer run, another uid or an end that this run has already written are not overwritten.
  */
 export async function writeMachineStatus(kube: KubeClient, run: RunContext, report: MachineReport): Promise<Written> {
-  let version = run.machineVersion;
-  let live: Beskar7Machine | undefined;
-  for (let conflicts = 0; ; conflicts += 1) {
-    if (version === undefined) {
-      live = await readMachine(kube, run.machine);
-      if (live === undefined || isBeyond(live, run, report)) return {};
-      version = live.metadata.resourceVersion;
-    }
-    try {
-      const written = await kube.applyStatus(MACHINES, statusObject(run, report, version, live), {
-        fieldManager: FIELD_MANAGER,
-        force: true,
-      });
-      return context(written, report);
-    } catch (error) {
-      if (isNotFound(error)) return {};
-      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
-      version = undefined;
-    }
-  }
+  const { machineVersion } = run;
+  return swap<{ readonly version?: string | undefined; readonly live?: Beskar7Machine | undefined }, Written>({
+    what: whatOf(run.machine),
+    start: machineVersion === undefined ? undefined : { version: machineVersion },
+    read: async () => {
+      const live = await readMachine(kube, run.machine);
+      return { version: live?.metadata.resourceVersion, live };
+    },
+    write: async ({ version, live }, isLive) => {
+      if (isLive && (live === undefined || isBeyond(live, run, report))) return {};
+      const status = statusObject(run, report, version, live);
+      return context(await kube.applyStatus(MACHINES, status, { fieldManager: FIELD_MANAGER, force: true }), report);
+    },
+    onGone: () => ({}),
+  });
+}
+
+function whatOf({ namespace, name }: ObjectRef): string {
+  return `Beskar7Machine ${namespace}/${name}`;
 }
 
 /**
@@ -69,22 +69,23 @@ export async function writeMachineReleasing(
   message: string,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let conflicts = 0; ; conflicts += 1) {
-    const machine = await readMachine(kube, ref.machine, signal);
-    if (!machine || !isReleasedFor(machine, ref)) return;
-    const { metadata, status = {} } = machine;
-    const conditions = TOLD.map((type) => {
-      const patch: ConditionPatch = {
-        type,
-        status: 'False',
-        reason: MACHINE_REASONS.releasing,
-        message: withAttempts(message, status.earlierAttempts),
-      };
-      return condition(patch, new Date().toISOString(), undefined, findCondition(status.conditions, type));
-    });
-    if (conditions.every((entry) => isSaid(findCondition(status.conditions, entry.type), entry))) return;
-    const { namespace = '', name, uid = '', resourceVersion = '' } = metadata;
-    try {
+  return swap({
+    what: whatOf(ref.machine),
+    read: () => readMachine(kube, ref.machine, signal),
+    write: async (machine) => {
+      if (!machine || !isReleasedFor(machine, ref)) return;
+      const { metadata, status = {} } = machine;
+      const conditions = TOLD.map((type) => {
+        const patch: ConditionPatch = {
+          type,
+          status: 'False',
+          reason: MACHINE_REASONS.releasing,
+          message: withAttempts(message, status.earlierAttempts),
+        };
+        return condition(patch, new Date().toISOString(), undefined, findCondition(status.conditions, type));
+      });
+      if (conditions.every((entry) => isSaid(findCondition(status.conditions, entry.type), entry))) return;
+      const { namespace = '', name, uid = '', resourceVersion = '' } = metadata;
       await kube.applyStatus(
         MACHINES,
         {
@@ -95,33 +96,15 @@ export async function writeMachineReleasing(
         },
         { fieldManager: FIELD_MANAGER, force: true, signal },
       );
-      return;
-    } catch (error) {
-      if (isNotFound(error)) return;
-      if (!isConflict(error) || conflicts >= CONFLICTS) throw error;
-    }
-  }
+    },
+    onGone: () => undefined,
+  });
 }
 
 function isReleasedFor(machine: Beskar7Machine, { host }: Pick<ClaimRef, 'host'>): boolean {
   if (machine.metadata.deletionTimestamp !== undefined) return true;
   const { phase, hostRef } = machine.status ?? {};
   return !isProvisioned(machine) && phase !== 'Failed' && hostRef?.name === host;
-}
-
-/** Reads a machine live; undefined when it is gone, or another one has its name now. */
-export async function readMachine(
-  kube: KubeClient,
-  ref: { namespace: string; name: string; uid: string },
-  signal?: AbortSignal,
-): Promise<Beskar7Machine | undefined> {
-  try {
-    const machine = await kube.get(MACHINES, ref.namespace, ref.name, signal && { signal });
-    return machine.metadata.uid === ref.uid ? machine : undefined;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
 
 function isBeyond(live: Beskar7Machine, run: RunContext, report: MachineReport): boolean {

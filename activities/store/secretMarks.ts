@@ -2,8 +2,8 @@ import { LRUCache } from 'lru-cache';
 import { FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
 import type { KubeObject, ObjectMeta } from '../../crds/object.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isNotFound } from '../../kube/error.ts';
 import { SECRETS } from '../../kube/resource.ts';
+import { find } from '../../kube/swap.ts';
 
 const TTL_MS = 10_000;
 
@@ -31,11 +31,13 @@ export class SecretMarks {
     const now = performance.now();
     const known = this.#known.get(key);
     if (known && now - known.readAt < TTL_MS) return known.secret;
-    const secret = this.#kube.get(SECRETS, namespace, name).then(
-      ({ metadata }) => ({ metadata }),
+    const secret = find(this.#kube, SECRETS, { namespace, name }).then(
+      (found) => {
+        if (found === undefined) this.#known.delete(key);
+        return found && { metadata: found.metadata };
+      },
       (error: unknown) => {
         this.#known.delete(key);
-        if (isNotFound(error)) return undefined;
         throw error;
       },
     );

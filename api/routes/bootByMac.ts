@@ -2,19 +2,16 @@ import type { RouterContext } from '@koa/router';
 import { claimOf, type Claim } from '../../model/claim.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { nameFor } from '../../model/sameServer.ts';
-import { isConflict, isNotFound } from '../../kube/error.ts';
 import type { HostKey } from '../auth.ts';
 import { normalizeMac } from '../bootScript.ts';
 import { bootClosed, inspectionOf } from '../claimWindow.ts';
-import { notFound, unavailable } from '../errors.ts';
+import { notFound } from '../errors.ts';
 import { limitHost, limitNamespace, noteClaim, type ExchangeState } from '../exchange.ts';
-import { patchStatus, readHost, replacement, type StatusPatch } from '../hostFacts.ts';
+import { patchStatus, readHost, replacement, swapHost, type StatusPatch } from '../hostFacts.ts';
 import { ownerOfMac } from '../macOwner.ts';
 import type { ApiParts } from '../parts.ts';
 import { answerScript } from './boot.ts';
 
-/** How often the pin is tried again when the host was changed meanwhile. */
-const CONFLICTS = 5;
 /** How many hosts an event of a contested MAC address is about, and how many it names. */
 const MAX_TOLD = 3;
 
@@ -70,51 +67,37 @@ function ownerOf(parts: ApiParts, mac: string, source: string): PhysicalHost {
   );
 }
 
+/** What the cache shows does not decide: the live host is read. */
+class NotLive extends Error {}
+
 /** The host as it is live, with its script pinned to `source`. Throws the 404. */
-async function pin(
+function pin(
   parts: ApiParts,
   key: HostKey,
   cached: PhysicalHost,
   source: string,
 ): Promise<{ host: PhysicalHost; claim: Claim }> {
-  let isLive = false;
-  let host: PhysicalHost | undefined = cached;
-  for (let conflicts = 0; conflicts <= CONFLICTS; conflicts += 1) {
-    if (host === undefined) throw notFound('the host is gone');
-    const claim = claimOf(host);
-    const closed = claim ? bootClosed(host, claim, parts.waits, Date.now()) : 'the host is not claimed';
-    const pinned = claim ? inspectionOf(host, claim)?.sourceAddress : undefined;
-    if (claim !== undefined && closed === undefined && pinned === undefined) {
-      const patched = await tryPin(parts, key, host, claim, source);
-      if (patched !== undefined) return { host: patched, claim };
-    } else if (isLive) {
+  return swapHost(key, {
+    start: cached,
+    read: () => readHost(parts.deps.kube, key),
+    isStale: (error) => error instanceof NotLive,
+    write: async (host, isLive) => {
+      if (host === undefined) throw notFound('the host is gone');
+      const claim = claimOf(host);
+      const closed = claim ? bootClosed(host, claim, parts.waits, Date.now()) : 'the host is not claimed';
+      const current = claim && inspectionOf(host, claim);
+      const pinned = current?.sourceAddress;
+      if (claim !== undefined && closed === undefined && pinned === undefined) {
+        const inspection = replacement(host.status?.inspection, { ...current, claim: claim.id, sourceAddress: source });
+        const status = { inspection, inspectionPhase: 'InProgress' } as StatusPatch;
+        return { host: await patchStatus(parts.deps.kube, key, host, status), claim };
+      }
+      if (!isLive) throw new NotLive();
       if (claim === undefined || closed !== undefined) throw notFound(closed ?? 'the host is not claimed');
       if (pinned === source) return { host, claim };
       throw pinnedElsewhere(parts, host, pinned, source);
-    }
-    // The cache may be behind, or somebody wrote between: look at the live host.
-    host = await readHost(parts.deps.kube, key);
-    isLive = true;
-  }
-  throw unavailable(`host ${key.namespace}/${key.host} was changed by others ${CONFLICTS + 1} times in a row`);
-}
-
-/** Undefined when the host is no longer as it was read. */
-async function tryPin(
-  parts: ApiParts,
-  key: HostKey,
-  host: PhysicalHost,
-  claim: Claim,
-  source: string,
-): Promise<PhysicalHost | undefined> {
-  const current = inspectionOf(host, claim);
-  const inspection = replacement(host.status?.inspection, { ...current, claim: claim.id, sourceAddress: source });
-  try {
-    return await patchStatus(parts.deps.kube, key, host, { inspection, inspectionPhase: 'InProgress' } as StatusPatch);
-  } catch (error) {
-    if (isConflict(error) || isNotFound(error)) return undefined;
-    throw error;
-  }
+    },
+  });
 }
 
 function pinnedElsewhere(parts: ApiParts, host: PhysicalHost, pinned: string | undefined, source: string) {

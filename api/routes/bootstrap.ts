@@ -2,8 +2,8 @@ import type { RouterContext } from '@koa/router';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { LABEL_CLUSTER_NAME } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { isNotFound } from '../../kube/error.ts';
 import { CAPI_MACHINES, SECRETS } from '../../kube/resource.ts';
+import { find } from '../../kube/swap.ts';
 import { isBootstrapSecret, notBootstrapText, ownerProblem, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
 import { handoverOf, isBearerOver } from '../claimWindow.ts';
 import { notFound, unauthorized } from '../errors.ts';
@@ -70,22 +70,18 @@ async function read(
   const { namespace = '' } = host.metadata;
   const what = `bootstrap Secret ${namespace}/${name}`;
   const cluster = await clusterOf(parts, machine);
-  try {
-    const secret = await parts.deps.kube.get(SECRETS, namespace, name, { timeoutMs: CALL_TIMEOUT_MS });
-    if (!isBootstrapSecret(secret, cluster)) {
-      const message = `${what} is not served: it ${notBootstrapText(cluster)}. The server asks again until its provisioning times out.`;
-      parts.deps.recorder.event(host, 'Warning', 'BootstrapRefused', message);
-      throw notFound(message);
-    }
-    const value = secret.data?.value;
-    if (value === undefined) throw notFound(`${what} has no key "value"`);
-    const format = Buffer.from(secret.data?.format ?? '', 'base64').toString();
-    return { data: Buffer.from(value, 'base64'), ...(FORMATS.includes(format) ? { format } : {}) };
-  } catch (error) {
-    // It may come (back): the inspector asks again.
-    if (isNotFound(error)) throw notFound(`${what} is not there`);
-    throw error;
+  const secret = await find(parts.deps.kube, SECRETS, { namespace, name }, { timeoutMs: CALL_TIMEOUT_MS });
+  // It may come (back): the inspector asks again.
+  if (secret === undefined) throw notFound(`${what} is not there`);
+  if (!isBootstrapSecret(secret, cluster)) {
+    const message = `${what} is not served: it ${notBootstrapText(cluster)}. The server asks again until its provisioning times out.`;
+    parts.deps.recorder.event(host, 'Warning', 'BootstrapRefused', message);
+    throw notFound(message);
   }
+  const value = secret.data?.value;
+  if (value === undefined) throw notFound(`${what} has no key "value"`);
+  const format = Buffer.from(secret.data?.format ?? '', 'base64').toString();
+  return { data: Buffer.from(value, 'base64'), ...(FORMATS.includes(format) ? { format } : {}) };
 }
 
 /**
@@ -95,12 +91,10 @@ async function read(
 async function clusterOf(parts: ApiParts, machine: Beskar7Machine): Promise<string | undefined> {
   const reference = ownerReferenceOf(machine);
   if (reference === undefined) return machine.metadata.labels?.[LABEL_CLUSTER_NAME];
-  const what = `the owner Machine ${machine.metadata.namespace ?? ''}/${reference.name}`;
-  const owner = await parts.deps.kube
-    .get(CAPI_MACHINES, machine.metadata.namespace ?? '', reference.name, { timeoutMs: CALL_TIMEOUT_MS })
-    .catch((error: unknown) => {
-      throw isNotFound(error) ? notFound(`${what} is not there`) : error;
-    });
+  const at = { namespace: machine.metadata.namespace ?? '', name: reference.name };
+  const what = `the owner Machine ${at.namespace}/${at.name}`;
+  const owner = await find(parts.deps.kube, CAPI_MACHINES, at, { timeoutMs: CALL_TIMEOUT_MS });
+  if (owner === undefined) throw notFound(`${what} is not there`);
   const problem = ownerProblem(machine, owner);
   if (problem !== undefined) throw notFound(`${what} ${problem}`);
   return owner.spec.clusterName;

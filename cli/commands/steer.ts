@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_RETRY } from '../../crds/names.ts';
-import { isConflict } from '../../kube/error.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
+import { pinned, swap } from '../../kube/swap.ts';
 import { hostActions, machineActions } from '../../view/actions.ts';
 import type { Action } from '../../web/shared/api.ts';
 import { workflowId } from '../../contracts/names.ts';
@@ -18,7 +18,6 @@ export interface SteerFlags {
 
 /** Longest reason that is taken. */
 const MAX_REASON = 1000;
-const ATTEMPTS = 5;
 
 /** `kubectl beskar7 retry <machine...>`: the annotation `beskar7.io/retry` with a new value. */
 export async function retry(session: Session, texts: readonly string[], flags: SteerFlags): Promise<void> {
@@ -92,16 +91,14 @@ async function annotate<T extends Identified>(
   annotationsFor: (object: T) => Record<string, string>,
 ): Promise<T> {
   const kube = await session.kube();
-  for (let attempt = 1; ; attempt += 1) {
-    const object = await read(session, resource, name);
-    const { uid, resourceVersion, namespace = '' } = object.metadata;
-    const metadata = { uid, resourceVersion, annotations: annotationsFor(object) };
-    try {
-      return await kube.mergePatch(resource, namespace, name, { metadata });
-    } catch (error) {
-      if (!isConflict(error) || attempt >= ATTEMPTS) throw error;
-    }
-  }
+  return swap({
+    what: `${resource.kind} ${name}`,
+    read: () => read(session, resource, name),
+    write: (object) => {
+      const patch = pinned(object, { metadata: { annotations: annotationsFor(object) } });
+      return kube.mergePatch(resource, object.metadata.namespace ?? '', name, patch);
+    },
+  });
 }
 
 /** The action, where it makes sense now. Throws refused with the reason. */

@@ -1,6 +1,6 @@
 import { ANNOTATION_FORCE_RELEASE, ANNOTATION_RETRY } from '../../crds/names.ts';
-import { isConflict } from '../../kube/error.ts';
 import { HOSTS, MACHINES, type Identified, type Resource } from '../../kube/resource.ts';
+import { pinned, swap } from '../../kube/swap.ts';
 import { hostActions, machineActions } from '../../view/actions.ts';
 import type { Action, ActionResult, ObjectName } from '../shared/api.ts';
 import { refusalOf, type Access, type Visitor } from './access.ts';
@@ -82,19 +82,16 @@ export class Actions {
     { namespace, name }: ObjectName,
     annotationsFor: (object: T) => Record<string, string>,
   ): Promise<void> {
-    const write = async (kube: WebKube) => {
-      for (let attempt = 1; ; attempt += 1) {
-        const object = await this.#deps.kube.get(resource, namespace, name, { timeoutMs: TIMEOUT_MS });
-        const { uid, resourceVersion } = object.metadata;
-        const metadata = { uid, resourceVersion, annotations: annotationsFor(object) };
-        try {
-          await kube.mergePatch(resource, namespace, name, { metadata }, { timeoutMs: TIMEOUT_MS });
-          return;
-        } catch (error) {
-          if (!isConflict(error) || attempt >= 5) throw error;
-        }
-      }
-    };
+    const options = { timeoutMs: TIMEOUT_MS };
+    const write = (kube: WebKube) =>
+      swap({
+        what: `${resource.kind} ${namespace}/${name}`,
+        read: () => this.#deps.kube.get(resource, namespace, name, options),
+        write: async (object) => {
+          const patch = pinned(object, { metadata: { annotations: annotationsFor(object) } });
+          await kube.mergePatch(resource, namespace, name, patch, options);
+        },
+      });
     if (visitor.kind === 'operator') return write(this.#deps.kube);
     return this.#deps.asHolderOf(visitor.session.token, write);
   }
