@@ -1,7 +1,11 @@
 import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow';
 import { failed, type ClaimEnd, type ClaimRun } from './claimEnd.ts';
-import { sortFailure, type Failed } from './failure.ts';
+import { attemptBmc, BACKOFF } from './bmcAttempt.ts';
+import { sortFailure } from './failure.ts';
 import { bmcOrTell, kubernetes, permits } from './proxies.ts';
+
+/** A call that no worker picked up goes into its queue again almost at once: the first worker of the pool takes it. */
+const UNSERVED_MS = 1_000;
 
 type Booted = { readonly kind: 'booted'; readonly inspectionDeadline: string };
 
@@ -19,31 +23,23 @@ export async function boot(context: ClaimRun): Promise<Booted | Extract<ClaimEnd
       waitingFor: 'the server to be seen off, then on',
       deadline: claim.bootDeadline,
     });
-    try {
-      return await bootOnce(context, deadline);
-    } catch (error) {
-      const sorted = sortFailure(error);
-      // Nothing was sent, and only a person can say which server it is: another host is tried meanwhile.
-      if (sorted.kind === 'differentServer') return failed('DifferentServer', `${sorted.message}.`);
-      if (sorted.kind === 'permanent') return failed('InvalidBootConfiguration', sorted.message);
-      if (['cancelled', 'claimLost', 'otherInstallation'].includes(sorted.kind)) throw error;
-      const delayMs = delayOf(sorted.kind, tries);
-      if (Date.now() + delayMs >= deadline) {
-        return failed('BootFailed', `Host ${ref.host} was not booted until ${claim.bootDeadline}: ${sorted.message}.`);
-      }
-      if (sorted.kind === 'noWorker') await tellUnserved(context);
-      else if (delayMs > 0) await tellBootAgain(context, tries, sorted.message, delayMs);
-      if (delayMs > 0)
-        await sleep(delayMs, { summary: `Next attempt to boot ${ref.host}: ${sorted.message}`.slice(0, 200) });
+    const booted = await attemptBmc(() => bootOnce(context, deadline), BACKOFF.boot, tries);
+    if (booted.kind === 'done') return booted.result;
+    if (booted.kind === 'claimLost') throw booted.error;
+    // Nothing was sent, and only a person can say which server it is: another host is tried meanwhile.
+    if (booted.kind === 'failed' && booted.cause === 'differentServer')
+      return failed('DifferentServer', `${booted.message}.`);
+    if (booted.kind === 'failed' && booted.cause === 'permanent')
+      return failed('InvalidBootConfiguration', booted.message);
+    const waitMs = booted.kind === 'noWorker' ? UNSERVED_MS : booted.waitMs;
+    if (Date.now() + waitMs >= deadline) {
+      return failed('BootFailed', `Host ${ref.host} was not booted until ${claim.bootDeadline}: ${booted.message}.`);
     }
+    if (booted.kind === 'noWorker') await tellUnserved(context);
+    else if (waitMs > 0) await tellBootAgain(context, tries, booted.message, waitMs);
+    if (waitMs > 0)
+      await sleep(waitMs, { summary: `Next attempt to boot ${ref.host}: ${booted.message}`.slice(0, 200) });
   }
-}
-
-/** A call that nobody took goes into its queue again almost at once: the first worker of the pool takes it. */
-function delayOf(kind: Failed['kind'], tries: number): number {
-  if (kind === 'shutdown') return 0;
-  if (kind === 'noWorker') return 1_000;
-  return Math.min(30_000, 1_000 * 2 ** Math.min(tries - 1, 6));
 }
 
 async function bootOnce(context: ClaimRun, deadline: number): Promise<Booted> {

@@ -1,6 +1,6 @@
 import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { attemptBmc, BACKOFF, waitAfter } from './bmcAttempt.ts';
 import { CurrentDetails, paragraphs } from './details.ts';
-import { sortFailure } from './failure.ts';
 import { Inbox } from './inbox.ts';
 import { hostChanged } from '../contracts/messages.ts';
 import { atPool, type HostInput } from '../contracts/names.ts';
@@ -8,9 +8,7 @@ import { bmcOrTell, kubernetes } from './proxies.ts';
 import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
 
 const ATTEMPTS = 50;
-/**
- * After a lost or stopping worker, and after an error that nobody expected: doubled each time it comes again at once.
- */
+/** Never sooner after a failed enrolment, whatever it says itself. */
 const SOON_MS = 1_000;
 
 /**
@@ -29,12 +27,23 @@ export async function enrollHost(given: HostInput, failedBefore = 0): Promise<st
   details.show(`**Connects** to the BMC of host \`${host}\``);
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
     const summary = `Connects to the BMC of ${input.name} and reads its hardware`;
-    let waitMs = SOON_MS;
+    let waitMs: number;
     let usedHash: string | undefined;
-    try {
-      const result = await bmcOrTell(pool ?? undefined).enrollHost.executeWithOptions({ summary }, [
-        { host: input, failures },
-      ]);
+    const call = () =>
+      bmcOrTell(pool ?? undefined).enrollHost.executeWithOptions({ summary }, [{ host: input, failures }]);
+    const enrolled = await attemptBmc(call, BACKOFF.enroll, surprises + 1);
+    if (enrolled.kind === 'noWorker') {
+      const told = await kubernetes.enrollHostUnserved.executeWithOptions(
+        { summary: `Tells on host ${input.name} that no worker takes it` },
+        [input],
+      );
+      if (told.kind === 'notDue') return told.message;
+      pool = told.pool;
+      details.show(`**Waits** for a worker: ${told.message}`);
+      continue;
+    }
+    if (enrolled.kind === 'done') {
+      const { result } = enrolled;
       if (result.kind === 'enrolled') return `host ${host} is Available`;
       if (result.kind === 'notDue') return result.message;
       failures += 1;
@@ -50,22 +59,11 @@ export async function enrollHost(given: HostInput, failedBefore = 0): Promise<st
           `A change of its connection is tried at once, one of its Secret then: \`kubectl -n ${input.namespace} describe ph ${input.name}\``,
         ),
       );
-    } catch (error) {
-      const failed = sortFailure(error);
-      if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
-      if (failed.kind === 'noWorker') {
-        const told = await kubernetes.enrollHostUnserved.executeWithOptions(
-          { summary: `Tells on host ${input.name} that no worker takes it` },
-          [input],
-        );
-        if (told.kind === 'notDue') return told.message;
-        pool = told.pool;
-        details.show(`**Waits** for a worker: ${told.message}`);
-        continue;
-      }
-      waitMs = failed.kind === 'shutdown' ? SOON_MS : SOON_MS * 2 ** Math.min(surprises, 6);
+    } else {
       surprises += 1;
-      details.show(`**Tries again soon**: ${failed.message}`);
+      // A lost claim is none of an enrolment: the next attempt finds the host claimed.
+      waitMs = enrolled.kind === 'failed' ? enrolled.waitMs : waitAfter(BACKOFF.enroll, surprises);
+      details.show(`**Tries again soon**: ${enrolled.message}`);
     }
     await condition(() => changedTo !== undefined && changedTo !== usedHash, waitMs, {
       summary: `Next attempt to enroll ${input.name}`,

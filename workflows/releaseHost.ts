@@ -1,13 +1,7 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  condition,
-  continueAsNew,
-  getExternalWorkflowHandle,
-} from '@temporalio/workflow';
+import { condition, continueAsNew, getExternalWorkflowHandle } from '@temporalio/workflow';
 import type { ClaimRef } from '../contracts/claimRef.ts';
 import type { UnservedInput } from '../activities/release/releaseHost.ts';
-import { retryDelayMs } from './backoff.ts';
+import { attemptBmc, BACKOFF, waitAfter } from './bmcAttempt.ts';
 import { CurrentDetails, hostLink, paragraphs } from './details.ts';
 import { Inbox } from './inbox.ts';
 import { sortFailure } from './failure.ts';
@@ -110,40 +104,28 @@ async function tryRelease(
   wait: (delayMs: number, summary: string) => Promise<unknown>,
 ): Promise<boolean> {
   for (let attempt = 1; ; attempt += 1) {
-    const nextAttemptInMs = retryDelayMs(attempt);
+    const nextAttemptInMs = waitAfter(BACKOFF.release, attempt);
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
     const input = { claim, attempt, nextAttemptInMs };
-    try {
-      await bmcOrTell(claim.pool, RELEASE_ACTIVITY).releaseHost.executeWithOptions({ summary }, [input]);
-      return true;
-    } catch (error) {
-      const failed = sortFailure(error);
-      if (failed.kind === 'claimLost') return true;
-      if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
-      if (failed.kind === 'shutdown') continue;
-      // The activity itself had no time to tell it, or it was lost.
-      if (isNotTold(error) || failed.kind === 'unconfirmed') {
-        const told = await tell({ ...input, unconfirmed: failed.message }, 'how its release was cut short');
-        if (told.kind !== 'pending') return true;
-      }
-      if (failed.kind === 'noWorker') {
-        const told = await tell(input, 'that no worker takes its release');
-        if (told.kind !== 'pending') return true;
-        if (!mayTryAgain(0)) return false;
-        // It was no attempt, and waits in the queue again: the first worker of the pool takes it at once.
-        attempt -= 1;
-        continue;
-      }
-      if (!mayTryAgain(nextAttemptInMs)) return false;
-      await wait(nextAttemptInMs, `Next attempt to release host ${claim.host}: ${failed.message}`.slice(0, 200));
+    const call = () => bmcOrTell(claim.pool, RELEASE_ACTIVITY).releaseHost.executeWithOptions({ summary }, [input]);
+    const released = await attemptBmc(call, BACKOFF.release, attempt);
+    if (released.kind === 'done' || released.kind === 'claimLost') return true;
+    if (released.kind === 'noWorker') {
+      const told = await tell(input, 'that no worker takes its release');
+      if (told.kind !== 'pending') return true;
+      if (!mayTryAgain(0)) return false;
+      // It was no attempt, and waits in the queue again: the first worker of the pool takes it at once.
+      attempt -= 1;
+      continue;
     }
+    if (released.cause === 'shutdown') continue;
+    if (released.isUntold) {
+      const told = await tell({ ...input, unconfirmed: released.message }, 'how its release was cut short');
+      if (told.kind !== 'pending') return true;
+    }
+    if (!mayTryAgain(released.waitMs)) return false;
+    await wait(released.waitMs, `Next attempt to release host ${claim.host}: ${released.message}`.slice(0, 200));
   }
-}
-
-/** The worker refused the step before the activity began: nothing has been written on the host. */
-function isNotTold(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof ApplicationFailure && ['ClockSkew', 'OtherInstallation'].includes(cause.type ?? '');
 }
 
 /** Tells why an attempt came to nothing, where the activity itself could not, and looks for the word to force it. */

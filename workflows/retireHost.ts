@@ -1,6 +1,6 @@
 import { condition, continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
 import type { RetireInput, RetireUnservedInput } from '../activities/release/retireHost.ts';
-import { retryDelayMs } from './backoff.ts';
+import { attemptBmc, BACKOFF, waitAfter } from './bmcAttempt.ts';
 import { CurrentDetails, paragraphs } from './details.ts';
 import { sortFailure } from './failure.ts';
 import { Inbox } from './inbox.ts';
@@ -23,53 +23,59 @@ export async function retireHost(given: HostInput): Promise<string> {
   new Inbox(details).on(hostChanged, readHostChanged, () => void (changes += 1));
   details.show(`**Switches off** host \`${input.namespace}/${input.name}\` before it is deleted`);
   for (let attempt = 1; attempt <= ATTEMPTS && !workflowInfo().continueAsNewSuggested; attempt += 1) {
-    const nextAttemptInMs = retryDelayMs(attempt);
+    const nextAttemptInMs = waitAfter(BACKOFF.retire, attempt);
     const summary = `Switches host ${input.name} off before it is deleted (attempt ${attempt})`;
     const asked = { host: input, attempt, nextAttemptInMs };
-    try {
-      const result = await bmcOrTell(pool ?? undefined)
-        .retireHost.executeWithOptions({ summary }, [asked])
-        .catch((error: unknown) => toldUnserved(asked, error));
-      if (result.kind === 'pending') {
-        pool = result.pool;
-        details.show(
-          `**Waits** for a worker that switches host \`${input.namespace}/${input.name}\` off before it is deleted`,
-        );
-        continue;
+    const retired = await attemptBmc(() => retire(asked, pool, summary), BACKOFF.retire, attempt);
+    if (retired.kind === 'claimLost') return retired.message;
+    if (retired.kind === 'done') {
+      const { result } = retired;
+      switch (result.kind) {
+        case 'pending':
+          pool = result.pool;
+          details.show(
+            `**Waits** for a worker that switches host \`${input.namespace}/${input.name}\` off before it is deleted`,
+          );
+          break;
+        case 'inFlight':
+          await sleep(Math.max(1_000, Date.parse(result.until) - Date.now()), {
+            summary: `Until nothing can arrive at the BMC of ${input.name} any more`,
+          });
+          break;
+        case 'notDue':
+        case 'retired':
+          return result.message;
       }
-      if (result.kind === 'notDue') return result.message;
-      if (result.kind === 'inFlight') {
-        await sleep(Math.max(1_000, Date.parse(result.until) - Date.now()), {
-          summary: `Until nothing can arrive at the BMC of ${input.name} any more`,
-        });
-        continue;
-      }
-      const { secrets } = result;
-      const letGo = { summary: `Lets ${input.name} go` };
-      const left = await kubernetes.letHostGo.executeWithOptions(letGo, [{ host: input, secrets }]);
-      if (left.kind === 'notDue') return left.message;
-      return `host ${input.namespace}/${input.name} was retired`;
-    } catch (error) {
-      const failed = sortFailure(error);
-      if (failed.kind === 'cancelled' || failed.kind === 'otherInstallation') throw error;
-      if (failed.kind === 'claimLost') return failed.message;
-      // The activity itself had no time to tell it, or it was lost. What it answers, the next attempt finds too.
-      if (failed.kind === 'unconfirmed') {
-        await tell({ ...asked, unconfirmed: failed.message }, 'how its attempt was cut short').catch(unlessClaimLost);
-      }
-      const seen = changes;
-      details.show(
-        paragraphs(
-          `**Waits** to switch host \`${input.namespace}/${input.name}\` off before it is deleted (attempt ${attempt} failed)`,
-          `Last error: ${failed.message}`,
-        ),
-      );
-      await condition(() => changes > seen, failed.kind === 'shutdown' ? 1 : nextAttemptInMs, {
-        summary: `Next attempt: ${failed.message}`.slice(0, 200),
-      });
+      continue;
     }
+    // The activity itself had no time to tell it, or it was lost. What it answers, the next attempt finds too.
+    if (retired.kind === 'failed' && retired.cause === 'unconfirmed')
+      await tell({ ...asked, unconfirmed: retired.message }, 'how its attempt was cut short').catch(unlessClaimLost);
+    const seen = changes;
+    details.show(
+      paragraphs(
+        `**Waits** to switch host \`${input.namespace}/${input.name}\` off before it is deleted (attempt ${attempt} failed)`,
+        `Last error: ${retired.message}`,
+      ),
+    );
+    await condition(() => changes > seen, retired.kind === 'failed' ? retired.waitMs : nextAttemptInMs, {
+      summary: `Next attempt: ${retired.message}`.slice(0, 200),
+    });
   }
   return continueAsNew<typeof retireHost>(atPool(input, pool));
+}
+
+/** One attempt: off, and once its server is off and nothing is in flight, the host goes. */
+async function retire(asked: RetireInput, pool: string | null, summary: string) {
+  const { host } = asked;
+  const result = await bmcOrTell(pool ?? undefined)
+    .retireHost.executeWithOptions({ summary }, [asked])
+    .catch((error: unknown) => toldUnserved(asked, error));
+  if (result.kind !== 'off') return result;
+  const letGo = { summary: `Lets ${host.name} go` };
+  const left = await kubernetes.letHostGo.executeWithOptions(letGo, [{ host, secrets: result.secrets }]);
+  if (left.kind === 'notDue') return left;
+  return { kind: 'retired', message: `host ${host.namespace}/${host.name} was retired` } as const;
 }
 
 /** No worker takes it: that is told on the host, and the operator may have said to do without. */
