@@ -2,7 +2,8 @@ import type { Beskar7Cluster, Beskar7ClusterStatus } from '../crds/beskar7Cluste
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { condition, findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { canonicalJson } from '../model/handled.ts';
-import { ANNOTATION_MANAGED_BY, ANNOTATION_PAUSED, LABEL_CONTROL_PLANE, LABEL_ZONE } from '../crds/names.ts';
+import { ANNOTATION_MANAGED_BY, LABEL_CONTROL_PLANE, LABEL_ZONE } from '../crds/names.ts';
+import { pausedBy, stopOf } from '../model/stops.ts';
 import { reachableAddress } from '../model/networkIdentity.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
@@ -41,10 +42,11 @@ const MAX_ZONES = 256;
  */
 export function decideCluster(view: ClusterView, now: string): ClusterDecision {
   const { cluster } = view;
-  const { annotations = {}, deletionTimestamp } = cluster.metadata;
+  const { annotations = {} } = cluster.metadata;
   if (annotations[ANNOTATION_MANAGED_BY] !== undefined) return { kind: 'nothing', why: 'managed externally' };
-  if (deletionTimestamp !== undefined) return { kind: 'nothing', why: 'is being deleted' };
-  const paused = pausedBy(view);
+  const deleting = stopOf(cluster, ['Deleting']);
+  if (deleting) return { kind: 'nothing', why: deleting.text };
+  const paused = clusterPausedBy(view);
   if (paused !== undefined) return writeStatus(cluster, pausedStatus(cluster, paused, now));
   const given = cluster.spec.controlPlaneEndpoint;
   const port = given?.port || DEFAULT_PORT;
@@ -57,10 +59,9 @@ export function decideCluster(view: ClusterView, now: string): ClusterDecision {
   return decision.kind === 'write' ? { ...decision, endpoint } : { kind: 'write', endpoint };
 }
 
-function pausedBy({ cluster, owner }: ClusterView): string | undefined {
-  if (cluster.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined)
-    return `Paused by the annotation ${ANNOTATION_PAUSED}.`;
-  return owner?.spec.paused === true ? `Paused with Cluster ${owner.metadata.name} (spec.paused).` : undefined;
+function clusterPausedBy({ cluster, owner }: ClusterView): string | undefined {
+  const paused = pausedBy(cluster, owner);
+  return paused && `${paused}.`;
 }
 
 /** The address of the oldest control-plane machine that has one: InternalIP, else ExternalIP. */

@@ -9,9 +9,9 @@ import {
   type HoldingPatch,
 } from '../model/holding.ts';
 import { isProviderIDOurs } from '../model/handled.ts';
-import { ANNOTATION_DELETE_FOR_MOVE } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { isConsumer, namedConsumer } from '../model/references.ts';
+import { isBeingDeleted, isBeingMoved } from '../model/stops.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { HOSTS, MACHINES } from '../kube/resource.ts';
 import { find, pinned, unlessChanged } from '../kube/swap.ts';
@@ -35,9 +35,9 @@ export async function lookForConsumer(
   const machine = await find(kube, MACHINES, named);
   if (machine && isConsumer(host, machine)) return { kind: 'there', machine };
   if (!machine) return { kind: 'gone' };
-  const { uid = '', annotations = {} } = machine.metadata;
+  const { uid = '' } = machine.metadata;
   // A machine that is about to leave this cluster is nobody's consumer here.
-  if (!isMovedConsumer(machine, host) || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'gone' };
+  if (!isMovedConsumer(machine, host) || isBeingMoved(machine)) return { kind: 'gone' };
   const { name, namespace } = host.metadata;
   // Where the host has changed meanwhile the next look decides.
   await unlessChanged(() => kube.mergePatch(HOSTS, namespace, name, pinned(host, consumerUidPatch(uid))));
@@ -83,7 +83,7 @@ export async function repairHost(
   const { name, namespace } = host.metadata;
   const machine = await find(kube, MACHINES, { namespace, name: cached.name });
   if (!machine || machine.metadata.uid !== cached.uid) return undefined;
-  if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return undefined;
+  if (isBeingMoved(machine)) return undefined;
   const holding = holdingOf(host, machine);
   const patch = holding.kind === 'none' ? givenBack(host, machine) : repairPatch(host, holding, machine);
   if (patch === undefined) return undefined;
@@ -94,7 +94,7 @@ export async function repairHost(
 }
 
 function givenBack(host: PhysicalHost, machine: Beskar7Machine): HoldingPatch | undefined {
-  if (machine.metadata.deletionTimestamp !== undefined || !isNamedBy(host, machine)) return undefined;
+  if (isBeingDeleted(machine) || !isNamedBy(host, machine)) return undefined;
   if (!isProviderIDOurs(machine)) return undefined;
   return withHostFinalizer(host, consumerPatch(machine, handedOverAgain(host, machine)));
 }

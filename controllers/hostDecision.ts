@@ -4,14 +4,9 @@ import { findCondition } from '../crds/conditions.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../model/connection.ts';
 import { earlyForceOf, forceReasonOf, forceReleaseCommand } from '../model/forceRelease.ts';
 import { holdingOf, type Holding } from '../model/holding.ts';
-import {
-  ANNOTATION_ACCEPT_SERVER,
-  ANNOTATION_CLAIM,
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_PAUSED,
-  FINALIZER_HOST,
-} from '../crds/names.ts';
+import { ANNOTATION_ACCEPT_SERVER, ANNOTATION_CLAIM, FINALIZER_HOST } from '../crds/names.ts';
 import { isEnrolledAsItIs } from '../model/offer.ts';
+import { isBeingDeleted, isBeingMoved, isPaused, pausedBy, stopOf } from '../model/stops.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
 import type { CapiCluster } from '../kube/resource.ts';
@@ -95,12 +90,13 @@ export type HostDecision =
 /** Decides from what the caches show; pure. */
 export function decideHost(view: HostView): HostDecision {
   const { host } = view;
-  const { annotations = {}, deletionTimestamp, finalizers = [] } = host.metadata;
-  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'nothing', why: 'is being moved' };
-  const isDeleted = deletionTimestamp !== undefined;
+  const { finalizers = [] } = host.metadata;
+  const moving = stopOf(host, ['Moving']);
+  if (moving) return { kind: 'nothing', why: moving.text };
+  const isDeleted = isBeingDeleted(host);
   if (isDeleted && !finalizers.includes(FINALIZER_HOST))
     return { kind: 'nothing', why: 'deleted without our finalizer' };
-  const paused = pausedBy(view);
+  const paused = hostPausedBy(view);
   if (paused !== undefined) {
     const underWay = releasingOf(host);
     return { kind: 'paused', message: paused, ...(underWay ? { underWay } : {}) };
@@ -126,18 +122,16 @@ function mayRun({ status }: PhysicalHost): boolean {
 }
 
 /** A host follows its own annotation, and the Cluster of its consumer (rule 16). */
-function pausedBy({ host, cluster }: HostView): string | undefined {
-  if (host.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined) {
-    return `Paused by the annotation ${ANNOTATION_PAUSED}: no work is started, and nothing more is sent to its BMC. A release waits for the annotation to go; a boot that is under way waits until its deadline.`;
-  }
-  if (cluster?.spec.paused === true)
-    return `Paused with Cluster ${cluster.metadata.name} (spec.paused): no work is started.`;
-  return undefined;
+function hostPausedBy({ host, cluster }: HostView): string | undefined {
+  const paused = pausedBy(host, cluster);
+  if (paused === undefined) return undefined;
+  return isPaused(host)
+    ? `${paused}: no work is started, and nothing more is sent to its BMC. A release waits for the annotation to go; a boot that is under way waits until its deadline.`
+    : `${paused}: no work is started.`;
 }
 
 function repair(machine: Beskar7Machine, what: string): HostDecision {
-  if (machine.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
-    return { kind: 'nothing', why: 'the machine that runs on it is being moved' };
+  if (isBeingMoved(machine)) return { kind: 'nothing', why: 'the machine that runs on it is being moved' };
   return { kind: 'repair', machine, occasion: `repair ${what} ${machine.metadata.uid}` };
 }
 

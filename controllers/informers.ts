@@ -4,15 +4,10 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf } from '../model/claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
-import {
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_PAUSED,
-  LABEL_CLUSTER_NAME,
-  LABEL_CONTROL_PLANE,
-  LABEL_WATCH_FILTER,
-} from '../crds/names.ts';
+import { LABEL_CLUSTER_NAME, LABEL_CONTROL_PLANE, LABEL_WATCH_FILTER } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from '../model/providerID.ts';
+import { isBeingDeleted, stopOf } from '../model/stops.ts';
 import { hostOfProviderID, namedConsumer } from '../model/references.ts';
 import { isProviderIDOurs } from '../model/handled.ts';
 import { CONDITIONS, MACHINE_REASONS } from '../crds/reasons.ts';
@@ -146,7 +141,7 @@ export function ownerMachineOf(machine: Beskar7Machine): string | undefined {
 /** A machine whose run waits for a host. */
 export function isWaiting(machine: Beskar7Machine): boolean {
   const provisioned = findCondition(machine.status?.conditions, CONDITIONS.machineProvisioned);
-  return machine.metadata.deletionTimestamp === undefined && provisioned?.reason === MACHINE_REASONS.noMatchingHost;
+  return !isBeingDeleted(machine) && provisioned?.reason === MACHINE_REASONS.noMatchingHost;
 }
 
 /**
@@ -163,11 +158,10 @@ export function machineOn(
 
 /** Whether a waiting machine would take a host now: one that is paused or moved stands in nobody's way. */
 export function mayClaim({ capiClusters }: Pick<Informers, 'capiClusters'>, machine: Beskar7Machine): boolean {
-  const { namespace = '', annotations = {} } = machine.metadata;
-  if (annotations[ANNOTATION_PAUSED] !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
-    return false;
-  const cluster = clusterNameOf(machine);
-  return cluster === undefined || capiClusters.get(namespace, cluster)?.spec.paused !== true;
+  const { namespace = '' } = machine.metadata;
+  const name = clusterNameOf(machine);
+  const cluster = name === undefined ? undefined : capiClusters.get(namespace, name);
+  return stopOf(machine, ['Paused', 'Moving', 'ClusterPaused'], cluster) === undefined;
 }
 
 type Named = { metadata: { namespace: string; labels?: Record<string, string> } };

@@ -1,7 +1,8 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { claimOf } from '../model/claim.ts';
 import { askOf, handledOf, isAskUnhandled, isProvisioned } from '../model/handled.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../crds/names.ts';
+import { isBeingDeleted, pausedBy, stopOf } from '../model/stops.ts';
+import { FINALIZER_MACHINE } from '../crds/names.ts';
 import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
@@ -57,10 +58,11 @@ export type MachineDecision =
 /** Decides from what the caches show; pure. */
 export function decideMachine(view: MachineView): MachineDecision {
   const { machine } = view;
-  const { annotations = {}, deletionTimestamp, finalizers = [] } = machine.metadata;
-  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'nothing', why: 'is being moved' };
-  const paused = pausedBy(view);
-  if (deletionTimestamp !== undefined) {
+  const { finalizers = [] } = machine.metadata;
+  const moving = stopOf(machine, ['Moving']);
+  if (moving) return { kind: 'nothing', why: moving.text };
+  const paused = machinePausedBy(view);
+  if (isBeingDeleted(machine)) {
     if (!finalizers.includes(FINALIZER_MACHINE)) return { kind: 'nothing', why: 'deleted without our finalizer' };
     if (paused !== undefined) return { kind: 'paused', message: paused };
     return { kind: 'start', run: 'deprovision', occasion: 'deprovision', isAfterEnd: false, facts: [] };
@@ -73,14 +75,15 @@ export function decideMachine(view: MachineView): MachineDecision {
 }
 
 /** Why nothing is started for the object, in words; undefined when it is not paused. */
-export function pausedBy(view: { machine: Beskar7Machine; cluster?: CapiCluster | undefined }): string | undefined {
-  if (view.machine.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined) {
-    return `Paused by the annotation ${ANNOTATION_PAUSED}: no work is started.`;
-  }
-  if (view.cluster?.spec.paused === true) {
-    return `Paused with Cluster ${view.cluster.metadata.name} (spec.paused): no work is started.`;
-  }
-  return undefined;
+export function machinePausedBy({
+  machine,
+  cluster,
+}: {
+  machine: Beskar7Machine;
+  cluster?: CapiCluster | undefined;
+}): string | undefined {
+  const paused = pausedBy(machine, cluster);
+  return paused && `${paused}: no work is started.`;
 }
 
 function settled(machine: Beskar7Machine): MachineDecision {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { canonicalJson } from '../model/handled.ts';
-import { ANNOTATION_PAUSED, API_VERSION } from '../crds/names.ts';
+import { isBeingDeleted, stopOf } from '../model/stops.ts';
+import { API_VERSION } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/error.ts';
@@ -56,11 +57,10 @@ export class TemplateWatcher {
   async reconcile(key: string): Promise<Outcome> {
     const { namespace, name } = splitKey(key);
     const template = this.#informers.templates.get(namespace, name);
-    if (!template?.metadata.uid || template.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
+    if (!template?.metadata.uid || isBeingDeleted(template)) return { kind: 'done' };
     const clusterName = clusterNameOf(template);
     const cluster = clusterName === undefined ? undefined : this.#informers.capiClusters.get(namespace, clusterName);
-    const isPaused = template.metadata.annotations?.[ANNOTATION_PAUSED] !== undefined || cluster?.spec.paused === true;
-    if (isPaused) return { kind: 'done' };
+    if (stopOf(template, ['Paused', 'ClusterPaused'], cluster)) return { kind: 'done' };
     const capacity = capacityOf(template, this.#informers.hosts.byIndex('byNamespace', namespace));
     if (canonicalJson(capacity ?? {}) === canonicalJson(template.status?.capacity ?? {})) return { kind: 'done' };
     const { uid, resourceVersion } = template.metadata;

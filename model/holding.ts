@@ -11,11 +11,12 @@ import {
 } from './claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { handledOf } from './handled.ts';
-import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, LABEL_CONSUMER_UID } from '../crds/names.ts';
+import { ANNOTATION_CLAIM, FINALIZER_HOST, LABEL_CONSUMER_UID } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { providerIDOf } from './providerID.ts';
 import { CONDITIONS, HOST_REASONS } from '../crds/reasons.ts';
 import { isConsumer } from './references.ts';
+import { isBeingDeleted, isBeingMoved } from './stops.ts';
 
 /**
  * Why a claim is lost for good: `missing` says that the annotation is gone, `unreadable` that it is not a whole claim.
@@ -66,8 +67,7 @@ export function holdingOf(host: PhysicalHost, machine: Beskar7Machine | undefine
   const loss = text === undefined ? 'missing' : 'unreadable';
   if (found === undefined) return { kind: 'lostUnknown', loss, why: 'MachineNotFound' };
   const isRunBy = isNamedBy(host, found);
-  const isGoing = found.metadata.deletionTimestamp !== undefined;
-  if (isRunBy && !isGoing) return { kind: 'lost', loss, becomes: 'HandedOver', machine: found };
+  if (isRunBy && !isBeingDeleted(found)) return { kind: 'lost', loss, becomes: 'HandedOver', machine: found };
   if (!wasClaimedByUs(host) && !(isRunBy && handledOf(found)?.outcome === 'Provisioned'))
     return { kind: 'lostUnknown', loss, why: 'NeverClaimed' };
   return { kind: 'lost', loss, becomes: 'Releasing', machine: found };
@@ -126,7 +126,7 @@ export function repairPatch(
   holding: Holding,
   machine: Beskar7Machine | undefined,
 ): HoldingPatch | undefined {
-  if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return undefined;
+  if (isBeingMoved(host)) return undefined;
   switch (holding.kind) {
     case 'none':
     case 'foreign':
@@ -165,10 +165,8 @@ function lostIdOf({ status }: PhysicalHost): string | undefined {
 }
 
 /** The same patch with our finalizer, where the host lacks it and may still get it. */
-export function withHostFinalizer(
-  { metadata: { finalizers = [], deletionTimestamp } }: PhysicalHost,
-  patch: HoldingPatch,
-): HoldingPatch {
-  if (finalizers.includes(FINALIZER_HOST) || deletionTimestamp !== undefined) return patch;
+export function withHostFinalizer(host: PhysicalHost, patch: HoldingPatch): HoldingPatch {
+  const { finalizers = [] } = host.metadata;
+  if (finalizers.includes(FINALIZER_HOST) || isBeingDeleted(host)) return patch;
   return { ...patch, metadata: { ...patch.metadata, finalizers: [...finalizers, FINALIZER_HOST] } };
 }

@@ -3,28 +3,23 @@ import { isUnclaimed } from './claim.ts';
 import { findCondition } from '../crds/conditions.ts';
 import { connectionHash } from './connection.ts';
 import { IN_FLIGHT_MS } from './deadlines.ts';
-import {
-  ANNOTATION_CALLS_UNTIL,
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_PAUSED,
-  ANNOTATION_UNSCHEDULABLE,
-} from '../crds/names.ts';
+import { ANNOTATION_CALLS_UNTIL } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, DUPLICATE_REASONS } from '../crds/reasons.ts';
+import { isPaused, isUnschedulable, stopOf } from './stops.ts';
 
 /**
  * Why a host is not offered to machines, in words that follow a count ("3 paused"); undefined when it is. What it
  * shares with other hosts is told by its condition, which may be behind: who claims it looks for itself.
  */
 export function whyNotOffered(host: PhysicalHost): string | undefined {
-  const { annotations = {}, deletionTimestamp } = host.metadata;
   if (!isUnclaimed(host)) return 'claimed by other machines';
-  if (deletionTimestamp !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'being deleted';
+  if (stopOf(host, ['Deleting', 'Moving'])) return 'being deleted';
   const { state, conditions } = host.status ?? {};
   if (state !== 'Available') return `in state ${state ?? 'Enrolling'}`;
   if (!isEnrolledAsItIs(host)) return 'changed since their enrolment';
-  if (annotations[ANNOTATION_UNSCHEDULABLE] !== undefined) return 'marked unschedulable';
-  if (annotations[ANNOTATION_PAUSED] !== undefined) return 'paused';
+  if (isUnschedulable(host)) return 'marked unschedulable';
+  if (isPaused(host)) return 'paused';
   if (findCondition(conditions, CONDITIONS.differentServer)?.status === 'True')
     return 'with another server behind them';
   const duplicate = findCondition(conditions, CONDITIONS.duplicateServer);

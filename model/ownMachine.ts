@@ -1,17 +1,14 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
-import { ANNOTATION_BLOCK_MOVE, ANNOTATION_DELETE_FOR_MOVE, FINALIZER_MACHINE } from '../crds/names.ts';
+import { ANNOTATION_BLOCK_MOVE, FINALIZER_MACHINE } from '../crds/names.ts';
+import { stopOf } from './stops.ts';
 
 /**
  * Whether our finalizer is to be put on a machine that lacks it. One that is being deleted takes none, and one that is
  * moved away needs none.
  */
-export function missesFinalizer({ metadata }: Beskar7Machine): boolean {
-  const { finalizers = [], deletionTimestamp, annotations = {} } = metadata;
-  return (
-    !finalizers.includes(FINALIZER_MACHINE) &&
-    deletionTimestamp === undefined &&
-    annotations[ANNOTATION_DELETE_FOR_MOVE] === undefined
-  );
+export function missesFinalizer(machine: Beskar7Machine): boolean {
+  const { finalizers = [] } = machine.metadata;
+  return !finalizers.includes(FINALIZER_MACHINE) && stopOf(machine, ['Deleting', 'Moving']) === undefined;
 }
 
 /**

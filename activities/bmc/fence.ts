@@ -1,7 +1,8 @@
 import type { ClaimStage } from '../../model/claim.ts';
 import { isUnclaimed } from '../../model/claim.ts';
 import { FENCE_MS } from '../../model/deadlines.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
+import { isBeingDeleted, isBeingMoved, isPaused } from '../../model/stops.ts';
+import { ANNOTATION_PAUSED } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { MutateOptions } from '../../redfish/index.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
@@ -57,7 +58,7 @@ export function retireFence(deps: FenceDependencies, calls: BmcCalls, host: Phys
     fence: fence(deps, calls, { namespace, host: name }, signal, (live) => {
       const what = `${namespace}/${name}`;
       if (live === undefined || live.metadata.uid !== uid) throw claimLost(`host ${what} is gone`);
-      if (live.metadata.deletionTimestamp === undefined) throw claimLost(`host ${what} is not being deleted`);
+      if (!isBeingDeleted(live)) throw claimLost(`host ${what} is not being deleted`);
       if (!isUnclaimed(live)) throw claimLost(`host ${what} is claimed: it is not retired`);
       refuseMoved(live);
       refusePaused(live);
@@ -68,7 +69,7 @@ export function retireFence(deps: FenceDependencies, calls: BmcCalls, host: Phys
 
 /** What `clusterctl move` is about to delete lives on elsewhere: it gets no BMC call (rule 13). */
 export function refuseMoved(host: PhysicalHost): void {
-  if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] === undefined) return;
+  if (!isBeingMoved(host)) return;
   throw claimLost(`host ${host.metadata.namespace}/${host.metadata.name} is being moved to another cluster`);
 }
 
@@ -78,7 +79,7 @@ export function refuseMoved(host: PhysicalHost): void {
  * under way come to its end (rule 16).
  */
 export function refusePaused(host: PhysicalHost): void {
-  if (host.metadata.annotations?.[ANNOTATION_PAUSED] === undefined) return;
+  if (!isPaused(host)) return;
   const { namespace, name } = host.metadata;
   throw bmcFailure(
     `host ${namespace}/${name} is paused (annotation ${ANNOTATION_PAUSED}): nothing is sent to its BMC until the annotation is removed`,

@@ -1,15 +1,8 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { plannedSpec, planText } from '../../model/plan.ts';
 import { handledOf, isAskUnhandled, isProvisioned, superseded, type Handled } from '../../model/handled.ts';
-import {
-  ANNOTATION_BLOCK_MOVE,
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_HANDLED,
-  ANNOTATION_PAUSED,
-  ANNOTATION_PLAN,
-  FINALIZER_MACHINE,
-  LABEL_CLUSTER_NAME,
-} from '../../crds/names.ts';
+import { stopOf } from '../../model/stops.ts';
+import { ANNOTATION_BLOCK_MOVE, ANNOTATION_HANDLED, ANNOTATION_PLAN, FINALIZER_MACHINE } from '../../crds/names.ts';
 import { consumerOf } from '../../model/references.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { pinned, swap } from '../../kube/swap.ts';
@@ -17,7 +10,7 @@ import type { ObjectRef } from '../../contracts/names.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { heldHosts } from './heldHosts.ts';
 import { readMachine } from '../store/machineStore.ts';
-import { isClusterPaused } from './owner.ts';
+import { stoppedWithCluster } from './owner.ts';
 
 /** Nothing is to be done, and nothing was touched. */
 export interface Refused {
@@ -96,14 +89,9 @@ function isNamedByHost(deps: Dependencies, { namespace, name, uid }: ObjectRef):
  * (rule 16).
  */
 async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): Promise<Refused | undefined> {
-  const { namespace = '', name, labels = {} } = machine.metadata;
-  const cluster = labels[LABEL_CLUSTER_NAME];
-  if (cluster === undefined || !(await isClusterPaused(deps.kube, namespace, cluster))) return undefined;
-  return {
-    kind: 'notDue',
-    reason: 'Paused',
-    message: `Beskar7Machine ${namespace}/${name} is paused with Cluster ${cluster}`,
-  };
+  const { namespace = '', name } = machine.metadata;
+  const stop = await stoppedWithCluster(deps.kube, machine);
+  return stop && { kind: 'notDue', reason: 'Paused', message: `Beskar7Machine ${namespace}/${name} ${stop.text}` };
 }
 
 /**
@@ -128,12 +116,11 @@ function gone(ref: ObjectRef): Refused {
 }
 
 function refusal(machine: Beskar7Machine, isReset: boolean): Refused | undefined {
-  const { annotations = {}, deletionTimestamp, name, namespace } = machine.metadata;
+  const { name, namespace } = machine.metadata;
   const refuse = (reason: Refused['reason'], message: string): Refused => ({ kind: 'notDue', reason, message });
   const what = `Beskar7Machine ${namespace ?? ''}/${name}`;
-  if (deletionTimestamp !== undefined) return refuse('Deleting', `${what} is being deleted`);
-  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return refuse('Moving', `${what} is being moved`);
-  if (annotations[ANNOTATION_PAUSED] !== undefined) return refuse('Paused', `${what} is paused`);
+  const stop = stopOf(machine, ['Deleting', 'Moving', 'Paused']);
+  if (stop) return refuse(stop.reason, `${what} ${stop.text}`);
   if (isProvisioned(machine)) {
     return refuse(
       'AlreadyProvisioned',

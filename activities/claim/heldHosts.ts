@@ -1,7 +1,8 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { consumerUidPatch, isMovedConsumer, type Claim } from '../../model/claim.ts';
 import { holdingOf, repairPatch } from '../../model/holding.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, LABEL_CONSUMER_UID } from '../../crds/names.ts';
+import { isBeingMoved } from '../../model/stops.ts';
+import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { consumerOf, hostOfProviderID } from '../../model/references.ts';
 import { HOSTS } from '../../kube/resource.ts';
@@ -88,8 +89,4 @@ export async function adoptMoved(deps: Dependencies, machine: Beskar7Machine): P
     (live) => (isMovedConsumer(machine, live) && !isBeingMoved(live) ? consumerUidPatch(uid) : undefined),
     host,
   );
-}
-
-function isBeingMoved({ metadata }: PhysicalHost): boolean {
-  return metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined;
 }

@@ -3,6 +3,7 @@ import { LABEL_CLUSTER_NAME } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isKindAbsent } from '../../kube/error.ts';
 import { isBootstrapSecret, notBootstrapText, ownerProblem, ownerReferenceOf } from '../../model/bootstrapSecret.ts';
+import { stopOf, type Stop } from '../../model/stops.ts';
 import { CAPI_CLUSTERS, CAPI_MACHINES, SECRETS, type Identified, type Resource } from '../../kube/resource.ts';
 import { find } from '../../kube/swap.ts';
 
@@ -72,7 +73,13 @@ async function findOf<T extends Identified>(
   }
 }
 
-/** `Cluster.spec.paused`, read live; false where there is no such Cluster, or no Cluster API. */
-export async function isClusterPaused(kube: KubeClient, namespace: string, name: string): Promise<boolean> {
-  return (await findOf(kube, CAPI_CLUSTERS, namespace, name))?.spec.paused === true;
+/**
+ * Whether the Cluster of a machine pauses it (`spec.paused`), read live; undefined where it does not, or there is no
+ * such Cluster, or no Cluster API.
+ */
+export async function stoppedWithCluster(kube: KubeClient, machine: Beskar7Machine): Promise<Stop | undefined> {
+  const { namespace = '', labels = {} } = machine.metadata;
+  const name = labels[LABEL_CLUSTER_NAME];
+  if (name === undefined) return undefined;
+  return stopOf(machine, ['ClusterPaused'], await findOf(kube, CAPI_CLUSTERS, namespace, name));
 }

@@ -4,6 +4,7 @@ import { FINALIZER_HOST } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOST_REASONS } from '../../crds/reasons.ts';
 import type { ServerShown } from '../../model/serverIdentity.ts';
+import { isBeingDeleted } from '../../model/stops.ts';
 import type { HostInput, ObjectRef } from '../../contracts/names.ts';
 import { withinMs } from '../activityScope.ts';
 import { ownClaimedSecrets } from './claimedSecrets.ts';
@@ -155,7 +156,7 @@ function ownHost(deps: Dependencies, host: PhysicalHost): Promise<PhysicalHost> 
     key,
     (live) => {
       const finalizers = live.metadata.finalizers ?? [];
-      if (finalizers.includes(FINALIZER_HOST) || live.metadata.deletionTimestamp !== undefined) return undefined;
+      if (finalizers.includes(FINALIZER_HOST) || isBeingDeleted(live)) return undefined;
       return { metadata: { finalizers: [...finalizers, FINALIZER_HOST] } };
     },
     host,

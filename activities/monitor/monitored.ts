@@ -1,7 +1,8 @@
 import { claimIn, isUnclaimed } from '../../model/claim.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { connectionHash } from '../../model/connection.ts';
-import { ANNOTATION_CLAIM, ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
+import { isBeingDeleted, stopOf } from '../../model/stops.ts';
+import { ANNOTATION_CLAIM } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
 
@@ -10,17 +11,15 @@ import { CONDITIONS } from '../../crds/reasons.ts';
  * enrolls, provisions or releases them; what is paused, moved away or about to be retired is left alone.
  */
 export function isMonitored(host: PhysicalHost): boolean {
-  const { annotations = {}, deletionTimestamp } = host.metadata;
-  if (annotations[ANNOTATION_PAUSED] !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
-    return false;
+  if (stopOf(host, ['Paused', 'Moving'])) return false;
   if (findCondition(host.status?.conditions, CONDITIONS.paused)?.status === 'True') return false;
   if (isUnclaimed(host)) {
     const { state, enrollment } = host.status ?? {};
-    if (deletionTimestamp !== undefined || state !== 'Available') return false;
+    if (isBeingDeleted(host) || state !== 'Available') return false;
     return enrollment?.connectionHash === connectionHash(host.spec);
   }
   // A consumer without a claim: the annotations of a handed-over host were lost.
-  return annotations[ANNOTATION_CLAIM] === undefined || claimIn(host, 'HandedOver') !== undefined;
+  return host.metadata.annotations?.[ANNOTATION_CLAIM] === undefined || claimIn(host, 'HandedOver') !== undefined;
 }
 
 /** In which of `shards` a host is, and where in the interval its turn comes (from 0 to 1); the same in each process. */

@@ -1,11 +1,6 @@
 import { claimIn } from '../../model/claim.ts';
-import {
-  ANNOTATION_DELETE_FOR_MOVE,
-  ANNOTATION_PAUSED,
-  ANNOTATION_BLOCK_MOVE,
-  FINALIZER_MACHINE,
-  LABEL_CLUSTER_NAME,
-} from '../../crds/names.ts';
+import { isBeingDeleted, stopOf } from '../../model/stops.ts';
+import { ANNOTATION_BLOCK_MOVE, FINALIZER_MACHINE } from '../../crds/names.ts';
 import type { ObjectRef, ReleaseInput } from '../../contracts/names.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
 import { refOf } from '../claim/claimState.ts';
@@ -14,7 +9,7 @@ import { retryable } from '../failures.ts';
 import { heldHosts } from '../claim/heldHosts.ts';
 import { readHost } from '../store/hostStore.ts';
 import { patchMachine, readMachine } from '../store/machineStore.ts';
-import { isClusterPaused } from '../claim/owner.ts';
+import { stoppedWithCluster } from '../claim/owner.ts';
 
 export type DeprovisionDue = { readonly kind: 'due' } | { readonly kind: 'notDue'; readonly message: string };
 
@@ -23,16 +18,11 @@ export async function checkDeprovision(deps: Dependencies, ref: ObjectRef): Prom
   const what = `Beskar7Machine ${ref.namespace}/${ref.name}`;
   const machine = await readMachine(deps.kube, ref);
   if (!machine) return { kind: 'notDue', message: `${what} (uid ${ref.uid}) is gone` };
-  const { annotations = {}, deletionTimestamp, finalizers = [] } = machine.metadata;
-  if (deletionTimestamp === undefined) return { kind: 'notDue', message: `${what} is not being deleted` };
+  const { finalizers = [] } = machine.metadata;
+  if (!isBeingDeleted(machine)) return { kind: 'notDue', message: `${what} is not being deleted` };
   if (!finalizers.includes(FINALIZER_MACHINE)) return { kind: 'notDue', message: `${what} has no finalizer of ours` };
-  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined)
-    return { kind: 'notDue', message: `${what} is being moved` };
-  if (annotations[ANNOTATION_PAUSED] !== undefined) return { kind: 'notDue', message: `${what} is paused` };
-  const cluster = machine.metadata.labels?.[LABEL_CLUSTER_NAME];
-  if (cluster !== undefined && (await isClusterPaused(deps.kube, ref.namespace, cluster)))
-    return { kind: 'notDue', message: `${what} is paused with Cluster ${cluster}` };
-  return { kind: 'due' };
+  const stop = stopOf(machine, ['Moving', 'Paused']) ?? (await stoppedWithCluster(deps.kube, machine));
+  return stop ? { kind: 'notDue', message: `${what} ${stop.text}` } : { kind: 'due' };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { claimIn, type ClaimStage } from '../../model/claim.ts';
-import { ANNOTATION_DELETE_FOR_MOVE } from '../../crds/names.ts';
+import { isBeingDeleted, isBeingMoved } from '../../model/stops.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { beginReleasePatch, reportEarlyForce } from './beginRelease.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
@@ -34,7 +34,7 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
   const { claim: ref } = input;
   const host = await readHost(deps.kube, ref.namespace, ref.host);
   if (!hasClaim(host, ref)) return { kind: 'ended' };
-  if (host.metadata.annotations?.[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return { kind: 'ended' };
+  if (isBeingMoved(host)) return { kind: 'ended' };
   const wasHandedOver = claimIn(host, 'HandedOver') !== undefined;
   if (wasHandedOver) await requireDeletion(deps, ref);
   let before: PhysicalHost | undefined;
@@ -60,7 +60,7 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
 /** A server that was handed over is released for the deletion of its machine alone, whoever asks for it (rule 4). */
 async function requireDeletion(deps: Dependencies, { namespace, host, machine }: ClaimRef): Promise<void> {
   const live = await readMachine(deps.kube, machine);
-  if (live?.metadata.deletionTimestamp !== undefined) return;
+  if (live !== undefined && isBeingDeleted(live)) return;
   const name = `Beskar7Machine ${machine.namespace}/${machine.name}`;
   throw claimLost(
     live === undefined

@@ -1,10 +1,10 @@
 import { claimOf, isMovedConsumer, release, type Releasing } from '../../model/claim.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { CONDITIONS } from '../../crds/reasons.ts';
 import { isConsumer, namedConsumer } from '../../model/references.ts';
+import { stopOf } from '../../model/stops.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { find } from '../../kube/swap.ts';
 import type { ReleaseInput } from '../../contracts/names.ts';
@@ -42,9 +42,8 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
   const found = await readHost(deps.kube, namespace, name);
   const claim = found && claimOf(found);
   if (!found || found.metadata.uid !== uid || claim?.id !== id) return held(`does not have the claim ${id} any more`);
-  const { annotations = {} } = found.metadata;
-  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return held('is being moved');
-  if (annotations[ANNOTATION_PAUSED] !== undefined) return held('is paused');
+  const stop = stopOf(found, ['Moving', 'Paused']);
+  if (stop) return held(stop.text);
   const gone = `Beskar7Machine ${found.spec.consumerRef?.name ?? 'unknown'} is gone`;
   // Also where a run of the machine wrote it: the release is this run's work (docs/decisions/0023).
   if (claim.stage === 'Releasing') return { kind: 'releasing' };

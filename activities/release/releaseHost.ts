@@ -3,6 +3,7 @@ import { claimOf } from '../../model/claim.ts';
 import { callsUntil } from '../../model/callsUntil.ts';
 import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
 import { forceReasonOf } from '../../model/forceRelease.ts';
+import { isBeingDeleted } from '../../model/stops.ts';
 import {
   ANNOTATION_CALLS_UNTIL,
   ANNOTATION_CLAIM,
@@ -194,7 +195,7 @@ async function writeEnd(
             // Waited for where the server was confirmed off; a release by force waits for nothing.
             ...(state === 'Available' ? { [ANNOTATION_CALLS_UNTIL]: null } : {}),
             // A host that is being deleted has no next claim, and its retirement would meet the same BMC.
-            ...(live.metadata.deletionTimestamp === undefined ? { [ANNOTATION_FORCE_RELEASE]: null } : {}),
+            ...(isBeingDeleted(live) ? {} : { [ANNOTATION_FORCE_RELEASE]: null }),
           },
         },
         spec: { consumerRef: null },

@@ -2,10 +2,11 @@ import type { ApplicationFailure } from '@temporalio/common';
 import { isUnclaimed } from '../../model/claim.ts';
 import { findCondition } from '../../crds/conditions.ts';
 import { forceReleaseCommand } from '../../model/forceRelease.ts';
-import { ANNOTATION_DELETE_FOR_MOVE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../crds/names.ts';
+import { FINALIZER_HOST } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import { isRecordedPlace, recordedServer } from '../../model/serverIdentity.ts';
+import { isBeingDeleted, stopOf } from '../../model/stops.ts';
 import { bmcTaskQueue, type ObjectRef } from '../../contracts/names.ts';
 import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
 import { BmcCalls, settle } from '../bmc/bmcCalls.ts';
@@ -202,10 +203,10 @@ function isHeld({ metadata }: PhysicalHost, uid: string): boolean {
 
 function refusal(host: PhysicalHost | undefined, uid: string): string | undefined {
   if (!host || host.metadata.uid !== uid) return `(uid ${uid}) is gone`;
-  const { annotations = {}, deletionTimestamp, finalizers = [] } = host.metadata;
-  if (deletionTimestamp === undefined) return 'is not being deleted';
-  if (annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return 'is being moved';
-  if (annotations[ANNOTATION_PAUSED] !== undefined) return 'is paused';
+  const { finalizers = [] } = host.metadata;
+  if (!isBeingDeleted(host)) return 'is not being deleted';
+  const stop = stopOf(host, ['Moving', 'Paused']);
+  if (stop) return stop.text;
   if (!finalizers.includes(FINALIZER_HOST)) return 'has no finalizer of ours';
   if (!isUnclaimed(host)) return 'is claimed';
   return undefined;

@@ -4,6 +4,7 @@ import { handledOf } from '../../model/handled.ts';
 import { handedOverAgain, isNamedBy, withHostFinalizer } from '../../model/holding.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { namedConsumer } from '../../model/references.ts';
+import { isBeingDeleted } from '../../model/stops.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { find } from '../../kube/swap.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
@@ -33,8 +34,7 @@ export async function machineRunningOn(
 }
 
 function isRunning(host: PhysicalHost, machine: Beskar7Machine): boolean {
-  const isGoing = machine.metadata.deletionTimestamp !== undefined;
-  return !isGoing && isNamedBy(host, machine) && handledOf(machine)?.outcome === 'Provisioned';
+  return !isBeingDeleted(machine) && isNamedBy(host, machine) && handledOf(machine)?.outcome === 'Provisioned';
 }
 
 /**

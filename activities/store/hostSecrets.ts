@@ -1,5 +1,6 @@
-import { ANNOTATION_DELETE_FOR_MOVE, FINALIZER_HOST, FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
+import { FINALIZER_HOST, FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
 import { hasUnmarkedSecrets, namedSecrets } from '../../model/connection.ts';
+import { isBeingDeleted, stopOf } from '../../model/stops.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, SECRETS } from '../../kube/resource.ts';
 import { find, pinned, swap } from '../../kube/swap.ts';
@@ -69,9 +70,9 @@ async function ownSecret(deps: SecretDependencies, namespace: string, name: stri
     read: () => find(deps.kube, SECRETS, { namespace, name }),
     write: async (secret) => {
       if (!secret || isMarked(secret.metadata)) return false;
-      const { deletionTimestamp, annotations = {}, finalizers = [] } = secret.metadata;
+      const { finalizers = [] } = secret.metadata;
       // clusterctl takes finalizers away before it deletes what it has moved.
-      if (deletionTimestamp !== undefined || annotations[ANNOTATION_DELETE_FOR_MOVE] !== undefined) return false;
+      if (stopOf(secret, ['Deleting', 'Moving'])) return false;
       const marks = { finalizers: [...new Set([...finalizers, FINALIZER_SECRET])], labels: { [LABEL_MOVE]: '' } };
       // On a conflict somebody else changed it: with the same mark most likely, or a user has put in another password,
       // and then it still lacks ours.
@@ -102,8 +103,8 @@ function isHolding(host: PhysicalHost, ref: ObjectRef): boolean {
   return host.metadata.uid !== ref.uid && isStaying(host);
 }
 
-function isStaying({ metadata }: PhysicalHost): boolean {
-  return metadata.deletionTimestamp === undefined || (metadata.finalizers ?? []).includes(FINALIZER_HOST);
+function isStaying(host: PhysicalHost): boolean {
+  return !isBeingDeleted(host) || (host.metadata.finalizers ?? []).includes(FINALIZER_HOST);
 }
 
 /** Saves the list where a fleet shares one Secret: some of those that hold it by the cache are looked at live. */

@@ -2,6 +2,7 @@ import type { Beskar7Machine, Beskar7MachineStatus, MachinePhase } from '../../c
 import { condition, findCondition, isSaid, seconds, type ConditionPatch } from '../../crds/conditions.ts';
 import { withAttempts } from '../../crds/attempts.ts';
 import { isProvisioned } from '../../model/handled.ts';
+import { isBeingDeleted } from '../../model/stops.ts';
 import { CONDITIONS, MACHINE_REASONS, type MachineReason } from '../../crds/reasons.ts';
 import { API_VERSION } from '../../crds/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -102,7 +103,7 @@ export async function writeMachineReleasing(
 }
 
 function isReleasedFor(machine: Beskar7Machine, { host }: Pick<ClaimRef, 'host'>): boolean {
-  if (machine.metadata.deletionTimestamp !== undefined) return true;
+  if (isBeingDeleted(machine)) return true;
   const { phase, hostRef } = machine.status ?? {};
   return !isProvisioned(machine) && phase !== 'Failed' && hostRef?.name === host;
 }
