@@ -128,6 +128,8 @@ export async function tellFailure(
     if (clear) patches.push(clear);
     return {
       ...(isAnother || isElsewhere(live) ? forgottenServer() : {}),
+      state: 'Error',
+      ready: false,
       // What this attempt may have marked is let go by the one that succeeds.
       enrollment: {
         connectionHash: usedHash,
