@@ -53,22 +53,30 @@ interface SchemaLike {
   readonly properties?: Readonly<Record<string, SchemaLike>>;
   readonly items?: SchemaLike;
   readonly additionalProperties?: SchemaLike | boolean;
+  readonly enum?: readonly unknown[];
 }
 
-function namesIn({ properties = {}, items, additionalProperties }: SchemaLike): string[] {
+/** Each field with its schema, at any depth. */
+function fieldsIn({ properties = {}, items, additionalProperties }: SchemaLike): [string, SchemaLike][] {
   const inner = [...Object.values(properties), ...(items === undefined ? [] : [items])];
   const more = typeof additionalProperties === 'object' ? [additionalProperties] : [];
-  return [...Object.keys(properties), ...[...inner, ...more].flatMap(namesIn)];
+  return [...Object.entries(properties), ...[...inner, ...more].flatMap(fieldsIn)];
 }
 
-const SHOWN = new Set(
-  [
-    ...[PhysicalHostSpec, PhysicalHostStatus, Beskar7MachineSpec, Beskar7MachineStatus].flatMap((schema) =>
-      namesIn(schema as SchemaLike),
-    ),
-    ...[METADATA, EVENT, OWNER, RUNS].flatMap((names) => names.split(' ')),
-  ].filter((name) => !NEVER.has(name)),
+const OF_KINDS = [PhysicalHostSpec, PhysicalHostStatus, Beskar7MachineSpec, Beskar7MachineStatus].flatMap((schema) =>
+  fieldsIn(schema as SchemaLike),
 );
+const OF_OTHERS = new Set([METADATA, EVENT, OWNER, RUNS].flatMap((names) => names.split(' ')));
+
+const SHOWN = new Set([...OF_KINDS.map(([name]) => name), ...OF_OTHERS].filter((name) => !NEVER.has(name)));
+
+/** Fields that are one of a few words wherever our kinds have them: in another object the same name may hold a secret. */
+const CHOICES = new Map<string, Set<unknown>>();
+for (const [name] of OF_KINDS.filter(([name]) => !OF_OTHERS.has(name))) {
+  const schemas = OF_KINDS.filter(([other]) => other === name).map(([, schema]) => schema);
+  if (schemas.every((schema) => schema.enum !== undefined))
+    CHOICES.set(name, new Set(schemas.flatMap((schema) => schema.enum ?? [])));
+}
 
 /** Labels whose values are shown: what decides which host fits, and who owns what. */
 const LABEL = /^([a-z0-9-]+\.)*(kubernetes\.io|k8s\.io|beskar7\.io)\/[\w.-]+$/;
@@ -99,7 +107,7 @@ function shown(value: unknown, areMessagesOurs: boolean): unknown {
 }
 
 function fieldOf(name: string, value: unknown, areMessagesOurs: boolean): unknown {
-  if (!SHOWN.has(name)) return isEmpty(value) ? value : REDACTED;
+  if (!SHOWN.has(name) || CHOICES.get(name)?.has(value) === false) return isEmpty(value) ? value : REDACTED;
   if (name === 'annotations') return mapOf(value, annotation);
   if (name === 'labels' || name === 'matchLabels') return mapOf(value, label);
   if (name === 'message' && !areMessagesOurs) return isEmpty(value) ? value : REDACTED;

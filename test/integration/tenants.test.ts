@@ -102,6 +102,7 @@ const ownClaim = () =>
   JSON.stringify({
     id: 'b7a1c9d2-0000-4000-8000-000000000001',
     stage: 'Armed',
+    specHash: 'mine',
     attempt: 1,
     since: new Date().toISOString(),
     deadline: new Date(Date.now() + 600_000).toISOString(),

@@ -54,7 +54,10 @@ async function bootedWith(host: string) {
   const id = claimOn(host)?.id ?? '';
   const ref = { ...REF, host, hostUid: `${host}-uid`, id };
   await asActivity((signal) => bootInspector(deps, { claim: ref, run: RUN }, signal));
-  return specIn(host, id);
+  const { nodeName, ...spec } = specIn(host, id) ?? {};
+  // Its host name goes along.
+  expect(nodeName).toBe(REF.machine.name);
+  return spec;
 }
 function specIn(host: string, id: string) {
   const { spec } = api.get(SECRETS, bootSecretName(host, id)).data ?? {};
