@@ -20,7 +20,7 @@ const HEALED_MS = 180_000;
 const LIMITED = {
   impossible: 0.4,
   everyMs: 1_300,
-  without: ['terminate', 'reset', 'deleteHost', 'copyHost', 'forceRelease'] as const,
+  without: ['terminate', 'reset', 'deleteHost', 'copyHost', 'editAddress', 'forceRelease'] as const,
 };
 /** The round without a bug. */
 const CONTROL = 'control';

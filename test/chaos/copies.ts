@@ -8,7 +8,7 @@ import { indexOf, type ChaosWorld } from './world.ts';
 /** The name of a copy ends with the number of its server, as that of the host itself does. */
 const PREFIX = 'copy-';
 
-type World = Pick<ChaosWorld, 'admin' | 'kubernetes' | 'copied' | 'namespace'>;
+type World = Pick<ChaosWorld, 'admin' | 'kubernetes' | 'copied' | 'isPartOfEdit' | 'namespace'>;
 
 /** A second PhysicalHost for the server of another one. */
 export function isCopy(name: string): boolean {
@@ -23,7 +23,7 @@ function copyOf(host: string): string {
  * Whether a host has, or had a moment ago, a copy: were it deleted, the copy would be the first one for its server, and
  * rightly be claimed.
  */
-export function hasCopy({ copied }: World, host: string): boolean {
+export function hasCopy({ copied }: Pick<World, 'copied'>, host: string): boolean {
   return copied.has(copyOf(host));
 }
 
@@ -65,7 +65,7 @@ export async function deleteCopies({ admin, copied, namespace }: World): Promise
 /** A host that is enrolled stays the first one for its server. */
 function isCopied(world: World, { metadata }: PhysicalHost): boolean {
   const isEnrolled = metadata.annotations?.[ANNOTATION_SERVER] !== undefined;
-  return (
-    isEnrolled && metadata.deletionTimestamp === undefined && !isCopy(metadata.name) && !hasCopy(world, metadata.name)
-  );
+  const { name, deletionTimestamp } = metadata;
+  const isOne = !isCopy(name) && !hasCopy(world, name) && !world.isPartOfEdit(name);
+  return isEnrolled && deletionTimestamp === undefined && isOne;
 }

@@ -8,6 +8,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { TEMPORAL_NAMESPACE } from '../../tools/controlplane/index.ts';
 import { runCommand } from '../../tools/toolchain/command.ts';
+import { editAddress } from './addresses.ts';
 import { copyOrDelete, hasCopy, isCopy } from './copies.ts';
 import { forceRelease } from './forceRelease.ts';
 import type { Random } from './random.ts';
@@ -27,6 +28,7 @@ const OPERATIONS = {
   replayToken: 1,
   deleteHost: 0.5,
   copyHost: 0.5,
+  editAddress: 0.5,
   forceRelease: 1,
 } as const;
 type Operation = keyof typeof OPERATIONS;
@@ -119,6 +121,7 @@ export class Driver {
     if (operation === 'replayToken') return this.#replayToken();
     if (operation === 'deleteHost') return this.#deleteHost();
     if (operation === 'copyHost') return copyOrDelete(this.#world, this.#random);
+    if (operation === 'editAddress') return editAddress(this.#world, this.#random);
     if (operation === 'forceRelease') return this.#forceRelease();
     if (operation === 'terminate') return this.#terminate();
     if (machine === undefined) return false;
@@ -221,7 +224,8 @@ export class Driver {
 
   /** Claimed or not: the claim of a host that is being deleted goes on to its end. */
   async #deleteHost(): Promise<boolean> {
-    const isOne = ({ metadata }: PhysicalHost) => !isCopy(metadata.name) && !hasCopy(this.#world, metadata.name);
+    const isOne = ({ metadata: { name } }: PhysicalHost) =>
+      !isCopy(name) && !hasCopy(this.#world, name) && !this.#world.isPartOfEdit(name);
     const host = this.#random.pick([...this.#world.kubernetes.hosts.values()].filter(isAlive).filter(isOne));
     if (!host) return false;
     this.#note('deleteHost', host.metadata.name);

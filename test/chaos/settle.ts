@@ -11,6 +11,7 @@ import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
 import { HistoryRules } from './check/historyRules.ts';
 import { leaks } from './check/leaks.ts';
+import { restoreAddresses } from './addresses.ts';
 import { deleteCopies, isCopy } from './copies.ts';
 import type { Random } from './random.ts';
 import type { Violation } from './records.ts';
@@ -51,6 +52,7 @@ async function heal(world: ChaosWorld): Promise<void> {
   const { admin, kubernetes } = world;
   await world.heal();
   await deleteCopies(world);
+  await restoreAddresses(world);
   for (const { metadata } of kubernetes.hosts.values()) {
     if (metadata.annotations?.[ANNOTATION_UNSCHEDULABLE] === undefined) continue;
     await admin.mergePatch(HOSTS, world.namespace, metadata.name, {

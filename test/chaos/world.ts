@@ -6,6 +6,7 @@ import { HOSTS, MACHINES, SECRETS, type Identified } from '../../kube/resource.t
 import type { Fleet } from '../../simulator/index.ts';
 import type { ControlPlane } from '../../tools/controlplane/index.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
+import type { EditedHost } from './addresses.ts';
 import { Checker } from './check/index.ts';
 import type { Gateway } from './gateway.ts';
 import type { KubeProxy } from './kubeProxy.ts';
@@ -35,6 +36,8 @@ export class ChaosWorld {
   readonly passwords = new Set<string>();
   /** Names of copies of hosts that are there, or may be. */
   readonly copied = new Set<string>();
+  /** Hosts that have the address of another server for a while, by name. */
+  readonly edited = new Map<string, EditedHost>();
   readonly #isPlantOwned: boolean;
   readonly #untell: () => void;
   /** Hosts whose last claim was ended by force, and that claim. */
@@ -175,6 +178,14 @@ export class ChaosWorld {
   /** It was refused after all. */
   takeBackForced(host: string, claim: string): void {
     if (this.#forced.get(host) === claim) this.#forced.delete(host);
+  }
+
+  /**
+   * Whether its address was edited, or another host was given its address. Such a host is not deleted meanwhile, so that
+   * it stays the first one for its server.
+   */
+  isPartOfEdit(host: string): boolean {
+    return this.edited.has(host) || [...this.edited.values()].some(({ of }) => of === host);
   }
 
   /** The last claim of the host was ended by force. */

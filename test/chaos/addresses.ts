@@ -1,0 +1,74 @@
+import { ANNOTATION_SERVER } from '../../crds/names.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
+import { isConflict, isNotFound } from '../../kube/error.ts';
+import { HOSTS } from '../../kube/resource.ts';
+import { hasCopy, isCopy } from './copies.ts';
+import type { Random } from './random.ts';
+import type { ChaosWorld } from './world.ts';
+
+type World = Pick<ChaosWorld, 'admin' | 'kubernetes' | 'copied' | 'edited' | 'isPartOfEdit' | 'namespace'>;
+type Connection = PhysicalHost['spec']['redfishConnection'];
+
+/** A host that has the BMC address of another one's server for a while. */
+export interface EditedHost {
+  /** Its own. */
+  readonly connection: Connection;
+  /** The host whose address it has. */
+  readonly of: string;
+}
+
+/**
+ * Gives a free host the BMC address of another one's server, as somebody does who corrects the wrong line, or takes
+ * that back. Its server was enrolled under the old address, so until it is enrolled again nothing it had counts. False:
+ * there was none.
+ */
+export async function editAddress(world: World, random: Random): Promise<false | string> {
+  const { edited, kubernetes } = world;
+  const wrong = random.chance(0.5) ? random.pick([...edited.keys()]) : undefined;
+  if (wrong !== undefined) {
+    await restore(world, wrong);
+    return 'correctAddress';
+  }
+  const hosts = [...kubernetes.hosts.values()].filter((candidate) => isOrdinary(world, candidate));
+  const host = random.pick(hosts.filter(({ spec }) => spec.consumerRef === undefined));
+  const other = random.pick(hosts.filter((candidate) => candidate !== host));
+  if (host === undefined || other === undefined) return false;
+  const { address, credentialsSecretRef } = other.spec.redfishConnection;
+  // Before, since it may be so although the answer is lost.
+  edited.set(host.metadata.name, { connection: host.spec.redfishConnection, of: other.metadata.name });
+  try {
+    // Refused where it was claimed meanwhile.
+    await patch(world, host.metadata.name, { address: `${address}//redfish/v1/`, credentialsSecretRef });
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+  }
+  return 'editAddress';
+}
+
+/** Every host has its own address again. */
+export async function restoreAddresses(world: World): Promise<void> {
+  for (const name of world.edited.keys()) await restore(world, name);
+}
+
+async function restore(world: World, name: string): Promise<void> {
+  const {
+    connection: { address, credentialsSecretRef },
+  } = world.edited.get(name) as EditedHost;
+  try {
+    await patch(world, name, { address, credentialsSecretRef });
+  } catch (error) {
+    // It was deleted, and comes back with its own address.
+    if (!isNotFound(error)) throw error;
+  }
+  world.edited.delete(name);
+}
+
+async function patch({ admin, namespace }: World, name: string, redfishConnection: Partial<Connection>): Promise<void> {
+  await admin.mergePatch(HOSTS, namespace, name, { spec: { redfishConnection } });
+}
+
+function isOrdinary(world: World, { metadata }: PhysicalHost): boolean {
+  const { name, annotations, deletionTimestamp } = metadata;
+  const isEnrolled = annotations?.[ANNOTATION_SERVER] !== undefined && deletionTimestamp === undefined;
+  return isEnrolled && !isCopy(name) && !hasCopy(world, name) && !world.isPartOfEdit(name);
+}
