@@ -1,14 +1,10 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { consumerUidOf } from '../model/claim.ts';
-import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { connectionHash } from '../model/connection.ts';
 import { RELEASE_UNSTARTED_MS } from '../model/deadlines.ts';
 import { forceReasonOf } from '../model/forceRelease.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { CONDITIONS } from '../crds/reasons.ts';
 import { hostOfProviderID } from '../model/references.ts';
-import type { Duplicate } from '../model/sameServer.ts';
-import { HOSTS } from '../kube/resource.ts';
 import type { HostInput } from '../contracts/names.ts';
 import { clusterNameOf } from './informers.ts';
 import { isConsumerSeen, lookForConsumer, machineLedTo, repairHost } from './consumer.ts';
@@ -20,9 +16,9 @@ import { duplicateIn } from './duplicates.ts';
 import { Occasions } from './occasions.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';
 import { keyOf, splitKey } from '../kube/store.ts';
-import { isSameConsumer, namedByMachine } from './namedByMachine.ts';
-import { affected, sharedConditions } from './sharedServer.ts';
-import { isTold, tell } from './watcherStatus.ts';
+import { tellHost, wakesRelease } from './hostConditions.ts';
+import { isSameConsumer } from './namedByMachine.ts';
+import { affected } from './sharedServer.ts';
 
 const BEHIND_MS = 1_000;
 const WORKERS = 16;
@@ -101,12 +97,10 @@ export class HostWatcher {
       // The cache shows it soon, which leads here again; or never, where it watches a part of the machines only.
       settledFor = { kind: 'after', ms: this.#timing.resyncMs };
     }
-    const isCurrent = await this.#tell(host, decision, duplicate);
+    const isCurrent = await tellHost(this.#deps, host, decision, duplicate);
     const force = refusedForce(host, decision);
     if (force !== undefined) await refuseForce(this.#deps, host, force);
-    // A run that waits for a missing machine has nothing to wait for any more, and would stand in the way of the next
-    // release.
-    if (isCurrent && (isFound(host, decision) || isResumed(host, decision)))
+    if (isCurrent && wakesRelease(host, decision))
       await this.#deps.starter.signalHostChanged('release', input, connectionHash(host.spec));
     switch (decision.kind) {
       case 'start':
@@ -247,43 +241,6 @@ export class HostWatcher {
     return Math.max(0, known.at + ms - performance.now());
   }
 
-  async #tell(host: PhysicalHost, decision: HostDecision, duplicate: Duplicate | undefined): Promise<boolean> {
-    const { informers } = this.#deps;
-    // One that is given back to its machine says so when it does not come to that.
-    const named = decision.kind === 'repair' ? [] : namedByMachine(informers, host);
-    const shared = [...sharedConditions(informers, host, duplicate), ...named];
-    const wanted = [...wantedConditions(decision), ...shared];
-    const types = [
-      CONDITIONS.paused,
-      CONDITIONS.deletionBlocked,
-      CONDITIONS.consumerMissing,
-      CONDITIONS.claimLost,
-      CONDITIONS.namedByMachine,
-      CONDITIONS.duplicateMAC,
-      CONDITIONS.duplicateServer,
-    ];
-    if (decision.kind === 'nothing' || decision.kind === 'lookForConsumer') return true;
-    if (isTold(host.status?.conditions, wanted, types)) return true;
-    const isWritten = await tell(this.#deps.kube, HOSTS, host, wanted);
-    if (isWritten && decision.kind === 'deletionBlocked') {
-      this.#deps.recorder.event(host, 'Warning', 'DeletionBlocked', decision.message);
-    }
-    for (const news of isWritten ? shared : []) {
-      if (isTold(host.status?.conditions, [news], [news.type])) continue;
-      this.#deps.recorder.event(host, 'Warning', news.type, news.message);
-      // The people of a namespace are not told names of another one; who runs Beskar7 is.
-      if (news.type === CONDITIONS.duplicateServer && duplicate !== undefined)
-        this.#deps.logger.warn({ host: keyOf(host), other: keyOf(duplicate.other), by: duplicate.by }, news.message);
-    }
-    if (isWritten && decision.kind === 'orphaned') {
-      this.#deps.recorder.event(host, 'Warning', 'ConsumerMissing', decision.message);
-    }
-    if (isWritten && decision.kind === 'claimLost') {
-      this.#deps.recorder.event(host, 'Warning', 'ClaimLost', decision.message);
-    }
-    return isWritten;
-  }
-
   /** Of the machine that the host leads to. */
   #clusterOf(host: PhysicalHost, found: Beskar7Machine | undefined) {
     const { machines, capiClusters } = this.#deps.informers;
@@ -298,51 +255,5 @@ export class HostWatcher {
     if (uid === undefined) return;
     this.#occasions.forget(uid);
     this.#since.delete(uid);
-  }
-}
-
-/**
- * The machine that was missing is there again, or holds the host no longer: just now the condition has been taken off.
- */
-function isFound({ status }: PhysicalHost, { kind }: HostDecision): boolean {
-  if (kind === 'orphaned' || kind === 'lookForConsumer' || kind === 'nothing') return false;
-  return findCondition(status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
-}
-
-/**
- * A release that was held by the pause of its host may call the BMC again: just now the condition has been taken off.
- */
-function isResumed({ status }: PhysicalHost, { kind }: HostDecision): boolean {
-  return kind === 'release' && findCondition(status?.conditions, CONDITIONS.paused)?.status === 'True';
-}
-
-/** The conditions that the watcher writes for a decision. */
-export function wantedConditions(decision: HostDecision): ConditionPatch[] {
-  const blocked = (message: string): ConditionPatch[] => [
-    { type: CONDITIONS.deletionBlocked, status: 'True', reason: 'Claimed', message },
-  ];
-  switch (decision.kind) {
-    case 'paused':
-      return [{ type: CONDITIONS.paused, status: 'True', reason: 'Paused', message: decision.message }];
-    case 'deletionBlocked':
-      return blocked(decision.message);
-    case 'release':
-      return decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage);
-    case 'orphaned':
-      return [
-        { type: CONDITIONS.consumerMissing, status: 'True', reason: 'MachineNotFound', message: decision.message },
-        ...(decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage)),
-      ];
-    case 'claimLost':
-      return [
-        { type: CONDITIONS.claimLost, status: 'True', reason: decision.reason, message: decision.message },
-        ...(decision.deletionMessage === undefined ? [] : blocked(decision.deletionMessage)),
-      ];
-    case 'start':
-    case 'repair':
-    case 'settled':
-    case 'nothing':
-    case 'lookForConsumer':
-      return [];
   }
 }

@@ -1,3 +1,4 @@
+import { Changes, type Change } from './changes.ts';
 import type { KubeClient } from './client.ts';
 import { pause } from './deadline.ts';
 import { isExpired, isKindAbsent, KubeError } from './error.ts';
@@ -9,12 +10,6 @@ import type { WatchEvent } from './watchStream.ts';
 import { keyOf, Store, type Indexes } from './store.ts';
 import { WatchHealth, type WatchProblem } from './watchHealth.ts';
 import { followWatch, interruptionOf } from './followWatch.ts';
-
-/** What has become of an object. `previous` is what the cache had. */
-export type Change<T> =
-  | { readonly type: 'added'; readonly object: T; readonly previous?: undefined }
-  | { readonly type: 'updated'; readonly object: T; readonly previous: T }
-  | { readonly type: 'deleted'; readonly object: T; readonly previous?: undefined };
 
 /**
  * A cache of one kind that keeps itself up to date: list, then watch from there. It never gives up: a 410, a broken
@@ -30,7 +25,7 @@ export class Informer<T extends Identified> {
   readonly #store: Store<T>;
   readonly #health: WatchHealth;
   readonly #observer: WatchObserver | undefined;
-  readonly #handlers = new Set<(change: Change<T>) => void>();
+  readonly #changes: Changes<T>;
   readonly #waiters = new Set<() => void>();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
@@ -44,6 +39,7 @@ export class Informer<T extends Identified> {
     this.#kube = kube;
     this.resource = resource;
     this.#options = options;
+    this.#changes = new Changes<T>(resource.kind, options.logger);
     this.#timing = { ...INFORMER_TIMING, ...options.timing };
     this.#health = new WatchHealth(this.#timing);
     this.#observer = options.observerOf?.(resource.kind);
@@ -87,8 +83,7 @@ export class Informer<T extends Identified> {
    * it.
    */
   onChange(handler: (change: Change<T>) => void): () => void {
-    this.#handlers.add(handler);
-    return () => this.#handlers.delete(handler);
+    return this.#changes.follow(handler);
   }
 
   /** What is wrong, and for how long the cache may have been behind; undefined while the watch works. */
@@ -268,24 +263,14 @@ export class Informer<T extends Identified> {
       this.#remove(keyOf(object));
     }
     const previous = this.#store.set(object);
-    this.#emit(previous ? { type: 'updated', object, previous } : { type: 'added', object });
+    this.#changes.tell(previous ? { type: 'updated', object, previous } : { type: 'added', object });
     return true;
   }
 
   #remove(key: string, last?: T): boolean {
     const previous = this.#store.delete(key);
-    if (previous) this.#emit({ type: 'deleted', object: last ?? previous });
+    if (previous) this.#changes.tell({ type: 'deleted', object: last ?? previous });
     return previous !== undefined;
-  }
-
-  #emit(change: Change<T>): void {
-    for (const handler of this.#handlers) {
-      try {
-        handler(change);
-      } catch (error) {
-        this.#options.logger.warn({ kind: this.resource.kind, err: error }, 'a handler of the watch cache failed');
-      }
-    }
   }
 
   #becomeAbsent(): void {

@@ -1,3 +1,4 @@
+import { isClear, isElsewhere, isRefusal, whileOff, type Attempt, type Override, type Task } from './bootAttempt.ts';
 import { BootMode, MODE } from './bootMode.ts';
 import {
   BootPlaces,
@@ -15,43 +16,13 @@ import type { Conversation } from './conversation.ts';
 import { pause } from './delay.ts';
 import { RedfishError } from './error.ts';
 import { firstETag, nextETagStyle, sendableETag, type ETagStyle } from './etag.ts';
-import type { BeforeSend, MutateOptions } from './fence.ts';
+import type { MutateOptions } from './fence.ts';
 import { objectOf, textsOf, type JsonObject } from './json.ts';
-import { isAccepted, type Reply, type Resource } from './reply.ts';
+import { isAccepted } from './reply.ts';
 import type { Held } from './requests.ts';
 import { powerStateOf, type SystemReader } from './system.ts';
 import { followTask } from './task.ts';
 
-/** What the override shall be (DSP2046 ComputerSystem.Boot); no target: `Disabled` alone. */
-interface Override {
-  readonly enabled: 'Once' | 'Disabled';
-  readonly target: NetworkTarget | 'None' | 'Hdd' | undefined;
-}
-
-/** What is to be done, and how it is judged. */
-interface Task {
-  readonly wanted: Override;
-  /** Nothing is sent. */
-  isNeedless(places: Places): boolean;
-  /** Whether a place, as it was read back after it was written, shows what was wanted. */
-  isDone(boot: JsonObject | undefined): boolean;
-}
-
-/** One PATCH that was answered. */
-interface Attempt {
-  readonly places: Places;
-  readonly place: Place;
-  readonly reply: Reply;
-  readonly request: { readonly method: 'PATCH'; readonly path: string };
-  readonly etagStyle: ETagStyle;
-  readonly sentMode: string | undefined;
-}
-
-/**
- * A request that is for a server that is off goes out so soon after that was read, or not at all: the process may have
- * been stopped between.
- */
-const OFF_HOLDS_MS = 10_000;
 const MAX_ATTEMPTS = 10;
 /** Pauses before the looks at what became of a PATCH. */
 const LOOK_AFTER_MS = [0, 500, 1_000, 2_000];
@@ -277,34 +248,4 @@ export class BootOverride {
     }
     return { place: now, isDone: false };
   }
-}
-
-/**
- * An override that the place which was written did not have before is not gone with that. The other way round it is:
- * the system shows until its next boot what the future state has no more.
- */
-function isElsewhere({ places, place }: Attempt, task: Task): boolean {
-  if (!task.isDone(objectOf(place.resource.json['Boot']))) return false;
-  return places.all.some(({ name, resource }) => name !== place.name && !task.isDone(objectOf(resource.json['Boot'])));
-}
-
-function isClear(boot: JsonObject | undefined): boolean {
-  return networkTargetOf(boot) === undefined;
-}
-
-function isRefusal(error: unknown): error is RedfishError {
-  return error instanceof RedfishError && error.kind === 'Refused';
-}
-
-/** The options of a request that is sent only while what was read of the system is fresh. */
-function whileOff(system: Resource, options: MutateOptions): MutateOptions {
-  const fence = async (): Promise<BeforeSend> => {
-    const check = await options.fence();
-    return () => {
-      check();
-      if (performance.now() - system.readAtMs < OFF_HOLDS_MS) return;
-      throw new RedfishError('Busy', `the server was confirmed off more than ${OFF_HOLDS_MS / 1000} s ago`);
-    };
-  };
-  return { ...options, fence };
 }

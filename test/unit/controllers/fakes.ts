@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Change } from '../../../kube/informer.ts';
+import type { Change } from '../../../kube/changes.ts';
 import type { Informers } from '../../../controllers/informers.ts';
 import { Store, type Indexes } from '../../../kube/store.ts';
 import type { Starter, StartResult } from '../../../controllers/starter.ts';
