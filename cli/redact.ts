@@ -70,7 +70,9 @@ const OF_OTHERS = new Set([METADATA, EVENT, OWNER, RUNS].flatMap((names) => name
 
 const SHOWN = new Set([...OF_KINDS.map(([name]) => name), ...OF_OTHERS].filter((name) => !NEVER.has(name)));
 
-/** Fields that are one of a few words wherever our kinds have them: in another object the same name may hold a secret. */
+/**
+ * Fields that are one of a few words wherever our kinds have them: in another object the same name may hold a secret.
+ */
 const CHOICES = new Map<string, Set<unknown>>();
 for (const [name] of OF_KINDS.filter(([name]) => !OF_OTHERS.has(name))) {
   const schemas = OF_KINDS.filter(([other]) => other === name).map(([, schema]) => schema);

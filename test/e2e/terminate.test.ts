@@ -75,7 +75,7 @@ describe('temporal workflow terminate: nothing is cleaned up, the watcher starts
     await terminate('inspects');
     // In this phase the watcher reminds the run of a report whose signal was lost.
     await world.untilMachine('inspects', 'inspected by the next run', (machine) =>
-      /^WaitingForInspection: Goes on with host host-4/.test(told(machine)),
+      /^WaitingForInspection: Continues with host host-4/.test(told(machine)),
     );
     await world.fleet.heal('sim-0004');
     expect((await world.host('host-4'))?.status?.inspection?.deadline).toBe(status?.inspection?.deadline);
