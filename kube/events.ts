@@ -1,4 +1,5 @@
 import { storedText } from '../untrusted/stored.ts';
+import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
@@ -152,7 +153,7 @@ export class EventRecorder {
           this.#complain(error, entry.event.reason);
           break;
         }
-        await new Promise((resolve) => setTimeout(resolve, this.#options.retryDelayMs * attempt));
+        await delay(this.#options.retryDelayMs * attempt);
       }
     }
     entry.isQueued = false;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { FaultSet, type Faults } from './faults.ts';
@@ -151,7 +152,7 @@ export class Bmc {
         return await this.listen(this.#port);
       } catch (error) {
         if (tries >= REOPEN_TRIES || this.#isStopped) throw error;
-        await new Promise((resolve) => setTimeout(resolve, REOPEN_PAUSE_MS));
+        await delay(REOPEN_PAUSE_MS);
       }
     }
   }

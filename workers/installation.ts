@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { KubeClient } from '../kube/client.ts';
@@ -93,7 +94,7 @@ export async function ownNamespace(
       );
     return false;
   }
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await delay(SETTLE_MS);
   const { owner } = await namespaceFacts(client, namespace);
   if (owner === undefined) return false;
   requireOwn(namespace, owner, installation);

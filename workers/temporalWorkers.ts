@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -175,7 +176,7 @@ export class TemporalWorkers {
         await ended;
       } catch (error) {
         this.#logger.error({ err: error, worker: entry.name }, 'Temporal worker ended, restarting in 5 s');
-        await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+        await delay(RESTART_MS);
       }
       worker = undefined;
       entry.worker = undefined;
