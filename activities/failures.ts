@@ -78,6 +78,7 @@ export function differentServer(message: string, kind: 'DifferentServer' | 'Dupl
   return failureOf({ message, type, details: [{ kind }] });
 }
 
+/** Failure `DifferentServer`: another server answers, or another host stands for this one. Nothing was sent. */
 export function isDifferentServer(error: unknown): error is ApplicationFailure {
   return error instanceof ApplicationFailure && error.type === ('DifferentServer' satisfies FailureType);
 }
@@ -97,6 +98,7 @@ export function bmcFailureKind(error: unknown): string | undefined {
   return isBmcFailure(error) ? (error.details?.[0] as { kind?: string } | undefined)?.kind : undefined;
 }
 
+/** Failure `ClaimLost`: the claim ended, or the host may not be acted on. Never retried. */
 export function isClaimLost(error: unknown): boolean {
   return error instanceof ApplicationFailure && error.type === ('ClaimLost' satisfies FailureType);
 }
@@ -116,6 +118,7 @@ export function unserved(host: string, pool: string | undefined, unconfirmed: st
   return unconfirmed === undefined ? noWorker(host, pool) : bmcFailure(unconfirmed, 'Unconfirmed');
 }
 
+/** Whether a call failed because no worker of the host's pool picked it up (`noWorker`). */
 export function isNoWorker(error: unknown): boolean {
   return bmcFailureKind(error) === 'NoWorker';
 }

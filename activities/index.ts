@@ -105,7 +105,11 @@ export function createPermitActivities() {
   };
 }
 
+/** Activities of the queue `await-run`, as workflows import their types. */
 export type AwaitRunActivities = ReturnType<typeof createAwaitRunActivities>;
+/** Activities of the queue `beskar7`, as workflows import their types. */
 export type KubernetesActivities = ReturnType<typeof createKubernetesActivities>;
+/** Activities of the queues `bmc` and `bmc.<pool>`, as workflows import their types. */
 export type BmcActivities = ReturnType<typeof createBmcActivities>;
+/** Activities of the queue of power-on permits, as workflows import their types. */
 export type PermitActivities = ReturnType<typeof createPermitActivities>;

@@ -28,6 +28,7 @@ export interface ExchangeState {
   outcome?: string;
 }
 
+/** The Koa context of a request, once the outermost middleware has filled its state. */
 export type Exchange = ParameterizedContext<ExchangeState>;
 
 /**

@@ -15,6 +15,7 @@ export const EXIT = {
   /** The API server or Temporal cannot be reached. */
   unreachable: 6,
 } as const;
+/** A number of `EXIT`. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** An end with words for the person, and a code for the script. */

@@ -42,6 +42,7 @@ export function ioOf(owner: Process): Io {
   };
 }
 
+/** Styles of `util.inspect.colors` that texts are painted in. */
 export type Colour = 'green' | 'red' | 'yellow' | 'blue' | 'gray' | 'bold';
 
 /** Puts a colour around a text, or nothing. */

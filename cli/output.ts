@@ -4,9 +4,13 @@ import { apiVersionOf, type Identified, type Resource } from '../kube/resource.t
 import { paintFor, type Io } from './io.ts';
 import { growingTable, type Column } from './table.ts';
 
+/** Values of `-o` for lists. */
 export const LIST_FORMATS = ['table', 'wide', 'json', 'yaml', 'name'] as const;
+/** Values of `-o` for commands that show one thing. */
 export const DATA_FORMATS = ['text', 'json', 'yaml'] as const;
+/** One of `LIST_FORMATS`; `name` prints `<kind>.<group>/<name>`, as kubectl does. */
 export type ListFormat = (typeof LIST_FORMATS)[number];
+/** One of `DATA_FORMATS`; `text` is for people and may change. */
 export type DataFormat = (typeof DATA_FORMATS)[number];
 
 /**

@@ -51,6 +51,7 @@ export async function runsOf(temporal: Temporal, kinds: readonly RunKind[], obje
     .sort((one, other) => Number(isOpen(other)) - Number(isOpen(one)) || (one.startedAt < other.startedAt ? 1 : -1));
 }
 
+/** Whether a run has not ended yet. */
 export function isOpen({ status }: Run): boolean {
   return status === 'RUNNING';
 }

@@ -5,6 +5,7 @@ import type { Session, Where } from './session.ts';
 
 const WATCH_SECONDS = 300;
 
+/** An object that came, changed or went since the list. */
 export interface Change<T> {
   /** As it is, or as it last was. */
   readonly object: T;

@@ -7,6 +7,7 @@ import { ApiError } from '../http/errors.ts';
 /** Temporal's own bound of a message is 4 MiB; in base64 that is a third more. */
 const BODY = { limitBytes: 6 * 1024 * 1024, timeoutMs: 10_000 };
 
+/** What the codec server decrypts with, and whom it answers. */
 export interface CodecServerOptions {
   readonly codec: PayloadCodec;
   /** The pages that may ask from a browser: Temporal's Web UI, `http://127.0.0.1:8233`. */

@@ -50,4 +50,5 @@ export interface Progress {
   /** Signals that could not be read, by name, how often, and why. */
   readonly dropped?: string;
 }
+/** Where a run of `provisionMachine` is; also after its end, while Temporal keeps its history. */
 export const progress = defineQuery<Progress>('progress');

@@ -21,6 +21,7 @@ export interface ClusterView {
   readonly hosts: readonly PhysicalHost[];
 }
 
+/** What a watcher does about a cluster; `why` is for the log. */
 export type ClusterDecision =
   | { readonly kind: 'nothing'; readonly why: string }
   | {
@@ -31,6 +32,7 @@ export type ClusterDecision =
       readonly status?: Beskar7ClusterStatus;
     };
 
+/** Condition of a Beskar7Cluster: whether `controlPlaneEndpoint` is known. */
 export const ENDPOINT_READY = 'ControlPlaneEndpointReady';
 const DEFAULT_PORT = 6443;
 /** Bound of the schema. */

@@ -62,6 +62,7 @@ export interface Informers {
   watches(): { kind: string; works: boolean }[];
 }
 
+/** What the watch caches hold. */
 export interface InformersOptions {
   readonly logger: Logger;
   /** Absent: all. */

@@ -21,6 +21,7 @@ export interface MachineView {
   readonly hasClusterApi: boolean;
 }
 
+/** Why a provisioning is not started yet: the reason of the machine's conditions, a contract with programs. */
 export type WaitReason =
   | 'WaitingForOwner'
   | 'WaitingForClusterInfrastructure'

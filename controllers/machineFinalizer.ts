@@ -8,6 +8,7 @@ import { MACHINES } from '../kube/resource.ts';
 import { pinned, unlessChanged } from '../kube/swap.ts';
 import type { Outcome } from '../kube/queue.ts';
 
+/** What it takes to restore finalizers. */
 export interface MachineFinalizersOptions {
   readonly kube: Pick<KubeClient, 'mergePatch'>;
   readonly recorder: Pick<EventRecorder, 'event'>;

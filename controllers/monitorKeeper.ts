@@ -4,6 +4,7 @@ import type { Informers } from './informers.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';
 import type { Starter } from './starter.ts';
 
+/** What it takes to keep the monitors running. */
 export interface MonitorKeeperDeps {
   readonly informers: Pick<Informers, 'hosts'>;
   readonly starter: Pick<Starter, 'keepMonitor' | 'tellMonitor'>;

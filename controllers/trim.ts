@@ -17,14 +17,17 @@ export function trimHost(host: PhysicalHost): PhysicalHost {
   return { ...host, metadata, status: { ...host.status, inspectionReport: slimReport(host.status.inspectionReport) } };
 }
 
+/** A Beskar7Machine as watch caches keep it: without managedFields and kubectl's copy of the object. */
 export function trimMachine(machine: Beskar7Machine): Beskar7Machine {
   return { ...machine, metadata: trimMeta(machine.metadata) };
 }
 
+/** A Beskar7MachineTemplate as watch caches keep it, like `trimMachine`. */
 export function trimTemplate(template: Beskar7MachineTemplate): Beskar7MachineTemplate {
   return { ...template, metadata: trimMeta(template.metadata) };
 }
 
+/** A Beskar7Cluster as watch caches keep it, like `trimMachine`. */
 export function trimCluster(cluster: Beskar7Cluster): Beskar7Cluster {
   return { ...cluster, metadata: trimMeta(cluster.metadata) };
 }

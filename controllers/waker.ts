@@ -9,6 +9,7 @@ import { inTurns } from '../kube/turns.ts';
 import { isWaiting, machineOn, mayClaim, ownerMachineOf, type Informers } from './informers.ts';
 import type { Starter } from './starter.ts';
 
+/** What it takes to wake machines that wait for a host; `timing`: in place of the defaults, for tests. */
 export interface WakerDeps {
   readonly informers: Informers;
   readonly starter: Starter;

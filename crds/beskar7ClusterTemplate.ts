@@ -3,6 +3,7 @@ import { TemplateMeta } from './schema.ts';
 import { clusterSpecFields } from './beskar7Cluster.ts';
 import type { KubeObject } from './object.ts';
 
+/** `spec.template`, as the InfraClusterTemplate contract of Cluster API has it. */
 export const Beskar7ClusterTemplateSpec = Type.Object({
   template: Type.Object({
     metadata: Type.Optional(TemplateMeta),
@@ -10,4 +11,5 @@ export const Beskar7ClusterTemplateSpec = Type.Object({
   }),
 });
 
+/** What a ClusterClass makes Beskar7Clusters from. */
 export type Beskar7ClusterTemplate = KubeObject<Static<typeof Beskar7ClusterTemplateSpec>>;

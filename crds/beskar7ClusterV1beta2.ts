@@ -15,6 +15,7 @@ const FailureDomain = Type.Object({
   attributes: Type.Optional(map(text(256), 32)),
 });
 
+/** Status in v1beta2: `failureDomains` is a list with names; in v1beta1 it is a map by name. */
 export const Beskar7ClusterStatusV1beta2 = Type.Object({
   ...Beskar7ClusterStatus.properties,
   failureDomains: Type.Optional(
@@ -27,4 +28,5 @@ export const Beskar7ClusterStatusV1beta2 = Type.Object({
   ),
 });
 
+/** A Beskar7Cluster as the webhook converts it for readers of v1beta2; never stored. */
 export type Beskar7ClusterV1beta2 = KubeObject<Beskar7ClusterSpec, Static<typeof Beskar7ClusterStatusV1beta2>>;

@@ -13,8 +13,10 @@ export const MACHINE_PHASES = [
   'Provisioned',
   'Failed',
 ] as const;
+/** One of `MACHINE_PHASES`; a machine without one counts as Pending. */
 export type MachinePhase = (typeof MACHINE_PHASES)[number];
 
+/** `spec.hardwareRequirements` of a machine. */
 export const HardwareRequirements = Type.Object(
   {
     minCPUCores: Type.Optional(integer(0, 1_048_576, { description: 'Physical cores, all packages together.' })),
@@ -25,8 +27,10 @@ export const HardwareRequirements = Type.Object(
   },
   { description: 'What the hardware must have; checked against the inspection report.' },
 );
+/** As read: a requirement that is absent or 0 is always met. */
 export type HardwareRequirements = Static<typeof HardwareRequirements>;
 
+/** metav1.LabelSelector, with bounds. */
 export const LabelSelector = Type.Object({
   matchLabels: Type.Optional(map(text(63), 64)),
   matchExpressions: Type.Optional(
@@ -40,6 +44,7 @@ export const LabelSelector = Type.Object({
     ),
   ),
 });
+/** As read: all of it has to match; an empty one matches every host. */
 export type LabelSelector = Static<typeof LabelSelector>;
 
 const DIGEST = '^sha256:[0-9a-f]{64}$';
@@ -91,6 +96,7 @@ export const machineSpecFields = {
   hardwareRequirements: Type.Optional(HardwareRequirements),
 };
 
+/** CEL rules over several fields; also of `spec.template.spec` of a Beskar7MachineTemplate. */
 export const machineSpecRules = [
   {
     rule: "!has(self.deployMode) || self.deployMode != 'WholeDisk' || has(self.targetOSImageDigest)",
@@ -99,6 +105,7 @@ export const machineSpecRules = [
   },
 ];
 
+/** The fields with their rules, and providerID fixed once it is set (InfraMachine contract of Cluster API). */
 export const Beskar7MachineSpec = Type.Object(machineSpecFields, {
   'x-kubernetes-validations': [
     ...machineSpecRules,
@@ -109,6 +116,7 @@ export const Beskar7MachineSpec = Type.Object(machineSpecFields, {
   ],
 });
 
+/** Status for the contracts v1beta1 (`ready`) and v1beta2 (`initialization.provisioned`) of Cluster API. */
 export const Beskar7MachineStatus = Type.Object({
   phase: Type.Optional(oneOf(MACHINE_PHASES)),
   ready: Type.Optional(Type.Boolean({ description: 'Contract v1beta1: the infrastructure is ready.' })),
@@ -150,6 +158,9 @@ export const Beskar7MachineStatus = Type.Object({
   ),
 });
 
+/** As read: what is optional may be absent, though the schema has a default. */
 export type Beskar7MachineSpec = Static<typeof Beskar7MachineSpec>;
+/** As read: every field may be absent. */
 export type Beskar7MachineStatus = Static<typeof Beskar7MachineStatus>;
+/** A machine of a cluster (InfraMachine contract of Cluster API), or a standalone one. */
 export type Beskar7Machine = KubeObject<Beskar7MachineSpec, Beskar7MachineStatus>;

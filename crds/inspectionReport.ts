@@ -90,4 +90,5 @@ export const InspectionReport = Type.Object(
   },
   { description: 'What the inspection image found.' },
 );
+/** As read from the host's status: every field may be absent. */
 export type InspectionReport = Static<typeof InspectionReport>;

@@ -41,6 +41,7 @@ const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.cre
 const condition = (type: string, field: 'status' | 'reason' | 'message') =>
   `.status.conditions[?(@.type=="${type}")].${field}`;
 
+/** The five kinds, in the order of docs/reference.md; the CRD YAML is generated from them. */
 export const KINDS: readonly KindDefinition[] = [
   {
     kind: 'PhysicalHost',

@@ -1,7 +1,10 @@
 /** Names that users and other programs see: they are a contract and never change within v1beta1. */
 
+/** API group of all kinds: the one that Cluster API has for infrastructure providers. */
 export const GROUP = 'infrastructure.cluster.x-k8s.io';
+/** The version that is stored, for good. */
 export const VERSION = 'v1beta1';
+/** `apiVersion` of our objects. */
 export const API_VERSION = `${GROUP}/${VERSION}`;
 
 /**
@@ -10,7 +13,9 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 export const LABEL_CONSUMER_UID = 'beskar7.io/consumer-uid';
 /** On a boot Secret: the claim that its token belongs to. */
 export const LABEL_CLAIM = 'beskar7.io/claim-id';
+/** On a host: its failure domain (well-known label of Kubernetes). */
 export const LABEL_ZONE = 'topology.kubernetes.io/zone';
+/** On machines and clusters of Cluster API: the name of the Cluster. */
 export const LABEL_CLUSTER_NAME = 'cluster.x-k8s.io/cluster-name';
 /** With `--watch-filter`: whose objects these are. */
 export const LABEL_WATCH_FILTER = 'cluster.x-k8s.io/watch-filter';
@@ -19,6 +24,7 @@ export const LABEL_WATCH_FILTER = 'cluster.x-k8s.io/watch-filter';
  * kind.
  */
 export const LABEL_MOVE = 'clusterctl.cluster.x-k8s.io/move';
+/** On a machine of the control plane, with any value. */
 export const LABEL_CONTROL_PLANE = 'cluster.x-k8s.io/control-plane';
 
 /** On a host: the claim, see `claim.ts`. Metadata, because it has to survive a lost status. */
@@ -58,13 +64,18 @@ export const REQUEST_ANNOTATIONS: readonly string[] = [
   ANNOTATION_UNSCHEDULABLE,
   ANNOTATION_ACCEPT_SERVER,
 ];
+/** Cluster API's: nothing new is begun for an object that has it, whatever its value (rule 16). */
 export const ANNOTATION_PAUSED = 'cluster.x-k8s.io/paused';
+/** Cluster API's: on a Beskar7Cluster that another controller writes; we write nothing to it. */
 export const ANNOTATION_MANAGED_BY = 'cluster.x-k8s.io/managed-by';
 /** clusterctl move waits while it is there. */
 export const ANNOTATION_BLOCK_MOVE = 'clusterctl.cluster.x-k8s.io/block-move';
 /** clusterctl move is about to delete the source object: it gets no BMC call and no workflow. */
 export const ANNOTATION_DELETE_FOR_MOVE = 'clusterctl.cluster.x-k8s.io/delete-for-move';
 
+/** Keeps a deleted machine until its hosts are released. */
 export const FINALIZER_MACHINE = 'beskar7.io/machine';
+/** Keeps a deleted host until power-off of its server is confirmed, or it is let go without that. */
 export const FINALIZER_HOST = 'beskar7.io/host';
+/** Keeps a Secret that a host connects to its BMC with (rule 17). */
 export const FINALIZER_SECRET = 'beskar7.io/in-use';

@@ -13,6 +13,7 @@ export interface ObjectMeta {
   ownerReferences?: OwnerReference[];
 }
 
+/** metav1.OwnerReference. */
 export interface OwnerReference {
   apiVersion: string;
   kind: string;

@@ -5,11 +5,18 @@ import type { KubeObject } from './object.ts';
 
 /** Every state that a host can be in; the contract with users (architecture text). */
 export const HOST_STATES = ['Enrolling', 'Available', 'InUse', 'Inspecting', 'Ready', 'Error'] as const;
+/** One of `HOST_STATES`; a host without one counts as Enrolling. */
 export type HostState = (typeof HOST_STATES)[number];
 
+/**
+ * How far the inspection for a claim is: claimed, powered on, boot script fetched, report stored; or how it ended
+ * without one.
+ */
 export const INSPECTION_PHASES = ['Pending', 'Booting', 'InProgress', 'Complete', 'Failed', 'Timeout'] as const;
+/** One of `INSPECTION_PHASES`. */
 export type InspectionPhase = (typeof INSPECTION_PHASES)[number];
 
+/** `spec.redfishConnection` of a host: where its BMC is, how to log in, how to check its certificate. */
 export const RedfishConnection = Type.Object(
   {
     address: text(512, {
@@ -94,6 +101,7 @@ export const RedfishConnection = Type.Object(
   },
 );
 
+/** `spec.consumerRef` of a host. Set and cleared with the claim, never replaced. */
 export const ConsumerRef = Type.Object(
   {
     apiVersion: text(128, { minLength: 1, pattern: '^[a-z0-9.-]+(/[a-z0-9]+)?$' }),
@@ -108,6 +116,7 @@ export const ConsumerRef = Type.Object(
 const same = (field: string) =>
   `(has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field}))`;
 
+/** What a person writes about a server, and who has claimed it. */
 export const PhysicalHostSpec = Type.Object(
   {
     redfishConnection: RedfishConnection,
@@ -156,6 +165,7 @@ export const PhysicalHostSpec = Type.Object(
   },
 );
 
+/** `status.bootToken` of a host: hashes alone, so that whoever reads hosts cannot call in their name. */
 export const BootToken = Type.Object(
   {
     hash: text(64, { description: 'SHA-256 of the bearer token, in hex.' }),
@@ -216,6 +226,7 @@ const Enrollment = Type.Object(
   { description: 'Bookkeeping of enrolment.' },
 );
 
+/** What is known of a host. The claim itself is in the annotation `beskar7.io/claim`, which survives a lost status. */
 export const PhysicalHostStatus = Type.Object({
   state: Type.Optional(oneOf(HOST_STATES, { description: 'Where the host is in its life.' })),
   ready: Type.Optional(Type.Boolean({ description: 'The host is enrolled and nothing is known to be wrong with it.' })),
@@ -249,8 +260,13 @@ export const PhysicalHostStatus = Type.Object({
   conditions: Type.Optional(conditions()),
 });
 
+/** As read: `bootMACAddress` may be in upper case, and what has a default may be absent. */
 export type PhysicalHostSpec = Static<typeof PhysicalHostSpec>;
+/** As read: every field may be absent. */
 export type PhysicalHostStatus = Static<typeof PhysicalHostStatus>;
+/** As read; only model/references.ts resolves it. */
 export type ConsumerRef = Static<typeof ConsumerRef>;
+/** As read: what is optional may be absent, though the schema has a default. */
 export type RedfishConnection = Static<typeof RedfishConnection>;
+/** One server, driven through its BMC. */
 export type PhysicalHost = KubeObject<PhysicalHostSpec, PhysicalHostStatus>;

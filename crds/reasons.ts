@@ -36,8 +36,10 @@ export const MACHINE_REASONS = {
   invalidBootConfiguration: 'InvalidBootConfiguration',
   unexpectedError: 'UnexpectedError',
 } as const;
+/** One of `MACHINE_REASONS`. */
 export type MachineReason = (typeof MACHINE_REASONS)[keyof typeof MACHINE_REASONS];
 
+/** Why a host is as it is: the reason of its conditions. A contract with programs. */
 export const HOST_REASONS = {
   enrolled: 'Enrolled',
   claimed: 'Claimed',
@@ -69,6 +71,7 @@ export const HOST_REASONS = {
   noWorker: 'NoWorker',
   apiServerRefused: 'APIServerRefused',
 } as const;
+/** One of `HOST_REASONS`. */
 export type HostReason = (typeof HOST_REASONS)[keyof typeof HOST_REASONS];
 
 /** Reasons of the condition `DuplicateServer`. */

@@ -81,6 +81,7 @@ export const Condition = Type.Object(
   },
   { description: 'A condition in the shape of metav1.Condition.' },
 );
+/** As read; `withConditions` writes them. */
 export type Condition = Static<typeof Condition>;
 
 /** The conditions of an object, a list keyed by type. */
@@ -98,8 +99,10 @@ export const MachineAddress = Type.Object({
   type: oneOf(['Hostname', 'ExternalIP', 'InternalIP', 'ExternalDNS', 'InternalDNS']),
   address: text(256, { minLength: 1 }),
 });
+/** As read; an object may have several of one type. */
 export type MachineAddress = Static<typeof MachineAddress>;
 
+/** `status.addresses` of hosts and machines. */
 export const AddressList = list(MachineAddress, 128, { description: 'Addresses, in the shape of Cluster API.' });
 
 /** Labels and annotations that a template puts on what is made from it. */

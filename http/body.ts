@@ -48,6 +48,7 @@ export function readBody(
   });
 }
 
+/** `why`: what is wrong, without a word of the body. */
 export type ParsedJson = { readonly kind: 'json'; readonly value: unknown } | { readonly kind: 'bad'; why: string };
 
 /** Parses UTF-8 JSON within bounds. Says what is wrong without echoing the text. */

@@ -23,6 +23,7 @@ export interface Listener {
   stop(): Promise<void>;
 }
 
+/** Where a listener listens, and what it grants its callers. */
 export interface ListenOptions {
   /** Name of the flag that chooses the address, for the error. */
   readonly flag: string;

@@ -21,6 +21,10 @@ export interface Timeouts {
   readonly checkMs: number;
 }
 
+/**
+ * Those of the callback contract (docs/spec/callback-contract.md); the web page takes them, too, where it names no
+ * other.
+ */
 export const DEFAULT_TIMEOUTS: Timeouts = {
   headersMs: 5_000,
   requestMs: 15_000,

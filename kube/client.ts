@@ -14,12 +14,14 @@ export type DeepPartial<T> = T extends (infer Item)[]
     ? { [K in keyof T]?: DeepPartial<T[K]> }
     : T;
 
+/** Limits of one call. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
   /** The deadline of the whole call: waiting for a connection, repeats and the body included. */
   readonly timeoutMs?: number;
 }
 
+/** Query of a list, as the Kubernetes API names it; `limit` and `continue` page through it. */
 export interface ListOptions extends CallOptions {
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined;
@@ -30,6 +32,7 @@ export interface ListOptions extends CallOptions {
   readonly resourceVersion?: string;
 }
 
+/** Query of a watch; events later than `resourceVersion` are sent. */
 export interface WatchOptions {
   readonly namespace?: string | undefined;
   readonly labelSelector?: string;
@@ -41,12 +44,14 @@ export interface WatchOptions {
   readonly onOpen?: () => void;
 }
 
+/** A list, or a page of it. `continue` is the token of the next page, absent on the last one. */
 export interface List<T> {
   items: T[];
   resourceVersion: string;
   continue?: string;
 }
 
+/** How a client introduces itself, its default deadline, and who is told of its calls. */
 export interface ClientOptions {
   /** Told with every request: the API server's metrics and audit log group by it. */
   readonly userAgent: string;

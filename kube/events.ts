@@ -26,6 +26,7 @@ interface EventEntry {
   isQueued: boolean;
 }
 
+/** Settings of a recorder; durations in ms. */
 export interface RecorderOptions {
   readonly logger: Pick<Logger, 'warn' | 'debug'>;
   /** Who reports, `beskar7`. */

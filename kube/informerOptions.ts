@@ -47,6 +47,7 @@ export interface InformerTiming {
   readonly pageSize: number;
 }
 
+/** Timing in production; tests shorten it. */
 export const INFORMER_TIMING: InformerTiming = {
   // With the margin 150 s at most. Bookmarks come once a minute, but not for a kind of which the API server has seen no
   // event since it started; the end of the watch comes always.

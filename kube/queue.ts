@@ -6,6 +6,7 @@ export type Outcome =
   | { readonly kind: 'after'; readonly ms: number }
   | { readonly kind: 'retry'; readonly why: string };
 
+/** `name` is for logs. The wait after a `retry` doubles from `firstRetryMs` to `longestRetryMs`. */
 export interface QueueOptions {
   readonly name: string;
   readonly logger: Pick<Logger, 'warn' | 'error'>;

@@ -14,6 +14,7 @@ import { find, pinned, swap } from './swap.ts';
  * current one is in the host's status. Bounded: at most `MAX_REPORTS` of them, `MAX_BYTES` in all; the oldest go first.
  */
 export const MAX_REPORTS = 10;
+/** Of the JSON of all earlier reports of a host together; a ConfigMap may have 1 MiB. */
 export const MAX_BYTES = 512 * 1024;
 const SUFFIX = '.beskar7-reports';
 const MAX_NAME = 253;

@@ -101,19 +101,27 @@ const own = { group: GROUP, version: VERSION, namespaced: true };
 const core = { group: '', version: 'v1', namespaced: true };
 const capi = { group: 'cluster.x-k8s.io', version: 'v1beta2', olderVersions: ['v1beta1'], namespaced: true };
 
+/** Our PhysicalHosts. */
 export const HOSTS: Resource<PhysicalHost> = { ...own, plural: 'physicalhosts', kind: 'PhysicalHost' };
+/** Our Beskar7Machines. */
 export const MACHINES: Resource<Beskar7Machine> = { ...own, plural: 'beskar7machines', kind: 'Beskar7Machine' };
+/** Our Beskar7Clusters, in the stored version. */
 export const CLUSTERS: Resource<Beskar7Cluster> = { ...own, plural: 'beskar7clusters', kind: 'Beskar7Cluster' };
+/** Our Beskar7MachineTemplates. */
 export const MACHINE_TEMPLATES: Resource<Beskar7MachineTemplate> = {
   ...own,
   plural: 'beskar7machinetemplates',
   kind: 'Beskar7MachineTemplate',
 };
+/** Secrets: credentials and CAs of BMCs, boot tokens, bootstrap data, our certificate. */
 export const SECRETS: Resource<Secret> = { ...core, plural: 'secrets', kind: 'Secret' };
+/** ConfigMaps: earlier inspection reports. */
 export const CONFIG_MAPS: Resource<ConfigMap> = { ...core, plural: 'configmaps', kind: 'ConfigMap' };
 /** Read for the uid of kube-system, which tells one cluster from another. */
 export const NAMESPACES: Resource = { ...core, namespaced: false, plural: 'namespaces', kind: 'Namespace' };
+/** Events of core/v1. */
 export const EVENTS: Resource<KubeEvent> = { ...core, plural: 'events', kind: 'Event' };
+/** CustomResourceDefinitions, whose conversion leads to our webhook. */
 export const DEFINITIONS: Resource<Definition> = {
   group: 'apiextensions.k8s.io',
   version: 'v1',
@@ -121,7 +129,9 @@ export const DEFINITIONS: Resource<Definition> = {
   kind: 'CustomResourceDefinition',
   namespaced: false,
 };
+/** Machines of Cluster API, which own our machines. */
 export const CAPI_MACHINES: Resource<CapiMachine> = { ...capi, plural: 'machines', kind: 'Machine' };
+/** Clusters of Cluster API, which own our clusters. */
 export const CAPI_CLUSTERS: Resource<CapiCluster> = { ...capi, plural: 'clusters', kind: 'Cluster' };
 
 /** `v1`, or `<group>/<version>`. */

@@ -1,5 +1,6 @@
 /** Why a watch was interrupted, as the label of its metric. */
 export const INTERRUPTIONS = ['silent', 'ended', 'expired', 'failed'] as const;
+/** One of `INTERRUPTIONS`. */
 export type Interruption = (typeof INTERRUPTIONS)[number];
 
 /** What is wrong with a watch: the last error, and for how long the cache has not been known to be current. */

@@ -8,6 +8,7 @@ import { providerIDOf } from './providerID.ts';
  * machine is deleted, `Releasing` to the release (rules 1 and 3).
  */
 export const CLAIM_STAGES = ['Claimed', 'Armed', 'HandedOver', 'Releasing'] as const;
+/** One of `CLAIM_STAGES`. */
 export type ClaimStage = (typeof CLAIM_STAGES)[number];
 
 /** Only this file makes claims: a claim in another stage comes from a transition, or from its annotation. */

@@ -50,6 +50,7 @@ export type Holding =
    */
   | { readonly kind: 'lostUnknown'; readonly loss: Loss; readonly why: 'MachineNotFound' | 'NeverClaimed' };
 
+/** A mark of a claim beside its annotation: `spec.consumerRef`, or the label `beskar7.io/consumer-uid`. */
 export type Repair = 'consumerRef' | 'label';
 
 /**

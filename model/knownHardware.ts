@@ -5,6 +5,7 @@ import { summarize } from './requirements.ts';
 
 /** A requirement that a report can answer. */
 export type Requirement = keyof HardwareRequirements;
+/** All of them, in the order in which a shortfall is named. */
 export const REQUIREMENTS = ['minCPUCores', 'minMemoryGB', 'minDiskGB'] as const satisfies readonly Requirement[];
 
 /** What is missing, in words that follow "with". */

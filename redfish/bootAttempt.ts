@@ -45,10 +45,12 @@ export function isElsewhere({ places, place }: Attempt, task: Task): boolean {
   return places.all.some(({ name, resource }) => name !== place.name && !task.isDone(objectOf(resource.json['Boot'])));
 }
 
+/** Whether a `Boot` object shows no network boot override; one that is absent shows none. */
 export function isClear(boot: JsonObject | undefined): boolean {
   return networkTargetOf(boot) === undefined;
 }
 
+/** Whether the BMC answered and will not do it, so that another form of the request is worth a try. */
 export function isRefusal(error: unknown): error is RedfishError {
   return error instanceof RedfishError && error.kind === 'Refused';
 }

@@ -3,6 +3,7 @@ import { RedfishError } from './error.ts';
 import { textOf, textsOf, type JsonObject } from './json.ts';
 import { namesProperty, type Reply } from './reply.ts';
 
+/** The property of `Boot` that chooses the firmware mode of an override (DSP2046, ComputerSystem). */
 export const MODE = 'BootSourceOverrideMode';
 
 /**

@@ -6,6 +6,7 @@ import { checkTls, type TlsConfig, type TlsOptions } from './tls.ts';
 
 export type { TlsConfig };
 
+/** How to log in, see `authentication` below (DSP0266, HTTP Basic and Redfish session login). */
 export type AuthenticationMode = 'Auto' | 'Basic' | 'Session' | 'PreferSession';
 
 /** How to reach one BMC, and as whom. */

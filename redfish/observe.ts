@@ -11,6 +11,7 @@ export interface ObservedRequest {
   readonly seconds: number;
 }
 
+/** Called after each exchange with a BMC, for metrics and traces. Must not throw. */
 export type ObserveRequest = (request: ObservedRequest) => void;
 
 /**

@@ -9,6 +9,7 @@ export interface Refusals {
   repeats: number;
 }
 
+/** The state at the start of a request. */
 export function noRefusals(): Refusals {
   return { isRenewed: false, isProven: false, repeats: 0 };
 }

@@ -4,7 +4,9 @@ import type { BootOverride } from './poweredServer.ts';
 
 /** What may stand in `BootSourceOverrideTarget`. */
 export const BOOT_TARGETS = ['None', 'Pxe', 'Hdd', 'Cd', 'BiosSetup'];
+/** What may stand in `BootSourceOverrideEnabled`. */
 export const BOOT_ENABLED: readonly BootOverride['enabled'][] = ['Once', 'Continuous', 'Disabled'];
+/** What may stand in `BootSourceOverrideMode`. */
 export const BOOT_MODES = ['UEFI', 'Legacy'];
 
 /** The refusal of a boot PATCH, by the values of DSP2046 and the habits of the profile; undefined when it is taken. */

@@ -11,12 +11,14 @@ export interface Hardware {
   readonly uuid?: string;
 }
 
+/** Hardware of each simulated server; more than the examples ask for. */
 export const NORMAL = {
   packages: 2,
   coresPerPackage: 8,
   memoryGiB: 64,
   diskBytes: [500_107_862_016, 2_000_398_934_016],
 };
+/** Hardware reported under the fault `smallHardware`: less than the examples ask for. */
 export const SMALL = { packages: 1, coresPerPackage: 1, memoryGiB: 1, diskBytes: [8_000_000_000] };
 
 /** The report in the form of the architecture text. */

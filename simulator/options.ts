@@ -36,6 +36,7 @@ export interface FleetOptions {
 /** Most servers of a fleet. */
 export const MAX_HOSTS = 20_000;
 
+/** A fleet without flags. */
 export const DEFAULTS: FleetOptions = {
   hosts: 5,
   latencyMs: 20,

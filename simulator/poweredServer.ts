@@ -1,5 +1,6 @@
 import type { Hardware } from './hardware.ts';
 
+/** `PowerState` of a ComputerSystem (DSP2046). */
 export type Power = 'On' | 'Off' | 'PoweringOn' | 'PoweringOff';
 
 /** The boot override as the BMC keeps it. */

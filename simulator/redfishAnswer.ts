@@ -10,6 +10,7 @@ export function ok(body: object, headers: Record<string, string> = {}): RedfishA
   return { status: 200, body, headers };
 }
 
+/** 404, as BMCs answer for an unknown URI. */
 export function notFound(path: string): RedfishAnswer {
   return failure(404, 'Base.1.8.ResourceMissingAtURI', `There is nothing at ${path}.`);
 }

@@ -38,6 +38,7 @@ export function maskSecrets(text: string, secrets: readonly string[], mask = MAS
   return pattern === undefined ? text : text.replace(pattern, () => mask);
 }
 
+/** `mask`: what stands in place of a secret. */
 export interface MaskOptions {
   readonly mask?: string;
   /** What is let through: what is read and never shown (the words of a protocol, links). */

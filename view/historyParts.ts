@@ -5,12 +5,14 @@ import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/c
 
 /** The history of a run, as `handle.fetchHistory()` gives it. */
 export type RunHistory = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
+/** One event of a history (temporal.api.history.v1.HistoryEvent); every field may be absent. */
 export type HistoryEvent = NonNullable<RunHistory['events']>[number];
 /** An activity that has not ended, as `handle.describe()` gives it in `raw.pendingActivities`. */
 export type PendingActivity = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 
 type Time = HistoryEvent['eventTime'];
 type Payloads = NonNullable<HistoryEvent['activityTaskCompletedEventAttributes']>['result'];
+/** Why an activity failed (temporal.api.failure.v1.Failure), with its chain of causes. */
 export type Failure = NonNullable<HistoryEvent['activityTaskFailedEventAttributes']>['failure'];
 
 /** A number of 64 bits, as a word that can be compared. */
@@ -56,10 +58,12 @@ export function messageOf(failure: Failure): string {
   return timeout ? 'the call timed out' : 'no message';
 }
 
+/** The value if it is a text that is not empty. */
 export function str(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** The value if it is an object, else an empty one. */
 export function obj(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -12,6 +12,7 @@ export interface Meaning {
 const CONTINUES = 'It continues by itself.';
 const NOTHING_BY_ITSELF = 'Nothing happens by itself: the server was powered off, and its host is free.';
 const RETRY = 'Try again: {retry}';
+/** Advice for what has no better one; `{trace}` becomes the command. */
 export const TRACE = 'See each step: {trace}';
 const CONSOLE = "Look at the server's console: DHCP, iPXE, inspection image (docs/boot.md).";
 

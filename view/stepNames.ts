@@ -25,8 +25,11 @@ export const STEP_NAMES: Readonly<Record<string, string>> = {
 /** Activities that only write what others did, or look: they make no step of their own. */
 export const HIDDEN: ReadonlySet<string> = new Set(['reportProgress', 'clearNetworkBoot']);
 
+/** Step of a run that found no host and waits for `hostAvailable`. */
 export const WAIT_FOR_HOST = 'Wait for a free host';
+/** Step of a run whose workflow task no worker has picked up. */
 export const WAIT_FOR_WORKER = 'Wait for a worker';
+/** Step in which the workflow compares the report with the requirements; no activity. */
 export const CHECK_HARDWARE = 'Check the hardware';
 
 /** The three of a boot, in their order: after a failure of one the workflow starts again with the first. */

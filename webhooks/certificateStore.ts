@@ -16,6 +16,7 @@ export interface ServingCertificate {
   readonly authority?: string;
 }
 
+/** Where the certificate of the webhook comes from. */
 export interface CertificateStore {
   /** The certificate that is good now; makes or renews it when that is due. */
   current(): Promise<ServingCertificate>;
@@ -44,6 +45,7 @@ export function fileCertificates(folder: string): CertificateStore {
   };
 }
 
+/** `now`: the clock, for tests. */
 export interface OwnCertificateOptions {
   /** The name of the authority that is made. */
   readonly authority?: string;

@@ -6,11 +6,17 @@ export function element(tag: number, ...content: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([tag]), lengthOf(body), body]);
 }
 
+/** SEQUENCE: items in their order. */
 export const sequence = (...items: readonly Buffer[]) => element(0x30, ...items);
+/** SET OF with one item, as names have it; DER would want several in order (X.690 §11.6). */
 export const set = (...items: readonly Buffer[]) => element(0x31, ...items);
+/** OCTET STRING. */
 export const octets = (content: Buffer) => element(0x04, content);
+/** BIT STRING of whole bytes. */
 export const bits = (content: Buffer) => element(0x03, Buffer.from([0]), content);
+/** BOOLEAN; DER has 0xff for true (X.690 §11.1). */
 export const boolean = (value: boolean) => element(0x01, Buffer.from([value ? 0xff : 0]));
+/** UTF8String. */
 export const utf8 = (text: string) => element(0x0c, Buffer.from(text, 'utf8'));
 /** `[number]`, explicit. */
 export const tagged = (number: number, ...content: readonly Buffer[]) => element(0xa0 + number, ...content);

@@ -14,6 +14,7 @@ import { listenWebhook, WebhookListenError } from './server.ts';
 
 export { WebhookListenError } from './server.ts';
 
+/** Where the webhook listens, and how the API server reaches it. */
 export interface WebhookOptions {
   readonly bindAddress: { readonly host: string; readonly port: number };
   /** The Service through which the API server calls; its Secret has its name and `-certificate`. */

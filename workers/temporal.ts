@@ -31,6 +31,7 @@ export function temporalTarget(flags: {
   };
 }
 
+/** Which Temporal, which namespace, and how payloads are encrypted. */
 export type TemporalTarget = ReturnType<typeof temporalTarget>;
 
 /** What was found or made in Temporal. */
@@ -166,6 +167,7 @@ async function untilNamespaceIsKnown(client: Client, namespace: string): Promise
 
 /** Status codes of gRPC. */
 const DEADLINE_EXCEEDED = 4;
+/** No such namespace or run; also for a namespace that is not yet known everywhere in Temporal. */
 export const NOT_FOUND = 5;
 const ALREADY_EXISTS = 6;
 const RESOURCE_EXHAUSTED = 8;
@@ -173,6 +175,7 @@ const ABORTED = 10;
 const UNAVAILABLE = 14;
 const PASSING = [NOT_FOUND, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE];
 
+/** Whether an error of a gRPC call has this status code. */
 export function isCode(error: unknown, code: number): boolean {
   return typeof error === 'object' && error !== null && (error as { code?: unknown }).code === code;
 }

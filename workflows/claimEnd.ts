@@ -23,6 +23,7 @@ export type ClaimEnd =
 /** An end without a provisioned machine, which is compensated. */
 export type NotProvisioned = Extract<ClaimEnd, { kind: 'failed' | 'cancelled' }>;
 
+/** What the steps of a run share while it works on one claim. */
 export interface ClaimRun {
   readonly claim: ClaimState;
   readonly plan: Plan;
@@ -33,6 +34,7 @@ export interface ClaimRun {
   update(written: Partial<RunContext>): void;
 }
 
+/** An end by failure. `isForAnotherHost`: the next attempt may take another one; by default as the reason says. */
 export function failed(
   reason: MachineReason,
   message: string,

@@ -10,6 +10,7 @@ import { kubernetes } from './proxies.ts';
 const FIRST_LOOK_MS = 60_000;
 const MOST_LOOK_MS = 600_000;
 
+/** A claim that a run wants to see ended. */
 export interface Release {
   readonly claim: ClaimRef;
   /** Why, for the operator. */

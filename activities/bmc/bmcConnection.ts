@@ -9,6 +9,7 @@ import { bmcFailure, isClaimLost } from '../failures.ts';
 import { patchHostStatus } from '../store/hostStore.ts';
 import { ownSecretsAgain, type SecretDependencies } from '../store/hostSecrets.ts';
 
+/** What it takes to connect to a BMC: its credentials, the pool of Redfish clients, and the marks on Secrets. */
 export type BmcDependencies = Pick<Dependencies, 'credentials' | 'redfish' | 'logger'> & SecretDependencies;
 
 /**

@@ -10,6 +10,7 @@ export type CredentialAge = 'fresh' | 'recent' | 'kept';
 const TTL_MS: Readonly<Record<CredentialAge, number>> = { fresh: 0, recent: 15_000, kept: 300_000 };
 const BOUND = 10_000;
 
+/** The data of one Secret, of a BMC's credentials or of its CA, as of one read. */
 export interface Credentials {
   /** Base64, as in the Secret. */
   readonly data: Readonly<Record<string, string>>;

@@ -15,6 +15,7 @@ import { serverCheck, type ServerDependencies } from './serverCheck.ts';
 
 /** What a fence needs. */
 export type FenceDependencies = ServerDependencies & Pick<Dependencies, 'kube'>;
+/** The options of a BMC request that is sent only while its fence holds (rule 2). */
 export type Fenced = Pick<MutateOptions, 'fence' | 'identify' | 'userAgent' | 'signal'>;
 
 /**

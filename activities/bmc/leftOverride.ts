@@ -14,10 +14,12 @@ import { hostForClaim, patchHostStatus } from '../store/hostStore.ts';
 /** A BMC that has not done it by then is left with its network boot: a provisioning does not fail with it. */
 const WITHIN_MS = 60_000;
 
+/** `claim`: has to be in stage `Armed` when something is sent. */
 export interface ClearNetworkBootInput {
   readonly claim: ClaimRef;
 }
 
+/** `clear`: the BMC shows no network boot now. `left`: it could not be cleared, for the reason in `message`. */
 export type ClearNetworkBootResult = { readonly kind: 'clear' } | { readonly kind: 'left'; readonly message: string };
 
 /**

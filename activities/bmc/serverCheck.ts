@@ -18,6 +18,7 @@ import type { Identify } from '../../redfish/index.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { bmcFailureKind, differentServer } from '../failures.ts';
 
+/** Which other hosts stand for the same server, from the watch cache. */
 export type ServerDependencies = { readonly caches: Pick<Dependencies['caches'], 'duplicateOf'> };
 
 /** The comparison of the server behind a BMC address with the one that a host stands for. */

@@ -20,6 +20,7 @@ export interface Refused {
   readonly message: string;
 }
 
+/** Whether a run may work on a machine; `machine` is the object as it is after the patch. */
 export type Admission =
   | Refused
   | {

@@ -7,6 +7,7 @@ import type { Dependencies } from '../dependencies.ts';
 import { recordProvisioned } from '../provision/handOver.ts';
 import { heldHosts } from './heldHosts.ts';
 
+/** What the machine holds. `specHash` is of the spec that the claim was made for; undefined: not recorded. */
 export type Adopted =
   | { readonly kind: 'claim'; readonly claim: ClaimState; readonly specHash: string | undefined }
   | { readonly kind: 'provisioned'; readonly message: string };

@@ -23,6 +23,7 @@ import { planOf, planOfClaim, recordPlan, specToProvision, type Plan } from './p
 import { recordEnd } from './recordEnd.ts';
 import { traceContext } from './traceContext.ts';
 
+/** One attempt to get a host for the machine of `run`. */
 export interface ClaimHostInput {
   readonly run: RunContext;
   /** Which attempt of this run, from 1. */
@@ -46,6 +47,7 @@ const REFUSED_RETRY_MS = 30_000;
 /** What a run carries on after a claim or in vain. */
 type Carried = Written & Pick<RunContext, 'earlierAttempts'>;
 
+/** `noMatchingHost`: the run waits for `hostAvailable`. `claimRefused`: the API server refuses the write (403, 422). */
 export type ClaimHostResult =
   | Refused
   | (Carried & { readonly kind: 'claimed'; readonly claim: ClaimState; readonly plan: Plan })

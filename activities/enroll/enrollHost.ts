@@ -19,6 +19,7 @@ import { disownFormerSecrets, ownSecrets } from '../store/hostSecrets.ts';
 import { patchHost, readHost } from '../store/hostStore.ts';
 import { writeNotReady } from '../bmc/notReady.ts';
 
+/** One attempt to enroll a host, which has to have the uid of `host`. */
 export interface EnrollInput {
   readonly host: ObjectRef;
   /** Failed attempts in a row so far. */
@@ -88,6 +89,7 @@ export async function enrollHost(
   }
 }
 
+/** `pending`: it is told on the host; the next attempt is for the workers of `pool`, null: those without a pool. */
 export type EnrollUnservedResult =
   | { readonly kind: 'notDue'; readonly message: string }
   /** `pool`: as above. */

@@ -8,11 +8,13 @@ import type { FailureType } from '../failures.ts';
 import { isMonitored, placeOf } from './monitored.ts';
 import { pollHost, REQUEST_MS, type PollDependencies } from './pollHost.ts';
 
+/** Why a monitor of a shard ended without a failure. */
 export interface MonitorResult {
   /** `over`: it lasted long enough; `noHosts`: the pool has no hosts any more. */
   readonly kind: 'over' | 'noHosts';
 }
 
+/** What a monitor needs beyond a poll: the hosts of its pool, and the signal of a shutdown. */
 export type MonitorDependencies = PollDependencies &
   Pick<Dependencies, 'stopping'> & {
     readonly caches: Pick<Dependencies['caches'], 'host' | 'poolHosts'>;

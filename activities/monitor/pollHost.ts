@@ -35,6 +35,7 @@ const EVENT_WHEN_TRUE: ReadonlySet<string> = new Set([
   CONDITIONS.differentServer,
 ]);
 
+/** What one look at a BMC needs. */
 export type PollDependencies = BmcDependencies & Pick<Dependencies, 'recorder' | 'caches'>;
 
 /**

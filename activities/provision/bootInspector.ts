@@ -22,11 +22,13 @@ import { specOfClaim } from '../claim/plan.ts';
 import { switchOff, switchOn } from '../bmc/power.ts';
 import { REACHABLE, seenOnUntil, tellingReachability, tellReachability } from '../bmc/reachability.ts';
 
+/** Input of `prepareBoot` and `bootInspector`: the claim whose server boots, and the run that reports it. */
 export interface BootInput {
   readonly claim: ClaimRef;
   readonly run: RunContext;
 }
 
+/** The server was confirmed on. */
 export interface BootResult extends Written {
   /** RFC 3339: when the wait for the report ends. */
   readonly inspectionDeadline: string;

@@ -12,6 +12,7 @@ import { writeProgress } from '../store/refusedWrites.ts';
 import { patchMachineEnd } from './machineEnd.ts';
 import { imageHashOf, type Plan } from '../claim/plan.ts';
 
+/** How a run ended without a provisioned machine; `reason` and `message` go into the machine's conditions. */
 export interface FailMachineInput {
   readonly run: RunContext;
   /** What the run was about; absent when it ended before it knew. */
@@ -97,6 +98,7 @@ function eventReason(reason: MachineReason): string {
   return reason === MACHINE_REASONS.hardwareRequirementsNotMet ? 'HardwareValidationFailed' : reason;
 }
 
+/** What goes into phase, reason and message of the machine. `claim` is absent while it waits for a host. */
 export interface ReportProgressInput {
   readonly run: RunContext;
   readonly claim?: ClaimRef;

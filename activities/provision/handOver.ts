@@ -23,12 +23,14 @@ import { awaitsBootstrap } from './awaitsBootstrap.ts';
 import { readBootstrap } from '../claim/owner.ts';
 import { specOfClaim, type Plan } from '../claim/plan.ts';
 
+/** A claim whose hardware has passed, and the plan that it is provisioned by. */
 export interface HandOverInput {
   readonly claim: ClaimRef;
   readonly run: RunContext;
   readonly plan: Plan;
 }
 
+/** With `deadline`: bootstrap data is open. With `inFlightUntil`: nothing was written; call again after that time. */
 export type OpenedProvisioning = Written &
   (
     | {
@@ -115,6 +117,7 @@ function validatedFor(machine: string): ConditionPatch {
   return { type: CONDITIONS.ready, status: 'True', reason: HOST_REASONS.validated, message };
 }
 
+/** Input of `settleHandover`, which is called on each signal and when the time is over. */
 export interface SettleInput extends HandOverInput {
   /** RFC 3339: when the run began. */
   readonly startedAt: string;
@@ -122,6 +125,7 @@ export interface SettleInput extends HandOverInput {
   readonly timedOut?: string;
 }
 
+/** How the hand-over stands. `failed`: the inspector gave up, `reason` in its words. `waiting`: nothing is decided. */
 export type SettleResult =
   | { readonly kind: 'provisioned' }
   | { readonly kind: 'failed'; readonly reason: string }

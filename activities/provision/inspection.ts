@@ -9,6 +9,7 @@ import { hostForClaim, patchHostStatus, readHost, requireClaim } from '../store/
 import type { Written } from '../store/machineStatus.ts';
 import { tellRefusal, writeProgress } from '../store/refusedWrites.ts';
 
+/** Input of `takeReport`, which is called on each signal and when the timer fires. */
 export interface TakeReportInput {
   readonly claim: ClaimRef;
   readonly run: RunContext;
@@ -16,6 +17,7 @@ export interface TakeReportInput {
   readonly timedOut: boolean;
 }
 
+/** How the inspection stands. `failed`: the inspector gave up, `reason` in its words. `waiting`: no report yet. */
 export type TakeReportResult =
   | (Written & { readonly kind: 'reported'; readonly hardware: HardwareSummary })
   | { readonly kind: 'failed'; readonly reason: string }

@@ -11,6 +11,7 @@ import { readHost } from '../store/hostStore.ts';
 import { patchMachine, readMachine } from '../store/machineStore.ts';
 import { stoppedWithCluster } from '../claim/owner.ts';
 
+/** Whether a deprovision may start; `message` says why not, for the operator. */
 export type DeprovisionDue = { readonly kind: 'due' } | { readonly kind: 'notDue'; readonly message: string };
 
 /** The live read that decides whether a deprovision is due: deleted, ours, neither paused nor moved away. */
@@ -43,6 +44,7 @@ export async function findReleasing(deps: Dependencies, input: ReleaseInput): Pr
   return refOf(host, claim, { namespace: input.namespace, name, uid });
 }
 
+/** A claim in stage `Releasing`, whose release is to be run. */
 export interface RequestReleaseInput {
   readonly claim: ClaimRef;
   /** An open run tries at once; a later request only sees to it that there is one. */

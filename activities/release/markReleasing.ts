@@ -12,6 +12,7 @@ import { releasingText, tellReleasing } from './releaseTold.ts';
 /** So long the way to the power-off may take to tell the machine of it. */
 const TELL_MS = 1_000;
 
+/** A claim to end. One in another stage than `stages` and `Releasing` is a lost claim (`ClaimLost`). */
 export interface MarkReleasingInput {
   readonly claim: ClaimRef;
   /** Why, for the operator. */
@@ -20,6 +21,7 @@ export interface MarkReleasingInput {
   readonly stages: readonly ClaimStage[];
 }
 
+/** What became of the claim. */
 export type MarkReleasingResult =
   /** The stage stands, whoever wrote it. */
   | { readonly kind: 'releasing' }

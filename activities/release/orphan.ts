@@ -16,12 +16,14 @@ import { claimPatch, patchHost, readHost } from '../store/hostStore.ts';
 
 const BY_FORCE = ', released by force: ';
 
+/** A claimed host whose machine was not found, with the id of its claim. */
 export interface LookForConsumerInput {
   readonly host: ReleaseInput;
   /** The consumer was found missing `--orphan-release-after` ago, or longer. */
   readonly isSecondLook: boolean;
 }
 
+/** What a look for the consumer found. */
 export type ConsumerLook =
   /** The consumer is missing; the host may be released when it still is at the second look. */
   | { readonly kind: 'missing' }

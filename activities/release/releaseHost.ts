@@ -41,6 +41,7 @@ import { refuseRunning } from './runningMachine.ts';
 /** So long a failed attempt takes to write on the machine what the host says. */
 const TELL_MS = 5_000;
 
+/** `released`: power-off confirmed. `forced`: freed by force-release. `ended`: the claim had ended before. */
 export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
 
 /**
@@ -74,6 +75,7 @@ export async function releaseHost(
   return release(deps, input, signal, seeOff);
 }
 
+/** A release that no worker carried out to its end. */
 export interface UnservedInput extends ReleaseHostInput {
   /** What became of an attempt whose end nobody confirmed; absent: no worker took it. */
   readonly unconfirmed?: string;

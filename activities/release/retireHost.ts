@@ -29,12 +29,14 @@ import { bmcConditions, writeNotReady } from '../bmc/notReady.ts';
 import { switchOff } from '../bmc/power.ts';
 import { sharedMessage } from '../bmc/serverCheck.ts';
 
+/** `attempt` counts from 1; it and the wait before the next one are told on the host. */
 export interface RetireInput {
   readonly host: ObjectRef;
   readonly attempt: number;
   readonly nextAttemptInMs: number;
 }
 
+/** `off`: the host may go; `secrets` are the names of those that it used, for `letHostGo`. */
 export type RetireResult =
   | { readonly kind: 'off'; readonly secrets: readonly string[] }
   /**
@@ -79,6 +81,7 @@ export async function retireHost(
   });
 }
 
+/** A retirement that no worker carried out to its end. */
 export interface RetireUnservedInput extends RetireInput {
   /** What became of an attempt whose end nobody confirmed; absent: no worker took it. */
   readonly unconfirmed?: string;
@@ -150,12 +153,14 @@ function isHeldUp({ status }: PhysicalHost): boolean {
   return findCondition(status?.conditions, CONDITIONS.ready)?.reason === HOST_REASONS.releasePending;
 }
 
+/** A host that was retired (`off`). */
 export interface LetHostGoInput {
   readonly host: ObjectRef;
   /** Names of the Secrets that it used. */
   readonly secrets: readonly string[];
 }
 
+/** Whether the finalizer is off the host. */
 export type LetHostGoResult =
   | { readonly kind: 'gone' }
   /** It was paused, say, after its server was seen off: it keeps our finalizer, and its Secrets theirs. */

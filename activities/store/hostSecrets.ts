@@ -9,6 +9,7 @@ import type { Caches, Dependencies } from '../dependencies.ts';
 import { readHost } from './hostStore.ts';
 import { isMarked } from './secretMarks.ts';
 
+/** What it takes to mark Secrets as in use, and to see which other hosts use them. */
 export type SecretDependencies = Pick<Dependencies, 'kube' | 'secretMarks'> & {
   readonly caches: Pick<Caches, 'hosts'>;
 };

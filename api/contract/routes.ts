@@ -123,6 +123,7 @@ export const ROUTES = [
   },
 ] as const satisfies readonly Route[];
 
+/** Names of the routes: the keys of their handlers, and `operationId` in docs/openapi.yaml. */
 export type RouteId = (typeof ROUTES)[number]['id'];
 
 /** The schema of each `{name}` in a path. */

@@ -16,6 +16,7 @@ import { paintFor, type Colour } from '../io.ts';
 import { writeData, type DataFormat } from '../output.ts';
 import type { Session } from '../session.ts';
 
+/** Flags of `kubectl beskar7 doctor`; without a URL that listener is not checked. */
 export interface DoctorFlags {
   readonly output: DataFormat;
   /** Base URLs at which servers reach Beskar7. */

@@ -15,6 +15,7 @@ import { nameOf, read } from '../references.ts';
 import { describe, runsOf, wholeHistory, type Run } from '../runs.ts';
 import type { Session, Temporal } from '../session.ts';
 
+/** Flags of `kubectl beskar7 export`. */
 export interface ExportFlags {
   /** Where to; `-` is standard output. Default: `<machine>.beskar7-export.json` in this folder. */
   readonly file?: string;

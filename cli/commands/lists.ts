@@ -13,6 +13,7 @@ import type { Session } from '../session.ts';
 import { changesOf } from '../watch.ts';
 import { age, type Column } from '../table.ts';
 
+/** Flags of `kubectl beskar7 hosts` and `kubectl beskar7 machines`. */
 export interface ListFlags {
   readonly allNamespaces?: boolean;
   readonly selector?: string;

@@ -12,6 +12,7 @@ import { nameOf, read } from '../references.ts';
 import type { Session } from '../session.ts';
 import { table, type Column } from '../table.ts';
 
+/** Flags of `kubectl beskar7 report`. */
 export interface ReportFlags {
   readonly output: DataFormat;
   readonly list?: boolean;

@@ -11,6 +11,7 @@ import { nameOf, read } from '../references.ts';
 import { describe, isOpen } from '../runs.ts';
 import type { Session } from '../session.ts';
 
+/** Flags of the commands that change something; `yes`: without a question. */
 export interface SteerFlags {
   readonly yes?: boolean;
   readonly output: 'text' | 'name';

@@ -12,6 +12,7 @@ import { describe, historyOf, isOpen, runsOf, wholeHistory, type Run } from '../
 import type { Session, Temporal } from '../session.ts';
 import { changesOf } from '../watch.ts';
 
+/** Flags of `kubectl beskar7 trace`. */
 export interface TraceFlags {
   readonly follow?: boolean;
   /** The run to show; default: the newest, an open one first. */

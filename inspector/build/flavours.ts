@@ -83,6 +83,7 @@ const EVERYWHERE = [
   'nls_utf8?',
 ];
 
+/** The recipe of each flavour; docs/inspector.md says what they are for. */
 export const RECIPES: Readonly<Record<Flavour, Recipe>> = {
   vm: {
     kernel: 'linux-image-cloud-amd64',

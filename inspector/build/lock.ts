@@ -14,6 +14,7 @@ export interface LockedPackage {
 
 /** `target-os` is what tests and the demo hand over to. */
 export const FLAVOURS = ['vm', 'server', 'target-os'] as const;
+/** One of `FLAVOURS`. */
 export type Flavour = (typeof FLAVOURS)[number];
 
 /** `inspector/packages.lock.json`: same lock, same bytes. */
@@ -25,6 +26,7 @@ export interface PackagesLock {
   readonly flavours: Readonly<Record<Flavour, readonly LockedPackage[]>>;
 }
 
+/** Absolute path of the lock in this repository. */
 export const LOCK_FILE = path.join(import.meta.dirname, '..', 'packages.lock.json');
 
 /** Reads the lock. Throws with the file and what is wrong with it. */

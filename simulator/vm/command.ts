@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Hardware } from '../hardware.ts';
 import type { VmOptions } from './options.ts';
 
+/** The program that runs a virtual machine, looked up in PATH. */
 export const QEMU = 'qemu-system-x86_64';
 
 /** Where the distributions put OVMF: code and the template of its variables. */

@@ -19,4 +19,5 @@ export interface VmOptions {
   readonly accelerator?: 'kvm' | 'tcg';
 }
 
+/** A virtual machine without flags. */
 export const VM_DEFAULTS = { firmware: 'bios', memoryMiB: 1_024, diskBytes: [4_000_000_000] } as const;

@@ -10,6 +10,7 @@ import type { Scope } from './stream.ts';
 /** The visitor: a person with a session, or, without log-in, the user of this machine. */
 export type Visitor = { readonly kind: 'operator' } | { readonly kind: 'user'; readonly session: Session };
 
+/** A kind that visitors may be allowed to see. */
 export type AskedKind = RowKind | 'events';
 
 const KINDS = { hosts: HOSTS, machines: MACHINES, events: EVENTS } as const;

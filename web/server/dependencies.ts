@@ -34,6 +34,7 @@ export interface WebDependencies {
   readonly logger: Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 }
 
+/** Settings of the web page's server. */
 export interface WebOptions {
   readonly bindAddress: { readonly host: string; readonly port: number };
   /**
@@ -72,6 +73,7 @@ export interface WebTiming {
   readonly identityMs: number;
 }
 
+/** Timing in production; tests shorten it. */
 export const WEB_TIMING: WebTiming = {
   gatherMs: 100,
   heartbeatMs: 10_000,

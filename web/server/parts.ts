@@ -30,6 +30,7 @@ export interface WebParts {
   isSecure(request: IncomingMessage): boolean;
 }
 
+/** Makes the parts and reads the built page into memory; without one `/` answers how to build it. */
 export async function createWebParts(deps: WebDependencies, options: WebOptions): Promise<WebParts> {
   const timing = { ...WEB_TIMING, ...options.timing };
   const trustedProxies = blockListOf(options.trustedProxies);

@@ -11,6 +11,7 @@ export interface Scope {
   readonly sees: Sees;
 }
 
+/** What one client's stream shows; the durations are those of `WebTiming`. */
 export interface StreamOptions {
   readonly feed: FleetFeed;
   /** The id of the last event that the client has. */

@@ -52,6 +52,7 @@ export interface HostRow {
   readonly revision: string;
 }
 
+/** Name of a host or machine; unique with its kind. */
 export interface ObjectName {
   readonly namespace: string;
   readonly name: string;
@@ -95,6 +96,7 @@ export interface Snapshot {
   readonly isLast: boolean;
 }
 
+/** One message of the stream: rows that are new or changed, as they are now, and names of those that are gone. */
 export interface Change {
   readonly hosts?: readonly HostRow[];
   readonly machines?: readonly MachineRow[];
@@ -102,6 +104,7 @@ export interface Change {
   readonly goneMachines?: readonly ObjectName[];
 }
 
+/** A condition of an object (metav1.Condition); the time is RFC 3339. */
 export interface Condition {
   readonly type: string;
   readonly status: 'True' | 'False' | 'Unknown';
@@ -230,6 +233,7 @@ export interface ActionRequest {
   /** Required for force-release. */
   readonly reason?: string;
 }
+/** The answer to an accepted `ActionRequest`. */
 export interface ActionResult {
   /** What was asked for, and what to look at now. */
   readonly message: string;

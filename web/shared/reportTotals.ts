@@ -24,6 +24,7 @@ export function memoryText(report: InspectionReport): string | undefined {
     : `${memorySize(bytes)} usable of ${memorySize(installed)} installed`;
 }
 
+/** Size of a disk in bytes; 0 when the report does not tell it. */
 export function diskBytes(disk: Disk): number {
   return disk.sizeBytes ?? (disk.sizeGB ?? 0) * 1e9;
 }

@@ -63,6 +63,27 @@ test('a file of the product has at most 300 lines', () => {
   expect(long).toEqual([]);
 });
 
+/** An export at the start of a line that names something: `export { … }` and `export * from` do not. */
+const EXPORTED = /^export (?:default )?(?:async )?(?:abstract )?(?:function\*?|class|interface|type|const|enum) (\w+)/;
+/** What may stand between a docstring and its symbol: a comment for ESLint, a decorator. */
+const BETWEEN = /^\s*(\/\/ eslint|@)/;
+
+test('every exported symbol of the product has a docstring', () => {
+  const exported = files
+    .filter((file) => PRODUCT.test(file) && /\.tsx?$/.test(file))
+    .flatMap((file) => {
+      const lines = linesOf(file);
+      return lines.flatMap((line, index) => {
+        const name = EXPORTED.exec(line)?.[1];
+        if (name === undefined) return [];
+        const above = lines.slice(0, index).findLast((other) => !BETWEEN.test(other)) ?? '';
+        return [{ at: `${file}:${index + 1}: ${name}`, isDocumented: above.trimEnd().endsWith('*/') }];
+      });
+    });
+  expect(exported.length).toBeGreaterThan(1000);
+  expect(exported.filter(({ isDocumented }) => !isDocumented).map(({ at }) => at)).toEqual([]);
+});
+
 test('nothing is patched: there is no released version to be compatible with', () => {
   const patched = files
     .filter((file) => PRODUCT.test(file) && isCode(file))

@@ -28,8 +28,10 @@ export function parseRoute(hash: string): Route {
   return { view: 'unknown', path };
 }
 
+/** Address of a host's page. */
 export const hostLink = (namespace: string, name: string): string =>
   `#/hosts/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+/** Address of a machine's page. */
 export const machineLink = (namespace: string, name: string): string =>
   `#/machines/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
 
@@ -40,6 +42,7 @@ export function replaceSearch(list: 'hosts' | 'machines', search: URLSearchParam
   dispatchEvent(new HashChangeEvent('hashchange'));
 }
 
+/** The present route; the component renders again when the address changes. */
 export function useRoute(): Route {
   const [route, setRoute] = useState(() => parseRoute(location.hash));
   useEffect(() => {

@@ -2,6 +2,7 @@ import { coarse, duration } from '../format.ts';
 import { timeTicks } from './scale.ts';
 import { useWidth } from './useWidth.ts';
 
+/** One step with how long it took over `count` runs. */
 export interface DurationRow {
   readonly name: string;
   readonly count: number;

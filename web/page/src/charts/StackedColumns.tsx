@@ -1,6 +1,7 @@
 import { ticks } from './scale.ts';
 import { useWidth } from './useWidth.ts';
 
+/** One column of the chart. */
 export interface Column {
   /** What stands below it. */
   readonly label: string;

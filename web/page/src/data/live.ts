@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Change, HostRow, MachineRow, Snapshot } from '../../../shared/api.ts';
 import { SortedRows } from './sortedRows.ts';
 
+/** The stream of changes. `lost`: what is shown may be old; it is opened again by itself. */
 export type LinkState = 'connecting' | 'live' | 'lost';
 
 /**

@@ -1,5 +1,6 @@
 import type { ObjectName } from '../../../shared/api.ts';
 
+/** One key for a row; no name has a slash. */
 export const keyOf = ({ namespace, name }: ObjectName): string => `${namespace}/${name}`;
 
 // One collator for all: `localeCompare` makes one for each comparison, which takes seconds for 10,000 names.

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { read, type RequestFailed } from './request.ts';
 
+/** What the page has of an object; `status` is the HTTP status, 0 without an answer. */
 export type Detail<Answer> =
   | { readonly kind: 'loading' }
   | { readonly kind: 'here'; readonly data: Answer; readonly problem?: string }
