@@ -327,7 +327,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
       world.proxy.delayWatchesMs = 4_000;
       const end = await byProxy(world, (asked) => {
         if (asked.method === 'PATCH' && HOST_PATH.test(asked.path) && asked.body.includes('\\"stage\\":\\"Claimed\\"'))
-          asked.body = Buffer.from(asked.body.toString('utf8').replace(/"resourceVersion":"\d+",?/, ''));
+          asked.body = withoutVersion(asked.body);
         return undefined;
       });
       return async () => {
@@ -337,3 +337,10 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     },
   },
 ];
+
+/** A patch that does not ask for the version of what it changes. */
+function withoutVersion(body: Buffer): Buffer {
+  const { metadata, ...patch } = JSON.parse(body.toString('utf8')) as { metadata: { resourceVersion?: string } };
+  const { resourceVersion: _version, ...rest } = metadata;
+  return Buffer.from(JSON.stringify({ ...patch, metadata: rest }));
+}
