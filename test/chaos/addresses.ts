@@ -4,18 +4,10 @@ import { isConflict, isNotFound } from '../../kube/error.ts';
 import { HOSTS } from '../../kube/resource.ts';
 import { hasCopy, isCopy } from './copies.ts';
 import type { Random } from './random.ts';
-import type { ChaosWorld } from './world.ts';
+import type { ChaosWorld, EditedHost } from './world.ts';
 
 type World = Pick<ChaosWorld, 'admin' | 'kubernetes' | 'copied' | 'edited' | 'isPartOfEdit' | 'namespace'>;
 type Connection = PhysicalHost['spec']['redfishConnection'];
-
-/** A host that has the BMC address of another one's server for a while. */
-export interface EditedHost {
-  /** Its own. */
-  readonly connection: Connection;
-  /** The host whose address it has. */
-  readonly of: string;
-}
 
 /**
  * Gives a free host the BMC address of another one's server, as somebody does who corrects the wrong line, or takes

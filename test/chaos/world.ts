@@ -1,12 +1,12 @@
 import type { Client } from '@temporalio/client';
 import { claimOf } from '../../model/claim.ts';
+import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isConflict, isNotFound } from '../../kube/error.ts';
 import { HOSTS, MACHINES, SECRETS, type Identified } from '../../kube/resource.ts';
 import type { Fleet } from '../../simulator/index.ts';
 import type { ControlPlane } from '../../tools/controlplane/index.ts';
 import { kubectl } from '../../tools/controlplane/install.ts';
-import type { EditedHost } from './addresses.ts';
 import { Checker } from './check/index.ts';
 import type { Gateway } from './gateway.ts';
 import type { KubeProxy } from './kubeProxy.ts';
@@ -21,6 +21,14 @@ import type { TemporalProxy } from './temporalProxy.ts';
 const NAMESPACE = 'chaos';
 /** One power command in ten is accepted and silently not done, all the time. */
 const POWER_LOST = 0.1;
+
+/** A host that has the BMC address of another one's server for a while. */
+export interface EditedHost {
+  /** Its own. */
+  readonly connection: PhysicalHost['spec']['redfishConnection'];
+  /** The host whose address it has. */
+  readonly of: string;
+}
 
 /**
  * A namespace with a fleet of its own, and a checker that knows everything that happened in it. Several of them can
@@ -181,8 +189,8 @@ export class ChaosWorld {
   }
 
   /**
-   * Whether its address was edited, or another host was given its address. Such a host is not deleted meanwhile, so that
-   * it stays the first one for its server.
+   * Whether its address was edited, or another host was given its address. Such a host is not deleted meanwhile, so
+   * that it stays the first one for its server.
    */
   isPartOfEdit(host: string): boolean {
     return this.edited.has(host) || [...this.edited.values()].some(({ of }) => of === host);
