@@ -32,7 +32,6 @@ test('long computations take turns with each other and with everything else', as
 });
 
 test('what is thrown is thrown, and others have their turn all the same', async () => {
-  // eslint-disable-next-line require-yield
   const failing = (function* (): Generator<undefined, never> {
     throw new Error('bad');
   })();
