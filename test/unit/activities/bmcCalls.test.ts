@@ -14,7 +14,7 @@ import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { claimedHost, DELETED, host, machine, SERVER } from '../controllers/builders.ts';
 import { failureOf, fakeBmc, stopAll, until, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { ApiServer } from './apiServer.ts';
-import { asActivity, putBehind, REF, RUN, workerOn } from './worker.ts';
+import { asActivity, putBehind, PLAN, REF, RUN, workerOn } from './worker.ts';
 
 let api: ApiServer;
 let bmc: FakeBmc;
@@ -171,15 +171,7 @@ describe('nothing else goes on while something may arrive', () => {
   test('a server is not handed over', async () => {
     const inspection = { claim: REF.id, reportDigest: 'x' };
     putBehind(api, bmc, claimedHost('Armed', { inspection }, inFlight(90_000)));
-    const plan = {
-      attempts: 1,
-      readyWhen: 'HandedOver',
-      requirements: undefined,
-      specHash: 'x',
-      imageHash: 'x',
-      retry: '',
-    } as const;
-    const opened = await openProvisioning(workerOn(api), { claim: REF, run: RUN, plan });
+    const opened = await openProvisioning(workerOn(api), { claim: REF, run: RUN, plan: PLAN });
     expect(opened).toMatchObject({ inFlightUntil: expect.any(String) });
     expect(live().status?.handover).toBeUndefined();
   });

@@ -7,7 +7,7 @@ import { LABEL_CLUSTER_NAME } from '../../../crds/names.ts';
 import { CAPI_MACHINES, HOSTS, MACHINES, SECRETS, type CapiMachine } from '../../../kube/resource.ts';
 import { capiMachine, CLAIM, claimedHost, machine, OURS, OWNED } from '../controllers/builders.ts';
 import { ApiServer } from './apiServer.ts';
-import { asActivity, REF, RUN, workerOn } from './worker.ts';
+import { asActivity, PLAN, REF, RUN, workerOn } from './worker.ts';
 
 let api: ApiServer;
 let deps: ReturnType<typeof workerOn>;
@@ -46,17 +46,7 @@ function putHost(inspectionTimestamp: string, status: PhysicalHostStatus = {}): 
   api.put(HOSTS, claimedHost('Armed', { state: 'Inspecting', inspectionTimestamp, inspection, ...status }, {}, claim));
 }
 
-const open = () => {
-  const plan = {
-    attempts: 1,
-    specHash: 'x',
-    imageHash: 'x',
-    retry: '',
-    readyWhen: 'HandedOver' as const,
-    requirements: undefined,
-  };
-  return asActivity(() => openProvisioning(deps, { claim: REF, run: RUN, plan }));
-};
+const open = () => asActivity(() => openProvisioning(deps, { claim: REF, run: RUN, plan: PLAN }));
 const handover = () => api.get(HOSTS, 'h').status?.handover;
 
 describe('whoever may write to the Temporal namespace opens no bootstrap data with it', () => {

@@ -7,7 +7,7 @@ import { ANNOTATION_BLOCK_MOVE, ANNOTATION_CLAIM, ANNOTATION_HANDLED } from '../
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { CLAIM, claimedHost, machine, OURS } from '../controllers/builders.ts';
 import { ApiServer, type ApiCall } from './apiServer.ts';
-import { asActivity, REF, RUN, workerOn } from './worker.ts';
+import { asActivity, PLAN, REF, RUN, workerOn } from './worker.ts';
 
 let api: ApiServer;
 beforeEach(async () => {
@@ -62,15 +62,7 @@ describe('the last writes of a run: handled first, then status (rule 9)', () => 
   test('a hand-over: the claim, then handled with the providerID, then Provisioned', async () => {
     const handover = { claim: CLAIM, openedAt: '2026-01-01T00:00:00Z', outcome: 'Provisioned' as const };
     api.put(HOSTS, claimedHost('Armed', { state: 'Ready', handover }));
-    const plan = {
-      attempts: 1,
-      specHash: 'x',
-      imageHash: 'x',
-      retry: '',
-      readyWhen: 'HandedOver' as const,
-      requirements: undefined,
-    };
-    const input = { claim: REF, run: RUN, plan, startedAt: '2026-01-01T00:00:00Z' };
+    const input = { claim: REF, run: RUN, plan: PLAN, startedAt: '2026-01-01T00:00:00Z' };
     expect(await asActivity(() => settleHandover(workerOn(api), input))).toEqual({ kind: 'provisioned' });
     expect(api.writes.map(saidBy)).toEqual([
       'patch physicalhosts/h: HandedOver',

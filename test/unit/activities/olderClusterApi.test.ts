@@ -23,7 +23,7 @@ import {
   OWNED,
 } from '../controllers/builders.ts';
 import { ApiServer } from './apiServer.ts';
-import { asActivity, REF, RUN, workerOn } from './worker.ts';
+import { asActivity, PLAN, REF, RUN, workerOn } from './worker.ts';
 
 let api: ApiServer;
 beforeEach(async () => {
@@ -48,13 +48,7 @@ function putHandover(): void {
   api.put(HOSTS, claimedHost('Armed', status));
 }
 
-const open = () => {
-  const plan = {
-    ...{ attempts: 1, specHash: 'x', imageHash: 'x', retry: '' },
-    ...{ readyWhen: 'HandedOver' as const, requirements: undefined },
-  };
-  return asActivity(() => openProvisioning(workerOn(api), { claim: REF, run: RUN, plan }));
-};
+const open = () => asActivity(() => openProvisioning(workerOn(api), { claim: REF, run: RUN, plan: PLAN }));
 const claim = () =>
   asActivity(() => claimHost(workerOn(api), { run: RUN, attempt: 1, tried: [], isReset: false, isCancelled: false }));
 

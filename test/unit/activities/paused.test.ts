@@ -17,7 +17,7 @@ import { CAPI_CLUSTERS, CAPI_MACHINES, HOSTS, MACHINES, SECRETS } from '../../..
 import { capiCluster, capiMachine, CLAIM, claimedHost, freeHost, machine, OWNED } from '../controllers/builders.ts';
 import { fakeBmc, stopAll, type FakeBmc } from '../redfish/fakeBmc.ts';
 import { ApiServer } from './apiServer.ts';
-import { asActivity, putBehind, REF, RUN, workerOn } from './worker.ts';
+import { asActivity, putBehind, PLAN, REF, RUN, workerOn } from './worker.ts';
 
 const PAUSED = { [ANNOTATION_PAUSED]: '' };
 const BLOCKED = { finalizers: [FINALIZER_MACHINE], annotations: { [ANNOTATION_BLOCK_MOVE]: 'true' } };
@@ -88,14 +88,6 @@ describe.each(WAYS)('a run in flight goes on to its end though its %s is paused 
     putBehind(api, bmc, claimedHost(stage, status));
   }
   const input = { claim: REF, run: RUN };
-  const plan = {
-    attempts: 1,
-    specHash: 'x',
-    imageHash: 'x',
-    retry: '',
-    readyWhen: 'HandedOver' as const,
-    requirements: undefined,
-  };
   const since = '2026-01-01T00:00:00Z';
   const phase = () => api.get(MACHINES, 'm').status?.phase;
   const stage = () => claimOf(api.get(HOSTS, 'h'))?.stage;
@@ -117,14 +109,14 @@ describe.each(WAYS)('a run in flight goes on to its end though its %s is paused 
 
   test('its bootstrap data is opened', async () => {
     inFlight('Armed', { inspection: { claim: CLAIM, reportDigest: 'x' } });
-    await asActivity(() => openProvisioning(deps, { ...input, plan }));
+    await asActivity(() => openProvisioning(deps, { ...input, plan: PLAN }));
     expect(api.get(HOSTS, 'h').status).toMatchObject({ state: 'Ready', handover: { claim: CLAIM } });
     expect(phase()).toBe('Provisioning');
   });
 
   test('it is handed over, and may be moved', async () => {
     inFlight('Armed', { handover: { claim: CLAIM, openedAt: since, outcome: 'Provisioned' } });
-    const settled = await asActivity(() => settleHandover(deps, { ...input, plan, startedAt: since }));
+    const settled = await asActivity(() => settleHandover(deps, { ...input, plan: PLAN, startedAt: since }));
     expect([settled.kind, stage(), phase()]).toEqual(['provisioned', 'HandedOver', 'Provisioned']);
     expect(blocksMove()).toBe(false);
   });

@@ -5,7 +5,7 @@ import { FINALIZER_MACHINE } from '../../../crds/names.ts';
 import { HOSTS, MACHINES } from '../../../kube/resource.ts';
 import { CLAIM, claimedHost, DELETED, freeHost, machine } from '../controllers/builders.ts';
 import { ApiServer } from './apiServer.ts';
-import { asActivity, REF, RUN, workerOn } from './worker.ts';
+import { asActivity, PLAN, REF, RUN, workerOn } from './worker.ts';
 
 let api: ApiServer;
 let deps: ReturnType<typeof workerOn>;
@@ -16,17 +16,7 @@ beforeEach(async () => {
 afterEach(() => api.stop());
 
 const SINCE = '2026-01-01T00:00:00Z';
-const settle = () => {
-  const plan = {
-    attempts: 1,
-    specHash: 'x',
-    imageHash: 'x',
-    retry: '',
-    readyWhen: 'HandedOver' as const,
-    requirements: undefined,
-  };
-  return asActivity(() => settleHandover(deps, { claim: REF, run: RUN, plan, startedAt: SINCE }));
-};
+const settle = () => asActivity(() => settleHandover(deps, { claim: REF, run: RUN, plan: PLAN, startedAt: SINCE }));
 
 /**
  * As `kubectl replace` with the manifest that it was made from leaves a machine in flight: the status stays, the

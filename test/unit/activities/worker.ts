@@ -7,6 +7,7 @@ import { SecretMarks } from '../../../activities/store/secretMarks.ts';
 import { isUnclaimed } from '../../../model/claim.ts';
 import { connectionHash } from '../../../model/connection.ts';
 import { ANNOTATION_SERVER, FINALIZER_SECRET, LABEL_MOVE } from '../../../crds/names.ts';
+import type { Plan } from '../../../activities/claim/plan.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { bmcPlace, parseServer, serializeServer } from '../../../model/serverIdentity.ts';
 import { HOSTS, MACHINES, SECRETS } from '../../../kube/resource.ts';
@@ -24,6 +25,15 @@ export const REF: ClaimRef = {
   machine: { namespace: 'ns', name: 'm', uid: 'm-uid' },
 };
 export const RUN: RunContext = { machine: REF.machine, workflow: { id: 'provision/ns/m', runID: 'run-1' } };
+/** The least that a run can plan. */
+export const PLAN: Plan = {
+  attempts: 1,
+  specHash: 'x',
+  imageHash: 'x',
+  retry: '',
+  readyWhen: 'HandedOver',
+  requirements: undefined,
+};
 
 /** What an activity works with in a process of its own: real clients over HTTP, and caches that are not behind. */
 export function workerOn(api: ApiServer, parts: Partial<Dependencies> = {}): Dependencies {
