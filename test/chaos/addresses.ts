@@ -1,8 +1,7 @@
-import { ANNOTATION_SERVER } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
-import { isConflict, isNotFound } from '../../kube/error.ts';
+import { isNotFound } from '../../kube/error.ts';
 import { HOSTS } from '../../kube/resource.ts';
-import { hasCopy, isCopy } from './copies.ts';
+import { isOrdinary } from './copies.ts';
 import type { Random } from './random.ts';
 import type { ChaosWorld, EditedHost } from './world.ts';
 
@@ -28,12 +27,8 @@ export async function editAddress(world: World, random: Random): Promise<false |
   const { address, credentialsSecretRef } = other.spec.redfishConnection;
   // Before, since it may be so although the answer is lost.
   edited.set(host.metadata.name, { connection: host.spec.redfishConnection, of: other.metadata.name });
-  try {
-    // Refused where it was claimed meanwhile.
-    await patch(world, host.metadata.name, { address: `${address}//redfish/v1/`, credentialsSecretRef });
-  } catch (error) {
-    if (!isConflict(error)) throw error;
-  }
+  // Refused where it was claimed meanwhile: it is counted as not done then.
+  await patch(world, host.metadata.name, { address: `${address}//redfish/v1/`, credentialsSecretRef });
   return 'editAddress';
 }
 
@@ -57,10 +52,4 @@ async function restore(world: World, name: string): Promise<void> {
 
 async function patch({ admin, namespace }: World, name: string, redfishConnection: Partial<Connection>): Promise<void> {
   await admin.mergePatch(HOSTS, namespace, name, { spec: { redfishConnection } });
-}
-
-function isOrdinary(world: World, { metadata }: PhysicalHost): boolean {
-  const { name, annotations, deletionTimestamp } = metadata;
-  const isEnrolled = annotations?.[ANNOTATION_SERVER] !== undefined && deletionTimestamp === undefined;
-  return isEnrolled && !isCopy(name) && !hasCopy(world, name) && !world.isPartOfEdit(name);
 }

@@ -23,7 +23,7 @@ function copyOf(host: string): string {
  * Whether a host has, or had a moment ago, a copy: were it deleted, the copy would be the first one for its server, and
  * rightly be claimed.
  */
-export function hasCopy({ copied }: Pick<World, 'copied'>, host: string): boolean {
+function hasCopy({ copied }: Pick<World, 'copied'>, host: string): boolean {
   return copied.has(copyOf(host));
 }
 
@@ -40,7 +40,7 @@ export async function copyOrDelete(world: World, random: Random): Promise<false 
     await admin.delete(HOSTS, namespace, old.metadata.name);
     return 'deleteCopy';
   }
-  const host = random.pick(hosts.filter((candidate) => isCopied(world, candidate)));
+  const host = random.pick(hosts.filter((candidate) => isOrdinary(world, candidate)));
   if (host === undefined) return false;
   const { name, labels = {} } = host.metadata;
   const { address, credentialsSecretRef } = host.spec.redfishConnection;
@@ -62,10 +62,16 @@ export async function deleteCopies({ admin, copied, namespace }: World): Promise
   }
 }
 
-/** A host that is enrolled stays the first one for its server. */
-function isCopied(world: World, { metadata }: PhysicalHost): boolean {
-  const isEnrolled = metadata.annotations?.[ANNOTATION_SERVER] !== undefined;
-  const { name, deletionTimestamp } = metadata;
-  const isOne = !isCopy(name) && !hasCopy(world, name) && !world.isPartOfEdit(name);
-  return isEnrolled && deletionTimestamp === undefined && isOne;
+/**
+ * A host that is enrolled, and the only one that has its address: it stays the first one for its server whatever else
+ * gets that address.
+ */
+export function isOrdinary(world: World, { metadata }: PhysicalHost): boolean {
+  const { name, annotations, deletionTimestamp } = metadata;
+  return annotations?.[ANNOTATION_SERVER] !== undefined && deletionTimestamp === undefined && isSingle(world, name);
+}
+
+/** Whether no other host has its address, or had it a moment ago. */
+export function isSingle(world: Pick<World, 'copied' | 'isPartOfEdit'>, name: string): boolean {
+  return !isCopy(name) && !hasCopy(world, name) && !world.isPartOfEdit(name);
 }

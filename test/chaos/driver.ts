@@ -9,7 +9,7 @@ import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { TEMPORAL_NAMESPACE } from '../../tools/controlplane/index.ts';
 import { runCommand } from '../../tools/toolchain/command.ts';
 import { editAddress } from './addresses.ts';
-import { copyOrDelete, hasCopy, isCopy } from './copies.ts';
+import { copyOrDelete, isSingle } from './copies.ts';
 import { forceRelease } from './forceRelease.ts';
 import type { Random } from './random.ts';
 import type { ChaosWorld } from './world.ts';
@@ -224,8 +224,7 @@ export class Driver {
 
   /** Claimed or not: the claim of a host that is being deleted goes on to its end. */
   async #deleteHost(): Promise<boolean> {
-    const isOne = ({ metadata: { name } }: PhysicalHost) =>
-      !isCopy(name) && !hasCopy(this.#world, name) && !this.#world.isPartOfEdit(name);
+    const isOne = ({ metadata }: PhysicalHost) => isSingle(this.#world, metadata.name);
     const host = this.#random.pick([...this.#world.kubernetes.hosts.values()].filter(isAlive).filter(isOne));
     if (!host) return false;
     this.#note('deleteHost', host.metadata.name);
