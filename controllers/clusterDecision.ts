@@ -3,7 +3,7 @@ import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { condition, findCondition, type ConditionPatch } from '../crds/conditions.ts';
 import { canonicalJson } from '../model/handled.ts';
 import { ANNOTATION_MANAGED_BY, LABEL_CONTROL_PLANE, LABEL_ZONE } from '../crds/names.ts';
-import { pausedBy, stopOf } from '../model/stops.ts';
+import { isBeingDeleted, pausedBy, stopOf } from '../model/stops.ts';
 import { reachableAddress } from '../model/networkIdentity.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS } from '../crds/reasons.ts';
@@ -79,14 +79,15 @@ function endpointAddress({ capiMachines, machines }: ClusterView): string | unde
 }
 
 /** InfrastructureReady, in contract v1beta1 or v1beta2. */
-function isReady({ metadata, status }: CapiMachine): boolean {
-  if (metadata.deletionTimestamp !== undefined) return false;
+function isReady(machine: CapiMachine): boolean {
+  if (isBeingDeleted(machine)) return false;
+  const { status } = machine;
   return status?.infrastructureReady === true || status?.initialization?.infrastructureProvisioned === true;
 }
 
-function isProvisionedControlPlane({ metadata, status }: Beskar7Machine): boolean {
-  const isControlPlane = metadata.labels?.[LABEL_CONTROL_PLANE] !== undefined;
-  return isControlPlane && metadata.deletionTimestamp === undefined && status?.ready === true;
+function isProvisionedControlPlane(machine: Beskar7Machine): boolean {
+  const isControlPlane = machine.metadata.labels?.[LABEL_CONTROL_PLANE] !== undefined;
+  return isControlPlane && !isBeingDeleted(machine) && machine.status?.ready === true;
 }
 
 function byAge(a: CapiMachine | Beskar7Machine, b: CapiMachine | Beskar7Machine): number {
@@ -98,7 +99,7 @@ function byAge(a: CapiMachine | Beskar7Machine, b: CapiMachine | Beskar7Machine)
 /** The map of contract v1beta1, which the CRD's label promises. */
 function failureDomains(hosts: readonly PhysicalHost[]): Record<string, { controlPlane: boolean }> {
   const zones = hosts
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .filter((host) => !isBeingDeleted(host))
     .map(({ metadata }) => metadata.labels?.[LABEL_ZONE])
     .filter((zone): zone is string => zone !== undefined && zone !== '');
   const names = [...new Set(zones)].sort().slice(0, MAX_ZONES);

@@ -199,8 +199,8 @@ const hostIndexes = {
 
 /** The providerID of a machine that names a host of its namespace. */
 function naming(machine: Beskar7Machine): string[] {
-  const { metadata, spec } = machine;
-  if (spec.providerID === undefined || metadata.deletionTimestamp !== undefined) return [];
+  const { spec } = machine;
+  if (spec.providerID === undefined || isBeingDeleted(machine)) return [];
   return hostOfProviderID(machine) === undefined ? [] : [spec.providerID];
 }
 

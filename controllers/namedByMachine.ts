@@ -6,6 +6,7 @@ import { isUnclaimed } from '../model/claim.ts';
 import { isProviderIDOurs } from '../model/handled.ts';
 import { providerIDOf } from '../model/providerID.ts';
 import { byAge } from '../model/waiters.ts';
+import { isBeingDeleted } from '../model/stops.ts';
 import type { Informers } from './informers.ts';
 
 /** How many machines the message names. */
@@ -57,11 +58,10 @@ function namesOf(machines: readonly Beskar7Machine[]): string {
 
 /** Nothing changed by which a host knows its machine. */
 export function isSameConsumer(before: Beskar7Machine, after: Beskar7Machine): boolean {
-  const isGoing = (machine: Beskar7Machine) => machine.metadata.deletionTimestamp !== undefined;
   return (
     before.metadata.uid === after.metadata.uid &&
     before.spec.providerID === after.spec.providerID &&
     isProviderIDOurs(before) === isProviderIDOurs(after) &&
-    isGoing(before) === isGoing(after)
+    isBeingDeleted(before) === isBeingDeleted(after)
   );
 }

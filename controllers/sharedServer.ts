@@ -3,6 +3,7 @@ import type { ConditionPatch } from '../crds/conditions.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, DUPLICATE_REASONS } from '../crds/reasons.ts';
 import { duplicateMessage, macsOf, nameFor, serverKeys, type Duplicate } from '../model/sameServer.ts';
+import { isBeingDeleted } from '../model/stops.ts';
 import { macSharedIn, neighbours } from './duplicates.ts';
 import type { Informers } from './informers.ts';
 import { keyOf } from '../kube/store.ts';
@@ -55,7 +56,5 @@ export function affected(informers: Informers, host: PhysicalHost, previous: Phy
 
 /** What of a host others are compared with. */
 function shares(host: PhysicalHost): string {
-  const { metadata, status } = host;
-  const isGoing = metadata.deletionTimestamp !== undefined;
-  return JSON.stringify([serverKeys(host), macsOf(host), isUnclaimed(host), status?.state, isGoing]);
+  return JSON.stringify([serverKeys(host), macsOf(host), isUnclaimed(host), host.status?.state, isBeingDeleted(host)]);
 }
