@@ -147,7 +147,7 @@ describe('completion', () => {
       `fish -c 'kubectl-beskar7 completion fish | source; complete -C "kubectl-beskar7 re"; complete -C "kubectl-beskar7 hosts -o w"'`,
     );
     expect({ stdout, stderr }).toEqual({
-      stdout: expect.stringMatching(/^report\tShow .*\nretry\tHave .*\nwide\n$/),
+      stdout: expect.stringMatching(/^report\tShow .*\nretry\tProvision .*\nwide\n$/),
       stderr: '',
     });
   });

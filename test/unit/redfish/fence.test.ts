@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { MutateOptions } from '../../../redfish/index.ts';
@@ -150,17 +151,25 @@ describe('the fence of rule 2', () => {
     const bmc = await fakeBmc();
     let fences = 0;
     let lastCheck = 0;
-    await clientOf(bmc).setPowerState('On', {
-      ...allow,
-      fence: async () => {
-        fences += 1;
-        if (fences === 1) {
-          for (const socket of bmc.sockets) socket.destroy();
-          await until(() => bmc.sockets.size === 0);
-        }
-        return () => void (lastCheck = bmc.connections);
-      },
-    });
+    const opened: Socket[] = [];
+    const onOpened = (message: unknown): void => void opened.push((message as { socket: Socket }).socket);
+    subscribe('net.client.socket', onOpened);
+    try {
+      await clientOf(bmc).setPowerState('On', {
+        ...allow,
+        fence: async () => {
+          fences += 1;
+          if (fences === 1) {
+            for (const socket of bmc.sockets) socket.destroy();
+            // Until the client has heard of it: that the BMC closed says nothing of that.
+            await until(() => opened.length === 1 && opened.every(({ destroyed }) => destroyed));
+          }
+          return () => void (lastCheck = bmc.connections);
+        },
+      });
+    } finally {
+      unsubscribe('net.client.socket', onOpened);
+    }
     expect(bmc.sent('POST')).toHaveLength(1);
     expect([fences, lastCheck]).toEqual([2, 2]);
   });
