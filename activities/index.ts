@@ -22,13 +22,13 @@ import { markReleasing, type MarkReleasingInput } from './release/markReleasing.
 import { releaseHost, releaseHostUnserved } from './release/releaseHost.ts';
 import type { ReleaseHostInput } from './release/releaseInput.ts';
 import {
-  letHostGo,
+  removeHostFinalizer,
   retireHost,
   retireHostUnserved,
-  type LetHostGoInput,
+  type RemoveHostFinalizerInput,
   type RetireInput,
 } from './release/retireHost.ts';
-import { tellingRefusals } from './store/refusedWrites.ts';
+import { reportingRefusals } from './store/refusedWrites.ts';
 import { withHeartbeat } from './activityScope.ts';
 import { FailedPolls } from './monitor/failedPolls.ts';
 import { lookForConsumer, type LookForConsumerInput } from './release/orphan.ts';
@@ -43,14 +43,14 @@ const SLOW_HEARTBEAT_MS = 4_000;
 
 /** For the queue `await-run`. */
 export function createAwaitRunActivities(deps: Dependencies) {
-  return tellingRefusals(deps, {
+  return reportingRefusals(deps, {
     endProvisioning: (ref: ObjectRef) => withHeartbeat((signal) => endProvisioning(deps, ref, signal)),
   });
 }
 
 /** Activities that talk to Kubernetes (and Temporal), for the queue `beskar7`. */
 export function createKubernetesActivities(deps: Dependencies) {
-  return tellingRefusals(deps, {
+  return reportingRefusals(deps, {
     claimHost: (input: ClaimHostInput) => claimHost(deps, input),
     takeReport: (input: TakeReportInput) => takeReport(deps, input),
     openProvisioning: (input: HandOverInput) => openProvisioning(deps, input),
@@ -66,7 +66,7 @@ export function createKubernetesActivities(deps: Dependencies) {
     releaseHostUnserved: (input: ReleaseHostInput) => releaseHostUnserved(deps, input),
     retireHostUnserved: (input: RetireInput) => retireHostUnserved(deps, input),
     enrollHostUnserved: (host: HostInput) => enrollHostUnserved(deps, host),
-    letHostGo: (input: LetHostGoInput) => letHostGo(deps, input),
+    removeHostFinalizer: (input: RemoveHostFinalizerInput) => removeHostFinalizer(deps, input),
     removeMachineFinalizer: (ref: ObjectRef) => removeMachineFinalizer(deps, ref),
   });
 }
@@ -83,7 +83,7 @@ function atBmc<T extends object | void>(body: (signal: AbortSignal) => Promise<T
 export function createBmcActivities(deps: Dependencies, slots = 500) {
   const failedPolls = new FailedPolls();
   const enrollSlots = new EnrollSlots(slots);
-  return tellingRefusals(deps, {
+  return reportingRefusals(deps, {
     enrollHost: (input: EnrollInput) =>
       enrollSlots.use(input.host.namespace, () => atBmc((signal) => enrollHost(deps, input, signal))),
     prepareBoot: (input: BootInput) => atBmc((signal) => prepareBoot(deps, input, signal)),

@@ -90,7 +90,7 @@ export const ACTIVITY_INPUTS: Readonly<Record<ActivityName, TSchema | null>> = {
   }),
   findClaims: ObjectRef,
   findReleasing: ReleaseInput,
-  letHostGo: Type.Object({ host: ObjectRef, secrets: Names }),
+  removeHostFinalizer: Type.Object({ host: ObjectRef, secrets: Names }),
   lookForConsumer: Type.Object({ host: ReleaseInput, isSecondLook: Type.Boolean() }),
   markReleasing: Type.Object({
     claim: ClaimRef,

@@ -5,10 +5,10 @@ import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../contracts/names.ts';
 import type { WaitReason } from './machineDecision.ts';
 import type { WatcherDeps, WatcherTiming } from './watcherDeps.ts';
-import { isTold, tell } from './watcherStatus.ts';
+import { areUpToDate, applyConditions } from './watcherStatus.ts';
 
 /** A run that finds its machine gone ends within moments; after this it is reported. */
-const TOLD_AFTER_MS = 10_000;
+const REPORT_AFTER_MS = 10_000;
 const REASON = 'WaitingForEarlierRun' satisfies WaitReason;
 
 /**
@@ -39,9 +39,9 @@ export class EarlierRuns {
       await this.#deps.starter.signalHostAvailable(ref);
       held.nextWakeMs = now + this.#timing.resyncMs;
     }
-    if (now - held.sinceMs < TOLD_AFTER_MS) return;
+    if (now - held.sinceMs < REPORT_AFTER_MS) return;
     const message = messageOf(run, ref);
-    await this.#tell(machine, run, message);
+    await this.#report(machine, run, message);
     if (held.hasEvent) return;
     this.#deps.recorder.event(machine, 'Warning', REASON, message);
     held.hasEvent = true;
@@ -52,14 +52,14 @@ export class EarlierRuns {
   }
 
   /** At each look, not once: while the machine is paused that is what it says, and this when it continues. */
-  async #tell(machine: Beskar7Machine, run: 'provision' | 'deprovision', message: string): Promise<void> {
+  async #report(machine: Beskar7Machine, run: 'provision' | 'deprovision', message: string): Promise<void> {
     const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason: REASON, message };
     const { workflow, conditions } = machine.status ?? {};
     const isOurs = workflow === undefined && run === 'provision';
     // What a watcher says is written as a whole.
     const isPaused = findCondition(conditions, CONDITIONS.paused)?.status === 'True';
-    if (!isOurs || isPaused || isTold(conditions, [ready], [ready.type])) return;
-    await tell(this.#deps.kube, MACHINES, machine, [ready], { phase: 'Pending' });
+    if (!isOurs || isPaused || areUpToDate(conditions, [ready], [ready.type])) return;
+    await applyConditions(this.#deps.kube, MACHINES, machine, [ready], { phase: 'Pending' });
   }
 }
 

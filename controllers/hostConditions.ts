@@ -8,7 +8,7 @@ import type { HostDecision } from './hostDecision.ts';
 import { namedByMachine } from './namedByMachine.ts';
 import { sharedConditions } from './sharedServer.ts';
 import type { WatcherDeps } from './watcherDeps.ts';
-import { isTold, tell } from './watcherStatus.ts';
+import { areUpToDate, applyConditions } from './watcherStatus.ts';
 
 type TellDeps = Pick<WatcherDeps, 'informers' | 'kube' | 'recorder' | 'logger'>;
 
@@ -16,7 +16,7 @@ type TellDeps = Pick<WatcherDeps, 'informers' | 'kube' | 'recorder' | 'logger'>;
  * Writes on a host what was decided and which server it shares, with an event for each that is new. False: the host has
  * changed meanwhile, nothing was written, and the next look decides. Throws KubeError.
  */
-export async function tellHost(
+export async function reportOnHost(
   { informers, kube, recorder, logger }: TellDeps,
   host: PhysicalHost,
   decision: HostDecision,
@@ -36,13 +36,13 @@ export async function tellHost(
     CONDITIONS.duplicateServer,
   ];
   if (decision.kind === 'nothing' || decision.kind === 'lookForConsumer') return true;
-  if (isTold(host.status?.conditions, wanted, types)) return true;
-  const isWritten = await tell(kube, HOSTS, host, wanted);
+  if (areUpToDate(host.status?.conditions, wanted, types)) return true;
+  const isWritten = await applyConditions(kube, HOSTS, host, wanted);
   if (isWritten && decision.kind === 'deletionBlocked') {
     recorder.event(host, 'Warning', 'DeletionBlocked', decision.message);
   }
   for (const news of isWritten ? shared : []) {
-    if (isTold(host.status?.conditions, [news], [news.type])) continue;
+    if (areUpToDate(host.status?.conditions, [news], [news.type])) continue;
     recorder.event(host, 'Warning', news.type, news.message);
     // The people of a namespace are not told names of another one; who runs Beskar7 is.
     if (news.type === CONDITIONS.duplicateServer && duplicate !== undefined)

@@ -191,7 +191,7 @@ function decideOrphan({ host, orphanReleaseMs }: HostView, claim: Claim | undefi
   const gone = `The host is claimed by ${machine}${uid}, which does not exist.`;
   const force = forceReleaseCommand(host.metadata);
   // Set before the host said that its machine is missing, it was not set for that: the watcher refuses it.
-  const isForced = forceReasonOf(host) !== undefined && isMissingSaid(host);
+  const isForced = forceReasonOf(host) !== undefined && isMachineMissingReported(host);
   const isAutomatic = claim !== undefined && claim.stage !== 'HandedOver';
   const message = isAutomatic
     ? `${gone} Its server was never handed over: it is switched off and freed when the machine is still missing after ${orphanReleaseMs / 60_000} minutes. At once, and without switching it off: ${force}`
@@ -232,7 +232,7 @@ function decideEnroll(host: PhysicalHost, occasion: string, isSecond: boolean): 
 }
 
 /** Whether the host has said before now that its machine is missing. */
-function isMissingSaid({ status }: PhysicalHost): boolean {
+function isMachineMissingReported({ status }: PhysicalHost): boolean {
   return findCondition(status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
 }
 
@@ -252,7 +252,7 @@ export function refusedForce(host: PhysicalHost, decision: HostDecision): string
     case 'release':
       return forceReasonOf(host) === undefined ? early : undefined;
     case 'orphaned':
-      return isMissingSaid(host) ? undefined : early;
+      return isMachineMissingReported(host) ? undefined : early;
     case 'start':
       return decision.run === 'retire' ? undefined : early;
     case 'settled':

@@ -13,10 +13,10 @@ import { refuseForce } from './forceRefusal.ts';
 import { changeOf, decideHost, refusedForce, type HostDecision, type Releasing } from './hostDecision.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './watcherDeps.ts';
 import { duplicateIn } from './duplicates.ts';
-import { Occasions } from './occasions.ts';
+import { StartDeduper } from './startDeduper.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';
 import { keyOf, splitKey } from '../kube/store.ts';
-import { tellHost, wakesRelease } from './hostConditions.ts';
+import { reportOnHost, wakesRelease } from './hostConditions.ts';
 import { isSameConsumer } from './namedByMachine.ts';
 import { affected } from './sharedServer.ts';
 
@@ -28,7 +28,7 @@ export class HostWatcher {
   readonly #deps: WatcherDeps;
   readonly #timing: WatcherTiming;
   readonly #queue: WorkQueue;
-  readonly #occasions: Occasions;
+  readonly #occasions: StartDeduper;
   /** Since when a host has looked the way that needs patience: by uid. */
   readonly #since = new Map<string, { occasion: string; at: number }>();
   #ends: (() => void)[] = [];
@@ -36,7 +36,7 @@ export class HostWatcher {
   constructor(deps: WatcherDeps) {
     this.#deps = deps;
     this.#timing = { ...WATCHER_TIMING, ...deps.timing };
-    this.#occasions = new Occasions(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
+    this.#occasions = new StartDeduper(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
     this.#queue = new WorkQueue({
       name: 'hosts',
       logger: deps.logger,
@@ -97,7 +97,7 @@ export class HostWatcher {
       // The cache shows it soon, which leads here again; or never, where it watches a part of the machines only.
       settledFor = { kind: 'after', ms: this.#timing.resyncMs };
     }
-    const isCurrent = await tellHost(this.#deps, host, decision, duplicate);
+    const isCurrent = await reportOnHost(this.#deps, host, decision, duplicate);
     const force = refusedForce(host, decision);
     if (force !== undefined) await refuseForce(this.#deps, host, force);
     if (isCurrent && wakesRelease(host, decision))
@@ -112,7 +112,7 @@ export class HostWatcher {
       case 'orphaned':
         return this.#orphaned(host, input, decision);
       case 'paused':
-        if (decision.underWay) await this.#tellRelease(host, input, decision.underWay);
+        if (decision.underWay) await this.#signalRelease(host, input, decision.underWay);
         else this.#forget(host);
         return isCurrent ? settledFor : { kind: 'after', ms: BEHIND_MS };
       default:
@@ -174,7 +174,7 @@ export class HostWatcher {
   ): Promise<Outcome> {
     const { claim, occasion } = decision;
     const { starter } = this.#deps;
-    await this.#tellRelease(host, input, decision);
+    await this.#signalRelease(host, input, decision);
     const dueMs = this.#occasions.dueInMs(input.uid, occasion, RELEASE_UNSTARTED_MS);
     if (dueMs > 0) return { kind: 'after', ms: dueMs };
     const result = await starter.startRelease({ ...input, claim: claim.id });
@@ -184,7 +184,7 @@ export class HostWatcher {
   }
 
   /** Tells an open release that the host changed; starts none. */
-  async #tellRelease(host: PhysicalHost, input: HostInput, { claim, occasion }: Releasing): Promise<void> {
+  async #signalRelease(host: PhysicalHost, input: HostInput, { claim, occasion }: Releasing): Promise<void> {
     this.#since.delete(input.uid);
     const told = this.#occasions.last(input.uid);
     const isChanged = told !== undefined && told !== occasion && told.startsWith(`release ${claim.id} `);

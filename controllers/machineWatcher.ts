@@ -8,7 +8,7 @@ import type { ObjectRef } from '../contracts/names.ts';
 import { clusterNameOf, isWaiting, ownerMachineOf } from './informers.ts';
 import { MachineFinalizers } from './machineFinalizer.ts';
 import { decideMachine, type MachineDecision, type MachineView } from './machineDecision.ts';
-import { Occasions } from './occasions.ts';
+import { StartDeduper } from './startDeduper.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';
 import { keyOf, splitKey } from '../kube/store.ts';
 import { EarlierRuns } from './earlierRuns.ts';
@@ -16,7 +16,7 @@ import { MACHINE_ALARMS } from '../model/alarms.ts';
 import { hangsInMs, machineAlarms } from './machineAlarms.ts';
 import { wantedConditions } from './machineConditions.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './watcherDeps.ts';
-import { isTold, SPEC_CHANGE_IGNORED, tell } from './watcherStatus.ts';
+import { areUpToDate, SPEC_CHANGE_IGNORED, applyConditions } from './watcherStatus.ts';
 
 /** While the API server shows an older object than the one that was written. */
 const BEHIND_MS = 1_000;
@@ -30,7 +30,7 @@ export class MachineWatcher {
   readonly #deps: WatcherDeps;
   readonly #timing: WatcherTiming;
   readonly #queue: WorkQueue;
-  readonly #occasions: Occasions;
+  readonly #starts: StartDeduper;
   readonly #earlierRuns: EarlierRuns;
   readonly #finalizers: MachineFinalizers;
   /** Facts that stand, when the run is to be told of them and how often: by uid of the machine. */
@@ -44,7 +44,7 @@ export class MachineWatcher {
   constructor(deps: WatcherDeps) {
     this.#deps = deps;
     this.#timing = { ...WATCHER_TIMING, ...deps.timing };
-    this.#occasions = new Occasions(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
+    this.#starts = new StartDeduper(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
     this.#earlierRuns = new EarlierRuns(deps, this.#timing);
     this.#finalizers = new MachineFinalizers({ ...deps, graceMs: this.#timing.graceMs });
     this.#queue = new WorkQueue({
@@ -82,7 +82,7 @@ export class MachineWatcher {
 
   /** A run was expected and not found: a new one is due now, whatever was started before. */
   lost(machine: Beskar7Machine): void {
-    if (machine.metadata.uid !== undefined) this.#occasions.forget(machine.metadata.uid);
+    if (machine.metadata.uid !== undefined) this.#starts.forget(machine.metadata.uid);
     this.#queue.add(keyOf(machine));
   }
 
@@ -101,7 +101,7 @@ export class MachineWatcher {
 
   async #work(machine: Beskar7Machine, ref: ObjectRef): Promise<Outcome> {
     const decision = decideMachine(this.#view(machine));
-    const isCurrent = await this.#tell(machine, decision);
+    const isCurrent = await this.#report(machine, decision);
     if (decision.kind !== 'start') {
       if (decision.kind === 'paused' && this.#isHoldingUpMove(machine)) return this.#letMove(machine, ref);
       this.#forget(machine);
@@ -117,7 +117,7 @@ export class MachineWatcher {
     decision: Extract<MachineDecision, { kind: 'start' }>,
   ): Promise<Outcome | undefined> {
     const { run, occasion, isPatient } = decision;
-    if (this.#occasions.dueInMs(ref.uid, occasion) > 0) return undefined;
+    if (this.#starts.dueInMs(ref.uid, occasion) > 0) return undefined;
     const waitMs = isPatient ? this.#patience(ref.uid, occasion) : 0;
     if (waitMs > 0) return { kind: 'after', ms: waitMs };
     const { starter } = this.#deps;
@@ -129,7 +129,7 @@ export class MachineWatcher {
     }
     this.#earlierRuns.forget(ref.uid);
     if (result === 'running' && decision.isAfterEnd) return { kind: 'retry', why: `${id} is about to close` };
-    this.#occasions.note(ref.uid, occasion, result === 'running');
+    this.#starts.note(ref.uid, occasion, result === 'running');
     return undefined;
   }
 
@@ -169,7 +169,7 @@ export class MachineWatcher {
    * that its machine is paused, takes the mark away and ends; the next one starts when the machine goes on.
    */
   async #letMove(machine: Beskar7Machine, ref: ObjectRef): Promise<Outcome> {
-    const dueMs = this.#occasions.dueInMs(ref.uid, LET_MOVE);
+    const dueMs = this.#starts.dueInMs(ref.uid, LET_MOVE);
     if (dueMs > 0) return { kind: 'after', ms: dueMs };
     const { starter } = this.#deps;
     const isHeard = isWaiting(machine) && (await starter.signalHostAvailable(ref));
@@ -183,7 +183,7 @@ export class MachineWatcher {
     }
     // Its status was lost, by which it would be known that its run waits.
     if (!isHeard && result === 'running' && machine.status?.phase === undefined) await starter.signalHostAvailable(ref);
-    this.#occasions.note(ref.uid, LET_MOVE);
+    this.#starts.note(ref.uid, LET_MOVE);
     return { kind: 'after', ms: this.#timing.resyncMs };
   }
 
@@ -202,7 +202,7 @@ export class MachineWatcher {
     decision: Extract<MachineDecision, { kind: 'start' }>,
   ): Promise<Outcome> {
     const { facts, claim, occasion } = decision;
-    const resync: Outcome = { kind: 'after', ms: Math.max(1, this.#occasions.dueInMs(ref.uid, occasion)) };
+    const resync: Outcome = { kind: 'after', ms: Math.max(1, this.#starts.dueInMs(ref.uid, occasion)) };
     if (facts.length === 0 || claim === undefined) {
       this.#facts.delete(ref.uid);
       return resync;
@@ -249,7 +249,7 @@ export class MachineWatcher {
   }
 
   /** Writes what only the watcher can say; false: the cache was behind. */
-  async #tell(machine: Beskar7Machine, decision: MachineDecision): Promise<boolean> {
+  async #report(machine: Beskar7Machine, decision: MachineDecision): Promise<boolean> {
     // What the machine was last told is the run's as soon as there is one.
     const isOurs = machine.status?.workflow === undefined;
     const alarms = machineAlarms(this.#deps.informers, machine, Date.now());
@@ -257,12 +257,18 @@ export class MachineWatcher {
     const types: string[] = [CONDITIONS.paused, SPEC_CHANGE_IGNORED, ...MACHINE_ALARMS];
     const current = machine.status?.conditions;
     if (wanted.some(({ type }) => type === CONDITIONS.ready)) types.push(CONDITIONS.ready);
-    if (decision.kind === 'nothing' || isTold(current, wanted, types)) return true;
+    if (decision.kind === 'nothing' || areUpToDate(current, wanted, types)) return true;
     // A run begins: it writes Ready in a moment, and taking ours away first would only flicker.
     const ready = isOurs && decision.kind === 'start' ? findCondition(current, CONDITIONS.ready) : undefined;
     const phase = decision.kind === 'settled' ? 'Failed' : 'Pending';
     const more = isOurs && (wanted.some(({ type }) => type === CONDITIONS.ready) || ready) ? { phase } : {};
-    const isWritten = await tell(this.#deps.kube, MACHINES, machine, ready ? [...wanted, ready] : wanted, more);
+    const isWritten = await applyConditions(
+      this.#deps.kube,
+      MACHINES,
+      machine,
+      ready ? [...wanted, ready] : wanted,
+      more,
+    );
     for (const { type, message } of isWritten ? wanted : []) {
       const isNews = type === SPEC_CHANGE_IGNORED || findCondition(current, type)?.status !== 'True';
       if (isNews && (type === SPEC_CHANGE_IGNORED || MACHINE_ALARMS.includes(type)))
@@ -274,7 +280,7 @@ export class MachineWatcher {
   #forget(machine: Beskar7Machine): void {
     const { uid } = machine.metadata;
     if (uid === undefined) return;
-    this.#occasions.forget(uid);
+    this.#starts.forget(uid);
     this.#earlierRuns.forget(uid);
     this.#facts.delete(uid);
     this.#since.delete(uid);

@@ -7,7 +7,7 @@ import type { Starter } from './starter.ts';
 /** What it takes to keep the monitors running. */
 export interface MonitorKeeperDeps {
   readonly informers: Pick<Informers, 'hosts'>;
-  readonly starter: Pick<Starter, 'keepMonitor' | 'tellMonitor'>;
+  readonly starter: Pick<Starter, 'keepMonitor' | 'signalMonitor'>;
   readonly logger: Logger;
   readonly settings: MonitorSettings;
   /** How often it is seen to that the monitors are still there. */
@@ -76,7 +76,7 @@ export class MonitorKeeper {
     }
     const input = (shard: number): MonitorInput => ({ ...settings, shard, ...(pool === undefined ? {} : { pool }) });
     for (let shard = 0; shard < settings.shards; shard += 1) await starter.keepMonitor(input(shard));
-    await this.#endOthers(key, (shard) => starter.tellMonitor(input(shard)));
+    await this.#endOthers(key, (shard) => starter.signalMonitor(input(shard)));
     return { kind: 'after', ms: resyncMs };
   }
 

@@ -42,5 +42,5 @@ export interface Starter {
    */
   keepMonitor(input: MonitorInput): Promise<void>;
   /** Tells the monitor of a shard, if one is open, of other settings. False: none is open. */
-  tellMonitor(input: MonitorInput): Promise<boolean>;
+  signalMonitor(input: MonitorInput): Promise<boolean>;
 }

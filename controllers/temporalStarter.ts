@@ -85,7 +85,7 @@ export function createStarter(client: Client, options: StarterOptions): Starter 
     signalHostAvailable: (machine) => calls.signal('provision', machine, hostAvailable, []),
     signalHostChanged: (kind, host, connectionHash) => calls.signal(kind, host, hostChanged, [{ connectionHash }]),
     keepMonitor: (input) => calls.keepMonitor(input),
-    tellMonitor: (input) => calls.tellMonitor(input),
+    signalMonitor: (input) => calls.signalMonitor(input),
   };
 }
 
@@ -137,12 +137,12 @@ class StarterCalls {
       // That of another installation ends at its next step; this one is started then.
       if (this.#isOfAnother(memo)) return;
       const isSame = memo?.shards === settings.shards && memo.intervalMs === settings.intervalMs;
-      if (!isSame) return void (await this.tellMonitor(input));
+      if (!isSame) return void (await this.signalMonitor(input));
     }
     this.#believe(id, JSON.stringify(settings));
   }
 
-  tellMonitor(input: MonitorInput): Promise<boolean> {
+  signalMonitor(input: MonitorInput): Promise<boolean> {
     return this.#signalById(monitorId(input.pool, input.shard), monitorSettings, [settingsOf(input)]);
   }
 

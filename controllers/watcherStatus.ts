@@ -1,4 +1,4 @@
-import { condition, findCondition, isSaid, type ConditionPatch } from '../crds/conditions.ts';
+import { condition, findCondition, isUpToDate, type ConditionPatch } from '../crds/conditions.ts';
 import { API_VERSION } from '../crds/names.ts';
 import type { KubeObject } from '../crds/object.ts';
 import type { Condition } from '../crds/schema.ts';
@@ -18,7 +18,7 @@ export const SPEC_CHANGE_IGNORED = 'SpecChangeIgnored';
  * Whether the conditions that a watcher answers for (`types`) stand as it wants them: those in `wanted` with status,
  * reason and message, the others not at all.
  */
-export function isTold(
+export function areUpToDate(
   current: readonly Condition[] | undefined,
   wanted: readonly ConditionPatch[],
   types: readonly string[],
@@ -26,7 +26,7 @@ export function isTold(
   return types.every((type) => {
     const is = findCondition(current, type);
     const should = wanted.find((patch) => patch.type === type);
-    return should === undefined ? is === undefined : isSaid(is, should);
+    return should === undefined ? is === undefined : isUpToDate(is, should);
   });
 }
 
@@ -35,7 +35,7 @@ export function isTold(
  * before and leaves out now is removed; what others own stays. With the resourceVersion of the cache, so that nothing
  * newer is overwritten: `false` means that the cache was behind, or the object is gone.
  */
-export async function tell<T extends WithConditions>(
+export async function applyConditions<T extends WithConditions>(
   kube: KubeClient,
   resource: Resource<T>,
   object: T,

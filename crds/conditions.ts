@@ -17,7 +17,7 @@ export function findCondition(conditions: readonly Condition[] | undefined, type
 }
 
 /** Whether the condition says that already. */
-export function isSaid(current: Condition | undefined, { status, reason, message }: ConditionPatch): boolean {
+export function isUpToDate(current: Condition | undefined, { status, reason, message }: ConditionPatch): boolean {
   return current?.status === status && current.reason === reason && current.message === storedText(message);
 }
 

@@ -36,7 +36,7 @@ interface FollowOptions<T extends Identified> extends Omit<WatchOptions, 'onOpen
    * Called when the watch has been open for `healthyMs`, with whether a line has come, and once more at the first line
    * if none had.
    */
-  readonly onHealthy: (hasTold: boolean) => void;
+  readonly onHealthy: (hasDelivered: boolean) => void;
   readonly onEvent: (event: WatchEvent<T>) => void;
 }
 
@@ -57,21 +57,21 @@ export async function followWatch<T extends Identified>(
   signal.addEventListener('abort', onStop, { once: true });
   const watchdog = setTimeout(() => cut.abort(new SilentWatch(silenceMs)), silenceMs);
   let openedAt = performance.now();
-  let hasTold = false;
+  let hasDelivered = false;
   let isHealthy = false;
   let healthy: NodeJS.Timeout | undefined;
   const onOpen = () => {
     openedAt = performance.now();
     healthy = setTimeout(() => {
       isHealthy = true;
-      onHealthy(hasTold);
+      onHealthy(hasDelivered);
     }, healthyMs);
   };
   try {
     for await (const event of kube.watch(resource, { ...rest, signal: cut.signal, onOpen })) {
       watchdog.refresh();
-      if (isHealthy && !hasTold) onHealthy(true);
-      hasTold = true;
+      if (isHealthy && !hasDelivered) onHealthy(true);
+      hasDelivered = true;
       onEvent(event);
     }
   } catch (error) {
@@ -85,5 +85,5 @@ export async function followWatch<T extends Identified>(
   const openMs = performance.now() - openedAt;
   const isInTime = openMs >= options.timeoutSeconds * 900;
   if (!isInTime && openMs < healthyMs) throw new EarlyEnd(openMs);
-  return { isProven: isInTime || hasTold };
+  return { isProven: isInTime || hasDelivered };
 }

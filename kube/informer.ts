@@ -221,8 +221,8 @@ export class Informer<T extends Identified> {
       silenceMs: timeoutSeconds * 1000 + watchMarginMs,
       healthyMs,
       signal,
-      onHealthy: (hasTold) => {
-        if (hasTold || !this.#health.isSuspect) this.#health.worked();
+      onHealthy: (hasDelivered) => {
+        if (hasDelivered || !this.#health.isSuspect) this.#health.worked();
       },
       onEvent: ({ type, object }) => {
         this.#apply(type, object);

@@ -61,8 +61,9 @@ export function sharedBy(a: PhysicalHost, b: PhysicalHost, countMac: CountMac = 
     if (isSameUuid === false || isSameSerial === false) return undefined;
     if (isSameUuid === true && isSameSerial === true) return 'UUID';
     // Half an identity may be a text that a whole series was sold with: then the BMCs tell other MAC addresses.
-    if (isSameUuid === true) return toldOtherMacs(a, b, countMac) ? undefined : 'UUID';
-    if (isSameSerial === true) return isSameMaker(a, b) && !toldOtherMacs(a, b, countMac) ? 'serial number' : undefined;
+    if (isSameUuid === true) return reportOtherMacs(a, b, countMac) ? undefined : 'UUID';
+    if (isSameSerial === true)
+      return isSameMaker(a, b) && !reportOtherMacs(a, b, countMac) ? 'serial number' : undefined;
   }
   return sharesMacs(a, b, countMac) ? 'MAC addresses' : undefined;
 }
@@ -91,7 +92,7 @@ function isSameMaker(a: PhysicalHost, b: PhysicalHost): boolean {
 }
 
 /** Both BMCs tell MAC addresses, and none of them is the other's. What a spec says is no evidence: it may be copied. */
-function toldOtherMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac): boolean {
+function reportOtherMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac): boolean {
   const told = ({ status }: PhysicalHost) =>
     (status?.macAddresses ?? []).map(usableMac).filter((mac) => mac !== undefined && countMac(mac) < SERIES);
   const [one, other] = [told(a), told(b)];

@@ -9,7 +9,7 @@ import {
   passwordChangeError,
   quote,
   refusedError,
-  saysPasswordChangeRequired,
+  isPasswordChangeRequired,
   type RefusedLogin,
 } from './loginMessage.ts';
 import type { Refusals, Refused } from './refusals.ts';
@@ -100,7 +100,7 @@ export class Authentication {
   async retries(refused: Refused, means: Means): Promise<boolean> {
     const { reply } = refused;
     const said = readBmcMessage(reply.json, this.#redact);
-    if (saysPasswordChangeRequired(said)) throw this.#passwordChangeRequired(reply);
+    if (isPasswordChangeRequired(said)) throw this.#passwordChangeRequired(reply);
     const lockMs = reply.status === 401 ? lockedForMs(said, reply.headers['retry-after']) : undefined;
     if (lockMs !== undefined) throw this.#lock(reply, lockMs);
     if (reply.status === 403) return this.#retriesForbidden(refused, means);
@@ -208,7 +208,7 @@ export class Authentication {
   #take(result: LoginResult, reply: Reply | undefined): void {
     if (result.kind !== 'session') {
       const said = readBmcMessage(result.reply.json, this.#redact);
-      if (saysPasswordChangeRequired(said)) throw this.#passwordChangeRequired(result.reply);
+      if (isPasswordChangeRequired(said)) throw this.#passwordChangeRequired(result.reply);
       const lockMs = lockedForMs(said, result.reply.headers['retry-after']);
       if (result.kind === 'refused' && lockMs !== undefined) throw this.#lock(result.reply, lockMs);
       throw this.#refuse(result.kind === 'refused' ? result.reply : (reply ?? result.reply));

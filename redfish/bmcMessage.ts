@@ -59,7 +59,7 @@ export function readBmcMessage(body: JsonObject | undefined, redact: (text: stri
 }
 
 /** Whether the BMC meant "not now" rather than "no". */
-export function saysBusy(messageIds: readonly string[]): boolean {
+export function isBusyMessage(messageIds: readonly string[]): boolean {
   return messageIds.some((id) => BUSY_IDS.test(id));
 }
 

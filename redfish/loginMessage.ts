@@ -11,7 +11,7 @@ const LEAST_LOCKED_MS = 10_000;
 const MOST_LOCKED_MS = 3_600_000;
 
 /** DSP0266 §"Password change required handling": 403 to everything until the password is another. */
-export function saysPasswordChangeRequired({ messageIds }: BmcMessage): boolean {
+export function isPasswordChangeRequired({ messageIds }: BmcMessage): boolean {
   return messageIds.some((id) => /(^|\.)PasswordChangeRequired$/i.test(id));
 }
 

@@ -25,15 +25,15 @@ export async function observed<Reply extends { readonly status: number }>(
 ): Promise<Reply> {
   if (observe === undefined) return exchange();
   const startedMs = performance.now();
-  const tell = (outcome: number | string) =>
+  const report = (outcome: number | string) =>
     observe({ method, path: path.replace(/\?.*$/s, ''), outcome, seconds: (performance.now() - startedMs) / 1000 });
   try {
     const reply = await exchange();
-    tell(reply.status);
+    report(reply.status);
     return reply;
   } catch (error) {
     const kind = error instanceof RedfishError ? error.kind : 'Unknown';
-    if (kind !== 'FenceRefused' && kind !== 'Aborted') tell(kind);
+    if (kind !== 'FenceRefused' && kind !== 'Aborted') report(kind);
     throw error;
   }
 }

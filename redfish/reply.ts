@@ -1,4 +1,4 @@
-import { readBmcMessage, saysBusy } from './bmcMessage.ts';
+import { readBmcMessage, isBusyMessage } from './bmcMessage.ts';
 import { maskDocument } from '../untrusted/secrets.ts';
 import { retryAfterMs } from './delay.ts';
 import { RedfishError, type RedfishErrorKind } from './error.ts';
@@ -155,7 +155,7 @@ function kindOf(
   wantsLicense: boolean,
 ): RedfishErrorKind {
   if (status === 401 || (status === 403 && !wantsLicense)) return 'Unauthorized';
-  if ([408, 429, 502, 503, 504].includes(status) || saysBusy(messageIds)) return 'Busy';
+  if ([408, 429, 502, 503, 504].includes(status) || isBusyMessage(messageIds)) return 'Busy';
   return changes ? 'Refused' : 'Protocol';
 }
 

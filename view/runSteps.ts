@@ -23,9 +23,9 @@ export function readRun(drafts: Drafts, event: HistoryEvent, at: number): void {
   }
   const failed = event.workflowExecutionFailedEventAttributes;
   if (failed) {
-    const isTold = drafts.last()?.kind === 'failMachine';
+    const isReported = drafts.last()?.kind === 'failMachine';
     drafts.endAll('failed', at);
-    if (!isTold) drafts.moment('end', 'Failed', at, 'failed', messageOf(failed.failure));
+    if (!isReported) drafts.moment('end', 'Failed', at, 'failed', messageOf(failed.failure));
   }
   if (event.workflowExecutionCanceledEventAttributes) drafts.endAll('cancelled', at);
   if (event.workflowExecutionTimedOutEventAttributes) {

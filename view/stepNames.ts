@@ -19,7 +19,7 @@ export const STEP_NAMES: Readonly<Record<string, string>> = {
   removeMachineFinalizer: 'Let the machine go',
   enrollHost: 'Connect to the BMC',
   retireHost: 'Switch the server off',
-  letHostGo: 'Let the host go',
+  removeHostFinalizer: 'Let the host go',
 };
 
 /** Activities that only write what others did, or look: they make no step of their own. */

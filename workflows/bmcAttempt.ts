@@ -41,7 +41,7 @@ export type Attempted<R> =
       readonly message: string;
       readonly waitMs: number;
       /** The activity had no time to write on the host why it failed, or never began. */
-      readonly isUntold: boolean;
+      readonly isUnreported: boolean;
     };
 
 /**
@@ -57,7 +57,7 @@ export async function attemptBmc<R>(call: () => Promise<R>, backoff: Backoff, fa
       kind: 'failed',
       message,
       waitMs: waitAfter(backoff, failures),
-      isUntold: isRefused(error),
+      isUnreported: isRefused(error),
     } as const;
     switch (kind) {
       case 'cancelled':
@@ -70,7 +70,7 @@ export async function attemptBmc<R>(call: () => Promise<R>, backoff: Backoff, fa
       case 'shutdown':
         return { ...failed, cause: kind, waitMs: backoff.shutdownMs };
       case 'unconfirmed':
-        return { ...failed, cause: kind, isUntold: true };
+        return { ...failed, cause: kind, isUnreported: true };
       case 'differentServer':
       case 'permanent':
         return { ...failed, cause: kind };

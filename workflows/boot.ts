@@ -2,7 +2,7 @@ import { ApplicationFailure, isCancellation, sleep } from '@temporalio/workflow'
 import { failed, type ClaimEnd, type ClaimRun } from './claimEnd.ts';
 import { attemptBmc, BACKOFF } from './bmcAttempt.ts';
 import { sortFailure } from './failure.ts';
-import { bmcOrTell, kubernetes, permits } from './proxies.ts';
+import { bmcActivities, kubernetes, permits } from './proxies.ts';
 
 /** A call that no worker picked up goes into its queue again almost at once: the first worker of the pool takes it. */
 const UNSERVED_MS = 1_000;
@@ -11,12 +11,12 @@ type Booted = { readonly kind: 'booted'; readonly inspectionDeadline: string };
 
 /** Off, seen off, permit, armed, PXE once, On, seen on (rule 5); tried again until the boot deadline of the claim. */
 export async function boot(context: ClaimRun): Promise<Booted | Extract<ClaimEnd, { kind: 'failed' }>> {
-  const { claim, story, attempt } = context;
+  const { claim, reporter, attempt } = context;
   const { ref } = claim;
   const deadline = Date.parse(claim.bootDeadline);
-  if (claim.inspectionDeadline !== undefined) return tellBooted(context, claim.inspectionDeadline);
+  if (claim.inspectionDeadline !== undefined) return reportBooted(context, claim.inspectionDeadline);
   for (let tries = 1; ; tries += 1) {
-    story.tell('Claiming', {
+    reporter.report('Claiming', {
       attempt,
       host: ref.host,
       claim: ref.id,
@@ -35,8 +35,8 @@ export async function boot(context: ClaimRun): Promise<Booted | Extract<ClaimEnd
     if (Date.now() + waitMs >= deadline) {
       return failed('BootFailed', `Host ${ref.host} was not booted until ${claim.bootDeadline}: ${booted.message}.`);
     }
-    if (booted.kind === 'noWorker') await tellUnserved(context);
-    else if (waitMs > 0) await tellBootAgain(context, tries, booted.message, waitMs);
+    if (booted.kind === 'noWorker') await reportUnserved(context);
+    else if (waitMs > 0) await reportBootRetry(context, tries, booted.message, waitMs);
     if (waitMs > 0)
       await sleep(waitMs, { summary: `Next attempt to boot ${ref.host}: ${booted.message}`.slice(0, 200) });
   }
@@ -45,7 +45,7 @@ export async function boot(context: ClaimRun): Promise<Booted | Extract<ClaimEnd
 async function bootOnce(context: ClaimRun, deadline: number): Promise<Booted> {
   const { claim, run, update } = context;
   const { ref } = claim;
-  const calls = bmcOrTell(ref.pool);
+  const calls = bmcActivities(ref.pool);
   const scheduleToCloseTimeout = Math.max(1_000, deadline - Date.now());
   await calls.prepareBoot.executeWithOptions({ summary: `Sees ${ref.host} off by Redfish`, scheduleToCloseTimeout }, [
     { claim: ref, run: run() },
@@ -68,11 +68,11 @@ async function bootOnce(context: ClaimRun, deadline: number): Promise<Booted> {
   );
   const { inspectionDeadline, ...written } = booted;
   update(written);
-  return tellBooted(context, inspectionDeadline);
+  return reportBooted(context, inspectionDeadline);
 }
 
-function tellBooted({ claim, story, attempt }: ClaimRun, inspectionDeadline: string): Booted {
-  story.tell('Inspecting', {
+function reportBooted({ claim, reporter, attempt }: ClaimRun, inspectionDeadline: string): Booted {
+  reporter.report('Inspecting', {
     attempt,
     host: claim.ref.host,
     claim: claim.ref.id,
@@ -83,7 +83,7 @@ function tellBooted({ claim, story, attempt }: ClaimRun, inspectionDeadline: str
 }
 
 /** Said on the machine at once, and not only when its time is over. */
-async function tellUnserved({ claim, run, update }: ClaimRun): Promise<void> {
+async function reportUnserved({ claim, run, update }: ClaimRun): Promise<void> {
   const { host, pool } = claim.ref;
   const flag = pool === undefined ? 'without --worker-pool' : `with --worker-pool=${pool}`;
   const written = await kubernetes.reportProgress.executeWithOptions(
@@ -103,7 +103,7 @@ async function tellUnserved({ claim, run, update }: ClaimRun): Promise<void> {
   update(written);
 }
 
-async function tellBootAgain(context: ClaimRun, tries: number, message: string, delayMs: number): Promise<void> {
+async function reportBootRetry(context: ClaimRun, tries: number, message: string, delayMs: number): Promise<void> {
   const { claim, run, update } = context;
   const next = new Date(Date.now() + delayMs).toISOString();
   const written = await kubernetes.reportProgress.executeWithOptions({ summary: 'Tells why the boot is tried again' }, [
@@ -130,7 +130,7 @@ export async function clearNetworkBoot({ claim: { ref } }: ClaimRun): Promise<vo
   const summary = `Looks whether the network boot of ${ref.host} is used up`;
   for (let tries = 1; ; tries += 1) {
     try {
-      await bmcOrTell(ref.pool).clearNetworkBoot.executeWithOptions({ summary }, [{ claim: ref }]);
+      await bmcActivities(ref.pool).clearNetworkBoot.executeWithOptions({ summary }, [{ claim: ref }]);
       return;
     } catch (error) {
       const { kind } = sortFailure(error);

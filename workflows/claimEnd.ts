@@ -2,8 +2,8 @@ import type { ClaimState, RunContext } from '../contracts/claimRef.ts';
 import type { Plan } from '../activities/claim/plan.ts';
 import { mayTryAnotherHost } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
-import type { Facts } from './facts.ts';
-import type { Story } from './story.ts';
+import type { SignalInbox } from './signalInbox.ts';
+import type { ProgressReporter } from './progressReporter.ts';
 
 /**
  * How the work on one claim ended. Unless provisioned, the host has been released, or its release goes on elsewhere.
@@ -27,8 +27,8 @@ export type NotProvisioned = Extract<ClaimEnd, { kind: 'failed' | 'cancelled' }>
 export interface ClaimRun {
   readonly claim: ClaimState;
   readonly plan: Plan;
-  readonly facts: Facts;
-  readonly story: Story;
+  readonly signals: SignalInbox;
+  readonly reporter: ProgressReporter;
   readonly attempt: number;
   run(): RunContext;
   update(written: Partial<RunContext>): void;

@@ -2,7 +2,7 @@ import { continueAsNew } from '@temporalio/workflow';
 import type { ClaimRef } from '../contracts/claimRef.ts';
 import { CLAIM_STAGES } from '../model/claim.ts';
 import { CurrentDetails, hostLink, runLink } from './details.ts';
-import { Facts } from './facts.ts';
+import { SignalInbox } from './signalInbox.ts';
 import { Inbox } from './inbox.ts';
 import { workflowId, type MachineInput } from '../contracts/names.ts';
 import { awaitRun, kubernetes } from './proxies.ts';
@@ -16,7 +16,7 @@ import { release } from './release.ts';
 export async function deprovisionMachine(given: MachineInput): Promise<string> {
   const input = readMachineInput(given);
   const details = new CurrentDetails();
-  const facts = new Facts(new Inbox(details));
+  const signals = new SignalInbox(new Inbox(details));
   const machine = `${input.namespace}/${input.name}`;
   const due = await kubernetes.checkDeprovision.executeWithOptions(
     { summary: `Looks whether ${machine} may be ended` },
@@ -31,7 +31,7 @@ export async function deprovisionMachine(given: MachineInput): Promise<string> {
   // All at once: a BMC that does not answer must not leave the server of another claim on.
   const reason = `Beskar7Machine ${machine} is deleted`;
   details.show(waitsFor(claims));
-  const ends = await Promise.all(claims.map((claim) => release({ claim, reason, stages: CLAIM_STAGES, facts })));
+  const ends = await Promise.all(claims.map((claim) => release({ claim, reason, stages: CLAIM_STAGES, signals })));
   // It may take days. What is done is found again from the beginning.
   if (ends.includes('full')) await continueAsNew<typeof deprovisionMachine>(input);
   await kubernetes.removeMachineFinalizer.executeWithOptions({ summary: `Lets ${machine} go` }, [input]);

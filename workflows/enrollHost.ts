@@ -4,7 +4,7 @@ import { CurrentDetails, paragraphs } from './details.ts';
 import { Inbox } from './inbox.ts';
 import { hostChanged } from '../contracts/messages.ts';
 import { atPool, type HostInput } from '../contracts/names.ts';
-import { bmcOrTell, kubernetes } from './proxies.ts';
+import { bmcActivities, kubernetes } from './proxies.ts';
 import { readHostChanged, readHostInput, readNumber } from './readMessages.ts';
 
 const ATTEMPTS = 50;
@@ -30,16 +30,16 @@ export async function enrollHost(given: HostInput, failedBefore = 0): Promise<st
     let waitMs: number;
     let usedHash: string | undefined;
     const call = () =>
-      bmcOrTell(pool ?? undefined).enrollHost.executeWithOptions({ summary }, [{ host: input, failures }]);
+      bmcActivities(pool ?? undefined).enrollHost.executeWithOptions({ summary }, [{ host: input, failures }]);
     const enrolled = await attemptBmc(call, BACKOFF.enroll, surprises + 1);
     if (enrolled.kind === 'noWorker') {
-      const told = await kubernetes.enrollHostUnserved.executeWithOptions(
+      const reported = await kubernetes.enrollHostUnserved.executeWithOptions(
         { summary: `Tells on host ${input.name} that no worker takes it` },
         [input],
       );
-      if (told.kind === 'notDue') return told.message;
-      pool = told.pool;
-      details.show(`**Waits** for a worker: ${told.message}`);
+      if (reported.kind === 'notDue') return reported.message;
+      pool = reported.pool;
+      details.show(`**Waits** for a worker: ${reported.message}`);
       continue;
     }
     if (enrolled.kind === 'done') {

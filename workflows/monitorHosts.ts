@@ -19,7 +19,7 @@ export async function monitorHosts(given: MonitorInput): Promise<string> {
   const { pool, shard, shards, intervalMs } = input;
   let settings: MonitorSettings = { shards, intervalMs };
   const inbox = new Inbox(details);
-  inbox.on(monitorSettings, readMonitorSettings, (told) => void (settings = told));
+  inbox.on(monitorSettings, readMonitorSettings, (latest) => void (settings = latest));
   const isChanged = () => settings.shards !== shards || settings.intervalMs !== intervalMs || inbox.isFull();
   const where = pool === undefined ? 'the hosts without a worker pool' : `the hosts of the worker pool ${pool}`;
   details.show(`**Watches** over shard ${shard} of ${shards} of ${where}, each every ${intervalMs / 1000} s.`);

@@ -13,7 +13,7 @@ import type { Plan } from '../activities/claim/plan.ts';
 import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS, withAttempts } from '../crds/attempts.ts';
 import type { MachineReason } from '../crds/reasons.ts';
 import { CurrentDetails } from './details.ts';
-import { Facts } from './facts.ts';
+import { SignalInbox } from './signalInbox.ts';
 import { sortFailure } from './failure.ts';
 import { Inbox } from './inbox.ts';
 import type { MachineInput } from '../contracts/names.ts';
@@ -21,7 +21,7 @@ import { kubernetes } from './proxies.ts';
 import { readMachineInput } from './readMessages.ts';
 import type { NotProvisioned } from './claimEnd.ts';
 import { runClaim } from './runClaim.ts';
-import { Story } from './story.ts';
+import { ProgressReporter } from './progressReporter.ts';
 
 /** Type of the failure with which a run ends that did not provision its machine; the reason is in its details. */
 export const PROVISIONING_FAILED = 'ProvisioningFailed';
@@ -36,26 +36,26 @@ export async function provisionMachine(given: MachineInput): Promise<string> {
   const input = readMachineInput(given);
   const details = new CurrentDetails();
   const inbox = new Inbox(details);
-  const facts = new Facts(inbox);
-  const story = new Story(input, details, inbox);
+  const signals = new SignalInbox(inbox);
+  const reporter = new ProgressReporter(input, details, inbox);
   let run: RunContext = { machine: input, workflow: { id: workflowId, runID: runId } };
   const tried: string[] = [];
   const update = (written: Partial<RunContext>) => void (run = { ...run, ...written });
   let plan: Plan | undefined;
   for (let attempt = 1; ; attempt += 1) {
-    story.tell('Claiming', { attempt, waitingFor: 'a host that fits' });
-    const got = await waitForHost({ attempt, tried, plan, facts, run: () => run, update, story });
+    reporter.report('Claiming', { attempt, waitingFor: 'a host that fits' });
+    const got = await waitForHost({ attempt, tried, plan, signals, run: () => run, update, reporter });
     if (got.kind === 'notDue') return got.message;
     if (got.kind === 'cancelled') {
       const end = cancelledBeforeClaim();
-      story.tell('Failed', { attempt, why: whyOf(end) });
+      reporter.report('Failed', { attempt, why: whyOf(end) });
       return endRun(run, plan, end);
     }
     plan = got.plan;
     // Attempts of the earlier run that made the claim count (rule 12).
     attempt = Math.max(attempt, got.claim.attempt);
     tried.push(...(got.claim.tried ?? []).filter((host) => !tried.includes(host)), got.claim.ref.host);
-    const work = { claim: got.claim, plan, facts, story, attempt, run: () => run, update };
+    const work = { claim: got.claim, plan, signals, reporter, attempt, run: () => run, update };
     let end = await runClaim(work);
     if (end.kind === 'continued') {
       // A cancel is not repeated in the next history: it is carried out here.
@@ -64,17 +64,17 @@ export async function provisionMachine(given: MachineInput): Promise<string> {
     }
     if (end.kind === 'continued') throw ApplicationFailure.nonRetryable('a cancelled claim cannot be continued');
     if (end.kind === 'provisioned') {
-      story.tell('Provisioned', { attempt, host: got.claim.ref.host });
+      reporter.report('Provisioned', { attempt, host: got.claim.ref.host });
       return `machine ${input.namespace}/${input.name} was provisioned on host ${got.claim.ref.host}`;
     }
     if (end.kind === 'failed' && end.mayTryAnotherHost && attempt < plan.attempts) {
       const summary = `Attempt ${attempt} of ${plan.attempts} failed`;
       const text = bounded(`${summary} (${end.reason}): ${end.message}`);
       update({ earlierAttempts: [...(run.earlierAttempts ?? []), text].slice(-MAX_ATTEMPTS) });
-      update(await tellRetry(run, `${summary}: ${end.reason}`, { reason: end.reason, message: text }));
+      update(await reportRetry(run, `${summary}: ${end.reason}`, { reason: end.reason, message: text }));
       continue;
     }
-    story.tell('Failed', { attempt, host: got.claim.ref.host, why: whyOf(end) });
+    reporter.report('Failed', { attempt, host: got.claim.ref.host, why: whyOf(end) });
     return endRun(run, plan, end, got.claim);
   }
 }
@@ -116,8 +116,8 @@ interface Wait {
   readonly tried: readonly string[];
   /** What the attempt before was for. */
   readonly plan: Plan | undefined;
-  readonly facts: Facts;
-  readonly story: Story;
+  readonly signals: SignalInbox;
+  readonly reporter: ProgressReporter;
   run(): RunContext;
   update(written: Partial<RunContext>): void;
 }
@@ -126,7 +126,7 @@ interface Wait {
 async function waitForHost(
   wait: Wait,
 ): Promise<Exclude<ClaimHostResult, { kind: 'noMatchingHost' | 'claimRefused' }> | { kind: 'cancelled' }> {
-  const { facts, attempt } = wait;
+  const { signals, attempt } = wait;
   const root = CancellationScope.current();
   const { runId, originalExecutionRunId } = workflowInfo();
   const isReset = runId !== originalExecutionRunId;
@@ -134,7 +134,7 @@ async function waitForHost(
   for (;;) {
     // A first attempt may find the claim of an earlier run, which has to be released even then; no new one is made.
     if (attempt > 1 && root.consideredCancelled) return { kind: 'cancelled' };
-    const wakes = facts.wakes;
+    const wakes = signals.wakes;
     // Not cancellable: a claim of unknown outcome would have to be searched for.
     const result = await CancellationScope.nonCancellable(() =>
       kubernetes.claimHost.executeWithOptions({ summary: 'Claims a host that fits' }, [
@@ -154,14 +154,14 @@ async function waitForHost(
     if (result.kind === 'claimed') return result;
     if (root.consideredCancelled) return { kind: 'cancelled' };
     const why = withAttempts(result.message, wait.run().earlierAttempts);
-    wait.story.tell('Claiming', { attempt, waitingFor: 'a free host that fits', why });
+    wait.reporter.report('Claiming', { attempt, waitingFor: 'a free host that fits', why });
     try {
-      await facts.nextWake(wakes, result.kind === 'claimRefused' ? result.retryInMs : undefined);
+      await signals.nextWake(wakes, result.kind === 'claimRefused' ? result.retryInMs : undefined);
     } catch {
       return { kind: 'cancelled' };
     }
     // What was tried stands in the machine's status: the next history counts on from there.
-    if (facts.isFull()) await continueAsNew<typeof provisionMachine>(wait.run().machine);
+    if (signals.isFull()) await continueAsNew<typeof provisionMachine>(wait.run().machine);
   }
 }
 
@@ -191,7 +191,7 @@ function bounded(text: string): string {
  * Not cancellable: after a cancel the run still has its end to write. What failed is in the run: the conditions go on
  * to say it.
  */
-function tellRetry(run: RunContext, summary: string, failed: NonNullable<ReportProgressInput['failed']>) {
+function reportRetry(run: RunContext, summary: string, failed: NonNullable<ReportProgressInput['failed']>) {
   return CancellationScope.nonCancellable(() =>
     kubernetes.reportProgress.executeWithOptions({ summary }, [
       { run, phase: 'Claiming', reason: 'RetryingOnAnotherHost', message: 'Another host is tried.', failed },

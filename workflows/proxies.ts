@@ -33,7 +33,10 @@ const BMC_OPTIONS = {
  * takes comes back after a minute as `noWorker`, and the workflow has an activity of the queue `beskar7` tell it, and
  * look for the word to force it.
  */
-export function bmcOrTell(pool: string | undefined, startToCloseTimeout: Duration = BMC_OPTIONS.startToCloseTimeout) {
+export function bmcActivities(
+  pool: string | undefined,
+  startToCloseTimeout: Duration = BMC_OPTIONS.startToCloseTimeout,
+) {
   return proxyActivities<BmcActivities>({
     ...BMC_OPTIONS,
     startToCloseTimeout,

@@ -24,7 +24,7 @@ const MAX_INTERVAL_MS = 30 * 86_400_000;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** The fact that a signal about a claim carries. */
-export function readClaimFact(value: unknown): ClaimFact | undefined {
+export function readClaimSignal(value: unknown): ClaimFact | undefined {
   const claim = nameIn(fieldsOf(value), 'claim');
   return claim === undefined ? undefined : { claim };
 }

@@ -1,6 +1,6 @@
 import type { ClaimRef } from '../contracts/claimRef.ts';
 import type { ClaimStage } from '../model/claim.ts';
-import type { Facts } from './facts.ts';
+import type { SignalInbox } from './signalInbox.ts';
 import { kubernetes } from './proxies.ts';
 
 /**
@@ -18,7 +18,7 @@ export interface Release {
   /** In which stages the caller may end a claim (rule 3). */
   readonly stages: readonly ClaimStage[];
   /** Hears `claimEnded`. */
-  readonly facts: Facts;
+  readonly signals: SignalInbox;
   /** The caller has written the stage a moment ago. */
   readonly isMarked?: boolean;
   /** How long it is waited for at most; absent: for as long as it takes. */
@@ -35,13 +35,13 @@ export async function release({
   claim,
   reason,
   stages,
-  facts,
+  signals,
   isMarked = false,
   limitMs = Infinity,
 }: Release): Promise<'released' | 'continuing' | 'full'> {
   const until = Date.now() + limitMs;
   for (let looks = 0; ; looks += 1) {
-    const seen = facts.of(claim.id);
+    const seen = signals.of(claim.id);
     // On the way to the power-off each step counts.
     if (looks > 0 || !isMarked) {
       const summary = `Marks host ${claim.host} as being released: ${reason}`.slice(0, 200);
@@ -57,7 +57,7 @@ export async function release({
     const waitMs = Math.min(leftMs, MOST_LOOK_MS, FIRST_LOOK_MS * 2 ** Math.min(looks, 10));
     const summary = `Waits until host ${claim.host} is released`;
     // Where the wait has an end, the history has room for it.
-    if (limitMs < Infinity) await facts.heard(claim.id, seen, waitMs, summary);
-    else if ((await facts.next(claim.id, seen, waitMs, summary)) === 'full') return 'full';
+    if (limitMs < Infinity) await signals.heard(claim.id, seen, waitMs, summary);
+    else if ((await signals.next(claim.id, seen, waitMs, summary)) === 'full') return 'full';
   }
 }

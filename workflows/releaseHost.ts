@@ -7,7 +7,7 @@ import { Inbox } from './inbox.ts';
 import { sortFailure } from './failure.ts';
 import { claimEnded, hostChanged } from '../contracts/messages.ts';
 import { workflowId, type ReleaseInput } from '../contracts/names.ts';
-import { bmcOrTell, kubernetes, RELEASE_ACTIVITY } from './proxies.ts';
+import { bmcActivities, kubernetes, RELEASE_ACTIVITY } from './proxies.ts';
 import { readHostChanged, readReleaseInput } from './readMessages.ts';
 
 /** How many attempts one run makes before it goes on in a fresh history. */
@@ -49,13 +49,13 @@ export async function releaseHost(given: ReleaseInput): Promise<string> {
           `When its BMC will never answer and you have seen that the server is off: \`kubectl -n ${input.namespace} annotate ph ${input.name} beskar7.io/force-release="<why>"\``,
         ),
       );
-      // What was told while the attempt ran counts: it may have come after the attempt had read the host.
+      // What was signalled while the attempt ran counts: it may have come after the attempt had read the host.
       await condition(() => changes > heard, delayMs, { summary });
       heard = changes;
     },
   );
   if (!isDone) await continueAsNew<typeof releaseHost>(input);
-  await tellWaiting(claim);
+  await reportReleasing(claim);
   return `host ${input.namespace}/${input.name} was released`;
 }
 
@@ -107,21 +107,21 @@ async function tryRelease(
     const nextAttemptInMs = waitAfter(BACKOFF.release, attempt);
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
     const input = { claim, attempt, nextAttemptInMs };
-    const call = () => bmcOrTell(claim.pool, RELEASE_ACTIVITY).releaseHost.executeWithOptions({ summary }, [input]);
+    const call = () => bmcActivities(claim.pool, RELEASE_ACTIVITY).releaseHost.executeWithOptions({ summary }, [input]);
     const released = await attemptBmc(call, BACKOFF.release, attempt);
     if (released.kind === 'done' || released.kind === 'claimLost') return true;
     if (released.kind === 'noWorker') {
-      const told = await tell(input, 'that no worker takes its release');
-      if (told.kind !== 'pending') return true;
+      const reported = await report(input, 'that no worker takes its release');
+      if (reported.kind !== 'pending') return true;
       if (!mayTryAgain(0)) return false;
       // It was no attempt, and waits in the queue again: the first worker of the pool takes it at once.
       attempt -= 1;
       continue;
     }
     if (released.cause === 'shutdown') continue;
-    if (released.isUntold) {
-      const told = await tell({ ...input, unconfirmed: released.message }, 'how its release was cut short');
-      if (told.kind !== 'pending') return true;
+    if (released.isUnreported) {
+      const reported = await report({ ...input, unconfirmed: released.message }, 'how its release was cut short');
+      if (reported.kind !== 'pending') return true;
     }
     if (!mayTryAgain(released.waitMs)) return false;
     await wait(released.waitMs, `Next attempt to release host ${claim.host}: ${released.message}`.slice(0, 200));
@@ -129,7 +129,7 @@ async function tryRelease(
 }
 
 /** Tells why an attempt came to nothing, where the activity itself could not, and looks for the word to force it. */
-async function tell(input: UnservedInput, what: string) {
+async function report(input: UnservedInput, what: string) {
   try {
     const summary = `Tells on host ${input.claim.host} ${what}`;
     return await kubernetes.releaseHostUnserved.executeWithOptions({ summary }, [input]);
@@ -140,7 +140,7 @@ async function tell(input: UnservedInput, what: string) {
 }
 
 /** Runs that may wait for the end of the claim. A hint: they look themselves, and often none is open. */
-async function tellWaiting({ id, machine }: ClaimRef): Promise<void> {
+async function reportReleasing({ id, machine }: ClaimRef): Promise<void> {
   const kinds = ['provision', 'deprovision'] as const;
   await Promise.allSettled(
     kinds.map((kind) => getExternalWorkflowHandle(workflowId(kind, machine)).signal(claimEnded, { claim: id })),

@@ -6,7 +6,7 @@ import { sortFailure } from './failure.ts';
 import { Inbox } from './inbox.ts';
 import { hostChanged } from '../contracts/messages.ts';
 import { atPool, type HostInput } from '../contracts/names.ts';
-import { bmcOrTell, kubernetes } from './proxies.ts';
+import { bmcActivities, kubernetes } from './proxies.ts';
 import { readHostChanged, readHostInput } from './readMessages.ts';
 
 const ATTEMPTS = 100;
@@ -50,7 +50,7 @@ export async function retireHost(given: HostInput): Promise<string> {
     }
     // The activity itself had no time to tell it, or it was lost. What it answers, the next attempt finds too.
     if (retired.kind === 'failed' && retired.cause === 'unconfirmed')
-      await tell({ ...asked, unconfirmed: retired.message }, 'how its attempt was cut short').catch(unlessClaimLost);
+      await report({ ...asked, unconfirmed: retired.message }, 'how its attempt was cut short').catch(unlessClaimLost);
     const seen = changes;
     details.show(
       paragraphs(
@@ -68,23 +68,23 @@ export async function retireHost(given: HostInput): Promise<string> {
 /** One attempt: off, and once its server is off and nothing is in flight, the host goes. */
 async function retire(asked: RetireInput, pool: string | null, summary: string) {
   const { host } = asked;
-  const result = await bmcOrTell(pool ?? undefined)
+  const result = await bmcActivities(pool ?? undefined)
     .retireHost.executeWithOptions({ summary }, [asked])
-    .catch((error: unknown) => toldUnserved(asked, error));
+    .catch((error: unknown) => reportUnserved(asked, error));
   if (result.kind !== 'off') return result;
   const letGo = { summary: `Lets ${host.name} go` };
-  const left = await kubernetes.letHostGo.executeWithOptions(letGo, [{ host, secrets: result.secrets }]);
+  const left = await kubernetes.removeHostFinalizer.executeWithOptions(letGo, [{ host, secrets: result.secrets }]);
   if (left.kind === 'notDue') return left;
   return { kind: 'retired', message: `host ${host.namespace}/${host.name} was retired` } as const;
 }
 
-/** No worker takes it: that is told on the host, and the operator may have said to do without. */
-function toldUnserved(asked: RetireInput, error: unknown) {
+/** No worker takes it: that is reported on the host, and the operator may have said to do without. */
+function reportUnserved(asked: RetireInput, error: unknown) {
   if (sortFailure(error).kind !== 'noWorker') throw error;
-  return tell(asked, 'that no worker takes it');
+  return report(asked, 'that no worker takes it');
 }
 
-function tell(input: RetireUnservedInput, what: string) {
+function report(input: RetireUnservedInput, what: string) {
   return kubernetes.retireHostUnserved.executeWithOptions({ summary: `Tells on host ${input.host.name} ${what}` }, [
     input,
   ]);

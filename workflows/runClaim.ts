@@ -106,13 +106,13 @@ function settle({ claim, run, plan }: ClaimRun, timedOut?: string) {
 
 async function compensate(context: ClaimRun, end: NotProvisioned, isMarked = false): Promise<ClaimEnd> {
   if (end.kind === 'failed' && end.reason === 'ClaimLost') return end;
-  const { claim, facts } = context;
+  const { claim, signals } = context;
   try {
     const result = await release({
       claim: claim.ref,
       reason: claimReason(end),
       stages: ['Claimed', 'Armed'],
-      facts,
+      signals,
       isMarked,
       limitMs: RELEASE_MS,
     });
@@ -184,25 +184,25 @@ async function inspect(
   context: ClaimRun,
   deadline: string,
 ): Promise<Inspected | Extract<ClaimEnd, { kind: 'failed' | 'continued' }>> {
-  const { claim, facts, story, run, update, attempt } = context;
+  const { claim, signals, reporter, run, update, attempt } = context;
   const { ref } = claim;
-  // An adopted claim may have its report already, told to an earlier run: it is read before it is waited for.
+  // An adopted claim may have its report already, signalled to an earlier run: it is read before it is waited for.
   let isFirst = claim.isAdopted;
   let seen = 0;
   for (;;) {
     const leftMs = Date.parse(deadline) - Date.now();
-    const told = isFirst ? 'told' : await facts.next(ref.id, seen, leftMs, 'Inspection timeout');
-    if (told === 'full') return { kind: 'continued' };
-    seen = facts.of(ref.id);
+    const wait = isFirst ? 'signalled' : await signals.next(ref.id, seen, leftMs, 'Inspection timeout');
+    if (wait === 'full') return { kind: 'continued' };
+    seen = signals.of(ref.id);
     isFirst = false;
     const result = await kubernetes.takeReport.executeWithOptions({ summary: `Takes the report of ${ref.host}` }, [
-      { claim: ref, run: run(), timedOut: told === 'over' },
+      { claim: ref, run: run(), timedOut: wait === 'timedOut' },
     ]);
     switch (result.kind) {
       case 'reported': {
         const { hardware, machineVersion, notReadySince } = result;
         update({ ...(machineVersion ? { machineVersion } : {}), ...(notReadySince ? { notReadySince } : {}) });
-        story.tell('Validating', { attempt, host: ref.host, claim: ref.id });
+        reporter.report('Validating', { attempt, host: ref.host, claim: ref.id });
         return { kind: 'inspected', hardware, seen };
       }
       case 'failed':
@@ -231,7 +231,7 @@ async function openProvisioning({ claim: { ref }, run, plan }: ClaimRun) {
 }
 
 async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd> {
-  const { claim, plan, facts, story, update, attempt } = context;
+  const { claim, plan, signals, reporter, update, attempt } = context;
   const { ref } = claim;
   let seen = factsSeen;
   const opened = await openProvisioning(context);
@@ -239,25 +239,25 @@ async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd>
   update(written);
   const waitingFor =
     plan.readyWhen === 'OSReported' ? 'the final OS to report in' : 'the inspection image to hand over';
-  story.tell('Provisioning', { attempt, host: ref.host, claim: ref.id, waitingFor, deadline });
+  reporter.report('Provisioning', { attempt, host: ref.host, claim: ref.id, waitingFor, deadline });
   let isFirst = claim.isAdopted;
   for (;;) {
     const leftMs = Date.parse(deadline) - Date.now();
-    const told = isFirst ? 'told' : await facts.next(ref.id, seen, leftMs, 'Provisioning timeout');
-    if (told === 'full') return { kind: 'continued' };
-    const isTold = told === 'told';
+    const wait = isFirst ? 'signalled' : await signals.next(ref.id, seen, leftMs, 'Provisioning timeout');
+    if (wait === 'full') return { kind: 'continued' };
+    const isSignalled = wait === 'signalled';
     isFirst = false;
-    seen = facts.of(ref.id);
+    seen = signals.of(ref.id);
     const late = failed(
       'ProvisioningTimeout',
       `Host ${ref.host} did not hand over until ${deadline} (waited for ${waitingFor}).`,
     );
-    const result = await settle(context, isTold ? undefined : claimReason(late));
+    const result = await settle(context, isSignalled ? undefined : claimReason(late));
     if (result.kind === 'provisioned') return { kind: 'provisioned' };
     if (result.kind === 'failed') {
       return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`);
     }
     // `waiting` here: the API server refuses to have it written that the claim ends; its release tries again.
-    if (!isTold) return late;
+    if (!isSignalled) return late;
   }
 }

@@ -1,7 +1,7 @@
 import { log } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
 import { claimIn } from '../../model/claim.ts';
-import { findCondition, isSaid, withConditions, type ConditionPatch } from '../../crds/conditions.ts';
+import { findCondition, isUpToDate, withConditions, type ConditionPatch } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS, type HostReason } from '../../crds/reasons.ts';
 import { orAborted } from '../activityScope.ts';
@@ -84,7 +84,7 @@ export function reachabilityReason(failure: ApplicationFailure): HostReason {
  * said in the host's condition RedfishReachable, and nothing else of the host changes. The step comes to the same
  * whether that can be written or not.
  */
-export async function tellingReachability<T>(
+export async function reportingReachability<T>(
   deps: Pick<Dependencies, 'kube'>,
   ref: ClaimRef,
   signal: AbortSignal,
@@ -98,10 +98,10 @@ export async function tellingReachability<T>(
     if (reason !== undefined && !signal.aborted) {
       const message = `${(failure as Error).message}. Beskar7Machine ${ref.machine.name} says when it is tried again.`;
       const patch: ConditionPatch = { type: CONDITIONS.redfishReachable, status: 'False', reason, message };
-      await tellReachability(deps, ref, patch, signal);
+      await reportReachability(deps, ref, patch, signal);
     }
     const [different] = serverCondition(failure);
-    if (different !== undefined && !signal.aborted) await tellReachability(deps, ref, different, signal);
+    if (different !== undefined && !signal.aborted) await reportReachability(deps, ref, different, signal);
     throw error;
   }
 }
@@ -110,7 +110,7 @@ export async function tellingReachability<T>(
  * Says in the condition RedfishReachable how the BMC of a claimed host answered, while its server is being booted. Does
  * not fail, and takes seconds at most.
  */
-export async function tellReachability(
+export async function reportReachability(
   deps: Pick<Dependencies, 'kube'>,
   ref: ClaimRef,
   patch: ConditionPatch,
@@ -121,7 +121,7 @@ export async function tellReachability(
     // Given up meanwhile: a later step knows better. A write under way is held off by its resourceVersion.
     limit.throwIfAborted();
     const { conditions } = live.status ?? {};
-    if (isSaid(findCondition(conditions, patch.type), patch) || !isBeingBooted(live, ref)) return undefined;
+    if (isUpToDate(findCondition(conditions, patch.type), patch) || !isBeingBooted(live, ref)) return undefined;
     return { conditions: withConditions(conditions, [patch], new Date().toISOString(), live.metadata.generation) };
   });
   await orAborted(written, limit).catch((error: unknown) => {

@@ -11,7 +11,7 @@ import { ownClaimedSecrets } from './claimedSecrets.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { isAnotherServer, recordServer } from './enrolledServer.ts';
-import { poolOf, tellFailure, writeEnrolled, type FailedAttempt } from './enrolledStatus.ts';
+import { poolOf, reportFailure, writeEnrolled, type FailedAttempt } from './enrolledStatus.ts';
 import { CLAIMED, refusal } from './enrollRefusal.ts';
 import { fromRedfish, isRefusedWrite, noWorker, refusedWrite } from '../failures.ts';
 import { recordHandedOver } from '../provision/handOver.ts';
@@ -85,7 +85,7 @@ export async function enrollHost(
       : fromRedfish(error, name);
     if (!(failure instanceof ApplicationFailure)) throw failure;
     if (failure.type === 'ClaimLost') return { kind: 'notDue', message: failure.message };
-    return tellFailure(deps, host, failure, { attempt: input.failures + 1, usedHash, isAnother });
+    return reportFailure(deps, host, failure, { attempt: input.failures + 1, usedHash, isAnother });
   }
 }
 

@@ -102,7 +102,7 @@ export async function writeEnrolled(
 }
 
 /** Writes why an attempt failed, with the time of the next one; gives the result of the activity. */
-export async function tellFailure(
+export async function reportFailure(
   deps: Dependencies,
   host: PhysicalHost,
   failure: ApplicationFailure,

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { claimOf } from '../../model/claim.ts';
-import { condition, findCondition, isSaid, type ConditionPatch } from '../../crds/conditions.ts';
+import { condition, findCondition, isUpToDate, type ConditionPatch } from '../../crds/conditions.ts';
 import { API_VERSION } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
@@ -63,9 +63,9 @@ export async function pollHost(
     // Some BMCs leave out UUID and serial number while they start: that is no other server yet.
     const isUnclear = recorded !== undefined && compareServer(recorded, shown) === 'unconfirmed';
     const different = isUnclear ? undefined : whyDifferent(now, shown);
-    const server = isUnclear ? [] : serverSaid(now, different);
+    const server = isUnclear ? [] : serverConditions(now, different);
     // The power of another server is not this one's.
-    await tell(deps, now, [REACHABLE, ...server], different === undefined ? powerState : undefined);
+    await writeConditions(deps, now, [REACHABLE, ...server], different === undefined ? powerState : undefined);
     if (different === undefined) await completeServer(deps, now, shown);
     const isOurs = (live: PhysicalHost) => claimOf(live)?.id === claimOf(host)?.id && isMonitored(live);
     await recordCredentials(deps, now, bmc, isOurs);
@@ -84,7 +84,12 @@ export async function pollHost(
     const nextAt = Date.now() + delayMs;
     const next = new Date(nextAt).toISOString();
     const message = `${failure.message}. Attempt ${attempts}; the next one is due at ${next}. ${consequence(host)}`;
-    await tell(deps, host, [{ type: CONDITIONS.redfishReachable, status: 'False', reason, message }], undefined);
+    await writeConditions(
+      deps,
+      host,
+      [{ type: CONDITIONS.redfishReachable, status: 'False', reason, message }],
+      undefined,
+    );
     return { attempts, nextAt, isRefused };
   }
 }
@@ -111,7 +116,7 @@ async function readPower(
 }
 
 /** The condition DifferentServer, where it has to be said or taken back. */
-function serverSaid({ status }: PhysicalHost, different: string | undefined): ConditionPatch[] {
+function serverConditions({ status }: PhysicalHost, different: string | undefined): ConditionPatch[] {
   const type = CONDITIONS.differentServer;
   if (different !== undefined) {
     const message = `Nothing is sent to it, and the host is not offered: ${different}`;
@@ -125,8 +130,8 @@ function serverSaid({ status }: PhysicalHost, different: string | undefined): Co
 /** A look that found no server leaves that condition as it is: left out, it would be taken away. */
 function serverKept({ status }: PhysicalHost, seen: readonly ConditionPatch[]): ConditionPatch[] {
   const current = findCondition(status?.conditions, CONDITIONS.differentServer);
-  const isSaidNow = seen.some(({ type }) => type === CONDITIONS.differentServer);
-  return current === undefined || isSaidNow ? [] : [current];
+  const isSeenNow = seen.some(({ type }) => type === CONDITIONS.differentServer);
+  return current === undefined || isSeenNow ? [] : [current];
 }
 
 function consequence(host: PhysicalHost): string {
@@ -139,7 +144,7 @@ function consequence(host: PhysicalHost): string {
  * Applies what changed, with the resourceVersion of the host that was polled; of a host that has changed meanwhile only
  * when its claim is the same and it is still the monitor's. `power`: undefined when the BMC did not answer.
  */
-async function tell(
+async function writeConditions(
   deps: PollDependencies,
   host: PhysicalHost,
   seen: readonly ConditionPatch[],
@@ -158,8 +163,8 @@ async function tell(
       const patches = [...seen, ...serverKept(current, seen), ...finding.conditions];
       const { conditions, powerState: before } = current.status ?? {};
       const powerState = power ?? before;
-      const isTold = patches.every((patch) => isSaid(findCondition(conditions, patch.type), patch));
-      if (isTold && powerState === before && !finding.isSeenOff) return;
+      const isCurrent = patches.every((patch) => isUpToDate(findCondition(conditions, patch.type), patch));
+      if (isCurrent && powerState === before && !finding.isSeenOff) return;
       await apply(deps, current, patches, { powerState, isSeenOff: finding.isSeenOff });
       announce(deps, current, patches);
     },

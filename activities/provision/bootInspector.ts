@@ -20,7 +20,7 @@ import type { Written } from '../store/machineStatus.ts';
 import { writeProgress } from '../store/refusedWrites.ts';
 import { specOfClaim } from '../claim/plan.ts';
 import { switchOff, switchOn } from '../bmc/power.ts';
-import { REACHABLE, seenOnUntil, tellingReachability, tellReachability } from '../bmc/reachability.ts';
+import { REACHABLE, seenOnUntil, reportingReachability, reportReachability } from '../bmc/reachability.ts';
 
 /** Input of `prepareBoot` and `bootInspector`: the claim whose server boots, and the run that reports it. */
 export interface BootInput {
@@ -47,7 +47,7 @@ export function prepareBoot(
   signal: AbortSignal,
   limitMs = BMC_ACTIVITY_MS,
 ): Promise<void> {
-  return tellingReachability(deps, input.claim, signal, () => seeOff(deps, input, signal, limitMs));
+  return reportingReachability(deps, input.claim, signal, () => seeOff(deps, input, signal, limitMs));
 }
 
 async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal, limitMs: number): Promise<void> {
@@ -76,7 +76,7 @@ async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal,
   }
   // The permit may take its time, and an outage is over now.
   const before = findCondition(host.status?.conditions, CONDITIONS.redfishReachable);
-  if (before?.status !== 'True') await tellReachability(deps, input.claim, REACHABLE, signal);
+  if (before?.status !== 'True') await reportReachability(deps, input.claim, REACHABLE, signal);
 }
 
 function lateMessage({ host }: ClaimRef, state: 'off' | 'on'): string {
@@ -93,7 +93,7 @@ export function bootInspector(
   signal: AbortSignal,
   limitMs = BMC_ACTIVITY_MS,
 ): Promise<BootResult> {
-  return tellingReachability(deps, input.claim, signal, () => armAndBoot(deps, input, signal, limitMs));
+  return reportingReachability(deps, input.claim, signal, () => armAndBoot(deps, input, signal, limitMs));
 }
 
 async function armAndBoot(

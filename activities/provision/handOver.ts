@@ -18,7 +18,7 @@ import { patchMachineEnd } from './machineEnd.ts';
 import { machineAddresses } from './machineAddresses.ts';
 import { writeMachineStatus, type Written } from '../store/machineStatus.ts';
 import { readMachine } from '../store/machineStore.ts';
-import { tellRefusal, writeProgress } from '../store/refusedWrites.ts';
+import { reportRefusal, writeProgress } from '../store/refusedWrites.ts';
 import { awaitsBootstrap } from './awaitsBootstrap.ts';
 import { readBootstrap } from '../claim/owner.ts';
 import { specOfClaim, type Plan } from '../claim/plan.ts';
@@ -144,8 +144,8 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
   // What the cache shows is the start of the compare-and-swap below, which proves it; that nothing was said is asked
   // live.
   const cached = await hostForClaim(deps, ref);
-  const isTold = cached?.status?.handover?.claim === ref.id && cached.status.handover.outcome === 'Provisioned';
-  const found = isTold ? cached : await readHost(deps.kube, ref.namespace, ref.host);
+  const isReported = cached?.status?.handover?.claim === ref.id && cached.status.handover.outcome === 'Provisioned';
+  const found = isReported ? cached : await readHost(deps.kube, ref.namespace, ref.host);
   // This call may be repeated because its answer was lost.
   const isOver = timedOut !== undefined && found !== undefined && claimIn(found, 'Releasing')?.reason === timedOut;
   const { host, claim } = requireClaim(found, ref, [
@@ -162,7 +162,7 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
       ref,
       (current) => {
         const { claim: now } = requireClaim(current, ref, ['Armed', 'HandedOver']);
-        result = now.stage === 'HandedOver' ? { kind: 'provisioned' } : saidOn(current, input);
+        result = now.stage === 'HandedOver' ? { kind: 'provisioned' } : resultOnHost(current, input);
         if (now.stage === 'HandedOver') return undefined;
         if (result.kind === 'provisioned') return claimPatch(handOver(now));
         if (result.kind !== 'waiting' || timedOut === undefined) return undefined;
@@ -176,7 +176,7 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
       // refused.
       if (result.kind !== 'timedOut' || !isRefusedWrite(error)) throw error;
       const { namespace, host: name } = ref;
-      await tellRefusal(deps, { machine: ref.machine, host: { namespace, name } }, 'settleHandover', error);
+      await reportRefusal(deps, { machine: ref.machine, host: { namespace, name } }, 'settleHandover', error);
       return undefined;
     });
     if (written === undefined) return { kind: 'waiting' };
@@ -192,7 +192,7 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
 }
 
 /** What was said for this claim so far. A failure wins over what was said before it: the inspector powers off. */
-function saidOn(host: PhysicalHost, { claim: ref, plan }: SettleInput): SettleResult {
+function resultOnHost(host: PhysicalHost, { claim: ref, plan }: SettleInput): SettleResult {
   const said = host.status?.handover?.claim === ref.id ? host.status.handover : undefined;
   if (said?.outcome === 'Failed') return { kind: 'failed', reason: said.reason ?? 'no reason given' };
   const isUp = plan.readyWhen === 'HandedOver' || said?.osReadyAt !== undefined;

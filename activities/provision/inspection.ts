@@ -7,7 +7,7 @@ import type { Dependencies } from '../dependencies.ts';
 import { isRefusedWrite } from '../failures.ts';
 import { hostForClaim, patchHostStatus, readHost, requireClaim } from '../store/hostStore.ts';
 import type { Written } from '../store/machineStatus.ts';
-import { tellRefusal, writeProgress } from '../store/refusedWrites.ts';
+import { reportRefusal, writeProgress } from '../store/refusedWrites.ts';
 
 /** Input of `takeReport`, which is called on each signal and when the timer fires. */
 export interface TakeReportInput {
@@ -45,7 +45,7 @@ export async function takeReport(deps: Dependencies, input: TakeReportInput): Pr
   });
   if (found instanceof KubeError) {
     const { namespace, host: name } = ref;
-    await tellRefusal(deps, { machine: run.machine, host: { namespace, name } }, 'takeReport', found);
+    await reportRefusal(deps, { machine: run.machine, host: { namespace, name } }, 'takeReport', found);
     deps.metrics.inspectionFailed('Timeout');
     return { kind: 'timedOut', refusal: found.message };
   }

@@ -8,13 +8,13 @@ import {
 import { workflowId, type ObjectRef } from '../../contracts/names.ts';
 import { delay, orAborted } from '../activityScope.ts';
 import type { Dependencies } from '../dependencies.ts';
-import { tellReleasing } from './releaseTold.ts';
+import { reportReleasing } from './releaseReport.ts';
 
 /**
  * A run that was cancelled ends within moments, or has a host to release. After this the machine names it; and again so
  * often.
  */
-const TOLD_AFTER_MS = 120_000;
+const REPORT_AFTER_MS = 120_000;
 /** So long the machine may take to be told. */
 const TELL_MS = 10_000;
 /** A workflow task that has failed this often fails at each attempt. */
@@ -29,7 +29,7 @@ export async function endProvisioning(
   deps: Dependencies,
   ref: ObjectRef,
   signal: AbortSignal,
-  toldAfterMs = TOLD_AFTER_MS,
+  reportAfterMs = REPORT_AFTER_MS,
 ): Promise<void> {
   const id = workflowId('provision', ref);
   try {
@@ -43,7 +43,8 @@ export async function endProvisioning(
       await run.cancel();
       log.info('provisioning cancelled, waiting for its end', { workflow: id, runId });
       const ended = run.result().then(ignore, onlyConnection);
-      while (!(await endsWithin(ended, toldAfterMs, signal))) await tellStuck(deps, ref, await run.describe(), signal);
+      while (!(await endsWithin(ended, reportAfterMs, signal)))
+        await reportStuck(deps, ref, await run.describe(), signal);
     }
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return;
@@ -72,7 +73,7 @@ async function endsWithin(ended: Promise<void>, ms: number, signal: AbortSignal)
   }
 }
 
-async function tellStuck(
+async function reportStuck(
   deps: Dependencies,
   ref: ObjectRef,
   description: WorkflowExecutionDescription,
@@ -82,7 +83,7 @@ async function tellStuck(
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TELL_MS)]);
   const text = stuckText(deps.temporal.options.namespace, description);
   deps.logger.warn({ namespace: ref.namespace, machine: ref.name, runId: description.runId }, text);
-  await tellReleasing(deps, { machine: ref, host: '' }, text, limited);
+  await reportReleasing(deps, { machine: ref, host: '' }, text, limited);
 }
 
 /** What holds the deletion up, and what ends it; for the condition of the machine. */

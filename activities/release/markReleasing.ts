@@ -7,7 +7,7 @@ import type { Dependencies } from '../dependencies.ts';
 import { claimLost, retryable } from '../failures.ts';
 import { hasClaim, patchHost, readHost, requireClaim } from '../store/hostStore.ts';
 import { readMachine } from '../store/machineStore.ts';
-import { releasingText, tellReleasing } from './releaseTold.ts';
+import { releasingText, reportReleasing } from './releaseReport.ts';
 
 /** So long the way to the power-off may take to tell the machine of it. */
 const TELL_MS = 1_000;
@@ -55,7 +55,7 @@ export async function markReleasing(deps: Dependencies, input: MarkReleasingInpu
     host,
   );
   if (before) reportEarlyForce(deps, before);
-  await tellReleasing(deps, ref, releasingText(marked, ref), AbortSignal.timeout(TELL_MS));
+  await reportReleasing(deps, ref, releasingText(marked, ref), AbortSignal.timeout(TELL_MS));
   return { kind: 'releasing' };
 }
 

@@ -53,8 +53,9 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
     return held('is held by another kind');
   const machine = await consumerOf(deps, found);
   if (machine) return held(`is held by Beskar7Machine ${machine.metadata.name}, which is there`);
-  const isMissingSaid = findCondition(found.status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
-  const { host, reason: forced } = await countedForce(deps, found, isMissingSaid);
+  const isMachineMissingReported =
+    findCondition(found.status?.conditions, CONDITIONS.consumerMissing)?.status === 'True';
+  const { host, reason: forced } = await countedForce(deps, found, isMachineMissingReported);
   if (forced === undefined) {
     if (claim.stage === 'HandedOver') return held('was handed over: it is released by beskar7.io/force-release only');
     if (!input.isSecondLook) return { kind: 'missing' };

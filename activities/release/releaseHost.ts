@@ -35,7 +35,7 @@ import { hasClaim, patchHost, patchHostStatus, readHost, requireClaim } from '..
 import { isReleasedByForce } from './orphan.ts';
 import type { ReleaseHostInput } from './releaseInput.ts';
 import { offButNotCleared, settlingMs, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
-import { forceHint, releasingText, tellReleasing } from './releaseTold.ts';
+import { forceHint, releasingText, reportReleasing } from './releaseReport.ts';
 import { refuseRunning } from './runningMachine.ts';
 
 /** So long a failed attempt takes to write on the machine what the host says. */
@@ -122,9 +122,9 @@ async function release(
   } catch (error) {
     const failure = fromRedfish(error, ref.host);
     if (signal.aborted || isClaimLost(failure)) throw failure;
-    const word = isBmcFailure(failure) ? (forced ?? (await wordSaidMeanwhile(deps, ref, signal))) : undefined;
+    const word = isBmcFailure(failure) ? (forced ?? (await forceReasonWrittenMeanwhile(deps, ref, signal))) : undefined;
     if (word !== undefined) return forceRelease(deps, input, host, word);
-    await tellFailure(deps, input, failure);
+    await reportFailure(deps, input, failure);
     throw failure;
   }
   await endClaim(deps, input, host, 'Available', left);
@@ -140,7 +140,11 @@ async function release(
 }
 
 /** The word to force, said while the BMC was tried: an attempt may take more than a minute. */
-async function wordSaidMeanwhile(deps: Dependencies, ref: ClaimRef, signal: AbortSignal): Promise<string | undefined> {
+async function forceReasonWrittenMeanwhile(
+  deps: Dependencies,
+  ref: ClaimRef,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   try {
     const live = await readHost(deps.kube, ref.namespace, ref.host, signal);
     return live && claimOf(live)?.id === ref.id ? forceReasonOf(live) : undefined;
@@ -167,7 +171,7 @@ async function endClaim(
   } catch (error) {
     if (!isRefusedWrite(error)) throw error;
     const failure = refusedWrite(`host ${ref.host} cannot be freed`, error);
-    await tellFailure(deps, input, failure);
+    await reportFailure(deps, input, failure);
     throw failure;
   }
 }
@@ -232,7 +236,7 @@ async function forceRelease(
   return { kind: 'forced' };
 }
 
-async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure: unknown): Promise<void> {
+async function reportFailure(deps: Dependencies, input: ReleaseHostInput, failure: unknown): Promise<void> {
   const { claim: ref } = input;
   const message = failure instanceof Error ? failure.message : String(failure);
   const isUnserved = isNoWorker(failure);
@@ -248,5 +252,5 @@ async function tellFailure(deps: Dependencies, input: ReleaseHostInput, failure:
   };
   const why = { reason: HOST_REASONS.releasePending, message: text, conditions: bmcConditions(failure) };
   const told = await writeNotReady(deps.kube, ref, why, { isDue });
-  await tellReleasing(deps, ref, releasingText(told, ref), AbortSignal.timeout(TELL_MS));
+  await reportReleasing(deps, ref, releasingText(told, ref), AbortSignal.timeout(TELL_MS));
 }

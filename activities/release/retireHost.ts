@@ -36,7 +36,7 @@ export interface RetireInput {
   readonly nextAttemptInMs: number;
 }
 
-/** `off`: the host may go; `secrets` are the names of those that it used, for `letHostGo`. */
+/** `off`: the host may go; `secrets` are the names of those that it used, for `removeHostFinalizer`. */
 export type RetireResult =
   | { readonly kind: 'off'; readonly secrets: readonly string[] }
   /**
@@ -117,14 +117,14 @@ async function retire(
   if (refused !== undefined || !found)
     return { kind: 'notDue', message: `PhysicalHost ${namespace}/${name} ${refused ?? 'is gone'}` };
   const { host, reason: forced } = await countedForce(deps, found, isHeldUp(found));
-  const letGoByForce = (reason: string) =>
+  const retireByForce = (reason: string) =>
     deps.recorder.event(
       host,
       'Warning',
       'ForceReleased',
       `Deleted without confirmed power-off: "${reason.slice(0, 200)}"`,
     );
-  if (forced !== undefined) letGoByForce(forced);
+  if (forced !== undefined) retireByForce(forced);
   else {
     try {
       const why = whyNotItsServer(deps, host);
@@ -137,7 +137,7 @@ async function retire(
       if (isDifferentServer(failure))
         deps.recorder.event(host, 'Warning', 'DeletedUnseen', unseenMessage(host, failure));
       else {
-        await tellFailure(deps, host, input, failure);
+        await reportFailure(deps, host, input, failure);
         throw failure;
       }
     }
@@ -154,14 +154,14 @@ function isHeldUp({ status }: PhysicalHost): boolean {
 }
 
 /** A host that was retired (`off`). */
-export interface LetHostGoInput {
+export interface RemoveHostFinalizerInput {
   readonly host: ObjectRef;
   /** Names of the Secrets that it used. */
   readonly secrets: readonly string[];
 }
 
 /** Whether the finalizer is off the host. */
-export type LetHostGoResult =
+export type RemoveHostFinalizerResult =
   | { readonly kind: 'gone' }
   /** It was paused, say, after its server was seen off: it keeps our finalizer, and its Secrets theirs. */
   | { readonly kind: 'notDue'; readonly message: string };
@@ -170,7 +170,10 @@ export type LetHostGoResult =
  * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them. Can run
  * twice.
  */
-export async function letHostGo(deps: Dependencies, { host: ref, secrets }: LetHostGoInput): Promise<LetHostGoResult> {
+export async function removeHostFinalizer(
+  deps: Dependencies,
+  { host: ref, secrets }: RemoveHostFinalizerInput,
+): Promise<RemoveHostFinalizerResult> {
   const { namespace, name, uid } = ref;
   const left = await takeFinalizer(deps, ref);
   if (left !== undefined && isHeld(left, uid)) {
@@ -236,7 +239,7 @@ function unseenMessage(host: PhysicalHost, failure: ApplicationFailure): string 
   return `Host ${host.metadata.name} is deleted and its BMC gets no power-off: ${failure.message}.`;
 }
 
-async function tellFailure(
+async function reportFailure(
   deps: Dependencies,
   host: PhysicalHost,
   input: RetireInput,

@@ -1,5 +1,5 @@
 import type { Beskar7Machine, Beskar7MachineStatus, MachinePhase } from '../../crds/beskar7Machine.ts';
-import { condition, findCondition, isSaid, seconds, type ConditionPatch } from '../../crds/conditions.ts';
+import { condition, findCondition, isUpToDate, seconds, type ConditionPatch } from '../../crds/conditions.ts';
 import { withAttempts } from '../../crds/attempts.ts';
 import { isProvisioned } from '../../model/handled.ts';
 import { isBeingDeleted } from '../../model/stops.ts';
@@ -85,7 +85,7 @@ export async function writeMachineReleasing(
         };
         return condition(patch, new Date().toISOString(), undefined, findCondition(status.conditions, type));
       });
-      if (conditions.every((entry) => isSaid(findCondition(status.conditions, entry.type), entry))) return;
+      if (conditions.every((entry) => isUpToDate(findCondition(status.conditions, entry.type), entry))) return;
       const { namespace = '', name, uid = '', resourceVersion = '' } = metadata;
       await kube.applyStatus(
         MACHINES,

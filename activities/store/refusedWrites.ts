@@ -1,4 +1,4 @@
-import { condition, findCondition, isSaid, withConditions, type ConditionPatch } from '../../crds/conditions.ts';
+import { condition, findCondition, isUpToDate, withConditions, type ConditionPatch } from '../../crds/conditions.ts';
 import { API_VERSION } from '../../crds/names.ts';
 import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import type { KubeError } from '../../kube/error.ts';
@@ -39,7 +39,7 @@ type Activities = Readonly<Record<string, (...args: never[]) => Promise<unknown>
  * repeats it for as long as it takes, and without this nobody would hear of it: what is refused is often just the write
  * that would have told.
  */
-export function tellingRefusals<A extends object>(deps: Deps, activities: A): A {
+export function reportingRefusals<A extends object>(deps: Deps, activities: A): A {
   const told = Object.entries(activities as Activities).map(([name, activity]) => [
     name,
     async (...args: never[]) => {
@@ -49,7 +49,7 @@ export function tellingRefusals<A extends object>(deps: Deps, activities: A): A 
         await clear(deps, subjects, name);
         return result;
       } catch (error) {
-        if (isRefusedWrite(error)) await tellRefusal(deps, subjects, name, error);
+        if (isRefusedWrite(error)) await reportRefusal(deps, subjects, name, error);
         throw error;
       }
     },
@@ -72,13 +72,18 @@ export async function writeProgress(
   } catch (error) {
     if (!isRefusedWrite(error)) throw error;
     const { namespace } = run.machine;
-    await tellRefusal(deps, { machine: run.machine, host: { namespace, name: report.host } }, 'reportProgress', error);
+    await reportRefusal(
+      deps,
+      { machine: run.machine, host: { namespace, name: report.host } },
+      'reportProgress',
+      error,
+    );
     return {};
   }
 }
 
 /** Tells of a refused call by metric, event and condition. Does not fail. */
-export async function tellRefusal(deps: Deps, subjects: Subjects, activity: string, error: KubeError): Promise<void> {
+export async function reportRefusal(deps: Deps, subjects: Subjects, activity: string, error: KubeError): Promise<void> {
   deps.metrics.requestRefused();
   const patch: ConditionPatch = {
     type: CONDITIONS.writeRefused,
@@ -111,7 +116,7 @@ async function setOnHost(deps: Deps, { host }: Subjects, patch: ConditionPatch |
     patchHostStatus(deps.kube, { namespace: host.namespace, host: host.name }, ({ status, metadata }) => {
       const { conditions = [] } = status ?? {};
       const is = findCondition(conditions, CONDITIONS.writeRefused);
-      if (patch === undefined ? is === undefined : isSaid(is, patch)) return undefined;
+      if (patch === undefined ? is === undefined : isUpToDate(is, patch)) return undefined;
       const others = conditions.filter(({ type }) => type !== CONDITIONS.writeRefused);
       if (patch === undefined) return { conditions: others };
       return { conditions: withConditions(conditions, [patch], new Date().toISOString(), metadata.generation) };
@@ -123,7 +128,7 @@ async function setOnMachine(deps: Deps, subjects: Subjects, patch: ConditionPatc
   const { machine: ref } = subjects;
   if (!ref) return;
   const is = findCondition(cached(deps, subjects).machine?.status?.conditions, CONDITIONS.writeRefused);
-  if (patch !== undefined && isSaid(is, patch)) return;
+  if (patch !== undefined && isUpToDate(is, patch)) return;
   const { namespace, name, uid } = ref;
   await quietly(deps, async () => {
     // Live, for its version: an apply creates no object, and tells nothing to another one of its name.

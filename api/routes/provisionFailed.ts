@@ -49,11 +49,11 @@ function decide(parts: ApiParts, claimed: Claimed, reason: string): Decision {
       const said = { outcome: 'Failed', reason, reportedAt: new Date().toISOString() } as const;
       return storeHandover(claimed.host, claimed.claim, said, 'handoverReported');
     },
-    handedOver: () => tellLate(claimed.host, reason),
+    handedOver: () => reportLate(claimed.host, reason),
   });
 }
 
-function tellLate(host: PhysicalHost, reason: string): Decision {
+function reportLate(host: PhysicalHost, reason: string): Decision {
   const { conditions } = host.status ?? {};
   if (findCondition(conditions, CONDITIONS.failureReported)?.status === 'True') return { kind: 'accepted' };
   const told = {

@@ -71,7 +71,7 @@ async function main(args: readonly string[]): Promise<number> {
     tell(outcome);
     if (outcome.violations.length > 0) return 1;
   }
-  if (done.length > 1) tellSum(done);
+  if (done.length > 1) printSum(done);
   return done.some(({ violations }) => violations.length > 0) ? 1 : 0;
 }
 
@@ -90,7 +90,7 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
     faults.start();
     const violations = await watchRules(world, options.minutes * 60_000);
     // At once: what is still to come may fail.
-    for (const violation of violations) tellViolation(seed, violation, world);
+    for (const violation of violations) printViolation(seed, violation, world);
     await Promise.all([driver.stop(), faults.stop()]);
     const told = violations.length;
     const calm = Date.now();
@@ -103,7 +103,7 @@ async function runSeed(seed: number, options: ChaosOptions): Promise<Outcome> {
     }
     if (world.fleet.summary().kexecs === 0)
       violations.push({ rule: 'end', at: Date.now(), what: 'not one server was provisioned: nothing was tested' });
-    for (const violation of violations.slice(told)) tellViolation(seed, violation, world);
+    for (const violation of violations.slice(told)) printViolation(seed, violation, world);
     const counted = new Map([
       ...faults.counts,
       ...prefixed('met: ', faults.met()),
@@ -188,7 +188,7 @@ async function watchRules(world: ChaosWorld, forMs: number): Promise<Violation[]
   return [];
 }
 
-function tellViolation(seed: number, { rule, host, machine, at, what }: Violation, world: ChaosWorld): void {
+function printViolation(seed: number, { rule, host, machine, at, what }: Violation, world: ChaosWorld): void {
   say(`VIOLATION of rule ${rule}, seed ${seed}, ${new Date(at).toISOString()}: ${host ?? machine ?? ''}: ${what}`);
   if (host !== undefined || machine !== undefined)
     say(
@@ -213,7 +213,7 @@ function tell({ seed, operations, faults, machines, provisioned, checks, violati
   say(`  checks: ${list(checks)}`);
 }
 
-function tellSum(outcomes: readonly Outcome[]): void {
+function printSum(outcomes: readonly Outcome[]): void {
   const sum = (pick: (outcome: Outcome) => Record<string, number>) => {
     const total: Record<string, number> = {};
     for (const outcome of outcomes)

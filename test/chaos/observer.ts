@@ -245,7 +245,7 @@ export function observeFleet(fleet: Fleet, hostOf: (index: number) => string, re
   for (const [index, bmc] of fleet.hosts.entries()) {
     const host = hostOf(index);
     let shown: string | undefined;
-    const tellServer = () => {
+    const recordServer = () => {
       const serialNumber = bmc.faults.swappedFor ?? bmc.serial;
       if (serialNumber === shown) return;
       shown = serialNumber;
@@ -253,9 +253,9 @@ export function observeFleet(fleet: Fleet, hostOf: (index: number) => string, re
     };
     // Each read of the product is seen: a swap that no request has met is none.
     bmc.recorder.onRequest((entry) => {
-      if (!entry.mutating) return tellServer();
+      if (!entry.mutating) return recordServer();
       const { method, path, body, userAgent } = entry;
-      tellServer();
+      recordServer();
       record({ source: 'bmc', at: Date.now(), host, method, path, body, userAgent });
     });
     const { powerLog, override } = bmc.server;

@@ -6,7 +6,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { handOverByHand, reportByHand } from '../support/byHand.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
@@ -54,7 +54,7 @@ describe('status of all objects lost, Beskar7 restarted', () => {
         initialization: { provisioned: true },
         hostRef: { name: host },
       });
-      const ready = await world.untilHost(host, 'Ready', (object) => isSaid(object, 'Ready'));
+      const ready = await world.untilHost(host, 'Ready', (object) => isUpToDate(object, 'Ready'));
       expect(told(ready)).toMatch(/^Validated: /);
       expect(ready.status?.state).toBe('Ready');
       expect(world.serverOf(host).server.state.running).toBe('os');
@@ -95,12 +95,12 @@ describe('status of a machine lost while its run waits for a host', () => {
 
 describe('status of a machine lost whose run was cancelled', () => {
   test('it is Failed again and says so, nothing is started, and a retry is taken', async () => {
-    const isSaid = (text: string) => (machine: Beskar7Machine) => told(machine).startsWith(text);
+    const isUpToDate = (text: string) => (machine: Beskar7Machine) => told(machine).startsWith(text);
     await world.addMachine('cancelled', on('no-host'));
-    await world.untilMachine('cancelled', 'waiting', isSaid('NoMatchingHost'));
+    await world.untilMachine('cancelled', 'waiting', isUpToDate('NoMatchingHost'));
     const run = world.temporal.workflow.getHandle(`provision/${world.namespace}/cancelled`);
     await run.cancel();
-    await world.untilMachine('cancelled', 'cancelled', isSaid('Cancelled'));
+    await world.untilMachine('cancelled', 'cancelled', isUpToDate('Cancelled'));
     const { runId } = await run.describe();
     await world.beskar7.stop();
     await stripStatus();
@@ -109,7 +109,7 @@ describe('status of a machine lost whose run was cancelled', () => {
     expect(told(machine)).toMatch(/^Cancelled: .*beskar7.io\/retry/);
     expect((await run.describe()).runId).toBe(runId);
     await world.kubectl('annotate', 'beskar7machine', 'cancelled', 'beskar7.io/retry=1');
-    const again = await world.untilMachine('cancelled', 'waiting again', isSaid('NoMatchingHost'));
+    const again = await world.untilMachine('cancelled', 'waiting again', isUpToDate('NoMatchingHost'));
     expect(again.status?.phase).toBe('Claiming');
     await world.kubectl('delete', 'beskar7machine', 'cancelled');
   });

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { FINALIZER_SECRET, LABEL_MOVE } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import { changes, isFreeAndOff } from '../support/atTheBmc.ts';
-import { isSaid } from '../support/conditions.ts';
+import { isUpToDate } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(90_000);
@@ -61,7 +61,7 @@ test.each([
   const mark = `jsonpath={.metadata.finalizers[0]}=${FINALIZER_SECRET}`;
   await world.kubectl('wait', `--for=${mark}`, 'secret/bmc', '--timeout=30s');
   expect((await secret('bmc')).metadata.labels).toEqual({ [LABEL_MOVE]: '' });
-  await world.untilHost('host-1', 'reachable', (host) => isSaid(host, 'RedfishReachable'));
+  await world.untilHost('host-1', 'reachable', (host) => isUpToDate(host, 'RedfishReachable'));
   expect(changes(world, 'host-1')).toBe(before);
 });
 

@@ -4,7 +4,7 @@ import { claimOf } from '../../model/claim.ts';
 import { ANNOTATION_PAUSED, FINALIZER_MACHINE } from '../../crds/names.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
@@ -169,7 +169,7 @@ describe('kubectl delete of a machine, in every phase', () => {
     const host = machine.status?.hostRef?.name ?? '';
     expect([old, host].sort()).toEqual(values);
     expect((await world.host(host))?.spec.consumerRef?.uid).toBe(second.metadata.uid);
-    const kept = await world.untilHost(old, 'with ConsumerMissing', (seen) => isSaid(seen, 'ConsumerMissing'));
+    const kept = await world.untilHost(old, 'with ConsumerMissing', (seen) => isUpToDate(seen, 'ConsumerMissing'));
     expect(kept.spec.consumerRef?.uid).toBe(first.metadata.uid);
     expect(claimOf(kept)?.stage).toBe('HandedOver');
     // Its end is the end of the second one only.

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { findCondition } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { changes, isFreeAndOff } from '../support/atTheBmc.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 /** The server behind the object (decision 0020): two objects for one server, and another server behind an address. */
@@ -33,14 +33,14 @@ test('a copy of a live host: it is not offered, both say so, and its deletion ca
   await world.addHost('copy', otherSpelling(await liveHost()), { bootMACAddress: '02:b7:ff:ff:ff:01' });
   await label('copy');
   await world.addMachine('robber', on('copy'));
-  const copy = await world.untilHost('copy', 'a duplicate', (host) => isSaid(host, 'DuplicateServer'));
+  const copy = await world.untilHost('copy', 'a duplicate', (host) => isUpToDate(host, 'DuplicateServer'));
   expect(told(copy, 'DuplicateServer')).toContain('host-1');
-  const first = await world.untilHost('host-1', 'one of two', (host) => isSaid(host, 'DuplicateServer'));
+  const first = await world.untilHost('host-1', 'one of two', (host) => isUpToDate(host, 'DuplicateServer'));
   expect(told(first, 'DuplicateServer')).toContain('copy');
   await world.untilMachine('robber', 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
   await world.kubectl('delete', 'physicalhost', 'copy', '--wait=false');
   await world.hostIsGone('copy');
-  await world.untilHost('host-1', 'alone again', (host) => !isSaid(host, 'DuplicateServer'));
+  await world.untilHost('host-1', 'alone again', (host) => !isUpToDate(host, 'DuplicateServer'));
   expect([changes(world, 'host-1'), isRunning()]).toEqual([before, true]);
   await world.kubectl('delete', 'beskar7machine', 'robber', '--wait=false');
   await world.machineIsGone('robber');
@@ -61,7 +61,7 @@ test('the address of a free host is changed to that of a live one: nothing is se
     );
   await move(address);
   await world.addMachine('mistaken', on('host-2'));
-  await world.untilHost('host-2', 'a duplicate', (host) => isSaid(host, 'DuplicateServer'));
+  await world.untilHost('host-2', 'a duplicate', (host) => isUpToDate(host, 'DuplicateServer'));
   await world.untilMachine('mistaken', 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
   expect([changes(world, 'host-1'), isRunning()]).toEqual([before, true]);
   await move(own);
@@ -72,7 +72,7 @@ test('another server behind the address of a live host: its deletion sends nothi
   await world.addMachine('swapped', on('host-3'));
   await world.machineIs('swapped', 'Provisioned');
   await world.fleet.fault('sim-0003', { swappedFor: 'STRANGER-7' });
-  const noticed = await world.untilHost('host-3', 'another server', (host) => isSaid(host, 'DifferentServer'));
+  const noticed = await world.untilHost('host-3', 'another server', (host) => isUpToDate(host, 'DifferentServer'));
   expect(told(noticed, 'DifferentServer')).toContain('STRANGER-7');
   const before = changes(world, 'host-3');
   await world.kubectl('delete', 'beskar7machine', 'swapped', '--wait=false');
@@ -86,7 +86,7 @@ test('another server behind the address of a live host: its deletion sends nothi
 
 test('a board that was replaced is accepted by a word, which is an event', async () => {
   await world.fleet.fault('sim-0004', { swappedFor: 'NEW-BOARD-4' });
-  await world.untilHost('host-4', 'another server', (host) => isSaid(host, 'DifferentServer'));
+  await world.untilHost('host-4', 'another server', (host) => isUpToDate(host, 'DifferentServer'));
   await world.addMachine('waiting', on('host-4'));
   await world.untilMachine('waiting', 'waiting', (machine) => told(machine).startsWith('NoMatchingHost'));
   await world.kubectl('annotate', 'physicalhost', 'host-4', 'beskar7.io/accept-server=NEW-BOARD-4');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { changes } from '../support/atTheBmc.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(120_000);
@@ -70,9 +70,9 @@ test('while idle a BMC gets one GET per interval, over one connection, and the h
 test('an outage of the BMC of a provisioned server changes that condition, and nothing else', async () => {
   const before = await world.host('host-1');
   const sent = changes(world, 'host-1');
-  expect(isSaid(before, CONDITION)).toBe(true);
+  expect(isUpToDate(before, CONDITION)).toBe(true);
   await world.fleet.fault('sim-0001', { refuse: true });
-  const out = await world.untilHost('host-1', 'unreachable', (host) => isSaid(host, CONDITION, 'False'));
+  const out = await world.untilHost('host-1', 'unreachable', (host) => isUpToDate(host, CONDITION, 'False'));
   expect(told(out, CONDITION)).toMatch(/^Unreachable: .*ECONNREFUSED.*Attempt \d+; the next one is due at 20\S+Z\. /);
   const others = (host: typeof before) => {
     const { conditions = [], ...status } = host?.status ?? {};
@@ -80,9 +80,9 @@ test('an outage of the BMC of a provisioned server changes that condition, and n
   };
   expect(others(out)).toEqual(others(before));
   expect((await world.machine('m'))?.status?.phase).toBe('Provisioned');
-  expect(isSaid(await world.machine('m'), 'Ready')).toBe(true);
+  expect(isUpToDate(await world.machine('m'), 'Ready')).toBe(true);
   await world.fleet.heal();
-  await world.untilHost('host-1', 'reachable', (host) => isSaid(host, CONDITION));
+  await world.untilHost('host-1', 'reachable', (host) => isUpToDate(host, CONDITION));
   expect(changes(world, 'host-1')).toBe(sent);
   expect(world.serverOf('host-1').server.state).toMatchObject({ power: 'On', running: 'os' });
 });
@@ -95,7 +95,7 @@ test('a password that is changed in the Secret and at the BMC is picked up, with
   for (const name of HOSTS) {
     // A password that was accepted before is tried a few times more: some BMCs refuse it for a moment.
     await lastAnswersAre(name, [200, 200], changedAt);
-    expect(isSaid(await world.host(name), CONDITION)).toBe(true);
+    expect(isUpToDate(await world.host(name), CONDITION)).toBe(true);
   }
 });
 

@@ -7,7 +7,7 @@ import { ANNOTATION_BLOCK_MOVE, ANNOTATION_PAUSED } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { handOverByHand, reportByHand } from '../support/byHand.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
@@ -175,7 +175,7 @@ describe('retry by annotation, and edits of the spec', () => {
     await world.fleet.heal('sim-0005');
     await world.temporalCli('workflow', 'cancel', '-w', run('imaged'));
     const machine = await world.machineIs('imaged', 'Provisioned');
-    expect(isSaid(machine, 'SpecChangeIgnored')).toBe(false);
+    expect(isUpToDate(machine, 'SpecChangeIgnored')).toBe(false);
     expect(machine.metadata.annotations?.['beskar7.io/plan']).toBeUndefined();
     const { data } = await world.admin.get(
       SECRETS,
@@ -190,7 +190,7 @@ describe('retry by annotation, and edits of the spec', () => {
     const before = changes(world, 'host-4');
     await retry('edited', '1');
     await patch('edited', { targetOSImage: 'http://images.example/other.tar.gz' });
-    await world.untilMachine('edited', 'told', (machine) => isSaid(machine, 'SpecChangeIgnored'));
+    await world.untilMachine('edited', 'told', (machine) => isUpToDate(machine, 'SpecChangeIgnored'));
     expect((await handle('edited').describe()).runId).toBe(runId);
     expect(changes(world, 'host-4')).toBe(before);
   });
@@ -206,7 +206,7 @@ describe('pause', () => {
     expect(metadata.annotations?.[ANNOTATION_BLOCK_MOVE]).toBeDefined();
     await world.kubectl('annotate', 'beskar7machine', 'paused', `${ANNOTATION_PAUSED}=`);
     // The watcher has seen it before the report comes.
-    await world.untilMachine('paused', 'told', (machine) => isSaid(machine, 'Paused'));
+    await world.untilMachine('paused', 'told', (machine) => isUpToDate(machine, 'Paused'));
     expect(await reportByHand(world, 'host-2')).toBe(202);
     await handOverByHand(world, 'host-2');
     await world.machineIs('paused', 'Provisioned');

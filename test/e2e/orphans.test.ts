@@ -3,7 +3,7 @@ import { claimOf } from '../../model/claim.ts';
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { HOSTS, MACHINES } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(240_000);
@@ -69,7 +69,7 @@ async function makeOrphan(
 }
 
 const isMissing = (name: string) =>
-  world.untilHost(name, 'with ConsumerMissing', (host) => isSaid(host, 'ConsumerMissing'));
+  world.untilHost(name, 'with ConsumerMissing', (host) => isUpToDate(host, 'ConsumerMissing'));
 const forceRelease = (host: string) =>
   world.kubectl('annotate', 'physicalhost', host, 'beskar7.io/force-release=scrapped, ticket 4711');
 
@@ -87,7 +87,7 @@ describe('a handed-over host whose machine is gone', () => {
     expect(told(orphan, 'ConsumerMissing')).toMatch(/never handed over/);
     await isFreeAndOff(world, 'host-2', 145_000);
     expect(performance.now() - since).toBeGreaterThan(ORPHAN_MS);
-    expect(isSaid(await world.host('host-2'), 'ConsumerMissing')).toBe(false);
+    expect(isUpToDate(await world.host('host-2'), 'ConsumerMissing')).toBe(false);
     await world.fleet.heal();
     const still = await world.host('host-1');
     expect(still && claimOf(still)?.stage).toBe('HandedOver');
@@ -107,7 +107,7 @@ describe('a handed-over host whose machine is gone', () => {
       undefined,
       undefined,
     ]);
-    expect(isSaid(host, 'ConsumerMissing')).toBe(false);
+    expect(isUpToDate(host, 'ConsumerMissing')).toBe(false);
     expect(changes(world, 'host-1')).toBe(sent);
     const events = await world.kubectl('get', 'events', '--field-selector=involvedObject.name=host-1', '-o', 'json');
     expect(events).toMatch(/ForceReleased/);
@@ -161,7 +161,7 @@ describe('moved and restored objects', () => {
     await vanish('homeless');
     await restore(machine);
     await world.machineIs('homeless', 'Provisioned');
-    await world.untilHost('host-4', 'with its machine', (host) => !isSaid(host, 'ConsumerMissing'));
+    await world.untilHost('host-4', 'with its machine', (host) => !isUpToDate(host, 'ConsumerMissing'));
   });
 });
 

@@ -3,7 +3,7 @@ import { claimOf } from '../../model/claim.ts';
 import type { RecordedRequest } from '../../simulator/recorder.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { handOverByHand, reportByHand } from '../support/byHand.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
@@ -35,7 +35,7 @@ describe('a BMC that is away', () => {
     );
     const before = await claim('host-1');
     const host = await world.untilHost('host-1', 'unreachable', (object) =>
-      isSaid(object, 'RedfishReachable', 'False'),
+      isUpToDate(object, 'RedfishReachable', 'False'),
     );
     expect(host.status?.state).toBe('InUse');
     expect(told(host, 'RedfishReachable')).toMatch(/^Unreachable: .*Beskar7Machine boots says when it is tried again/);
@@ -62,7 +62,9 @@ describe('a BMC that is away', () => {
 
   test('of a provisioned server, over a restart of Beskar7: no state changes, no call of power or boot is made', async () => {
     const reachable = (status: string) =>
-      world.untilHost('host-2', `with RedfishReachable ${status}`, (host) => isSaid(host, 'RedfishReachable', status));
+      world.untilHost('host-2', `with RedfishReachable ${status}`, (host) =>
+        isUpToDate(host, 'RedfishReachable', status),
+      );
     await world.fleet.heal('sim-0002');
     await reachable('True');
     const before = changes(world, 'host-2');
@@ -109,7 +111,7 @@ describe('a BMC that is away', () => {
     await world.machineIsGone('dead');
     const host = await world.untilHost('host-3', 'unclaimed', ({ spec }) => spec.consumerRef === undefined);
     expect(host.metadata.annotations?.['beskar7.io/force-release']).toBeUndefined();
-    await world.untilHost('host-3', 'unreachable', (object) => isSaid(object, 'RedfishReachable', 'False'));
+    await world.untilHost('host-3', 'unreachable', (object) => isUpToDate(object, 'RedfishReachable', 'False'));
     expect(await world.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}')).toContain('"unplugged"');
   });
 
@@ -137,7 +139,7 @@ describe('a rotated password', () => {
     const host = await world.hostIs('host-4', 'Error');
     expect(told(host)).toMatch(/^ReleasePending: .*(401|credential|password|refuse)/i);
     await world.untilMachine('new', 'told of a 401', (machine) => /attempt \d+, failed: /.test(told(machine)));
-    const claimed = await world.untilHost('host-5', 'told of it', (it) => isSaid(it, 'RedfishReachable', 'False'));
+    const claimed = await world.untilHost('host-5', 'told of it', (it) => isUpToDate(it, 'RedfishReachable', 'False'));
     expect(claimed.status?.state).toBe('InUse');
     expect(told(claimed, 'RedfishReachable')).toMatch(/^Unauthorized: /);
     await setPassword('rotated');

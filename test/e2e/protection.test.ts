@@ -7,7 +7,7 @@ import { FINALIZER_SECRET } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(60_000);
@@ -36,7 +36,7 @@ describe('what is in use is not deleted from under a machine', () => {
     await world.addMachine('one', on('host-1'));
     await world.hostIs('host-1', 'Inspecting');
     await remove('physicalhost', 'host-1');
-    const host = await world.untilHost('host-1', 'blocked', (object) => isSaid(object, 'DeletionBlocked'));
+    const host = await world.untilHost('host-1', 'blocked', (object) => isUpToDate(object, 'DeletionBlocked'));
     expect(told(host, 'DeletionBlocked')).toMatch(
       /Beskar7Machine e2e-protection\/one .*kubectl delete beskar7machine one/,
     );

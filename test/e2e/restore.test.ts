@@ -4,7 +4,7 @@ import { FINALIZER_SECRET } from '../../crds/names.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import { changes, isFreeAndOff, resets } from '../support/atTheBmc.ts';
 import { loseObjects, restore, takeBackup, type Backup } from '../support/backup.ts';
-import { isSaid, told } from '../support/conditions.ts';
+import { isUpToDate, told } from '../support/conditions.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(160_000);
@@ -69,7 +69,9 @@ describe('restored from a backup: other uids, no status', () => {
   });
 
   test('a claim in Armed: its machine is provisioned on another host, the old one is freed as an orphan, seen off', async () => {
-    const orphan = await world.untilHost('host-1', 'with ConsumerMissing', (host) => isSaid(host, 'ConsumerMissing'));
+    const orphan = await world.untilHost('host-1', 'with ConsumerMissing', (host) =>
+      isUpToDate(host, 'ConsumerMissing'),
+    );
     expect(told(orphan, 'ConsumerMissing')).toMatch(/never handed over/);
     expect(world.serverOf('host-1').server.state.power).toBe('On');
     const machine = await world.machineIs('armed', 'Provisioned');

@@ -134,7 +134,7 @@ export const PATHS: Readonly<Record<string, Path>> = {
   },
   'the release of an orphan': path('release', 'lookForConsumer: missing', 'timer fired', 'releaseHost: released'),
   'a release that goes on in a fresh history': path('release', 'releaseHost failed: BmcFailure', 'CONTINUED_AS_NEW'),
-  'a retirement': path('retire', 'retireHost: off', 'letHostGo: gone', 'COMPLETED'),
+  'a retirement': path('retire', 'retireHost: off', 'removeHostFinalizer: gone', 'COMPLETED'),
   'a retirement whose worker is lost': path(
     'retire',
     'retireHost timed out: HEARTBEAT',

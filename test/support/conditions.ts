@@ -12,6 +12,6 @@ export function told(object: WithConditions | undefined, type = 'Ready'): string
 }
 
 /** Whether a condition is True, or has the status that is asked for. */
-export function isSaid(object: WithConditions | undefined, type: string, status = 'True'): boolean {
+export function isUpToDate(object: WithConditions | undefined, type: string, status = 'True'): boolean {
   return findCondition(object?.status?.conditions, type)?.status === status;
 }

@@ -24,16 +24,16 @@ describe('one call to a BMC comes to', () => {
   });
 
   test.each([
-    ['the BMC refused', failing('BmcFailure'), { cause: 'bmc', waitMs: 2_000, isUntold: false }],
+    ['the BMC refused', failing('BmcFailure'), { cause: 'bmc', waitMs: 2_000, isUnreported: false }],
     [
       'the worker was lost',
       fails(new TimeoutFailure('late', undefined, 'HEARTBEAT')),
-      { cause: 'unconfirmed', isUntold: true },
+      { cause: 'unconfirmed', isUnreported: true },
     ],
-    ['the worker stops', failing('WorkerShutdown'), { cause: 'shutdown', waitMs: 0, isUntold: false }],
+    ['the worker stops', failing('WorkerShutdown'), { cause: 'shutdown', waitMs: 0, isUnreported: false }],
     ['another server', failing('DifferentServer', true), { cause: 'differentServer', waitMs: 2_000 }],
     ['what no attempt helps', failing('InvalidBootConfiguration', true), { cause: 'permanent' }],
-    ['a clock that is wrong: the activity never began', failing('ClockSkew'), { cause: 'bmc', isUntold: true }],
+    ['a clock that is wrong: the activity never began', failing('ClockSkew'), { cause: 'bmc', isUnreported: true }],
   ])('%s', async (_what, call, expected) => {
     expect(await of(call)).toMatchObject({ kind: 'failed', ...expected });
   });

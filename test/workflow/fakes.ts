@@ -42,7 +42,7 @@ const KUBERNETES: readonly KubernetesNames[] = [
   'releaseHostUnserved',
   'retireHostUnserved',
   'enrollHostUnserved',
-  'letHostGo',
+  'removeHostFinalizer',
   'removeMachineFinalizer',
 ];
 const BMC: readonly (keyof BmcActivities)[] = [
@@ -328,7 +328,7 @@ function wellBehaved(env: TestWorkflowEnvironment, machine: ObjectRef): Activiti
     removeMachineFinalizer: () => Promise.resolve(),
     enrollHost: () => Promise.resolve({ kind: 'enrolled' }),
     retireHost: () => Promise.resolve({ kind: 'off', secrets: ['bmc'] }),
-    letHostGo: () => Promise.resolve({ kind: 'gone' }),
+    removeHostFinalizer: () => Promise.resolve({ kind: 'gone' }),
     monitorShard: () => Promise.resolve({ kind: 'noHosts' }),
   };
 }

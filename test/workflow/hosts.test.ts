@@ -160,8 +160,8 @@ describe('retire/<ns>/<host>', () => {
   test('sees the server off, then lets the host and its Secrets go', async () => {
     const fakes = stage.prepare();
     await expect((await stage.start('retire', hostOf(fakes))).result()).resolves.toContain('was retired');
-    expect(fakes.names()).toEqual(['retireHost', 'letHostGo']);
-    expect(fakes.inputs('letHostGo')).toEqual([{ host: hostOf(fakes), secrets: ['bmc'] }]);
+    expect(fakes.names()).toEqual(['retireHost', 'removeHostFinalizer']);
+    expect(fakes.inputs('removeHostFinalizer')).toEqual([{ host: hostOf(fakes), secrets: ['bmc'] }]);
   });
 
   test('is tried for as long as it takes, at once when the host changes', async () => {
@@ -192,7 +192,7 @@ describe('retire/<ns>/<host>', () => {
     });
     const run = await stage.start('retire', hostOf(fakes));
     await expect(run.result()).resolves.toContain('was retired');
-    const tried = ['retireHost', 'retireHostUnserved', 'retireHost', 'retireHost', 'letHostGo'];
+    const tried = ['retireHost', 'retireHostUnserved', 'retireHost', 'retireHost', 'removeHostFinalizer'];
     expect(fakes.names()).toEqual(tried);
     // The lost attempt is noticed after 20 s of silence, and after IN_FLIGHT_MS the host goes.
     expect(await lastedMs(run)).toBeGreaterThan(20_000 + IN_FLIGHT_MS);
@@ -211,7 +211,7 @@ describe('retire/<ns>/<host>', () => {
     const run = await stage.start('retire', hostOf(fakes));
     await expect(run.result()).resolves.toContain('was retired');
     const tries = ['retireHost', 'retireHostUnserved'];
-    expect(fakes.names()).toEqual([...tries, ...tries, ...tries, 'letHostGo']);
+    expect(fakes.names()).toEqual([...tries, ...tries, ...tries, 'removeHostFinalizer']);
     expect(await bmcQueues(run)).toEqual(['bmc', 'bmc.site-a', 'bmc.site-a']);
   });
 

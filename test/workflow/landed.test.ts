@@ -71,7 +71,9 @@ describe('a retirement', () => {
   });
 
   test('of a host that was paused after its server was seen off says so', async () => {
-    const fakes = stage.prepare({ letHostGo: () => Promise.resolve({ kind: 'notDue', message: 'it is paused' }) });
+    const fakes = stage.prepare({
+      removeHostFinalizer: () => Promise.resolve({ kind: 'notDue', message: 'it is paused' }),
+    });
     await expect((await stage.start('retire', hostOf(fakes))).result()).resolves.toBe('it is paused');
   });
 

@@ -24,7 +24,7 @@ export async function withLock<T>(
 ): Promise<T> {
   const lock = path.join(folder, `${name}.lock`);
   const until = Date.now() + PATIENCE_MS;
-  let isTold = false;
+  let isReported = false;
   for (;;) {
     const held = await takeLock(lock);
     if (typeof held !== 'number') {
@@ -36,8 +36,8 @@ export async function withLock<T>(
     }
     if (Date.now() > until)
       throw new Error(`beskar7: process ${held} has been making ${name} for 40 minutes; end it and try again`);
-    if (!isTold) say(`waits for process ${held}, which is making ${name}`);
-    isTold = true;
+    if (!isReported) say(`waits for process ${held}, which is making ${name}`);
+    isReported = true;
     await sleep(POLL_MS);
   }
 }

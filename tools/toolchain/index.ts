@@ -37,14 +37,14 @@ export async function ensureTools<Name extends ToolName>(
   names: readonly Name[],
   say: Say = sayOnStandardError,
 ): Promise<Record<Name, string>> {
-  await sayWhatIsMissing(names, say);
+  await reportMissing(names, say);
   const paths: Partial<Record<Name, string>> = {};
   for (const name of names) paths[name] = await ensureTool(name, PINS[name], say);
   return paths as Record<Name, string>;
 }
 
 /** Before the first of several tools is made: which are missing, how long that may take, and how much disk. */
-async function sayWhatIsMissing(names: readonly ToolName[], say: Say): Promise<void> {
+async function reportMissing(names: readonly ToolName[], say: Say): Promise<void> {
   const missing: ToolName[] = [];
   for (const name of names) {
     const pin = PINS[name];

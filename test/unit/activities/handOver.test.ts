@@ -14,9 +14,9 @@ const LATE = 'ProvisioningTimeout: Host h did not hand over';
 function scene(stage: ClaimStage, said: HostHandover, options: { meanwhile?: HostHandover; reason?: string } = {}) {
   const { meanwhile, reason } = options;
   const state = { host: claimedHost(stage, { handover: said }, {}, reason === undefined ? {} : { reason }), writes: 0 };
-  let isSaid = meanwhile === undefined;
+  let isUpToDate = meanwhile === undefined;
   const say = () => {
-    isSaid = true;
+    isUpToDate = true;
     const { metadata, status } = state.host;
     state.host = {
       ...state.host,
@@ -36,7 +36,7 @@ function scene(stage: ClaimStage, said: HostHandover, options: { meanwhile?: Hos
             new KubeError({ verb: 'get', resource: 'x' }, { status: 404, reason: 'NotFound', message: '' }),
           ),
     mergePatch: (_resource: unknown, _namespace: string, _name: string, patch: PhysicalHost) => {
-      if (!isSaid) say();
+      if (!isUpToDate) say();
       const { metadata } = state.host;
       if (patch.metadata.resourceVersion !== metadata.resourceVersion) return conflict();
       const annotations = { ...metadata.annotations, ...patch.metadata.annotations };

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { bootInspector, prepareBoot } from '../../../activities/provision/bootInspector.ts';
 import { releaseHost } from '../../../activities/release/releaseHost.ts';
 import { claimFence, retireFence } from '../../../activities/bmc/fence.ts';
-import { releasingText } from '../../../activities/release/releaseTold.ts';
+import { releasingText } from '../../../activities/release/releaseReport.ts';
 import { retireHost } from '../../../activities/release/retireHost.ts';
 import { findCondition } from '../../../crds/conditions.ts';
 import { ANNOTATION_PAUSED } from '../../../crds/names.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
-import { letHostGo, retireHost, retireHostUnserved } from '../../../activities/release/retireHost.ts';
+import { removeHostFinalizer, retireHost, retireHostUnserved } from '../../../activities/release/retireHost.ts';
 import { ANNOTATION_PAUSED, FINALIZER_HOST, FINALIZER_SECRET } from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { claimedHost, DELETED, host, SERVER } from '../controllers/builders.ts';
@@ -144,7 +144,7 @@ describe('letting a host go', () => {
       },
     };
     const deps = { ...one.deps, kube, caches: { hosts: () => [] } } as unknown as Dependencies;
-    const result = await letHostGo(deps, { host: ref, secrets: ['bmc'] });
+    const result = await removeHostFinalizer(deps, { host: ref, secrets: ['bmc'] });
     return { kind: result.kind, host: one.live?.metadata.finalizers, secret: secret.metadata.finalizers };
   }
 

@@ -76,7 +76,7 @@ export class FakeStarter implements Starter {
   isHeard = true;
   failure: Error | undefined;
   /** A monitor that cannot be told. */
-  failsToTell: string | undefined;
+  failsToSignal: string | undefined;
 
   #start(run: string, { namespace, name }: { namespace: string; name: string }): Promise<StartResult> {
     this.calls.push(`start ${run} ${namespace}/${name}`);
@@ -111,9 +111,9 @@ export class FakeStarter implements Starter {
     this.calls.push(`keep monitor ${pool ?? 'default'}/${shard} of ${shards} every ${intervalMs}`);
     return this.failure ? Promise.reject(this.failure) : Promise.resolve();
   };
-  readonly tellMonitor: Starter['tellMonitor'] = ({ pool, shard, shards }) => {
+  readonly signalMonitor: Starter['signalMonitor'] = ({ pool, shard, shards }) => {
     const id = `monitor/${pool ?? 'default'}/${shard}`;
-    if (id === this.failsToTell) return Promise.reject(new Error('Temporal is away'));
+    if (id === this.failsToSignal) return Promise.reject(new Error('Temporal is away'));
     if (this.open.has(id)) this.calls.push(`tell ${id} of ${shards}`);
     return Promise.resolve(this.open.has(id));
   };

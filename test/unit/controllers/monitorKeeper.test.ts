@@ -101,11 +101,11 @@ test('a call that fails is made again, though the shards before it are closed by
   // Long after the roll-out, when no gap is looked over.
   await pass(3_600_000);
   starter.open.add('monitor/default/2').add('monitor/default/3').add('monitor/default/4');
-  starter.failsToTell = 'monitor/default/3';
+  starter.failsToSignal = 'monitor/default/3';
   informers.hosts.put(hostIn(undefined, 'a'));
   await pass();
   starter.open.delete('monitor/default/2');
-  starter.failsToTell = undefined;
+  starter.failsToSignal = undefined;
   await pass(1_000);
   expect(told()).toEqual(['tell monitor/default/2 of 2', 'tell monitor/default/3 of 2', 'tell monitor/default/4 of 2']);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Occasions } from '../../../controllers/occasions.ts';
+import { StartDeduper } from '../../../controllers/startDeduper.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000;
 function calls(minutes: number, isOpen: boolean): number {
   let nowMs = 0;
   let count = 0;
-  const occasions = new Occasions(MINUTE_MS, () => nowMs);
+  const occasions = new StartDeduper(MINUTE_MS, () => nowMs);
   while (nowMs < minutes * MINUTE_MS) {
     const dueMs = occasions.dueInMs('uid', 'provision');
     nowMs += dueMs;
@@ -27,7 +27,7 @@ test('a run that is found open again and again costs fewer and fewer requests, a
 
 test('a new occasion, and a run that was lost, begin at once and at the resync', () => {
   let nowMs = 0;
-  const occasions = new Occasions(MINUTE_MS, () => nowMs);
+  const occasions = new StartDeduper(MINUTE_MS, () => nowMs);
   for (let count = 0; count < 20; count += 1) occasions.note('uid', 'provision', true);
   expect(occasions.dueInMs('uid', 'provision')).toBe(4 * MINUTE_MS);
   expect(occasions.dueInMs('uid', 'deprovision')).toBe(0);

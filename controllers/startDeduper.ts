@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 /** Objects that are remembered; of more, those that were looked at longest ago are started for once more. */
-const MAX_OCCASIONS = 100_000;
+const MAX_OBJECTS = 100_000;
 /**
  * This often in a row an open run is found after the resync; from then on the time doubles, up to this many times the
  * resync.
@@ -14,10 +14,10 @@ const MAX_GROWTH = 4;
  * older than the resync: that finds runs that were terminated. Where it finds the same run open again and again, the
  * time to the next call grows: each is a request that Temporal refuses.
  */
-export class Occasions {
+export class StartDeduper {
   readonly #resyncMs: number;
   readonly #now: () => number;
-  readonly #known = new LRUCache<string, { occasion: string; at: number; open: number }>({ max: MAX_OCCASIONS });
+  readonly #known = new LRUCache<string, { occasion: string; at: number; open: number }>({ max: MAX_OBJECTS });
 
   constructor(resyncMs: number, now: () => number = () => performance.now()) {
     this.#resyncMs = resyncMs;

@@ -28,7 +28,7 @@ export function releasingText(host: PhysicalHost, ref: ClaimRef): string {
 }
 
 /** Says it there, unless the signal fires before. A courtesy: nothing that switches a server off fails with it. */
-export async function tellReleasing(
+export async function reportReleasing(
   deps: { readonly kube: KubeClient },
   ref: Pick<ClaimRef, 'machine' | 'host'>,
   text: string,

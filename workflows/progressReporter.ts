@@ -7,7 +7,7 @@ import { progress, type Progress } from '../contracts/messages.ts';
 import { workflowId, type MachineInput } from '../contracts/names.ts';
 
 /** What a person sees of a run: the query `progress`, the current details and the search attributes of the Web UI. */
-export class Story {
+export class ProgressReporter {
   #now: Progress;
   readonly #machine: MachineInput;
   readonly #hasAttributes: boolean;
@@ -25,7 +25,7 @@ export class Story {
   }
 
   /** A new phase, or another host. */
-  tell(phase: MachinePhase, rest: Omit<Progress, 'phase' | 'since'>): void {
+  report(phase: MachinePhase, rest: Omit<Progress, 'phase' | 'since'>): void {
     const isNewPhase = phase !== this.#now.phase;
     const isNewHost = rest.host !== undefined && rest.host !== this.#now.host;
     this.#now = { ...rest, phase, since: isNewPhase ? new Date().toISOString() : this.#now.since };
