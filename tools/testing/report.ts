@@ -22,11 +22,12 @@ const SHOWN_SECONDS = 5;
 
 /** What a run came to: sums, durations, and what was skipped. */
 export class Report {
-  readonly jobs: JobReport[] = [];
+  readonly jobs: (JobReport & { readonly endedSeconds: number })[] = [];
   readonly #began = performance.now();
 
+  /** A job that has just ended; when, in seconds from the start of the run, is noted beside it. */
   add(job: JobReport): void {
-    this.jobs.push(job);
+    this.jobs.push({ ...job, endedSeconds: (performance.now() - this.#began) / 1000 });
   }
 
   get passed(): number {
