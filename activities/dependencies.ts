@@ -13,7 +13,7 @@ import type { SecretMarks } from './store/secretMarks.ts';
 
 /** What the claim needs of the watch caches. They may be behind: every decision is confirmed by a compare-and-swap. */
 export interface Caches {
-  /** Hosts of a namespace in state Available that nobody has claimed, and the number of all hosts looked at. */
+  /** Hosts of a namespace in state Available that has no claim, and the number of all hosts looked at. */
   availableHosts(namespace: string): { hosts: PhysicalHost[]; lookedAt: number };
   /**
    * Machines of a namespace that wait for a host and would take it (not those that are paused or moved), the oldest
@@ -89,6 +89,6 @@ export interface Dependencies {
   readonly logger: Logger;
   readonly metrics: ActivityMetrics;
   readonly options: ActivityOptions;
-  /** Fires as soon as the process is told to end; the signal of an activity follows only after the grace time. */
+  /** Fires as soon as the process is asked to end; the signal of an activity follows only after the grace time. */
   readonly stopping: AbortSignal;
 }

@@ -34,7 +34,7 @@ export type FailureType =
   | 'OtherInstallation'
   /** The input is not what the activity takes: it was scheduled by a stranger. Nothing was done. Never retried. */
   | 'InvalidInput'
-  /** The worker is being shut down; another one goes on. */
+  /** The worker is being shut down; another one takes over. */
   | 'WorkerShutdown';
 
 /** Its message goes into a history, where whoever may read Temporal reads it. */
@@ -52,7 +52,7 @@ export function notValidated(message: string): ApplicationFailure {
   return failureOf({ message, type: 'HardwareNotValidated' satisfies FailureType, nonRetryable: true });
 }
 
-/** Something changed under the activity's hands: Temporal repeats it, and it decides anew. */
+/** Something changed under the activity's hands: Temporal repeats it, and it decides again. */
 export function retryable(message: string): ApplicationFailure {
   return failureOf({ message, type: 'Superseded' satisfies FailureType });
 }
@@ -131,7 +131,7 @@ export function isBmcFailure(error: unknown): error is ApplicationFailure {
   return error instanceof ApplicationFailure && types.includes(error.type ?? '');
 }
 
-/** A policy or a missing role: to try again soon is no use, and somebody has to hear of it. */
+/** A policy or a missing role: to try again soon is no use, and the operator has to know of it. */
 export function isRefusedWrite(error: unknown): error is KubeError {
   return error instanceof KubeError && [403, 422].includes(error.status);
 }

@@ -166,7 +166,8 @@ export class MachineWatcher {
 
   /**
    * A run that waits for a host is woken. When there is none (it was terminated, or lost), one is started: it finds
-   * that its machine is paused, takes the mark away and ends; the next one starts when the machine goes on.
+   * that its machine is paused, takes the mark away and ends; the next one starts when the machine is not paused any
+   * more.
    */
   async #letMove(machine: Beskar7Machine, ref: ObjectRef): Promise<Outcome> {
     const dueMs = this.#starts.dueInMs(ref.uid, LET_MOVE);

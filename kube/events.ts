@@ -37,7 +37,7 @@ export interface RecorderOptions {
 }
 
 /**
- * Writes core/v1 Events in the background. Events are a courtesy: nothing here throws, blocks or grows without bound.
+ * Writes core/v1 Events in the background. Events are best effort: nothing here throws, blocks or grows without bound.
  */
 export class EventRecorder {
   readonly #kube: KubeClient;

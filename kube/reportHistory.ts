@@ -81,7 +81,7 @@ export async function keepReport(
       });
       await kube.mergePatch(CONFIG_MAPS, namespace, mapName, patch, options);
     },
-    // Made or deleted by somebody else meanwhile.
+    // Made or deleted by another writer meanwhile.
     isStale: (error) => isAlreadyExists(error) || isNotFound(error),
   });
 }

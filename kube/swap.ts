@@ -56,7 +56,7 @@ export interface Swap<T, R> {
 }
 
 /**
- * Reads, judges and writes until nobody else was first, at most `SWAP.tries` times. Throws what `read` and `write`
+ * Reads, judges and writes until no other writer was first, at most `SWAP.tries` times. Throws what `read` and `write`
  * throw, and a Conflict for the operator when the tries are used up: nothing was written then.
  */
 export async function swap<T, R>({ what, read, start, write, onGone, isStale }: Swap<T, R>): Promise<R> {

@@ -9,7 +9,10 @@ const UNSERVED_MS = 1_000;
 
 type Booted = { readonly kind: 'booted'; readonly inspectionDeadline: string };
 
-/** Off, seen off, permit, armed, PXE once, On, seen on (rule 5); tried again until the boot deadline of the claim. */
+/**
+ * Off, confirmed off, permit, armed, PXE once, On, confirmed on (rule 5); tried again until the boot deadline of the
+ * claim.
+ */
 export async function boot(context: ClaimRun): Promise<Booted | Extract<ClaimEnd, { kind: 'failed' }>> {
   const { claim, reporter, attempt } = context;
   const { ref } = claim;
@@ -96,7 +99,7 @@ async function reportUnserved({ claim, run, update }: ClaimRun): Promise<void> {
         reason: 'ClaimingHost',
         message:
           `No bmc-worker took the boot of host ${host} for a minute: start one ${flag}, or see why those that run are busy. ` +
-          `It goes on as soon as one takes it, until ${claim.bootDeadline} at most.`,
+          `It continues as soon as one takes it, until ${claim.bootDeadline} at most.`,
       },
     ],
   );

@@ -6,7 +6,7 @@ import type { SignalInbox } from './signalInbox.ts';
 import type { ProgressReporter } from './progressReporter.ts';
 
 /**
- * How the work on one claim ended. Unless provisioned, the host has been released, or its release goes on elsewhere.
+ * How the work on one claim ended. Unless provisioned, the host has been released, or its release continues elsewhere.
  */
 export type ClaimEnd =
   | { readonly kind: 'provisioned' }

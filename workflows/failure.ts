@@ -26,7 +26,7 @@ const UNCONFIRMED: Readonly<Record<string, string>> = {
 /**
  * Sorts a failure. `unconfirmed`: the worker was lost or silent, what the activity sent stands on the host (rule 4);
  * `otherInstallation`: the run is not of the installation that the Temporal namespace belongs to, it ends without a
- * further step; `noWorker`: nobody took the call, nothing was sent; `shutdown`: another worker goes on at once;
+ * further step; `noWorker`: nobody took the call, nothing was sent; `shutdown`: another worker takes over at once;
  * `permanent`: trying again cannot help.
  */
 export function sortFailure(error: unknown): Failed {

@@ -53,7 +53,7 @@ export class ProgressReporter {
         ? `Try again: \`kubectl -n ${namespace} annotate b7m ${name} beskar7.io/retry="$(date +%s)" --overwrite\``
         : undefined,
       phase === 'Failed' && host !== undefined
-        ? `Where the host is not free yet, its release goes on in ${runLink(workflowId('release', { namespace, name: host }))}`
+        ? `Where the host is not free yet, its release continues in ${runLink(workflowId('release', { namespace, name: host }))}`
         : undefined,
       phase === 'Failed' || phase === 'Provisioned' ? undefined : `Cancel: ${temporalLine('cancel', id)}`,
     );

@@ -182,7 +182,7 @@ function cancelledBeforeClaim(): NotProvisioned {
   };
 }
 
-/** What is kept of a failed attempt for as long as the run goes on. */
+/** What is kept of a failed attempt for as long as the run continues. */
 function bounded(text: string): string {
   return text.length <= MAX_ATTEMPT_TEXT ? text : `${text.slice(0, MAX_ATTEMPT_TEXT - 1)}…`;
 }

@@ -31,7 +31,7 @@ const BMC_OPTIONS = {
  * Calls to a BMC. One try each: the workflow repeats them itself, because it has to know whether the last one confirmed
  * its end (rule 4) and tells the operator why and when it tries again. None waits without a word: a call that nobody
  * takes comes back after a minute as `noWorker`, and the workflow has an activity of the queue `beskar7` tell it, and
- * look for the word to force it.
+ * look for the force-release annotation.
  */
 export function bmcActivities(
   pool: string | undefined,

@@ -10,7 +10,7 @@ import { workflowId, type ReleaseInput } from '../contracts/names.ts';
 import { bmcActivities, kubernetes, RELEASE_ACTIVITY } from './proxies.ts';
 import { readHostChanged, readReleaseInput } from './readMessages.ts';
 
-/** How many attempts one run makes before it goes on in a fresh history. */
+/** How many attempts one run makes before it continues in a fresh history. */
 const ATTEMPTS = 100;
 
 /**
@@ -128,7 +128,10 @@ async function tryRelease(
   }
 }
 
-/** Tells why an attempt came to nothing, where the activity itself could not, and looks for the word to force it. */
+/**
+ * Tells why an attempt came to nothing, where the activity itself could not, and looks for the force-release
+ * annotation.
+ */
 async function report(input: UnservedInput, what: string) {
   try {
     const summary = `Tells on host ${input.claim.host} ${what}`;

@@ -10,7 +10,7 @@ import { kubernetes } from './proxies.ts';
 import { release } from './release.ts';
 
 /**
- * A provisioning waits so long for the release of its host; then it ends, and says that the release goes on (rule 4).
+ * A provisioning waits so long for the release of its host; then it ends, and says that the release continues (rule 4).
  */
 const RELEASE_MS = 120_000;
 
@@ -117,7 +117,7 @@ async function compensate(context: ClaimRun, end: NotProvisioned, isMarked = fal
       limitMs: RELEASE_MS,
     });
     if (result === 'released') return end;
-    const more = ` Host ${claim.ref.host} is not released yet: release/${claim.ref.namespace}/${claim.ref.host} goes on.`;
+    const more = ` Host ${claim.ref.host} is not released yet: release/${claim.ref.namespace}/${claim.ref.host} continues.`;
     return { ...end, message: end.message + more };
   } catch (error) {
     const lost = sortFailure(error);

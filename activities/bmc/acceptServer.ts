@@ -24,7 +24,7 @@ type AcceptDependencies = Pick<Dependencies, 'kube' | 'recorder'> & {
 };
 
 /**
- * Takes the word of a person (`beskar7.io/accept-server`) for the server that answers now: it is recorded in place of
+ * Accepts the server that answers now, as a person asked for (`beskar7.io/accept-server`): it is recorded in place of
  * the earlier one, the annotation goes, and an event tells it. Asks the BMC only where there is such a word. Gives the
  * host as it is then.
  */

@@ -13,7 +13,7 @@ import { ownSecretsAgain, type SecretDependencies } from '../store/hostSecrets.t
 export type BmcDependencies = Pick<Dependencies, 'credentials' | 'redfish' | 'logger'> & SecretDependencies;
 
 /**
- * A client for the BMC of a host. Its Secret is read anew for `fresh` (enrolment, and every repetition after a
+ * A client for the BMC of a host. Its Secret is read again for `fresh` (enrolment, and every repetition after a
  * failure), else it was read some seconds ago (`recent`) or minutes ago (`kept`), since many hosts share one. One that
  * is not marked as in use any more is marked again, since nobody watches Secrets (docs/security.md). Fails with
  * `BmcCredentials` when the Secret is missing or incomplete.
@@ -102,7 +102,7 @@ function withoutUndefined<T extends object>(options: T): Defined<T> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
-/** Work at a BMC does not fail for want of a mark: the next one that connects tries again. */
+/** Work at a BMC does not fail because a mark is missing: the next one that connects tries again. */
 async function markAgain(deps: BmcDependencies, host: PhysicalHost): Promise<void> {
   try {
     await ownSecretsAgain(deps, host);

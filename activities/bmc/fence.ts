@@ -48,7 +48,7 @@ export function claimFence(
   };
 }
 
-/** The fence for the retirement of a host: nobody has claimed it, and it is being deleted (rule 3). */
+/** The fence for the retirement of a host: it has no claim, and it is being deleted (rule 3). */
 export function retireFence(deps: FenceDependencies, calls: BmcCalls, host: PhysicalHost, signal: AbortSignal): Fenced {
   const { namespace, name, uid } = host.metadata;
   const server = serverCheck(deps, host);

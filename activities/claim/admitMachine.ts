@@ -97,7 +97,7 @@ async function pausedWithCluster(deps: Dependencies, machine: Beskar7Machine): P
 
 /**
  * `clusterctl move` pauses, then waits for `block-move` to go: nothing is under way for a machine without a claim. A
- * release goes on by itself, as after the end of a run.
+ * release continues by itself, as after the end of a run.
  */
 async function allowMove(deps: Dependencies, machine: Beskar7Machine): Promise<void> {
   const { namespace = '', name, uid = '', annotations = {} } = machine.metadata;

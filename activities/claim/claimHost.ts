@@ -41,7 +41,7 @@ export interface ClaimHostInput {
 /** How many tried hosts the status names; `spec.attempts` is at most as many. */
 const MAX_TOLD = 10;
 
-/** Nobody tells when a policy of the API server changes. */
+/** Changes of a policy of the API server cannot be watched. */
 const REFUSED_RETRY_MS = 30_000;
 
 /** What a run carries on after a claim or in vain. */
@@ -55,19 +55,19 @@ export type ClaimHostResult =
   | (Carried & {
       readonly kind: 'claimRefused';
       readonly message: string;
-      /** Nobody wakes the run: it looks again after so long. */
+      /** Nothing wakes the run: it looks again after so long. */
       readonly retryInMs: number;
     });
 
 /**
- * Decides by a live read whether work is due for the machine (rule 9), goes on with a claim that it already has (rule
+ * Decides by a live read whether work is due for the machine (rule 9), continues with a claim that it already has (rule
  * 12), or claims a host that fits (rule 8). Without one it says so on the machine, tries once more and returns
  * `noMatchingHost` (rule 15), or `claimRefused` where no host may be written. For a run that was cancelled nothing new
  * is claimed, and nothing is said: its end follows. Never talks to a BMC.
  */
 export async function claimHost(deps: Dependencies, input: ClaimHostInput): Promise<ClaimHostResult> {
   const { namespace, name } = input.run.machine;
-  // A claim that came later would be a second one (rule 1): whoever begins anew looks for the machine's claim once.
+  // A claim that came later would be a second one (rule 1): whoever starts again looks for the machine's claim once.
   const requireInTime = inTimeOr(`claiming a host for ${namespace}/${name} took too long; it is retried`);
   const admitted = await admitMachine(deps, input.run.machine, input.isReset);
   if (admitted.kind !== 'admitted') {
@@ -130,7 +130,7 @@ export async function claimHost(deps: Dependencies, input: ClaimHostInput): Prom
     message,
     waitingFor: waitingForOf(demand),
   });
-  // A host may have become free between the look and the write, when nobody would have woken this run.
+  // A host may have become free between the look and the write, when nothing would have woken this run.
   const second = await tryHosts(deps, claiming, demand);
   if (second instanceof KubeError) return refusedClaim(deps, { ...run, ...written }, second, demand);
   if (second) return claimed(deps, { ...run, ...written }, second, plan);
@@ -219,7 +219,7 @@ async function tryHosts(
       if (!isRefusedWrite(error)) throw error;
       refusal ??= error;
     }
-    // Lost against somebody else: the reservation stays until the cache shows it.
+    // Lost against another writer: the reservation stays until the cache shows it.
     deps.reservations.lose(host);
   }
   return refusal;

@@ -53,7 +53,7 @@ function imageOf({ hostSelector: _where, hardwareRequirements: _what, ...rest }:
 }
 
 /**
- * On the machine before the claim, so that whoever goes on with the claim goes on with what it was made for. Most times
+ * On the machine before the claim, so that whoever continues with the claim uses what it was made for. Most times
  * it stands there already.
  */
 export async function recordPlan(

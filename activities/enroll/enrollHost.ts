@@ -89,15 +89,15 @@ export async function enrollHost(
   }
 }
 
-/** `pending`: it is told on the host; the next attempt is for the workers of `pool`, null: those without a pool. */
+/** `pending`: it is reported on the host; the next attempt is for the workers of `pool`, null: those without a pool. */
 export type EnrollUnservedResult =
   | { readonly kind: 'notDue'; readonly message: string }
   /** `pool`: as above. */
   | { readonly kind: 'pending'; readonly message: string; readonly pool: string | null };
 
 /**
- * When no worker of the host's pool takes it: that is told on the host. What was known of it stays (an Available host
- * is looked at again only when its connection has changed). Calls no BMC.
+ * When no worker of the host's pool takes it: that is reported on the host. What was known of it stays (an Available
+ * host is looked at again only when its connection has changed). Calls no BMC.
  */
 export async function enrollHostUnserved(
   deps: Dependencies,
@@ -136,8 +136,8 @@ async function lookAt(
 }
 
 /**
- * The Secrets of a claimed host; where they may not be written, that is told, and tried again with the watcher's next
- * look.
+ * The Secrets of a claimed host; where they may not be written, that is reported, and tried again with the watcher's
+ * next look.
  */
 async function markClaimed(deps: Dependencies, host: PhysicalHost): Promise<string> {
   try {

@@ -29,8 +29,8 @@ const POLL_MS = 3 * REQUEST_MS + 5_000;
 
 /**
  * Looks at each host of a shard once per interval, spread over it, out of the watch cache; each poll on its own, so
- * that a slow BMC holds up nobody. Ends about every hour, at once when the process is told to end (`WorkerShutdown`:
- * another worker goes on), and with the signal.
+ * that a slow BMC holds up nobody. Ends about every hour, at once when the process is asked to end (`WorkerShutdown`:
+ * another worker takes over), and with the signal.
  */
 export async function monitorShard(
   deps: MonitorDependencies,

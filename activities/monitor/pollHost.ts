@@ -94,7 +94,7 @@ export async function pollHost(
   }
 }
 
-/** Refused credentials are read anew at once: when the Secret has changed, they are tried. */
+/** Refused credentials are read again at once: when the Secret has changed, they are tried. */
 async function readPower(
   deps: PollDependencies,
   host: PhysicalHost,

@@ -61,7 +61,7 @@ export async function failMachine(deps: Dependencies, input: FailMachineInput): 
   };
   const { resourceVersion: machineVersion = '' } = machine.metadata;
   // A claim that was lost to another worker of this very machine is nobody's: unhandled, the machine gets another run,
-  // which goes on with it, or finds that it was handed over.
+  // which continues with it, or finds that it was handed over.
   const version =
     input.reason === MACHINE_REASONS.claimLost && isStillHeld
       ? machineVersion

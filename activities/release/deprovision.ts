@@ -66,7 +66,7 @@ export async function requestRelease(
 /**
  * Removes our finalizer and `block-move`: the machine may go. Nothing is created (rule 17). Fails, to be repeated,
  * while a host is still held for the machine: a claim that was lost while it was released comes back as `Releasing`,
- * and its server was not seen off yet.
+ * and the power-off of its server is not confirmed yet.
  */
 export async function removeMachineFinalizer(deps: Dependencies, ref: ObjectRef): Promise<void> {
   await patchMachine(deps.kube, ref, async (machine) => {

@@ -65,7 +65,7 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
     deps.kube,
     { namespace, host: name },
     (live) => {
-      // What was found out is about this very claim and consumer: anything else is looked at anew.
+      // What was found out is about this very claim and consumer: anything else is looked at again.
       if (live.metadata.resourceVersion !== host.metadata.resourceVersion) throw retryable(`${what} has changed`);
       return forced === undefined ? beginReleasePatch(live, claim, reason) : claimPatch(release(claim, reason));
     },
@@ -75,7 +75,7 @@ export async function lookForConsumer(deps: Dependencies, input: LookForConsumer
 }
 
 /**
- * Whether a person had said to release the host for want of its machine. Its server is left as it is, as they were
+ * Whether a person had said to release the host because its machine is gone. Its server is left as it is, as they were
  * told.
  */
 export function isReleasedByForce({ reason }: Releasing): boolean {

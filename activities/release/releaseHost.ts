@@ -46,7 +46,7 @@ export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended'
 
 /**
  * Off, see Off, clear the override, revoke the token, and clear the claim in one compare-and-swap (rule 4). A failure
- * is told on the host, which stays claimed, in Error, until it succeeds or an operator forces it.
+ * is reported on the host, which stays claimed, in Error, until it succeeds or an operator forces it.
  */
 export async function releaseHost(
   deps: Dependencies,
@@ -77,13 +77,14 @@ export async function releaseHost(
 
 /** A release that no worker carried out to its end. */
 export interface UnservedInput extends ReleaseHostInput {
-  /** What became of an attempt whose end nobody confirmed; absent: no worker took it. */
+  /** What became of an attempt whose end was not confirmed; absent: no worker took it. */
   readonly unconfirmed?: string;
 }
 
 /**
- * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: that is told on
- * the host, and an operator may force the release without one. Calls no BMC. `pending`: the host stays claimed.
+ * The same when no worker of the host's pool takes it, or when the end of the attempt was not confirmed: that is
+ * reported on the host, and an operator may force the release without one. Calls no BMC. `pending`: the host stays
+ * claimed.
  */
 export async function releaseHostUnserved(
   deps: Dependencies,
@@ -112,7 +113,7 @@ async function release(
   refuseMoved(host);
   await refuseRunning(deps, ref, host, signal);
   const forced = forceReasonOf(host);
-  // The word is for a BMC that does not do its part: said beforehand, it is tried first.
+  // Force-release is for a BMC that does not do its part: written before, the BMC is tried first.
   const isTried = host.status?.state === 'Error' || isReleasedByForce(claim);
   if (forced !== undefined && isTried) return forceRelease(deps, input, host, forced);
   let left: string | undefined;
@@ -139,7 +140,7 @@ async function release(
   return { kind: 'released' };
 }
 
-/** The word to force, said while the BMC was tried: an attempt may take more than a minute. */
+/** The force-release annotation, written while the BMC was tried: an attempt may take more than a minute. */
 async function forceReasonWrittenMeanwhile(
   deps: Dependencies,
   ref: ClaimRef,
@@ -155,8 +156,8 @@ async function forceReasonWrittenMeanwhile(
 }
 
 /**
- * Clears consumerRef, label and claim in one write; then the status, and what is left of the token. The word to release
- * by force was said of this claim: left standing, it would free the next one without a look at its server.
+ * Clears consumerRef, label and claim in one write; then the status, and what is left of the token. The request to
+ * release by force was said of this claim: left standing, it would free the next one without a look at its server.
  */
 async function endClaim(
   deps: Dependencies,

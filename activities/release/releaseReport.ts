@@ -27,7 +27,7 @@ export function releasingText(host: PhysicalHost, ref: ClaimRef): string {
   );
 }
 
-/** Says it there, unless the signal fires before. A courtesy: nothing that switches a server off fails with it. */
+/** Says it there, unless the signal fires before. Best effort: nothing that switches a server off fails with it. */
 export async function reportReleasing(
   deps: { readonly kube: KubeClient },
   ref: Pick<ClaimRef, 'machine' | 'host'>,

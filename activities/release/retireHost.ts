@@ -29,7 +29,7 @@ import { bmcConditions, writeNotReady } from '../bmc/notReady.ts';
 import { switchOff } from '../bmc/power.ts';
 import { sharedMessage } from '../bmc/serverCheck.ts';
 
-/** `attempt` counts from 1; it and the wait before the next one are told on the host. */
+/** `attempt` counts from 1; it and the wait before the next one are reported on the host. */
 export interface RetireInput {
   readonly host: ObjectRef;
   readonly attempt: number;
@@ -49,9 +49,9 @@ export type RetireResult =
   | { readonly kind: 'pending'; readonly pool: string | null };
 
 /**
- * Switches off the server of a host that is being deleted and that nobody has claimed, and sees it off (the only call
- * that is allowed here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. No call is made
- * for a host that was never enrolled (its server was never switched on by us), whose address changed since, or for
+ * Switches off the server of a host that is being deleted and that has no claim, and confirms its power-off (the only
+ * call that is allowed here, rule 3). `beskar7.io/force-release` lets a host go whose BMC does not do it. No call is
+ * made for a host that was never enrolled (its server was never switched on by us), whose address changed since, or for
  * whose server another host comes first; nothing is sent to another server than was enrolled. Such a host goes, and an
  * event tells why. `taskQueue`: whose worker this is. When the host's pool is another one by now, its BMC is for that
  * one to call (`pending`).
@@ -83,12 +83,12 @@ export async function retireHost(
 
 /** A retirement that no worker carried out to its end. */
 export interface RetireUnservedInput extends RetireInput {
-  /** What became of an attempt whose end nobody confirmed; absent: no worker took it. */
+  /** What became of an attempt whose end was not confirmed; absent: no worker took it. */
   readonly unconfirmed?: string;
 }
 
 /**
- * The same when no worker of the host's pool takes it, or when nobody confirmed the end of the attempt: told on the
+ * The same when no worker of the host's pool takes it, or when the end of the attempt was not confirmed: told on the
  * host, where an operator may say to do without. Calls no BMC.
  */
 export async function retireHostUnserved(deps: Dependencies, input: RetireUnservedInput): Promise<RetireResult> {
@@ -163,12 +163,15 @@ export interface RemoveHostFinalizerInput {
 /** Whether the finalizer is off the host. */
 export type RemoveHostFinalizerResult =
   | { readonly kind: 'gone' }
-  /** It was paused, say, after its server was seen off: it keeps our finalizer, and its Secrets theirs. */
+  /**
+   * It was paused, say, after the power-off of its server was confirmed: it keeps our finalizer, and its Secrets
+   * theirs.
+   */
   | { readonly kind: 'notDue'; readonly message: string };
 
 /**
- * Takes our finalizer off a host that was seen off, and then off its Secrets where no other host holds them. Can run
- * twice.
+ * Takes our finalizer off a host whose power-off was confirmed, and then off its Secrets where no other host holds
+ * them. Can run twice.
  */
 export async function removeHostFinalizer(
   deps: Dependencies,

@@ -75,7 +75,7 @@ async function ownSecret(deps: SecretDependencies, namespace: string, name: stri
       // clusterctl takes finalizers away before it deletes what it has moved.
       if (stopOf(secret, ['Deleting', 'Moving'])) return false;
       const marks = { finalizers: [...new Set([...finalizers, FINALIZER_SECRET])], labels: { [LABEL_MOVE]: '' } };
-      // On a conflict somebody else changed it: with the same mark most likely, or a user has put in another password,
+      // On a conflict another writer changed it: with the same mark most likely, or a user has put in another password,
       // and then it still lacks ours.
       await deps.kube.mergePatch(SECRETS, namespace, name, pinned(secret, { metadata: marks }));
       return true;

@@ -157,7 +157,7 @@ function statusObject(
       ...(report.addresses === undefined ? {} : { addresses: report.addresses }),
       ...(report.failureDomain === undefined ? {} : { failureDomain: report.failureDomain }),
       ...(report.waitingFor === undefined ? {} : { waitingFor: report.waitingFor }),
-      // For the run that goes on where this one is continued, or lost: the next provisioning has attempts of its own.
+      // For the run that continues where this one is continued, or lost: the next provisioning has attempts of its own.
       ...(isOver || earlierAttempts.length === 0 ? {} : { earlierAttempts: [...earlierAttempts] }),
     },
   };

@@ -36,8 +36,8 @@ type Activities = Readonly<Record<string, (...args: never[]) => Promise<unknown>
 /**
  * The same activities; one that the API server refuses a call for good (403, 422: a policy or a missing role) says so
  * on the machine and on the host that it is about, by event and condition `WriteRefused`, and fails as before. Temporal
- * repeats it for as long as it takes, and without this nobody would hear of it: what is refused is often just the write
- * that would have told.
+ * repeats it for as long as it takes, and without this it would stay unreported: what is refused is often just the
+ * write that would have told.
  */
 export function reportingRefusals<A extends object>(deps: Deps, activities: A): A {
   const told = Object.entries(activities as Activities).map(([name, activity]) => [
@@ -58,7 +58,7 @@ export function reportingRefusals<A extends object>(deps: Deps, activities: A): 
 }
 
 /**
- * Writes what a run says of its machine on the way. Refused for good it is told on the host, and the run continues
+ * Writes what a run says of its machine on the way. Refused for good it is reported on the host, and the run continues
  * without: its deadlines hold, and a server does not wait for a policy of the API server with its token valid. What a
  * run says at its end is never left out.
  */

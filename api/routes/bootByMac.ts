@@ -38,8 +38,8 @@ export function serveBootScriptByMac(parts: ApiParts): (ctx: RouterContext<Excha
 }
 
 /**
- * Throws the 404. That the MAC address of a server is contested which should boot now is told on its host: it waits in
- * vain otherwise.
+ * Throws the 404. That the MAC address of a server is contested which should boot now is reported on its host: it waits
+ * in vain otherwise.
  */
 function ownerOf(parts: ApiParts, mac: string, source: string): PhysicalHost {
   const mayBoot = (host: PhysicalHost) => {

@@ -138,7 +138,9 @@ async function listens(port: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Tests start one server each for a minute at most: that pays for neither the second compiler nor a parallel collector. */
+/**
+ * Tests start one server each for a minute at most: that pays for neither the second compiler nor a parallel collector.
+ */
 const FAST_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
 function serverArguments(jars: string, port: string): string[] {
