@@ -23,7 +23,7 @@ export async function reportOnHost(
   duplicate: Duplicate | undefined,
 ): Promise<boolean> {
   // One that is given back to its machine says so when it does not come to that.
-  const named = decision.kind === 'repair' ? [] : namedByMachine(informers, host);
+  const named = decision.kind === 'repair' && decision.isClaim ? [] : namedByMachine(informers, host);
   const shared = [...sharedConditions(informers, host, duplicate), ...named];
   const wanted = [...wantedConditions(decision), ...shared];
   const types = [

@@ -4,6 +4,7 @@ import { findCondition } from '../crds/conditions.ts';
 import { connectionHash, hasUnmarkedSecrets } from '../model/connection.ts';
 import { earlyForceOf, forceReasonOf, forceReleaseCommand } from '../model/forceRelease.ts';
 import { holdingOf, type Holding } from '../model/holding.ts';
+import { hostRepair } from '../model/repairs.ts';
 import { ANNOTATION_ACCEPT_SERVER, ANNOTATION_CLAIM, FINALIZER_HOST } from '../crds/names.ts';
 import { isEnrolledAsItIs } from '../model/offer.ts';
 import { isBeingDeleted, isBeingMoved, isPaused, pausedBy, stopOf } from '../model/stops.ts';
@@ -51,10 +52,16 @@ export type HostDecision =
   | { readonly kind: 'settled' }
   | { readonly kind: 'deletionBlocked'; readonly message: string }
   /**
-   * The host has lost its consumer, its claim or a mark of it, and its machine is known: they are written again,
-   * without a call to the BMC.
+   * The host has lost its consumer, its claim, a mark of it or its finalizer: they are written again, without a call to
+   * the BMC. `machine`: the one that it leads to; a finalizer is repaired without one, too.
    */
-  | { readonly kind: 'repair'; readonly machine: Beskar7Machine; readonly occasion: string }
+  | {
+      readonly kind: 'repair';
+      readonly machine: Beskar7Machine | undefined;
+      readonly occasion: string;
+      /** Who holds the host is written, and nothing else is begun for it before. */
+      readonly isClaim: boolean;
+    }
   /** The claim is lost, and what the server runs is not known: a person has to say. */
   | {
       readonly kind: 'claimLost';
@@ -103,22 +110,14 @@ export function decideHost(view: HostView): HostDecision {
   }
   const holding = holdingOf(host, view.machine);
   if (holding.kind !== 'none') return decideHeld(view, holding, isDeleted);
-  const { machine, isSecond = false } = view;
+  const { isSecond = false } = view;
   const occasion = changeOf(host, isSecond);
-  if (machine && mayRun(host)) return repair(machine, 'consumer');
+  const repair = decideRepair(view);
+  // With the finalizer alone it is as good as whole, and an enrolment writes that itself.
+  if (repair && !(repair.kind === 'repair' && !repair.isClaim)) return repair;
   if (isDeleted) return { kind: 'start', run: 'retire', occasion: `retire ${occasion}`, isPatient: false };
-  return decideEnroll(host, `enroll ${occasion}`, isSecond);
-}
-
-/**
- * Whether the server may run a machine that says so, although the host names no consumer. In `Ready`, or with its
- * status lost as well, it was neither released nor enrolled since. An enrolment leaves a running server on, and says
- * so; a release sees it off. One that has never come to its end knows no hardware, and nothing of the server.
- */
-function mayRun({ status }: PhysicalHost): boolean {
-  const { state, powerState, hardware } = status ?? {};
-  if (state === undefined || state === 'Ready') return true;
-  return state === 'Available' ? powerState === 'On' : hardware === undefined;
+  const enroll = decideEnroll(host, `enroll ${occasion}`, isSecond);
+  return enroll.kind === 'settled' && repair ? repair : enroll;
 }
 
 /** A host follows its own annotation, and the Cluster of its consumer (rule 16). */
@@ -130,9 +129,17 @@ function hostPausedBy({ host, cluster }: HostView): string | undefined {
     : `${paused}: no work is started.`;
 }
 
-function repair(machine: Beskar7Machine, what: string): HostDecision {
-  if (isBeingMoved(machine)) return { kind: 'nothing', why: 'the machine that runs on it is being moved' };
-  return { kind: 'repair', machine, occasion: `repair ${what} ${machine.metadata.uid}` };
+/**
+ * What the table of repairs says (`hostRepair`); undefined: nothing is wrong. A new uid of a moved machine is no
+ * decision: the look for it writes that at once (rule 13).
+ */
+function decideRepair({ host, machine }: HostView): HostDecision | undefined {
+  const rows = hostRepair(host, machine)?.rows.filter((row) => row !== 'consumerUid') ?? [];
+  if (rows.length === 0) return undefined;
+  if (machine !== undefined && isBeingMoved(machine))
+    return { kind: 'nothing', why: 'the machine that runs on it is being moved' };
+  const occasion = `repair ${rows.join()} ${machine?.metadata.uid ?? ''}`;
+  return { kind: 'repair', machine, occasion, isClaim: rows.some((row) => row !== 'finalizer') };
 }
 
 function decideHeld(
@@ -140,16 +147,16 @@ function decideHeld(
   holding: Exclude<Holding, { readonly kind: 'none' }>,
   isDeleted: boolean,
 ): HostDecision {
-  const { host, consumer, machine } = view;
+  const { host, consumer } = view;
   const claim = holding.kind === 'claim' ? holding.claim : undefined;
   const message = blockedMessage(host, claim);
   const releasing = releasingOf(host);
   if (releasing) return { kind: 'release', ...releasing, ...(isDeleted ? { deletionMessage: message } : {}) };
   if (consumer === 'unseen') return { kind: 'lookForConsumer' };
-  if (holding.kind === 'lost') return repair(holding.machine, `claim ${holding.becomes}`);
   if (holding.kind === 'lostUnknown') return decideLost(view, holding, isDeleted);
-  if (consumer === 'gone') return decideOrphan(view, claim, isDeleted);
-  if (holding.kind === 'claim' && holding.repairs.length > 0 && machine) return repair(machine, holding.repairs.join());
+  if (consumer === 'gone' && holding.kind !== 'lost') return decideOrphan(view, claim, isDeleted);
+  const repair = decideRepair(view);
+  if (repair) return repair;
   if (isDeleted) return { kind: 'deletionBlocked', message };
   if (!hasUnmarkedSecrets(host)) return { kind: 'settled' };
   // It is not enrolled: the run marks the Secrets that it names now, and lets the former ones go.

@@ -8,7 +8,6 @@ import { hostOfProviderID } from '../model/references.ts';
 import type { HostInput } from '../contracts/names.ts';
 import { clusterNameOf } from './informers.ts';
 import { isConsumerSeen, lookForConsumer, machineLedTo, repairHost } from './consumer.ts';
-import { repairText } from './repairText.ts';
 import { refuseForce } from './forceRefusal.ts';
 import { changeOf, decideHost, refusedForce, type HostDecision, type Releasing } from './hostDecision.ts';
 import { WATCHER_TIMING, type WatcherDeps, type WatcherTiming } from './watcherDeps.ts';
@@ -91,7 +90,7 @@ export class HostWatcher {
     let decision = decideHost({ ...view, consumer: isConsumerSeen(host, machine) ? 'seen' : 'unseen' });
     let settledFor: Outcome = { kind: 'done' };
     if (decision.kind === 'lookForConsumer') {
-      const looked = await lookForConsumer(this.#deps.kube, host);
+      const looked = await lookForConsumer(this.#deps, host);
       const found = looked.kind === 'there' ? looked.machine : undefined;
       decision = decideHost({ ...view, machine: found, consumer: looked.kind === 'gone' ? 'gone' : 'seen' });
       // The cache shows it soon, which leads here again; or never, where it watches a part of the machines only.
@@ -151,14 +150,7 @@ export class HostWatcher {
     const { machine, occasion } = decision;
     const waitMs = this.#patience(host.metadata.uid, occasion, this.#timing.graceMs);
     if (waitMs > 0) return { kind: 'after', ms: waitMs };
-    const repaired = await repairHost(this.#deps.kube, host, machine);
-    if (repaired === undefined) return { kind: 'after', ms: BEHIND_MS };
-    const { reason, message } = repairText(host, machine, repaired);
-    const { recorder, logger } = this.#deps;
-    recorder.event(host, 'Warning', reason, message);
-    if (repaired === 'releasing') recorder.event(machine, 'Warning', reason, message);
-    const { namespace, name } = machine.metadata;
-    logger.warn({ namespace, host: host.metadata.name, machine: name }, message);
+    if (!(await repairHost(this.#deps, host, machine))) return { kind: 'after', ms: BEHIND_MS };
     this.#forget(host);
     return { kind: 'done' };
   }

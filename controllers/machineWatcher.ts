@@ -6,7 +6,7 @@ import { CONDITIONS } from '../crds/reasons.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../contracts/names.ts';
 import { clusterNameOf, isWaiting, ownerMachineOf } from './informers.ts';
-import { MachineFinalizers } from './machineFinalizer.ts';
+import { MachineRepairs } from './machineRepairs.ts';
 import { decideMachine, type MachineDecision, type MachineView } from './machineDecision.ts';
 import { StartDeduper } from './startDeduper.ts';
 import { WorkQueue, type Outcome } from '../kube/queue.ts';
@@ -32,7 +32,7 @@ export class MachineWatcher {
   readonly #queue: WorkQueue;
   readonly #starts: StartDeduper;
   readonly #earlierRuns: EarlierRuns;
-  readonly #finalizers: MachineFinalizers;
+  readonly #repairs: MachineRepairs;
   /** Facts that stand, when the run is to be told of them and how often: by uid of the machine. */
   readonly #facts = new Map<string, { facts: string; nextAt: number; everyMs: number }>();
   /** Since when a machine has looked the way that needs patience: by uid. */
@@ -46,7 +46,7 @@ export class MachineWatcher {
     this.#timing = { ...WATCHER_TIMING, ...deps.timing };
     this.#starts = new StartDeduper(this.#timing.resyncMs * (0.8 + Math.random() * 0.4));
     this.#earlierRuns = new EarlierRuns(deps, this.#timing);
-    this.#finalizers = new MachineFinalizers({ ...deps, graceMs: this.#timing.graceMs });
+    this.#repairs = new MachineRepairs({ ...deps, graceMs: this.#timing.graceMs });
     this.#queue = new WorkQueue({
       name: 'machines',
       logger: deps.logger,
@@ -62,7 +62,7 @@ export class MachineWatcher {
       machines.onChange(({ object, type }) => {
         if (type === 'deleted') {
           this.#forget(object);
-          this.#finalizers.forget(object.metadata.uid);
+          this.#repairs.forget(object.metadata.uid);
         } else this.#queue.add(keyOf(object));
       }),
       hosts.onChange(({ object }) => {
@@ -95,7 +95,7 @@ export class MachineWatcher {
     const hangs = hangsInMs(machine, Date.now()) ?? 0;
     const outcome = hangs > 0 ? soonest(worked, { kind: 'after', ms: hangs }) : worked;
     const held = this.#deps.informers.hosts.byIndex('byConsumerUid', machine.metadata.uid);
-    const next = await this.#finalizers.keep(machine, held);
+    const next = await this.#repairs.keep(machine, held);
     return next === undefined ? outcome : soonest(outcome, next);
   }
 

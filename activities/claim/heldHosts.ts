@@ -1,6 +1,7 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
-import { consumerUidPatch, isMovedConsumer, type Claim } from '../../model/claim.ts';
-import { holdingOf, repairPatch } from '../../model/holding.ts';
+import { isMovedConsumer, type Claim } from '../../model/claim.ts';
+import { holdingOf } from '../../model/holding.ts';
+import { hostRepair, type Repair } from '../../model/repairs.ts';
 import { isBeingMoved } from '../../model/stops.ts';
 import { LABEL_CONSUMER_UID } from '../../crds/names.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
@@ -20,7 +21,7 @@ export interface HeldHost {
 /**
  * The hosts that are held for a machine, read live: by the label with its uid (rule 8), by consumerRef as the cache
  * shows it, and by its providerID (rule 13). What of a claim is lost or cannot be read is written again first
- * (`holdingOf`), so that none of its hosts is passed over. `machine`: as it was read live; undefined when it is gone,
+ * (`hostRepair`), so that none of its hosts is passed over. `machine`: as it was read live; undefined when it is gone,
  * and then nothing is repaired. Never talks to a BMC.
  */
 export async function heldHosts(
@@ -57,23 +58,33 @@ function isHeldFor(host: PhysicalHost, ref: ObjectRef): boolean {
   return consumer?.name === ref.name && consumer.uid === ref.uid;
 }
 
-/** The host with the marks of its claim whole; undefined when it is gone. */
+/**
+ * The host with the marks of its claim whole, and an event for what was repaired; undefined when it is gone. A machine
+ * that is being moved lives on in another cluster: nothing is written for it (rule 13).
+ */
 async function repaired(
   deps: Dependencies,
   host: PhysicalHost,
   machine: Beskar7Machine,
 ): Promise<PhysicalHost | undefined> {
-  const key = { namespace: host.metadata.namespace ?? '', host: host.metadata.name };
-  try {
-    return await patchHost(deps.kube, key, (live) => repairPatch(live, holdingOf(live, machine), machine), host);
-  } catch (error) {
-    if (isClaimLost(error)) return undefined;
-    throw error;
+  if (isBeingMoved(machine)) return host;
+  const key = { namespace: host.metadata.namespace, host: host.metadata.name };
+  let repair: Repair | undefined;
+  const whole = await patchHost(deps.kube, key, (live) => (repair = hostRepair(live, machine))?.patch, host).catch(
+    (error: unknown) => {
+      if (isClaimLost(error)) return undefined;
+      throw error;
+    },
+  );
+  for (const { reason, message, onMachineToo } of (whole && repair?.events) ?? []) {
+    deps.recorder.event(host, 'Warning', reason, message);
+    if (onMachineToo === true) deps.recorder.event(machine, 'Warning', reason, message);
   }
+  return whole;
 }
 
 /**
- * The host that a moved or restored machine's providerID names. A new uid of the machine is written to it by
+ * The host that a moved or restored machine's providerID names, with the machine's new uid on it: that is written by
  * compare-and-swap, without a call to its BMC (rule 13).
  */
 export async function adoptMoved(deps: Dependencies, machine: Beskar7Machine): Promise<PhysicalHost | undefined> {
@@ -81,12 +92,5 @@ export async function adoptMoved(deps: Dependencies, machine: Beskar7Machine): P
   if (!named) return undefined;
   const host = await readHost(deps.kube, named.namespace, named.name);
   if (!host || !isMovedConsumer(machine, host) || isBeingMoved(host)) return undefined;
-  const uid = machine.metadata.uid ?? '';
-  if (host.spec.consumerRef?.uid === uid && host.metadata.labels?.[LABEL_CONSUMER_UID] === uid) return host;
-  return patchHost(
-    deps.kube,
-    { namespace: named.namespace, host: named.name },
-    (live) => (isMovedConsumer(machine, live) && !isBeingMoved(live) ? consumerUidPatch(uid) : undefined),
-    host,
-  );
+  return repaired(deps, host, machine);
 }

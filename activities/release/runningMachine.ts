@@ -1,7 +1,8 @@
 import type { Beskar7Machine } from '../../crds/beskar7Machine.ts';
 import { consumerPatch } from '../../model/claim.ts';
 import { handledOf } from '../../model/handled.ts';
-import { handedOverAgain, isNamedBy, withHostFinalizer } from '../../model/holding.ts';
+import { isNamedBy } from '../../model/holding.ts';
+import { handedOverAgain, withHostFinalizer } from '../../model/repairs.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { namedConsumer } from '../../model/references.ts';
 import { isBeingDeleted } from '../../model/stops.ts';

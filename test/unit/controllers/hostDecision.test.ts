@@ -75,6 +75,11 @@ describe('what is done about a host', () => {
       { ...free, metadata: { ...free.metadata, annotations: { [ANNOTATION_CLAIM]: '{' } } },
       'claimLost',
     ],
+    ['claimed, its finalizer is lost', claimedHost('HandedOver', { state: 'Ready' }, { finalizers: [] }), 'repair'],
+    ['and it is being released', claimedHost('Releasing', {}, { finalizers: [] }), 'release'],
+    ['free, its finalizer is lost', freeHost('h', {}, { finalizers: [] }), 'repair'],
+    ['and its connection was edited', { ...freeHost('h', {}, { finalizers: [] }), spec: otherAddress }, 'enroll'],
+    ['new, without our finalizer', host({ metadata: { finalizers: [] } }), 'enroll'],
     ['deleted', freeHost('h', {}, DELETED), 'retire'],
     [
       'deleted without our finalizer',
@@ -164,7 +169,7 @@ describe('a host whose machine is missing (rule 13)', () => {
 });
 
 describe('a host that has lost its consumer, and that a machine’s providerID names', () => {
-  const runs = machine({ spec: { providerID: 'b7://ns/h' } });
+  const runs = machine({ spec: { providerID: 'b7://ns/h' }, status: { phase: 'Provisioned' } });
   const lost = (given: PhysicalHost) => words(decideHost({ ...view(given), machine: runs }));
 
   test.each<[string, PhysicalHost, string]>([
@@ -198,20 +203,20 @@ describe('a host whose claim is lost or cannot be read', () => {
     const kept = claim === undefined ? annotations : { ...annotations, [ANNOTATION_CLAIM]: claim };
     return { ...of, metadata: { ...of.metadata, annotations: kept } };
   };
-  const runs = machine({ spec: { providerID: 'b7://ns/h' } });
+  const runs = machine({ spec: { providerID: 'b7://ns/h' }, status: { phase: 'Provisioned' } });
   const decide = (given: PhysicalHost, of: HostView['machine'], consumer: HostView['consumer'] = 'seen') =>
     decideHost({ ...view(given, consumer), machine: of });
 
   test.each<[string, PhysicalHost, HostView['machine'], string]>([
-    ['its machine runs on it', without(claimedHost('HandedOver', { state: 'Ready' })), runs, 'claim HandedOver'],
-    ['unreadable', without(claimedHost('HandedOver', { state: 'Ready' }), '{"id":1}'), runs, 'claim HandedOver'],
-    ['in mid-inspection', without(claimedHost('Armed', { state: 'Inspecting' })), machine(), 'claim Releasing'],
-    ['unreadable there', without(claimedHost('Armed', { state: 'Inspecting' }), 'x'), machine(), 'claim Releasing'],
+    ['its machine runs on it', without(claimedHost('HandedOver', { state: 'Ready' })), runs, 'claim'],
+    ['unreadable', without(claimedHost('HandedOver', { state: 'Ready' }), '{"id":1}'), runs, 'claim'],
+    ['in mid-inspection', without(claimedHost('Armed', { state: 'Inspecting' })), machine(), 'claim'],
+    ['unreadable there', without(claimedHost('Armed', { state: 'Inspecting' }), 'x'), machine(), 'claim'],
     [
       'its machine, which ran on it, is being deleted',
       without(claimedHost('HandedOver', { state: 'Ready' })),
       { ...runs, metadata: { ...runs.metadata, ...DELETED } },
-      'claim Releasing',
+      'claim',
     ],
     [
       'only its label is lost',
@@ -287,7 +292,11 @@ describe('a force-release counts only for what is under way when it is set', () 
 
 test('a host whose machine is being moved is left alone, and not given back', () => {
   const annotations = { [ANNOTATION_DELETE_FOR_MOVE]: '' };
-  const runs = machine({ metadata: { annotations }, spec: { providerID: 'b7://ns/h' } });
+  const runs = machine({
+    metadata: { annotations },
+    spec: { providerID: 'b7://ns/h' },
+    status: { phase: 'Provisioned' },
+  });
   expect(words(decideHost({ ...view(inState('Ready')), machine: runs }))).toBe(
     'nothing: the machine that runs on it is being moved',
   );
