@@ -1,4 +1,4 @@
-import { withConditions, type ConditionPatch } from '../../crds/conditions.ts';
+import { withConditions, withoutCondition, type ConditionPatch } from '../../crds/conditions.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { CONDITIONS, type HostReason } from '../../crds/reasons.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -13,6 +13,8 @@ export interface NotReady {
   readonly message: string;
   /** Further conditions that say it, such as `bmcConditions`. */
   readonly conditions?: readonly ConditionPatch[];
+  /** Conditions that are found again with each attempt: they end unless this one finds them. */
+  readonly found?: Readonly<Record<string, (live: PhysicalHost) => ConditionPatch | undefined>>;
 }
 
 /** Whether it may (still) be written of the live host, and what else of its status changes with it. */
@@ -31,7 +33,7 @@ export interface NotReadyWrite {
 export function writeNotReady(
   kube: KubeClient,
   key: { readonly namespace: string; readonly host: string },
-  { reason, message, conditions = [] }: NotReady,
+  { reason, message, conditions = [], found = {} }: NotReady,
   { isDue, more, start }: NotReadyWrite,
 ): Promise<PhysicalHost> {
   const ready: ConditionPatch = { type: CONDITIONS.ready, status: 'False', reason, message };
@@ -41,22 +43,28 @@ export function writeNotReady(
     (live) => {
       if (!isDue(live)) return undefined;
       const now = new Date().toISOString();
-      const patches = [ready, ...conditions];
+      const again = Object.values(found).flatMap((find) => find(live) ?? []);
+      const before = Object.keys(found).reduce(withoutCondition, live.status?.conditions);
       return {
         ...more?.(live),
         state: 'Error',
         ready: false,
-        conditions: withConditions(live.status?.conditions, patches, now, live.metadata.generation),
+        conditions: withConditions(before, [ready, ...conditions, ...again], now, live.metadata.generation),
       };
     },
     start,
   );
 }
 
-/** What a failed call says of the BMC (`RedfishReachable`) and of its server; nothing where neither is to blame. */
-export function bmcConditions(failure: unknown): ConditionPatch[] {
+/**
+ * What a failed call says of the BMC (`RedfishReachable`) and of its server; nothing where neither is to blame.
+ * `message`: in place of the failure's own.
+ */
+export function bmcConditions(
+  failure: unknown,
+  message = failure instanceof Error ? failure.message : String(failure),
+): ConditionPatch[] {
   const reason = unreachableReason(failure);
-  const message = failure instanceof Error ? failure.message : String(failure);
   const unreachable: ConditionPatch[] =
     reason === undefined ? [] : [{ type: CONDITIONS.redfishReachable, status: 'False', reason, message }];
   return [...unreachable, ...serverCondition(failure)];

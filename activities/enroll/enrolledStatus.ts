@@ -5,7 +5,7 @@ import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import { isRecordedPlace, recordedServer } from '../../model/serverIdentity.ts';
 import type { Dependencies } from '../dependencies.ts';
 import { REACHABLE, reachabilityReason } from '../bmc/reachability.ts';
-import { serverCondition } from '../bmc/serverCheck.ts';
+import { bmcConditions, writeNotReady } from '../bmc/notReady.ts';
 import { isOn, unexpectedlyOn } from '../bmc/unexpectedlyOn.ts';
 import { markedSecrets } from '../store/hostSecrets.ts';
 import { patchHostStatus, type StatusPatch } from '../store/hostStore.ts';
@@ -35,13 +35,6 @@ export interface FailedAttempt {
   /** `workerPool` of the host now, null: none. The next attempt is for its workers. */
   readonly pool?: string | null;
 }
-
-/** Only a person, or the end of another host, mends these. */
-const NOT_OF_THE_WAY: readonly string[] = [
-  HOST_REASONS.apiServerRefused,
-  HOST_REASONS.differentServer,
-  HOST_REASONS.duplicateServer,
-];
 
 /** Writes what was found: state Available, free to be claimed. Nothing when the host may not be enrolled any more. */
 export async function writeEnrolled(
@@ -117,35 +110,30 @@ export async function reportFailure(
   const nextAttemptAt = new Date(Date.now() + delayMs).toISOString();
   const message = `${failure.message}. Attempt ${attempt}; the next one is due at ${nextAttemptAt}, or as soon as the host changes.`;
   const key = { namespace: host.metadata.namespace, host: host.metadata.name };
-  await patchHostStatus(deps.kube, key, (live) => {
-    if (refusal(live, host.metadata.uid) !== undefined) return undefined;
-    const patches: ConditionPatch[] = [{ type: CONDITIONS.ready, status: 'False', reason, message }];
-    // A write that was refused, or a server that answers and is another one, says nothing of the BMC.
-    if (!NOT_OF_THE_WAY.includes(reason))
-      patches.push({ type: CONDITIONS.redfishReachable, status: 'False', reason, message });
-    patches.push(...serverCondition(failure));
-    const clear = plainHttp(live);
-    if (clear) patches.push(clear);
-    return {
-      ...(isAnother || isElsewhere(live) ? forgottenServer() : {}),
-      state: 'Error',
-      ready: false,
-      // What this attempt may have marked is let go by the one that succeeds.
-      enrollment: {
-        connectionHash: usedHash,
-        attempt,
-        nextAttemptAt,
-        secrets: markedSecrets(live),
-        ...(live.status?.enrollment?.connectionHash === usedHash ? {} : { foundOn: null, credentials: null }),
-      },
-      conditions: withConditions(
-        withoutCondition(live.status?.conditions, CONDITIONS.plainHTTP),
-        patches,
-        new Date().toISOString(),
-        live.metadata.generation,
-      ),
-    };
-  });
+  await writeNotReady(
+    deps.kube,
+    key,
+    {
+      reason,
+      message,
+      conditions: bmcConditions(failure, message),
+      found: { [CONDITIONS.plainHTTP]: plainHttp },
+    },
+    {
+      isDue: (live) => refusal(live, host.metadata.uid) === undefined,
+      more: (live) => ({
+        ...(isAnother || isElsewhere(live) ? forgottenServer() : {}),
+        // What this attempt may have marked is let go by the one that succeeds.
+        enrollment: {
+          connectionHash: usedHash,
+          attempt,
+          nextAttemptAt,
+          secrets: markedSecrets(live),
+          ...(live.status?.enrollment?.connectionHash === usedHash ? {} : { foundOn: null, credentials: null }),
+        },
+      }),
+    },
+  );
   deps.recorder.event(host, 'Warning', 'EnrollmentFailed', message);
   return {
     kind: 'failed',
