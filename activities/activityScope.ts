@@ -9,8 +9,7 @@ const HEARTBEAT_EVERY_MS = 1_000;
 /**
  * Runs the body of an activity with a heartbeat in the background. The signal aborts calls in flight on a cancel, on a
  * worker's shutdown and at the activity's own deadline. A shutdown of the worker is not an operator's cancel: it ends
- * as the retryable failure `WorkerShutdown`. Where a request to a BMC was given up under way, cancellation and failure
- * say so (`Landing`).
+ * as the retryable failure `WorkerShutdown`. What of its calls may still arrive stands on the host (`BmcCalls`).
  */
 export async function withHeartbeat<T>(
   body: (signal: AbortSignal) => Promise<T>,
@@ -30,15 +29,12 @@ export async function withHeartbeat<T>(
 
 function endOfAborted(error: unknown, context: Context): unknown {
   const details = context.cancellationDetails;
-  const landing = landingOf(error);
-  if (details?.cancelRequested === true || details?.notFound === true) {
-    return new CancelledFailure('the operation was cancelled', landing ? [landing] : []);
-  }
+  if (details?.cancelRequested === true || details?.notFound === true)
+    return new CancelledFailure('the operation was cancelled');
   if (error instanceof ApplicationFailure && error.nonRetryable === true) return error;
   return ApplicationFailure.create({
     message: 'the worker is shutting down, another one continues',
     type: 'WorkerShutdown' satisfies FailureType,
-    ...(landing ? { details: [landing] } : {}),
   });
 }
 

@@ -4,6 +4,8 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { orAborted, withHeartbeat, withinMs } from '../../../activities/activityScope.ts';
 import { bootInspector } from '../../../activities/provision/bootInspector.ts';
 import { landingOf } from '../../../activities/failures.ts';
+import { callsUntil } from '../../../model/callsUntil.ts';
+import { IN_FLIGHT_MS } from '../../../model/deadlines.ts';
 import { claimedHost } from '../controllers/builders.ts';
 import { failureOf, fakeBmc, stopAll, until } from '../redfish/fakeBmc.ts';
 import { NEVER, OneHost, REF, RUN } from './oneHost.ts';
@@ -12,8 +14,11 @@ afterEach(stopAll);
 
 const RESET = '/redfish/v1/Systems/1/Actions/ComputerSystem.Reset';
 
-/** A boot whose On is under way, or is not, when the activity is told to end. */
-async function endedBoot(habit: 'hangs' | 'accepts', details: ActivityCancellationDetails): Promise<unknown> {
+/**
+ * A boot whose On is under way, or is not, when the activity is told to end: how it ends, and whether something may
+ * still arrive at the BMC as the host has it.
+ */
+async function endedBoot(habit: 'hangs' | 'accepts', details: ActivityCancellationDetails) {
   const bmc = await fakeBmc((it) => it.on('POST', RESET, habit === 'hangs' ? { instead: 'hang' } : { status: 204 }));
   const one = new OneHost(claimedHost('Armed'), bmc);
   const env = new MockActivityEnvironment();
@@ -24,29 +29,30 @@ async function endedBoot(habit: 'hangs' | 'accepts', details: ActivityCancellati
   env.cancel(details.cancelRequested ? 'CANCELLED' : 'WORKER_SHUTDOWN', details);
   const failure = await ended;
   await one.close();
-  return failure;
+  const isInFlight = one.live !== undefined && callsUntil(one.live, IN_FLIGHT_MS) !== undefined;
+  return { failure, isInFlight };
 }
 
 const cancelled = new ActivityCancellationDetails({ cancelRequested: true });
 const shutDown = new ActivityCancellationDetails({ workerShutdown: true });
 
 describe('an activity that is told to end while a request is under way (rule 4)', () => {
-  test('cancelled: the cancellation carries that it may have landed', async () => {
+  test('cancelled: the host says that something may still arrive', async () => {
     expect(await endedBoot('hangs', cancelled)).toMatchObject({
-      name: 'CancelledFailure',
-      details: [{ mayHaveLanded: true }],
+      failure: { name: 'CancelledFailure', details: [] },
+      isInFlight: true,
     });
   });
 
   test('at a shutdown of its worker: the same', async () => {
-    expect(await endedBoot('hangs', shutDown)).toMatchObject({
-      type: 'WorkerShutdown',
-      details: [{ mayHaveLanded: true }],
-    });
+    expect(await endedBoot('hangs', shutDown)).toMatchObject({ failure: { type: 'WorkerShutdown' }, isInFlight: true });
   });
 
   test('while it waits for what was accepted: confirmed', async () => {
-    expect(await endedBoot('accepts', cancelled)).toMatchObject({ name: 'CancelledFailure', details: [] });
+    expect(await endedBoot('accepts', cancelled)).toMatchObject({
+      failure: { name: 'CancelledFailure' },
+      isInFlight: false,
+    });
   });
 });
 
