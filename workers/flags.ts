@@ -66,6 +66,10 @@ export const FLAGS = {
     text('<name>'),
     'Temporal namespace, made when missing; default: TEMPORAL_NAMESPACE, else beskar7',
   ),
+  temporalApiKeyFile: flag(
+    text('<file>'),
+    'API key for Temporal (a JWT, where its authoriser asks for one), read again when the file changes; default: TEMPORAL_API_KEY, as it is at the start',
+  ),
   temporalCodecKeys: flag(
     text('<folder>'),
     'encrypt what is kept in Temporal: files <key id> with 32 bytes in base64 (AES-256-GCM), and active with the id of the one that encrypts',

@@ -18,6 +18,7 @@ import { definitionsOf, servesRequests, usesTemporal, watchedKinds } from './rol
 import type { CachesContext, ProcessContext, RoleDefinition } from './roles/role.ts';
 import { sdkMetrics } from './sdkMetrics.ts';
 import { temporalTarget, type TemporalTarget } from './temporal.ts';
+import { ApiKeyError } from './temporalApiKey.ts';
 import { TemporalConnection } from './temporalConnection.ts';
 import { installTemporalRuntime } from './temporalRuntime.ts';
 import { traceOfMachine } from './traceOfMachine.ts';
@@ -61,7 +62,7 @@ export class Beskar7 {
     try {
       this.#target = temporalTarget(config);
     } catch (error) {
-      if (error instanceof CodecKeysError) throw new UsageError(error.message);
+      if (error instanceof CodecKeysError || error instanceof ApiKeyError) throw new UsageError(error.message);
       throw new UsageError(`beskar7: the configuration of Temporal cannot be read: ${(error as Error).message}`);
     }
     this.#temporal = new TemporalConnection(this.#target, this.#kube, config, this.logger);

@@ -6,10 +6,12 @@ import type { Logger } from 'pino';
 import { EncryptionCodec } from '../codec/encryption.ts';
 import { KeyRing } from '../codec/keys.ts';
 import { SEARCH_ATTRIBUTES } from '../contracts/names.ts';
+import { ApiKeyFile } from './temporalApiKey.ts';
 import { namespaceFacts, OWNER_KEY, ownNamespace, type Installation } from './installation.ts';
 
 /**
  * How to reach Temporal: flags first, then the environment and profile of the temporal CLI (`@temporalio/envconfig`).
+ * Throws ApiKeyError and CodecKeysError for files that cannot be used.
  */
 export function temporalTarget(flags: {
   temporalAddress: string | undefined;
@@ -17,8 +19,10 @@ export function temporalTarget(flags: {
   /** Folder of keys; undefined: payloads are kept in clear text. */
   temporalCodecKeys?: string | undefined;
   temporalCodecStrict?: boolean;
+  /** File with the API key, which wins over that of the environment. */
+  temporalApiKeyFile?: string | undefined;
 }) {
-  const { temporalCodecKeys: keys, temporalCodecStrict: isStrict = false } = flags;
+  const { temporalCodecKeys: keys, temporalCodecStrict: isStrict = false, temporalApiKeyFile: keyFile } = flags;
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const isDefaultNamespace = namespace === undefined || namespace === 'default';
   return {
@@ -27,6 +31,7 @@ export function temporalTarget(flags: {
       address: flags.temporalAddress ?? connectionOptions.address ?? 'localhost:7233',
     },
     namespace: flags.temporalNamespace ?? (isDefaultNamespace ? 'beskar7' : namespace),
+    apiKeyFile: keyFile === undefined ? undefined : ApiKeyFile.open(keyFile),
     dataConverter: keys === undefined ? {} : { payloadCodecs: [new EncryptionCodec(KeyRing.open(keys), { isStrict })] },
   };
 }
@@ -54,9 +59,11 @@ export async function connectTemporal(
   logger: Logger,
   workflowInterceptors: WorkflowClientInterceptor[] = [],
 ): Promise<{ connection: NativeConnection; client: Client; prepared: Prepared }> {
-  const connection = await NativeConnection.connect(
-    target.connection as Parameters<typeof NativeConnection.connect>[0],
-  );
+  const { apiKeyFile } = target;
+  const connection = await NativeConnection.connect({
+    ...target.connection,
+    ...(apiKeyFile === undefined ? {} : { apiKey: apiKeyFile.key }),
+  } as Parameters<typeof NativeConnection.connect>[0]);
   const interceptors = { workflow: workflowInterceptors };
   const { namespace, dataConverter } = target;
   const client = new Client({ connection, namespace, interceptors, dataConverter });

@@ -6,6 +6,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Config } from './config.ts';
 import { InstallationError, installationOf, type Installation } from './installation.ts';
 import { connectTemporal, type TemporalTarget } from './temporal.ts';
+import { temporalProblem } from './temporalApiKey.ts';
 import { TemporalWatch } from './temporalWatch.ts';
 
 const RETRY_MS = { first: 500, longest: 10_000 };
@@ -31,6 +32,7 @@ export class TemporalConnection {
   readonly refused: Promise<InstallationError>;
   #onRefused: (error: InstallationError) => void = () => undefined;
   #connected: Connected | undefined;
+  #unfollowKey: () => void = () => undefined;
   /** Until Temporal has been reached for the first time. */
   #notConnected = 'not connected yet';
 
@@ -72,14 +74,32 @@ export class TemporalConnection {
       const onTaken = (error: InstallationError) => this.#onRefused(error);
       const watch = new TemporalWatch(made.client, made.prepared, { namespace, installation, logger, onTaken });
       watch.start();
+      this.#followKey(made.connection);
       return { installation, connection: made.connection, client: made.client, watch };
     });
     return this.#connected;
   }
 
   async stop(): Promise<void> {
+    this.#unfollowKey();
     await this.#connected?.watch.stop();
     await this.#connected?.connection.close();
+  }
+
+  /** Workers and client share the connection: one call renews the key of both. */
+  #followKey(connection: NativeConnection): void {
+    const failed = (reason: string) =>
+      this.#logger.error({ reason }, 'API key of Temporal rejected; keeping the last good one');
+    const set = async (key: string) => {
+      try {
+        await connection.setApiKey(key);
+        this.#logger.info('API key of Temporal renewed');
+      } catch (error) {
+        failed((error as Error).message);
+      }
+    };
+    this.#unfollowKey =
+      this.#target.apiKeyFile?.follow({ renewed: (key) => void set(key), failed }) ?? this.#unfollowKey;
   }
 
   async #until<T>(signal: AbortSignal, failed: string, attempt: () => Promise<T>): Promise<T> {
@@ -88,7 +108,7 @@ export class TemporalConnection {
         return await attempt();
       } catch (error) {
         if (error instanceof InstallationError) throw error;
-        this.#notConnected = `Temporal at ${this.#target.connection.address} cannot be reached: ${(error as Error).message}`;
+        this.#notConnected = temporalProblem(error, this.#target.connection.address);
         this.#logger.warn({ err: error, nextTryInMs: delayMs }, failed);
         await delay(delayMs, undefined, { signal });
       }

@@ -9,6 +9,7 @@ import {
   type NamespaceFacts,
 } from './installation.ts';
 import { isCode, NOT_FOUND, prepareTemporal, type Prepared } from './temporal.ts';
+import { temporalProblem } from './temporalApiKey.ts';
 
 const LOOK_MS = 5_000;
 const CALL_MS = 4_000;
@@ -107,7 +108,7 @@ export class TemporalWatch {
         return;
       }
       if (this.#problem === undefined) logger.warn({ err: error, namespace }, 'Temporal does not answer');
-      this.#problem = `Temporal cannot be reached: ${(error as Error).message}`;
+      this.#problem = temporalProblem(error);
     }
   }
 

@@ -32,6 +32,8 @@ import type { Tracing } from './tracing/index.ts';
 const HEARTBEAT_THROTTLE_MS = 500;
 /** After a worker has died. */
 const RESTART_MS = 5_000;
+/** How often the state of a worker is looked at, and how long the run of one that has failed may take to end. */
+const PATIENCE = { lookMs: 1_000, failedMs: 5_000 };
 const BUNDLE_MS = 120_000;
 const CACHED_WORKFLOWS = 400;
 /** The SDK loads it by its path. */
@@ -173,7 +175,7 @@ export class TemporalWorkers {
         const ended = worker.run();
         // It was made while `stop` looked for what to shut down.
         if (this.#isStopping && worker.getState() === 'RUNNING') worker.shutdown();
-        await ended;
+        await untilEnded(worker, ended);
       } catch (error) {
         this.#logger.error({ err: error, worker: entry.name }, 'Temporal worker ended, restarting in 5 s');
         await delay(RESTART_MS);
@@ -182,6 +184,30 @@ export class TemporalWorkers {
       entry.worker = undefined;
     }
   }
+}
+
+/**
+ * Waits for the end of a worker's run. Rejects as that does, and for a worker that has failed without an end: a poll
+ * that Temporal refuses (an API key that has expired) is fatal to the SDK's worker, whose `run` then waits for ever for
+ * polls that it does not make any more. What is in flight in it ends by its own deadlines, behind its fences; Temporal
+ * gives it to the next worker when its heartbeats are missing.
+ */
+export async function untilEnded(
+  worker: Pick<Worker, 'getState'>,
+  ended: Promise<void>,
+  { lookMs, failedMs } = PATIENCE,
+): Promise<void> {
+  const settled = ended.then(
+    () => true,
+    () => true,
+  );
+  const isSettledWithin = (ms: number) => Promise.race([settled, delay(ms, false, { ref: false })]);
+  // The SDK does not tell of a change of the state.
+  while (!(await isSettledWithin(lookMs))) {
+    if (worker.getState() !== 'FAILED') continue;
+    if (!(await isSettledWithin(failedMs))) throw new Error('it has failed, and its run does not end');
+  }
+  await ended;
 }
 
 /** Where the prebuilt bundle with traces is, beside the one without. */

@@ -67,7 +67,8 @@ async function seeOff(deps: Dependencies, input: BootInput, signal: AbortSignal,
       }),
     );
   } catch (error) {
-    if (!isClaimLost(error) || signal.aborted) throw error;
+    // Also of what failed before the first call, such as an address that may not be connected to.
+    if (!isClaimLost(error) || signal.aborted) throw fromRedfish(error, input.claim.host);
     // What was read first may have been the cache's: an earlier bootInspector may have armed it since, and then it is
     // ours.
     const live = await readHost(deps.kube, input.claim.namespace, input.claim.host, signal);

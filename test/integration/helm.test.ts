@@ -22,6 +22,7 @@ interface Rule {
 }
 interface Container {
   args: string[];
+  volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
   ports: { name: string }[];
   resources: { requests?: object; limits?: object };
   securityContext: object;
@@ -43,6 +44,7 @@ interface PodSpec {
   serviceAccountName: string;
   securityContext: object;
   containers: Container[];
+  volumes: { name: string; secret?: object }[];
 }
 
 const PLACES = { 'temporal.address': 'temporal:7233', 'callback.url': 'https://10.0.0.1:8082' };
@@ -379,12 +381,20 @@ describe('processes', () => {
     }
   });
 
-  test('the API key of Temporal comes from its Secret and stands nowhere', async () => {
-    const [deployment] = deployments(await render({ 'temporal.apiKeySecret.name': 'cloud' }));
-    const variables = deployment?.spec?.template.spec.containers[0]?.env;
-    expect(variables).toContainEqual({
-      name: 'TEMPORAL_API_KEY',
-      valueFrom: { secretKeyRef: { name: 'cloud', key: 'apiKey' } },
-    });
+  test('the API key of Temporal comes from its Secret, as a file that is renewed; the page can have one of its own', async () => {
+    const secrets = { 'temporal.apiKeySecret.name': 'writer', 'temporal.apiKeySecret.webName': 'reader' };
+    const made = deployments(await render({ ...secrets, 'web.enabled': 'true' }));
+    // It does not speak to Temporal.
+    const isWebhook = ({ metadata }: Manifest) => metadata.name === 'beskar7-webhook';
+    expect(JSON.stringify(made.filter(isWebhook))).not.toMatch(/writer|reader|api-key/);
+    for (const { metadata, spec } of made.filter((one) => !isWebhook(one))) {
+      const { containers, volumes } = spec?.template.spec ?? {};
+      expect(containers?.[0]?.args).toContain('--temporal-api-key-file=/temporal/api-key/apiKey');
+      const mount = { name: 'temporal-api-key', mountPath: '/temporal/api-key', readOnly: true };
+      expect(containers?.[0]?.volumeMounts).toContainEqual(mount);
+      const secretName = metadata.name === 'beskar7-web' ? 'reader' : 'writer';
+      expect(volumes).toContainEqual({ name: 'temporal-api-key', secret: { secretName, defaultMode: 0o440 } });
+    }
+    expect(JSON.stringify(made)).not.toContain('TEMPORAL_API_KEY');
   });
 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import type { Beskar7Machine, Beskar7MachineSpec } from '../../crds/beskar7Machine.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { WITHOUT_KEYS } from '../../codec/history.ts';
@@ -49,6 +49,8 @@ export class World {
   hostName = (number: number): string => `host-${number}`;
   /** Further environment of them; set it before the start. */
   env: NodeJS.ProcessEnv = {};
+  /** How this test itself reaches its Temporal: for the SDK, and for the command line. Set it before the start. */
+  temporalAccess: { connection?: ConnectionOptions; env?: NodeJS.ProcessEnv } = {};
   #healthPort = 0;
   #ownsFleet = true;
   #temporalNamespace: string;
@@ -112,7 +114,8 @@ export class World {
     this.bootUrl = `http://127.0.0.1:${boot}`;
     this.metricsUrl = `http://127.0.0.1:${metrics}/metrics`;
     this.witness.start();
-    this.#connection = await Connection.connect({ address: this.plane.temporalAddress });
+    const { temporalAddress: address } = this.plane;
+    this.#connection = await Connection.connect({ address, ...this.temporalAccess.connection });
     this.temporal = new Client({
       connection: this.#connection,
       namespace: this.#temporalNamespace,
@@ -343,7 +346,8 @@ export class World {
   async temporalCli(...args: string[]): Promise<string> {
     const { temporalCli, temporalAddress } = this.plane;
     const words = [...args, '--address', temporalAddress, '-n', this.#temporalNamespace];
-    const { code, output } = await runCommand(temporalCli, words, { timeoutMs: 60_000 });
+    const env = { ...process.env, ...this.temporalAccess.env };
+    const { code, output } = await runCommand(temporalCli, words, { env, timeoutMs: 60_000 });
     if (code !== 0) throw new Error(`temporal ${args.join(' ')}: ${output}`);
     return output;
   }

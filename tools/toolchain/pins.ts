@@ -4,6 +4,7 @@ export type ToolName =
   | 'kube-apiserver'
   | 'kubectl'
   | 'temporal'
+  | 'temporal-server'
   | 'temporal-test-server'
   | 'cluster-api-manager'
   | 'clusterctl'
@@ -133,6 +134,14 @@ export const PINS: Readonly<Record<ToolName, Pin>> = {
     },
     goBuild: { module: 'temporal', package: 'github.com/temporalio/cli/cmd/temporal', usually: '4 to 6 minutes' },
     install: 'the temporal command line 1.5 or newer (https://docs.temporal.io/cli)',
+  },
+  /** The server of a production set-up, which unlike that of the command line has an authoriser and TLS. */
+  'temporal-server': {
+    version: '1.29.1',
+    environment: 'BESKAR7_TEMPORAL_SERVER',
+    goBuild: { module: 'temporal', package: 'go.temporal.io/server/cmd/server', usually: '1 to 5 minutes' },
+    install: 'Go 1.25 or newer, which builds it (go.temporal.io/server@v1.29.1)',
+    onDemand: true,
   },
   'temporal-test-server': {
     version: '1.38.0',

@@ -37,8 +37,20 @@ export function asWebError(error: unknown): WebError {
       retryable ? 'The Kubernetes API server is not available now. Try again in a moment.' : message,
     );
   }
+  if (isGrpcError(error) && isRefused(error))
+    return new WebError(
+      502,
+      'Temporal refuses that: the API key of the page has no right to it in this namespace (docs/security.md, Temporal). ' +
+        'To show runs it needs read, to cancel one write.',
+    );
   if (isGrpcError(error)) return new WebError(503, 'Temporal is not available now. Try again in a moment.');
   return new WebError(500, 'Internal error; the log of Beskar7 has the details.');
+}
+
+/** PERMISSION_DENIED and UNAUTHENTICATED. */
+function isRefused(error: unknown): boolean {
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
+  return [code, cause?.code].some((one) => one === 7 || one === 16);
 }
 
 function isGrpcError(error: unknown): boolean {
