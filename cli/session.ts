@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Client } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
-import { WITHOUT_KEYS } from '../codec/history.ts';
+import { readerOf, WITHOUT_KEYS } from '../codec/history.ts';
 import { KubeClient, type List } from '../kube/client.ts';
 import { isExpired } from '../kube/error.ts';
 import type { Identified, Resource } from '../kube/resource.ts';
@@ -195,7 +195,7 @@ async function converterOf(folder: string | undefined): Promise<DataConverter> {
   if (folder === undefined) return { payloadCodecs: [WITHOUT_KEYS] };
   const { EncryptionCodec, KeyRing } = await import('./libraries/codec.ts');
   try {
-    return { payloadCodecs: [new EncryptionCodec(KeyRing.open(folder))] };
+    return { payloadCodecs: [readerOf(new EncryptionCodec(KeyRing.open(folder)))] };
   } catch (error) {
     throw new CliError(EXIT.usage, (error as Error).message);
   }

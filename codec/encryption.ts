@@ -1,11 +1,9 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import protobuf from 'protobufjs/light.js';
-import { ENCRYPTED } from './history.ts';
+import { ENCRYPTED, KEY_ID, REFUSED } from './history.ts';
 import type { KeyRing } from './keys.ts';
 
-/** What a payload in clear text becomes where only encrypted ones count: no converter decodes it. */
-const REFUSED = 'plain/refused';
 const ALGORITHM = 'aes-256-gcm';
 /** NIST SP 800-38D §8.2.2: random, 96 bits. A key is good for 2^32 payloads. */
 const NONCE_BYTES = 12;
@@ -46,7 +44,7 @@ export class EncryptionCodec implements PayloadCodec {
     const { metadata, data } = payload;
     if (textOf(metadata?.['encoding']) !== ENCRYPTED)
       return this.#isStrict ? { ...payload, metadata: { ...metadata, encoding: bytesOf(REFUSED) } } : payload;
-    const id = textOf(metadata?.['encryption-key-id']);
+    const id = textOf(metadata?.[KEY_ID]);
     const key = this.#keys.key(id);
     const bytes = Buffer.from(data ?? []);
     if (key === undefined || bytes.length < NONCE_BYTES + TAG_BYTES) return payload;
@@ -73,7 +71,7 @@ export class EncryptionCodec implements PayloadCodec {
       cipher.getAuthTag(),
     ];
     return {
-      metadata: { encoding: bytesOf(ENCRYPTED), 'encryption-key-id': bytesOf(id) },
+      metadata: { encoding: bytesOf(ENCRYPTED), [KEY_ID]: bytesOf(id) },
       data: new Uint8Array(Buffer.concat(parts)),
     };
   }

@@ -8,23 +8,67 @@ export interface Decrypts {
   decrypted(payload: Payload): Payload;
 }
 
-const encodingOf = ({ metadata }: Payload) => Buffer.from(metadata?.['encoding'] ?? []).toString();
-const NOTHING: Payload = { metadata: { encoding: new Uint8Array(Buffer.from('binary/null')) } };
+/** What a payload in clear text becomes where only encrypted ones count: no converter decodes it. */
+export const REFUSED = 'plain/refused';
+/** In the metadata of an encrypted payload: the id of its key. */
+export const KEY_ID = 'encryption-key-id';
+const MAX_NAMED = 3;
+const textOf = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []).toString('utf8');
+const encodingOf = ({ metadata }: Payload) => textOf(metadata?.['encoding']);
+/** Of a payload that stands for one that could not be decrypted: the id of its key. */
+const SEALED_WITH = 'sealed-with';
+const bytesOf = (text: string) => new Uint8Array(Buffer.from(text));
+const NOTHING: Payload = { metadata: { encoding: bytesOf('binary/null') } };
 
 /**
- * For clients that have no keys: what is encrypted is nothing to them. The SDK would refuse the whole answer for one
- * such payload.
+ * For clients that read what others have written, with keys or without: what stays encrypted is nothing to them, and so
+ * is what a strict codec refuses. The SDK would refuse the whole answer for one such payload. Ask `missingKeys` whether
+ * that was so.
  */
-export const WITHOUT_KEYS: Decrypts & PayloadCodec = {
-  encode: (payloads) => Promise.resolve(payloads),
-  decode: (payloads) => Promise.resolve(payloads.map((payload) => WITHOUT_KEYS.decrypted(payload))),
-  decrypted: (payload) => (encodingOf(payload) === ENCRYPTED ? NOTHING : payload),
-};
+export function readerOf(codec?: Decrypts & Partial<PayloadCodec>): Decrypts & PayloadCodec {
+  const decrypted = (payload: Payload): Payload => {
+    const clear = codec?.decrypted(payload) ?? payload;
+    const encoding = encodingOf(clear);
+    if (encoding === REFUSED) return NOTHING;
+    if (encoding !== ENCRYPTED) return clear;
+    return { metadata: { ...NOTHING.metadata, [SEALED_WITH]: clear.metadata?.[KEY_ID] ?? bytesOf('') } };
+  };
+  return {
+    encode: (payloads) => codec?.encode?.(payloads) ?? Promise.resolve(payloads),
+    decode: (payloads) => Promise.resolve(payloads.map(decrypted)),
+    decrypted,
+  };
+}
+
+/** For clients that have no keys. */
+export const WITHOUT_KEYS: Decrypts & PayloadCodec = readerOf();
+
+/** The ids of the keys that a reader lacked for what `decryptAll` has gone through; at most three, each once. */
+export function missingKeys(answer: unknown): string[] {
+  const found = new Set<string>();
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
+    const sealed = (value as Payload).metadata?.[SEALED_WITH];
+    // Whoever may write to Temporal may have written it.
+    if (sealed instanceof Uint8Array) found.add(/^[\w.-]{1,64}$/.exec(textOf(sealed))?.[0] ?? 'unknown');
+    for (const inner of Object.values(value)) visit(inner);
+  };
+  visit(answer);
+  return [...found].slice(0, MAX_NAMED);
+}
+
+/** What a reader is told who lacks keys: which, and what to do. */
+export function missingKeysText(ids: readonly string[], reader: string): string {
+  return (
+    `Parts of this run are encrypted with ${ids.length === 1 ? 'the key' : 'the keys'} ${ids.join(', ')}, which ${reader} does not have: ` +
+    'they are left out. Give it the folder of the keys (--temporal-codec-keys; docs/security.md, Encrypt what is kept there).'
+  );
+}
 
 /** The codec that a client of Temporal was made with; undefined: none. */
 export function codecOf(client: {
   readonly options: { readonly loadedDataConverter: { readonly payloadCodecs: readonly object[] } };
-}): Decrypts | undefined {
+}): (Decrypts & Partial<PayloadCodec>) | undefined {
   return client.options.loadedDataConverter.payloadCodecs.find((codec): codec is Decrypts => 'decrypted' in codec);
 }
 

@@ -1,3 +1,4 @@
+import { missingKeys, missingKeysText } from '../../codec/history.ts';
 import { MACHINES } from '../../kube/resource.ts';
 import type { HistoryEvent } from '../../view/historyParts.ts';
 import { WAIT_FOR_WORKER } from '../../view/stepNames.ts';
@@ -30,7 +31,9 @@ export async function trace(session: Session, text: string, flags: TraceFlags): 
   const subject = await subjectOf(session, text);
   const run = await runOf(session, temporal, subject, flags);
   if (flags.follow === true) return follow(session, temporal, run, flags);
-  const steps = timelineOf(await wholeHistory(temporal, run), run.pending);
+  const history = await wholeHistory(temporal, run);
+  tellOfMissingKeys(session.io, history);
+  const steps = timelineOf(history, run.pending);
   if (flags.output === 'text') session.io.out(timelineText(session.io, run, steps, flags));
   else writeData(session.io, flags.output, { ...withoutPending(run), steps });
   return EXIT.ok;
@@ -107,6 +110,7 @@ async function follow(session: Session, temporal: Temporal, first: Run, flags: S
     const events: HistoryEvent[] = [];
     const shown = new Map<string, string>();
     for await (const more of historyOf(temporal, run, true)) {
+      if (events.length === 0) tellOfMissingKeys(io, more);
       events.push(...more);
       // What Temporal repeats stands in no event: it is asked for with each answer of the long poll.
       const now = await describe(temporal, run.workflowId, run.runId);
@@ -127,6 +131,12 @@ async function follow(session: Session, temporal: Temporal, first: Run, flags: S
     io.out(`${paintFor(io)(`The run has ended: ${ended?.status ?? 'gone'}.`, 'bold')}\n`);
     return ended?.status === 'COMPLETED' ? EXIT.ok : EXIT.error;
   }
+}
+
+/** Beside the output: without the keys steps have their names and times only. */
+function tellOfMissingKeys(io: Pick<Io, 'tell'>, read: unknown): void {
+  const ids = missingKeys(read);
+  if (ids.length > 0) io.tell(missingKeysText(ids, 'this command'));
 }
 
 /** Each step first waits for a worker: shown if that takes longer. */

@@ -4,7 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Component } from '../../tools/controlplane/component.ts';
+import { freePorts } from '../../tools/controlplane/ports.ts';
+import type { MachineDetail } from '../../web/shared/api.ts';
+import { WebClient } from '../support/webClient.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(120_000);
@@ -12,8 +16,15 @@ jest.setTimeout(120_000);
 /** What is kept in Temporal is encrypted; those with the keys, or with the codec server, read it. */
 
 const ROOT = path.join(__dirname, '..', '..');
-const folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-codec-'));
-writeFileSync(path.join(folder, 'key-1'), randomBytes(32).toString('base64'));
+const keyFolder = (id: string) => {
+  const made = mkdtempSync(path.join(os.tmpdir(), 'beskar7-codec-'));
+  writeFileSync(path.join(made, id), randomBytes(32).toString('base64'));
+  return made;
+};
+const folder = keyFolder('key-1');
+/** Of those who were not given that key. */
+const other = keyFolder('key-2');
+const namesake = keyFolder('key-1');
 const world = new World('e2e-codec', [`--temporal-codec-keys=${folder}`, '--temporal-codec-strict']);
 const run = `provision/${world.namespace}/sealed`;
 const IMAGE = 'http://images.example/os.tar.gz';
@@ -21,11 +32,19 @@ const IMAGE = 'http://images.example/os.tar.gz';
 beforeAll(() => world.start({ hosts: 1, profile: 'generic' }));
 afterAll(async () => {
   await world.stop();
-  rmSync(folder, { recursive: true });
+  for (const one of [folder, other, namesake]) rmSync(one, { recursive: true });
 });
 
 const show = (...more: string[]) => world.temporalCli('workflow', 'show', '-w', run, '--output', 'json', ...more);
 const base64 = (text: string) => Buffer.from(text).toString('base64');
+function plugin(...more: string[]): Promise<{ stdout: string; stderr: string }> {
+  const { adminKubeconfig, temporalAddress } = world.plane;
+  const flags = ['--kubeconfig', adminKubeconfig, '--temporal-address', temporalAddress, '-n', world.namespace];
+  const temporal = ['--temporal-namespace', world.temporalNamespace];
+  const words = [path.join(ROOT, 'cli', 'kubectl-beskar7.mjs'), ...more, ...flags, ...temporal];
+  return promisify(execFile)(process.execPath, words, { timeout: 60_000 });
+}
+
 /**
  * All payloads of a history that are in clear text, decoded: without those of search attributes and headers, which are
  * no one's secret.
@@ -71,17 +90,81 @@ test('the codec server shows it to temporal --codec-endpoint', async () => {
 });
 
 test('kubectl beskar7 trace reads it with the keys, and says less without', async () => {
-  const trace = async (...more: string[]) => {
-    const { adminKubeconfig, temporalAddress } = world.plane;
-    const flags = ['--kubeconfig', adminKubeconfig, '--temporal-address', temporalAddress, '-n', world.namespace];
-    const cli = path.join(ROOT, 'cli', 'kubectl-beskar7.mjs');
-    const temporal = ['--temporal-namespace', world.temporalNamespace];
-    const words = [cli, 'trace', 'sealed', ...flags, ...temporal, ...more];
-    return (await promisify(execFile)(process.execPath, words, { timeout: 60_000 })).stdout;
-  };
+  const trace = async (...more: string[]) => (await plugin('trace', 'sealed', ...more)).stdout;
   const [clear, sealed] = [await trace('--temporal-codec-keys', folder), await trace()];
   expect(clear).toContain('host-1');
   expect(sealed).not.toContain('host-1');
+});
+
+describe('the web page', () => {
+  const pageOf = async (name: string, flags: readonly string[]) => {
+    const [port = 0] = await freePorts(1);
+    const own = [...flags, '--roles=web', `--web-bind-address=127.0.0.1:${port}`, '--web-auth=none'];
+    pages.push(await world.startAnother(name, own));
+    return new WebClient(`http://127.0.0.1:${port}/`);
+  };
+  const detail = (page: WebClient) =>
+    page.until<MachineDetail>(`api/machines/${world.namespace}/sealed`, ({ steps }) => steps.length >= 8);
+  const pages: Component[] = [];
+  afterAll(() => Promise.all(pages.map((page) => page.stop())));
+
+  const STEPS = [
+    ...['Claim a host', 'Switch the server off', 'Wait for its turn to power on', 'Boot from the network'],
+    ...['Wait for the report', 'Check the hardware', 'Open the bootstrap data', 'Wait for the hand-over'],
+  ];
+
+  test('with the keys it shows the steps with what came out of them', async () => {
+    const page = await pageOf('web-keys', []);
+    const shown = await detail(page);
+    expect(shown.stepsMissing).toBeUndefined();
+    expect(shown.steps.map(({ name }) => name)).toEqual(STEPS);
+    expect(shown.steps[0]?.detail).toContain('host-1');
+    expect(shown.steps.some(({ bmcRequests = [] }) => bmcRequests.length > 0)).toBe(true);
+    expect(shown.steps.every(({ state }) => state === 'done')).toBe(true);
+  });
+
+  test.each([
+    ['with another key', () => other, 'key-1'],
+    ['with another key of the same name', () => namesake, 'key-1'],
+  ])('%s it shows which steps there were, and says which key it lacks; nothing else breaks', async (name, keys, id) => {
+    const page = await pageOf(name.replaceAll(' ', '-'), [`--temporal-codec-keys=${keys()}`]);
+    await seesSealed(page, id);
+  });
+
+  test('without keys the same', async () => {
+    const flags = world.flags.splice(0);
+    try {
+      await seesSealed(await pageOf('web-no-keys', []), 'key-1');
+    } finally {
+      world.flags.push(...flags);
+    }
+  });
+
+  async function seesSealed(page: WebClient, id: string): Promise<void> {
+    const shown = await detail(page);
+    expect(shown.stepsMissing).toMatch(
+      new RegExp(`encrypted with the key ${id}, which this page does not have: .*--temporal-codec-keys`),
+    );
+    expect(shown.steps.length).toBeGreaterThanOrEqual(STEPS.length);
+    expect(shown.steps.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['Claim a host', 'Boot from the network']),
+    );
+    // What is the object's own is there all the same; of the run nothing but names and times.
+    expect(shown.row).toMatchObject({ phase: 'Provisioned', host: { name: 'host-1' } });
+    expect(JSON.stringify(shown.steps)).not.toMatch(/host-1|cores|hostUid/);
+    expect((await page.get('api/failures')).status).toBe(200);
+  }
+});
+
+test('kubectl beskar7 with another key says which one it lacks, and shows the rest', async () => {
+  const words = ['trace', 'sealed', '--temporal-codec-keys', other];
+  const { stdout, stderr } = await plugin(...words);
+  expect(stdout).toContain('Boot from the network');
+  expect(stdout).not.toContain('host-1');
+  expect(stderr).toMatch(/encrypted with the key key-1, which this command does not have: .*--temporal-codec-keys/);
+  await expect(plugin('explain', 'sealed', '--temporal-codec-keys', other)).resolves.toMatchObject({
+    stdout: expect.stringContaining('host-1'),
+  });
 });
 
 test('whoever may write to the namespace signals in clear text: it is not believed, and the run of the next machine is not held up', async () => {

@@ -80,7 +80,7 @@ async function lastRun(
           missing:
             'Temporal has no provisioning of this machine (any more): there was none yet, or its history is gone.',
         }
-      : { last };
+      : { last, ...(last.missing === undefined ? {} : { missing: last.missing }) };
   } catch (error) {
     deps.logger.warn({ err: error, ...at }, 'the run of a machine cannot be read');
     return { missing: 'Temporal cannot be reached now.' };

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import { type Client, QueryNotRegisteredError, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
-import { codecOf, decryptAll } from '../../codec/history.ts';
+import { Client, QueryNotRegisteredError, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import { codecOf, decryptAll, missingKeys, missingKeysText, readerOf } from '../../codec/history.ts';
 import { progress, type Progress } from '../../contracts/messages.ts';
 import type { HardwareSummary } from '../../model/requirements.ts';
 import { hardwareIn } from '../../view/hardware.ts';
@@ -16,6 +16,8 @@ export interface LastRun {
   readonly hardware?: HardwareSummary;
   /** Its progress while it is open; absent when no worker answers. */
   readonly progress?: Progress;
+  /** What could not be read of it, and why. */
+  readonly missing?: string;
 }
 
 /** How long the steps of a run took, in milliseconds; a step that came again counts once more. */
@@ -64,8 +66,13 @@ export class TemporalRuns implements Runs {
   readonly #failures = new LRUCache<string, Failed>({ max: MAX_REMEMBERED });
   readonly #times = new LRUCache<string, Timed>({ max: MAX_REMEMBERED });
 
-  constructor(client: Client, namespace: string) {
-    this.#client = client;
+  /** Reads by the connection of `client`, and with its keys. */
+  constructor({ connection, ...client }: Pick<Client, 'connection' | 'options'>, namespace: string) {
+    this.#client = new Client({
+      connection,
+      namespace,
+      dataConverter: { payloadCodecs: [readerOf(codecOf(client))] },
+    });
     this.#namespace = namespace;
   }
 
@@ -81,8 +88,10 @@ export class TemporalRuns implements Runs {
     if (history === undefined) return undefined;
     const steps = timelineOf(history, decryptAll(codecOf(this.#client), described.raw.pendingActivities ?? []));
     const hardware = hardwareIn(history);
+    const keys = missingKeys(history);
     return {
       steps,
+      ...(keys.length === 0 ? {} : { missing: missingKeysText(keys, 'this page') }),
       ...(hardware === undefined ? {} : { hardware }),
       ...(told === undefined ? {} : { progress: told }),
     };
@@ -175,7 +184,8 @@ export class TemporalRuns implements Runs {
     const answer = await this.#within(CALL_MS, () =>
       this.#client.workflowService.getWorkflowExecutionHistoryReverse(request),
     );
-    const failure = answer.history?.events?.[0]?.workflowExecutionFailedEventAttributes?.failure;
+    const [last] = decryptAll(codecOf(this.#client), answer.history?.events ?? []);
+    const failure = last?.workflowExecutionFailedEventAttributes?.failure;
     const info = failure?.applicationFailureInfo;
     return {
       ...run,

@@ -218,7 +218,7 @@ export interface MachineDetail {
   readonly attempts?: number;
   /** The steps of the last provisioning, oldest first. */
   readonly steps: readonly Step[];
-  /** Why there are no steps (Temporal cannot be reached, the history is gone). */
+  /** Why there are no steps (Temporal cannot be reached, the history is gone), or what is missing in them. */
   readonly stepsMissing?: string;
   readonly requirements: readonly Requirement[];
   readonly conditions: readonly Condition[];

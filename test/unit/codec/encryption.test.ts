@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { EncryptionCodec } from '../../../codec/encryption.ts';
-import { decryptAll } from '../../../codec/history.ts';
+import { decryptAll, missingKeys, readerOf } from '../../../codec/history.ts';
 import { KeyRing } from '../../../codec/keys.ts';
 import { payloadConverter, UnreadablePayload } from '../../../workflows/payloadConverter.ts';
 
@@ -128,4 +128,53 @@ test('a raw history is decrypted wherever a payload stands', () => {
   expect(read(clear.events[0]?.workflowExecutionStartedEventAttributes?.memo.fields.a)).toEqual(value);
   expect(read(clear.events[1]?.userMetadata?.summary)).toEqual(value);
   expect(decryptAll(undefined, history())).toEqual(history());
+});
+
+describe('a reader', () => {
+  const others = () => new EncryptionCodec(KeyRing.open(folderOf({ 'key-2': key() })));
+  /** A history as it comes: one payload deep inside. */
+  const answer = (payload: Payload) => ({ events: [{ input: { payloads: [payload] } }] });
+  const NULL = { metadata: { encoding: expect.anything() } };
+
+  test.each<[string, () => EncryptionCodec | undefined]>([
+    ['without keys', () => undefined],
+    ['with another key', others],
+    ['with another key of the same name', () => new EncryptionCodec(KeyRing.open(folderOf({ 'key-1': key() })))],
+  ])('%s: reads nothing, names the key that it lacks, and the SDK takes the answer', async (_, own) => {
+    const reader = readerOf(own());
+    const [payload] = await reader.decode([sealed]);
+    expect(payload).toMatchObject(NULL);
+    expect(payload?.data).toBeUndefined();
+    expect(read(payload)).toBeUndefined();
+    expect(missingKeys(decryptAll(reader, answer(sealed)))).toEqual(['key-1']);
+  });
+
+  test('with the key: lacks none', () => {
+    expect(missingKeys(decryptAll(readerOf(codec), answer(sealed)))).toEqual([]);
+    expect(missingKeys(decryptAll(readerOf(), answer(plain())))).toEqual([]);
+  });
+
+  test('a strict one takes nothing in clear text, and lacks no key for that', async () => {
+    const strict = readerOf(new EncryptionCodec(KeyRing.open(folderOf({ 'key-1': old })), { isStrict: true }));
+    const [payload] = await strict.decode([plain()]);
+    expect(payload).toMatchObject(NULL);
+    expect(missingKeys(decryptAll(strict, answer(plain())))).toEqual([]);
+  });
+
+  test('what a stranger calls a key is not repeated; three are enough', () => {
+    const named = (id: string): Payload => ({
+      ...sealed,
+      metadata: { ...sealed.metadata, 'encryption-key-id': new Uint8Array(Buffer.from(id)) },
+    });
+    const bad = decryptAll(readerOf(), answer(named('\u001b[31m see http://evil.example')));
+    expect(missingKeys(bad)).toEqual(['unknown']);
+    const many = { all: Array.from({ length: 9 }, (_, at) => answer(named(`k-${at}`))) };
+    expect(missingKeys(decryptAll(readerOf(), many))).toEqual(['k-0', 'k-1', 'k-2']);
+  });
+
+  test('writes as its codec does, so that what it asks can be read', async () => {
+    const [asked] = await readerOf(codec).encode([plain()]);
+    expect(Buffer.from(asked?.metadata?.['encoding'] ?? []).toString()).toBe('binary/encrypted');
+    expect(await readerOf().encode([plain()])).toEqual([plain()]);
+  });
 });
