@@ -15,15 +15,12 @@ const SUITE = 'bookworm';
  * system, builds it once, and keeps the packages of which something was used.
  */
 export async function updateLock(store: PackageStore): Promise<PackagesLock> {
-  const { VERSION_CODENAME } = await osRelease();
-  if (VERSION_CODENAME !== SUITE)
-    throw new Error(
-      `inspector: --update asks apt of Debian ${SUITE}, this is ${VERSION_CODENAME ?? 'another system'}; run it in debian:${SUITE}`,
-    );
+  await requireSuite();
   const flavours: Record<Flavour, readonly LockedPackage[]> = { vm: [], server: [], 'target-os': [] };
   const snapshot = new Date().toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
   for (const flavour of FLAVOURS) {
-    flavours[flavour] = await resolve(flavour);
+    const { kernel: image, packages } = RECIPES[flavour];
+    flavours[flavour] = await resolvePackages([image, ...packages]);
     const lock: PackagesLock = { suite: SUITE, architecture: 'amd64', snapshot, flavours };
     const { used, kernel } = await (flavour === 'target-os'
       ? buildTargetOs(lock, store)
@@ -36,6 +33,15 @@ export async function updateLock(store: PackageStore): Promise<PackagesLock> {
   return lock;
 }
 
+/** Throws where apt is not that of the Debian release whose packages are locked. */
+async function requireSuite(): Promise<void> {
+  const { VERSION_CODENAME } = await osRelease();
+  if (VERSION_CODENAME !== SUITE)
+    throw new Error(
+      `inspector: --update asks apt of Debian ${SUITE}, this is ${VERSION_CODENAME ?? 'another system'}; run it in debian:${SUITE}`,
+    );
+}
+
 /** One line per package, so that a change shows what changed. */
 export function lockText({ flavours, ...rest }: PackagesLock): string {
   const lines = FLAVOURS.map(
@@ -45,17 +51,19 @@ export function lockText({ flavours, ...rest }: PackagesLock): string {
   return `{\n${head.join('\n')}\n  "flavours": {\n${lines.join(',\n')}\n  }\n}\n`;
 }
 
-/** What apt would install on a system without any package. */
-async function resolve(flavour: Flavour): Promise<LockedPackage[]> {
+/**
+ * What apt would install on a system without any package, by name. `wanted` are names, or patterns of apt such as
+ * `?essential`.
+ */
+export async function resolvePackages(wanted: readonly string[]): Promise<LockedPackage[]> {
   const scratch = await mkdtemp(path.join(os.tmpdir(), 'beskar7-lock-'));
   const status = path.join(scratch, 'status');
   try {
     await writeFile(status, '');
-    const { kernel, packages } = RECIPES[flavour];
     const lines = await run('apt-get', [
       ...['install', '--print-uris', '-qq', '-y', '--no-install-recommends'],
       ...['-o', `Dir::State::status=${status}`, '-o', 'Debug::NoLocking=true'],
-      ...[kernel, ...packages],
+      ...wanted,
     ]);
     const uris = lines.split('\n').flatMap((line) => /^'([^']+\.deb)' /.exec(line)?.[1] ?? []);
     return (await describe(uris)).sort((one, other) => (one.name < other.name ? -1 : 1));

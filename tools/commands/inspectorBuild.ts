@@ -5,6 +5,7 @@ import { FLAVOURS, readPackagesLock, type Flavour } from '../../inspector/build/
 import type { PackageStore } from '../../inspector/build/packages.ts';
 import { updateLock } from '../../inspector/build/update.ts';
 import { buildTargetOs, type BuiltTargetOs } from '../../inspector/build/targetOs.ts';
+import { updateNodeLock } from '../vm/nodeImage.ts';
 import { cacheFolder } from '../toolchain/cache.ts';
 
 const program = new Command('inspector:build')
@@ -16,7 +17,10 @@ const program = new Command('inspector:build')
   .option('--mirror <url>', 'a Debian mirror, asked where apt cannot give a package', 'http://deb.debian.org')
   .option('--snapshot-url <url>', 'asked where the mirror has a newer version', 'https://snapshot.debian.org/archive')
   .option('--no-apt', 'do not ask apt-get download first')
-  .option('--update', 'locks the versions of today (Debian bookworm with apt; run `apt-get update` before)');
+  .option(
+    '--update',
+    'locks the versions of today, also of the node that tests boot (Debian bookworm with apt; run `apt-get update` before)',
+  );
 const options = program.parse().opts<{
   flavour: readonly Flavour[];
   out: string;
@@ -36,6 +40,7 @@ const store: PackageStore = {
 
 try {
   const lock = options.update ? await updateLock(store) : await readPackagesLock();
+  if (options.update) await updateNodeLock();
   for (const flavour of options.flavour) {
     const folder = path.resolve(options.out, flavour);
     const built: Built & Partial<BuiltTargetOs> =

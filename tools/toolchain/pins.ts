@@ -3,6 +3,9 @@ export type ToolName =
   | 'etcd'
   | 'kube-apiserver'
   | 'kubectl'
+  | 'kube-controller-manager'
+  | 'kubelet'
+  | 'kubeadm'
   | 'temporal'
   | 'temporal-server'
   | 'temporal-test-server'
@@ -55,7 +58,9 @@ const KUBERNETES_FLAGS = [
   '-X k8s.io/component-base/version.gitMinor=36',
 ].join(' ');
 
-function kubernetes(name: 'kube-apiserver' | 'kubectl', environment: string, usually: string): Pin {
+type KubernetesTool = Extract<ToolName, `kube${string}`>;
+
+function kubernetes(name: KubernetesTool, environment: string, usually: string): Pin {
   return {
     version: KUBERNETES,
     environment,
@@ -72,6 +77,20 @@ function kubernetes(name: 'kube-apiserver' | 'kubectl', environment: string, usu
     goBuild: { module: 'kubernetes', package: `k8s.io/kubernetes/cmd/${name}`, ldflags: KUBERNETES_FLAGS, usually },
     install: `${name} 1.33 or newer (https://kubernetes.io/releases/download/)`,
   };
+}
+
+/**
+ * What only the tests with a real Node need. Not looked for on PATH: the kubelet and kubeadm go into the image of a
+ * node, where their version and what they are linked with count.
+ */
+function kubernetesOfNodes(
+  name: 'kube-controller-manager' | 'kubelet' | 'kubeadm',
+  environment: string,
+  usually: string,
+): Pin {
+  const { version, download, goBuild } = kubernetes(name, environment, usually);
+  const install = `Go 1.26 or newer, which builds it (k8s.io/kubernetes@v${KUBERNETES})`;
+  return { version, environment, ...(download && { download }), ...(goBuild && { goBuild }), install, onDemand: true };
 }
 
 const CLUSTER_API = '1.13.6';
@@ -118,6 +137,13 @@ export const PINS: Readonly<Record<ToolName, Pin>> = {
   },
   'kube-apiserver': kubernetes('kube-apiserver', 'BESKAR7_KUBE_APISERVER', '4 to 7 minutes'),
   kubectl: kubernetes('kubectl', 'BESKAR7_KUBECTL', '1 to 2 minutes'),
+  'kube-controller-manager': kubernetesOfNodes(
+    'kube-controller-manager',
+    'BESKAR7_KUBE_CONTROLLER_MANAGER',
+    '2 to 4 minutes',
+  ),
+  kubelet: kubernetesOfNodes('kubelet', 'BESKAR7_KUBELET', '2 to 4 minutes'),
+  kubeadm: kubernetesOfNodes('kubeadm', 'BESKAR7_KUBEADM', '1 to 2 minutes'),
   temporal: {
     version: '1.5.1',
     environment: 'BESKAR7_TEMPORAL',

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, test } from '@jest/globals';
 
 const ROOT = path.join(import.meta.dirname, '../../..');
-const FOLDERS = ['inspector/init', 'inspector/target-os'];
+const FOLDERS = ['inspector/init', 'inspector/target-os', 'tools/vm/node'];
 
 const isThere = spawnSync('shellcheck', ['--version']).status === 0;
 if (!isThere)
