@@ -117,12 +117,11 @@ function problemsOf(input: BootScriptInput): string[] {
   need(/^[A-Za-z0-9_-]{32,128}$/.test(input.token), 'the token is not base64url');
   need(input.mac === undefined || isMac(input.mac), 'the MAC address is malformed');
   need(machine.nodeName === undefined || isSubdomain(machine.nodeName), 'the host name is not a DNS subdomain');
-  const digest = machine.targetOSImageDigest;
+  const { configurationURL, targetOSImageDigest: digest } = machine;
   need(
-    digest === undefined || /^sha256:[0-9a-f]{64}$/.test(digest),
-    'targetOSImageDigest: is not sha256:<64 hex digits>',
+    digest === undefined || /^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/.test(digest) || URL_CHARACTERS.test(digest),
+    'targetOSImageDigest: is neither sha256:<64 hex digits>, sha512:<128 hex digits> nor the URL of a checksum file',
   );
-  const { configurationURL } = machine;
   return [
     ...problems,
     ...urlProblems('the callback URL', input.apiUrl),

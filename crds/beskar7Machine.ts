@@ -1,6 +1,18 @@
 import { Type, type Static } from 'typebox';
 import { MAX_ATTEMPT_TEXT, MAX_ATTEMPTS } from './attempts.ts';
-import { AddressList, conditions, integer, list, map, namespaceName, objectName, oneOf, text, url } from './schema.ts';
+import {
+  AddressList,
+  conditions,
+  integer,
+  list,
+  map,
+  namespaceName,
+  objectName,
+  oneOf,
+  text,
+  url,
+  URL_PATTERN,
+} from './schema.ts';
 import type { KubeObject } from './object.ts';
 
 /** Every phase that a machine can be in; the contract with users (architecture text). */
@@ -47,7 +59,7 @@ export const LabelSelector = Type.Object({
 /** As read: all of it has to match; an empty one matches every host. */
 export type LabelSelector = Static<typeof LabelSelector>;
 
-const DIGEST = '^sha256:[0-9a-f]{64}$';
+const DIGEST = `^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}|${URL_PATTERN})$`;
 
 /** The fields of a machine's spec that a person writes; also `spec.template.spec` of a Beskar7MachineTemplate. */
 export const machineSpecFields = {
@@ -62,7 +74,11 @@ export const machineSpecFields = {
   ),
   targetOSImage: url({ description: 'The final OS image that the inspection image fetches.' }),
   targetOSImageDigest: Type.Optional(
-    text(71, { pattern: DIGEST, description: 'sha256:<64 hex digits> of the target OS image.' }),
+    text(1024, {
+      pattern: DIGEST,
+      description:
+        'The digest of the target OS image as it is published: sha256:<64 hex digits>, sha512:<128 hex digits>, or the URL of a checksum file that names the image (as sha256sum, sha512sum and their BSD forms write it), which the inspection image fetches.',
+    }),
   ),
   configurationURL: Type.Optional(url({ description: 'OS configuration, handed to the final OS.' })),
   deployMode: Type.Optional(

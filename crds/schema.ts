@@ -64,9 +64,12 @@ export function map<T extends TSchema>(
   });
 }
 
+/** What `url` takes, without anchors. */
+export const URL_PATTERN = 'https?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\\[\\]-]+';
+
 /** An http or https URL that is safe on a kernel command line: no white space, quote, brace or control character. */
 export function url(options: Options = {}) {
-  return text(1024, { ...options, pattern: '^https?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\\[\\]-]+$' });
+  return text(1024, { ...options, pattern: `^${URL_PATTERN}$` });
 }
 
 /** A condition in the metav1 shape. */

@@ -52,6 +52,7 @@ const COMMON_PROGRAMS = [
   'usr/bin/qemu-img',
   // BusyBox's copy 1 KiB at a time.
   'usr/bin/sha256sum',
+  'usr/bin/sha512sum',
   'usr/bin/tee',
   // BusyBox unpacks the other formats of images.
   'usr/bin/zstd',

@@ -12,6 +12,7 @@ deploy_disk() {
   }
   # Where no disk will do, whatever the image, nothing is fetched.
   choose_disk 0 || return 1
+  resolve_digest || return 1
   inspect_image || return 1
   if [ "$PACKING" = qcow2 ]; then choose_qcow2_disk; else choose_disk "$IMAGE_SIZE"; fi || return 1
   disk=$CHOSEN

@@ -2,6 +2,7 @@
 # Kexec: the target is a tar.gz with a kernel, an initrd, and perhaps `cmdline`.
 
 deploy_kexec() {
+  resolve_digest || return 1
   say "fetches the target image from $(shown "$TARGET")"
   stream "$TARGET" unpack_target || return 1
   check_digest || return 1

@@ -33,7 +33,7 @@ read_parameter() {
     beskar7.host=*) HOST=$value ;;
     beskar7.token=*) TOKEN=$value ;;
     beskar7.target=*) TARGET=$value ;;
-    beskar7.target-digest=*) DIGEST=${value#sha256:} ;;
+    beskar7.target-digest=*) DIGEST=$value ;;
     beskar7.provider-id=*) PROVIDER_ID=$value ;;
     beskar7.ca=*) CA=$value ;;
     beskar7.config=*) CONFIG=$value ;;

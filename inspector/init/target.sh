@@ -3,6 +3,8 @@
 
 FETCH_TRIES=${FETCH_TRIES:-8}
 
+. "$LIBRARY/checksum.sh"
+
 # fetch <URL> [<arguments of curl>]: to standard output, without a try again. The given CA counts beside those of the image.
 fetch() {
   url=$1
@@ -23,8 +25,8 @@ is_fetch_passing() {
   grep -Eq 'error: (408|425|429|5[0-9][0-9])' "$RUN/fetch-error"
 }
 
-# stream <URL> <command...>: what is fetched goes into the command, and is hashed on its way. SUM is its sha256. Fills PROBLEM with the reason.
-# An interrupted fetch starts over, and so does the command.
+# stream <URL> <command...>: what is fetched goes into the command, and is hashed on its way. SUM is its digest by ALGORITHM. Fills PROBLEM with the
+# reason. An interrupted fetch is continued where it ended; where the server does not do that, it starts over, and so does the command.
 stream() {
   source_url=$1
   shift
@@ -58,10 +60,10 @@ stream_once() {
   shift
   rm -f "$RUN/pipe" "$RUN/sum" "$RUN/fetched" "$RUN/taken"
   mkfifo "$RUN/pipe"
-  sha256sum <"$RUN/pipe" >"$RUN/sum" &
+  "${ALGORITHM}sum" <"$RUN/pipe" >"$RUN/sum" &
   hasher=$!
   {
-    fetch "$stream_url" 2>"$RUN/fetch-error"
+    fetch_all "$stream_url"
     echo $? >"$RUN/fetched"
   } | tee "$RUN/pipe" | {
     "$@" 2>"$RUN/take-error"
@@ -77,11 +79,57 @@ stream_once() {
   [ "$fetched" = 0 ] && [ "$taken" = 0 ]
 }
 
+# fetch_all <URL>: to standard output; what breaks off is continued by a range, as long as the server says by its ETag that the file is the same still.
+# The pauses get longer while nothing comes.
+fetch_all() {
+  WAIT=${FIRST_WAIT:-5}
+  tries=1
+  at=0
+  tag=
+  set -- "$1" -D "$RUN/stream-headers" -w '%{stderr}\nfetched=%{size_download}\n'
+  while :; do
+    : >"$RUN/stream-headers"
+    if [ "$at" = 0 ]; then fetch "$@"; else fetch "$@" -C "$at" -H "If-Range: $tag"; fi 2>"$RUN/fetch-error"
+    ended=$?
+    [ "$ended" != 0 ] || return 0
+    came=$(sed -n 's/^fetched=\([0-9][0-9]*\)$/\1/p' "$RUN/fetch-error")
+    # What stands in the body of a refusal is not passed on.
+    [ "$ended" != 22 ] || came=0
+    [ "$at" != 0 ] || tag=$(entity_tag)
+    at=$((at + ${came:-0}))
+    [ "$at" -gt 0 ] && [ -n "$tag" ] || return "$ended"
+    case $ended in
+      # The server has another file by now, or no ranges; nothing reads any more.
+      33 | 23) return "$ended" ;;
+      # A refused range: it starts over, and finds out whether the file is still there.
+      22) is_fetch_passing 22 || return 33 ;;
+    esac
+    if [ "${came:-0}" -gt 0 ]; then
+      tries=1
+      WAIT=${FIRST_WAIT:-5}
+    else
+      tries=$((tries + 1))
+    fi
+    [ "$tries" -le "$FETCH_TRIES" ] && [ "$(uptime_seconds)" -lt "$HANDOVER_SECONDS" ] || return "$ended"
+    say "the target image broke off after $at bytes: continues there" >&2
+    RETRY_AFTER=0
+    wait_before_next
+  done
+}
+
+# The strong entity tag of the last answer (after redirects); a weak one says nothing of bytes.
+entity_tag() {
+  tr -d '\r' <"$RUN/stream-headers" | awk '
+    toupper($1) ~ /^HTTP\// { tag = "" }
+    tolower($1) == "etag:" { tag = $2 }
+    END { if (tag ~ /^"[^"]*"$/) printf "%s", tag }'
+}
+
 # The digest of what was streamed against the one that was asked for.
 check_digest() {
   [ -n "$DIGEST" ] || return 0
   [ "$SUM" = "$DIGEST" ] && say 'the digest of the target image is right' && return 0
-  say "the target image has the digest sha256:$SUM"
+  say "the target image has the digest $ALGORITHM:$SUM"
   PROBLEM='TargetDigestMismatch: the target image does not have the digest of targetOSImageDigest'
   return 1
 }

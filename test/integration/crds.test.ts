@@ -44,6 +44,7 @@ describe('what is refused at once, with the name of the field', () => {
       { targetOSImage: os_, deployMode: 'WholeDisk' },
       /targetOSImageDigest is required when deployMode is WholeDisk/,
     ],
+    ['Beskar7Machine', { targetOSImage: os_, targetOSImageDigest: `md5:${'a'.repeat(32)}` }, /targetOSImageDigest/],
     ['Beskar7Machine', { targetOSImage: os_, deployMode: 'Teleport' }, /deployMode.*(Kexec|WholeDisk)/],
     ['Beskar7Machine', { targetOSImage: os_, hardwareRequirements: { minCPUCores: -1 } }, /minCPUCores/],
     ['Beskar7Machine', { targetOSImage: os_, attempts: 0 }, /attempts/],

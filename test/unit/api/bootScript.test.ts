@@ -48,6 +48,9 @@ describe('the script', () => {
       ].join('\n'),
     );
   });
+  test.each([`sha512:${'a'.repeat(128)}`, 'https://boot/images/SHA512SUMS?x=1&y=2'])('the digest %s', (digest) => {
+    expect(textOf(withMachine({ targetOSImageDigest: digest }))).toContain(` beskar7.target-digest=${digest} `);
+  });
   test('what is absent leaves no parameter', () => {
     const text = textOf(script({ mac: undefined }));
     expect(text).not.toMatch(/target-digest|beskar7.ca|beskar7.config|BOOTIF|undefined/);
@@ -91,6 +94,8 @@ describe('what is refused', () => {
     ['an unusable port', withMachine({ inspectionImage: 'http://b:99999/x' }), 'inspectionImage'],
     ['a folder with a query', withMachine({ inspectionImage: `${good}?a=b` }), 'inspectionImage'],
     ['a digest of another kind', withMachine({ targetOSImageDigest: 'md5:1' }), 'targetOSImageDigest'],
+    ['a digest that is cut', withMachine({ targetOSImageDigest: `sha512:${'a'.repeat(64)}` }), 'targetOSImageDigest'],
+    ['a checksum file with a blank', withMachine({ targetOSImageDigest: 'http://h/a b' }), 'targetOSImageDigest'],
     ['a token with a space', script({ token: 'a b'.padEnd(43, 'c') }), 'token'],
     ['a namespace with a space', script({ namespace: 'a b' }), 'namespace'],
     ['a host with upper case', script({ host: 'A' }), 'host'],
