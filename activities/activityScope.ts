@@ -2,19 +2,14 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { stopwatch } from './elapsed.ts';
 import { bmcFailure, isClaimLost, landingOf, retryable, type FailureType } from './failures.ts';
-
-/** Heartbeats go out this often, so that a cancel arrives within a second (rule 6). */
-const HEARTBEAT_EVERY_MS = 1_000;
+import { HEARTBEAT_MS, WRITE_BEGINS_WITHIN_MS } from '../model/deadlines.ts';
 
 /**
  * Runs the body of an activity with a heartbeat in the background. The signal aborts calls in flight on a cancel, on a
  * worker's shutdown and at the activity's own deadline. A shutdown of the worker is not an operator's cancel: it ends
  * as the retryable failure `WorkerShutdown`. What of its calls may still arrive stands on the host (`BmcCalls`).
  */
-export async function withHeartbeat<T>(
-  body: (signal: AbortSignal) => Promise<T>,
-  everyMs = HEARTBEAT_EVERY_MS,
-): Promise<T> {
+export async function withHeartbeat<T>(body: (signal: AbortSignal) => Promise<T>, everyMs = HEARTBEAT_MS): Promise<T> {
   const context = Context.current();
   const beat = setInterval(() => context.heartbeat(), everyMs);
   try {
@@ -38,25 +33,13 @@ function endOfAborted(error: unknown, context: Context): unknown {
   });
 }
 
-/**
- * An activity that Temporal gives 60 s sends nothing that others have to know of later than this: a write lasts 30 s,
- * and then another worker starts over.
- */
-const SENDS_WITHIN_MS = 25_000;
-
 /** Starts its time; what it gives throws `message` as a retryable failure once that is over. */
 export function inTimeOr(message: string): () => void {
   const elapsedMs = stopwatch();
   return () => {
-    if (elapsedMs() > SENDS_WITHIN_MS) throw retryable(message);
+    if (elapsedMs() > WRITE_BEGINS_WITHIN_MS) throw retryable(message);
   };
 }
-
-/**
- * An activity at a BMC runs for at most this long: Temporal gives it 2 minutes, and what went wrong has to be told on
- * the host before.
- */
-export const BMC_ACTIVITY_MS = 100_000;
 
 /**
  * Runs `body` with a signal that fires also when `limitMs` are over; it fails then with `late` (a failure at the BMC),

@@ -34,12 +34,7 @@ import { FailedPolls } from './monitor/failedPolls.ts';
 import { lookForConsumer, type LookForConsumerInput } from './release/orphan.ts';
 import { monitorShard } from './monitor/monitorShard.ts';
 import type { HostInput, MonitorInput, ObjectRef, ReleaseInput } from '../contracts/names.ts';
-
-/**
- * Of what lasts for hours and changes nothing at a BMC: each is a request to Temporal, and a cancel of it is in no
- * hurry.
- */
-const SLOW_HEARTBEAT_MS = 4_000;
+import { SLOW_HEARTBEAT_MS } from '../model/deadlines.ts';
 
 /** For the queue `await-run`. */
 export function createAwaitRunActivities(deps: Dependencies) {

@@ -6,9 +6,9 @@ import { SECRETS } from '../kube/resource.ts';
 import { find } from '../kube/swap.ts';
 import { matchesHash } from './auth.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import { CALLBACK_CALL_MS } from '../model/deadlines.ts';
 
 const MAX_REMEMBERED = 5000;
-const CALL_TIMEOUT_MS = 6_000;
 
 /** What the Secret of an armed claim says. */
 export interface BootSecret {
@@ -43,7 +43,7 @@ export class BootSecrets {
   async #read({ metadata: { namespace } }: PhysicalHost, claim: Claim): Promise<BootSecret | undefined> {
     if (claim.bootSecret === undefined) return undefined;
     const at = { namespace, name: claim.bootSecret };
-    const { type, data = {} } = (await find(this.#kube, SECRETS, at, { timeoutMs: CALL_TIMEOUT_MS })) ?? {};
+    const { type, data = {} } = (await find(this.#kube, SECRETS, at, { timeoutMs: CALLBACK_CALL_MS })) ?? {};
     try {
       const token = decoded(data.token);
       const spec = decoded(data.spec);

@@ -1,5 +1,6 @@
 import type { Claim } from '../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../crds/physicalHost.ts';
+import { TOKEN_GRACE_MS } from '../model/deadlines.ts';
 
 type Inspection = NonNullable<PhysicalHostStatus['inspection']>;
 type Handover = NonNullable<PhysicalHostStatus['handover']>;
@@ -10,8 +11,6 @@ export interface Waits {
   readonly provisioningTimeoutMs: number;
 }
 
-/** A backstop after the inspection deadline; the workflow's revocation is the real end (rule 21). */
-const INSPECTION_GRACE_MS = 60_000;
 /** After inspection and deployment timeout, for the routes other than `/inspection` (contract, "Secrets"). */
 const HANDOVER_GRACE_MS = 600_000;
 
@@ -59,7 +58,7 @@ export function isBearerOver(host: PhysicalHost, claim: Claim, waits: Waits, now
 }
 
 function inspectionEnd(host: PhysicalHost, claim: Claim, waits: Waits): number {
-  return deadlineOf(host, claim, waits) + INSPECTION_GRACE_MS;
+  return deadlineOf(host, claim, waits) + TOKEN_GRACE_MS;
 }
 
 /**

@@ -7,6 +7,7 @@ import { matchesHash, type HostKey } from './auth.ts';
 import type { ApiDependencies, SignalKind } from './dependencies.ts';
 import type { ApiError } from '../http/errors.ts';
 import { unauthorized, unavailable } from './errors.ts';
+import { CALLBACK_CALL_MS } from '../model/deadlines.ts';
 
 /** A merge patch of a status: null removes. */
 export type StatusPatch = MergePatch<PhysicalHostStatus>;
@@ -23,12 +24,9 @@ export type Decision =
   | { readonly kind: 'accepted'; readonly signal?: SignalKind }
   | { readonly kind: 'refused'; readonly error: ApiError };
 
-/** Deadline of one call to the API server; two of them fit into the read and write timeout of the listener. */
-const CALL_TIMEOUT_MS = 6_000;
-
 /** Reads a host live; undefined when there is none. */
 export function readHost(kube: ApiDependencies['kube'], key: HostKey): Promise<PhysicalHost | undefined> {
-  return find(kube, HOSTS, { namespace: key.namespace, name: key.host }, { timeoutMs: CALL_TIMEOUT_MS });
+  return find(kube, HOSTS, { namespace: key.namespace, name: key.host }, { timeoutMs: CALLBACK_CALL_MS });
 }
 
 /**
@@ -95,7 +93,7 @@ export function patchStatus(
   read: PhysicalHost,
   status: StatusPatch,
 ): Promise<PhysicalHost> {
-  const options = { subresource: 'status', timeoutMs: CALL_TIMEOUT_MS } as const;
+  const options = { subresource: 'status', timeoutMs: CALLBACK_CALL_MS } as const;
   return kube.mergePatch(HOSTS, key.namespace, key.host, pinned(read, { status }), options);
 }
 

@@ -22,7 +22,8 @@ interface Call {
   readonly timeoutMs?: number;
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000;
+/** Deadline of a call to the API server, in ms, where the caller gives none. */
+export const DEFAULT_TIMEOUT_MS = 30_000;
 const GET_REPEATS = 2;
 const THROTTLED_REPEATS = 2;
 /** A full list of 500 inspected hosts stays below this. */

@@ -3,9 +3,7 @@ import { ListenError as CallbackListenError, TlsError } from '../api/index.ts';
 import { ListenError } from './health.ts';
 import { Beskar7 } from './process.ts';
 import { WebhookListenError } from '../webhooks/index.ts';
-
-/** After this long a shutdown is cut off. */
-const SHUTDOWN_MS = 45_000;
+import { SHUTDOWN_MS } from '../model/deadlines.ts';
 
 async function main(): Promise<void> {
   let config: Config;

@@ -27,6 +27,7 @@ import { clockGuard } from './clockGuard.ts';
 import { inputGuard } from './inputGuard.ts';
 import { installationGuard } from './installationGuard.ts';
 import type { Tracing } from './tracing/index.ts';
+import { SHUTDOWN_GRACE_MS } from '../model/deadlines.ts';
 
 /** A cancel arrives with a heartbeat: they are not held back longer than this (rule 6). */
 const HEARTBEAT_THROTTLE_MS = 500;
@@ -76,7 +77,7 @@ export class TemporalWorkers {
       dataConverter: { ...target.dataConverter, payloadConverterPath: ACTIVITY_PAYLOADS },
       maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
       defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE_MS,
-      shutdownGraceTime: '5 seconds',
+      shutdownGraceTime: SHUTDOWN_GRACE_MS,
       shutdownForceTime: '30 seconds',
       ...tracing?.worker,
       interceptors: {

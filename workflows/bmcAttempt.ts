@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
 import type { FailureType } from '../activities/failures.ts';
 import { sortFailure } from './failure.ts';
+import { LONGEST_RELEASE_PAUSE_MS } from '../model/deadlines.ts';
 
 /** How long a run waits after a call to a BMC that came to nothing, in ms. */
 export interface Backoff {
@@ -16,8 +17,8 @@ export const BACKOFF = {
   /** Within the boot deadline of the claim (`--boot-timeout`). */
   boot: { firstMs: 1_000, maxMs: 30_000, shutdownMs: 0 },
   /** A server that is to be off: for as long as it takes. */
-  release: { firstMs: 2_000, maxMs: 300_000, shutdownMs: 0 },
-  retire: { firstMs: 2_000, maxMs: 300_000, shutdownMs: 1 },
+  release: { firstMs: 2_000, maxMs: LONGEST_RELEASE_PAUSE_MS, shutdownMs: 0 },
+  retire: { firstMs: 2_000, maxMs: LONGEST_RELEASE_PAUSE_MS, shutdownMs: 1 },
   /** What the activity did not expect; it says itself how long to wait after a failed enrolment. */
   enroll: { firstMs: 1_000, maxMs: 64_000, shutdownMs: 1_000 },
 } as const satisfies Readonly<Record<string, Backoff>>;

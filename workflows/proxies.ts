@@ -1,12 +1,17 @@
-import type { Duration } from '@temporalio/common';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { AwaitRunActivities, BmcActivities, KubernetesActivities, PermitActivities } from '../activities/index.ts';
 import { AWAIT_RUN_TASK_QUEUE, bmcTaskQueue, POWER_ON_TASK_QUEUE } from '../contracts/names.ts';
-import { WORKER_LOST_MS } from '../model/deadlines.ts';
+import {
+  BMC_TIMEOUT_MS,
+  KUBE_ACTIVITY_MS,
+  MONITOR_TIMEOUT_MS,
+  NO_WORKER_MS,
+  WORKER_LOST_MS,
+} from '../model/deadlines.ts';
 
 /** Short calls to Kubernetes. They are repeated for as long as the API server is away. */
 export const kubernetes = proxyActivities<KubernetesActivities>({
-  startToCloseTimeout: '1 minute',
+  startToCloseTimeout: KUBE_ACTIVITY_MS,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 });
@@ -21,7 +26,7 @@ export const awaitRun = proxyActivities<AwaitRunActivities>({
 });
 
 const BMC_OPTIONS = {
-  startToCloseTimeout: '2 minutes',
+  startToCloseTimeout: BMC_TIMEOUT_MS,
   heartbeatTimeout: WORKER_LOST_MS,
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { maximumAttempts: 1 },
@@ -33,26 +38,20 @@ const BMC_OPTIONS = {
  * takes comes back after a minute as `noWorker`, and the workflow has an activity of the queue `beskar7` tell it, and
  * look for the force-release annotation.
  */
-export function bmcActivities(
-  pool: string | undefined,
-  startToCloseTimeout: Duration = BMC_OPTIONS.startToCloseTimeout,
-) {
+export function bmcActivities(pool: string | undefined, startToCloseTimeout: number = BMC_OPTIONS.startToCloseTimeout) {
   return proxyActivities<BmcActivities>({
     ...BMC_OPTIONS,
     startToCloseTimeout,
     taskQueue: bmcTaskQueue(pool),
-    scheduleToStartTimeout: '1 minute',
+    scheduleToStartTimeout: NO_WORKER_MS,
   });
 }
-
-/** Of a release, which may have to wait for what is in flight (`IN_FLIGHT_MS`). */
-export const RELEASE_ACTIVITY = '270 seconds';
 
 /** The watch over a shard of hosts: it lasts long, and moves to another worker 20 s after its own has fallen silent. */
 export function monitoring(pool: string | undefined) {
   return proxyActivities<BmcActivities>({
     taskQueue: bmcTaskQueue(pool),
-    startToCloseTimeout: '2 hours',
+    startToCloseTimeout: MONITOR_TIMEOUT_MS,
     heartbeatTimeout: WORKER_LOST_MS,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },

@@ -7,8 +7,9 @@ import { Inbox } from './inbox.ts';
 import { sortFailure } from './failure.ts';
 import { claimEnded, hostChanged } from '../contracts/messages.ts';
 import { workflowId, type ReleaseInput } from '../contracts/names.ts';
-import { bmcActivities, kubernetes, RELEASE_ACTIVITY } from './proxies.ts';
+import { bmcActivities, kubernetes } from './proxies.ts';
 import { readHostChanged, readReleaseInput } from './readMessages.ts';
+import { RELEASE_TIMEOUT_MS } from '../model/deadlines.ts';
 
 /** How many attempts one run makes before it continues in a fresh history. */
 const ATTEMPTS = 100;
@@ -107,7 +108,8 @@ async function tryRelease(
     const nextAttemptInMs = waitAfter(BACKOFF.release, attempt);
     const summary = `Switches host ${claim.host} off, sees it off, and frees it (attempt ${attempt})`;
     const input = { claim, attempt, nextAttemptInMs };
-    const call = () => bmcActivities(claim.pool, RELEASE_ACTIVITY).releaseHost.executeWithOptions({ summary }, [input]);
+    const call = () =>
+      bmcActivities(claim.pool, RELEASE_TIMEOUT_MS).releaseHost.executeWithOptions({ summary }, [input]);
     const released = await attemptBmc(call, BACKOFF.release, attempt);
     if (released.kind === 'done' || released.kind === 'claimLost') return true;
     if (released.kind === 'noWorker') {

@@ -8,11 +8,7 @@ import { failed, type ClaimEnd, type ClaimRun, type NotProvisioned } from './cla
 import { sortFailure } from './failure.ts';
 import { kubernetes } from './proxies.ts';
 import { release } from './release.ts';
-
-/**
- * A provisioning waits so long for the release of its host; then it ends, and says that the release continues (rule 4).
- */
-const RELEASE_MS = 120_000;
+import { RELEASE_AWAITED_MS } from '../model/deadlines.ts';
 
 /**
  * Boots, inspects, validates and hands over on one claimed host. The compensation (release) stands before the first
@@ -114,7 +110,7 @@ async function compensate(context: ClaimRun, end: NotProvisioned, isMarked = fal
       stages: ['Claimed', 'Armed'],
       signals,
       isMarked,
-      limitMs: RELEASE_MS,
+      limitMs: RELEASE_AWAITED_MS,
     });
     if (result === 'released') return end;
     const more = ` Host ${claim.ref.host} is not released yet: release/${claim.ref.namespace}/${claim.ref.host} continues.`;

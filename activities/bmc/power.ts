@@ -1,20 +1,10 @@
 import { log } from '@temporalio/activity';
 import { RedfishError, type MutateOptions, type RedfishClient } from '../../redfish/index.ts';
 import { bmcFailure, fromRedfish, isClaimLost, isDifferentServer } from '../failures.ts';
+import { ON_TAKES_MS, RESEND_AFTER_MS, SEE_OFF_MS } from '../../model/deadlines.ts';
 
 type Options = Omit<MutateOptions, 'urgent'>;
 
-/** After this long without the wanted state the command is taken for lost and sent again. */
-const RESEND_AFTER_MS = 20_000;
-/**
- * So long an activity sends Off again: less than it lasts at most, so that what came of it is told in its own words.
- */
-const SEE_OFF_MS = 90_000;
-/**
- * How long an accepted power-on may take until the server shows it. Until then a boot waits before it takes the command
- * for lost, and a release does not take an Off for the last word.
- */
-export const ON_TAKES_MS = 30_000;
 /** The least time for a look at a server that is not expected to change. */
 const LOOK_MS = 1_000;
 /** How often On is sent in one activity before it fails and the workflow decides. */

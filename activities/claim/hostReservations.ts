@@ -1,15 +1,10 @@
+import { CLAIMING_MS } from '../../model/deadlines.ts';
 interface Reservation {
   /** For which machine; undefined: whose it is has been decided, and the cache shows it in a moment. */
   readonly machineUid: string | undefined;
   readonly version: string | undefined;
   readonly until: number;
 }
-
-/**
- * So long a claim may be on its way: a write lasts 30 s at most (kube/client.ts), and is sent within 25 s of the look
- * before it.
- */
-const CLAIMING_MS = 60_000;
 
 /** A host as the watch cache shows it. */
 interface Seen {

@@ -18,6 +18,7 @@ import { recordHandedOver } from '../provision/handOver.ts';
 import { disownFormerSecrets, ownSecrets } from '../store/hostSecrets.ts';
 import { patchHost, readHost } from '../store/hostStore.ts';
 import { writeNotReady } from '../bmc/notReady.ts';
+import { ENROLL_MS } from '../../model/deadlines.ts';
 
 /** One attempt to enroll a host, which has to have the uid of `host`. */
 export interface EnrollInput {
@@ -30,12 +31,7 @@ export interface EnrollInput {
 export type EnrollResult =
   { readonly kind: 'enrolled' } | { readonly kind: 'notDue'; readonly message: string } | FailedAttempt;
 
-/**
- * Temporal gives an enrolment 120 s. A slow BMC takes 20 to 30 s for each of the three requests that find its system:
- * they have most of that, and what was found is kept for the next attempt. Network interfaces get what is left, and a
- * write at the end its time.
- */
-const LIMITS = { systemMs: 95_000, networkMs: 105_000 };
+const LIMITS = { systemMs: ENROLL_MS.system, networkMs: ENROLL_MS.network };
 const late = (systemMs: number) =>
   `its system was not read within ${systemMs / 1000} s; what was found of the way to it is kept for the next attempt`;
 

@@ -6,7 +6,8 @@ import type { Dependencies } from '../dependencies.ts';
 import type { FailedPoll, FailedPolls } from './failedPolls.ts';
 import type { FailureType } from '../failures.ts';
 import { isMonitored, placeOf } from './monitored.ts';
-import { pollHost, REQUEST_MS, type PollDependencies } from './pollHost.ts';
+import { pollHost, type PollDependencies } from './pollHost.ts';
+import { MONITOR_LASTS_MS, POLL_MS } from '../../model/deadlines.ts';
 
 /** Why a monitor of a shard ended without a failure. */
 export interface MonitorResult {
@@ -20,12 +21,8 @@ export type MonitorDependencies = PollDependencies &
     readonly caches: Pick<Dependencies['caches'], 'host' | 'poolHosts'>;
   };
 
-/** After this long the activity ends, so that shards spread again over the workers that there are. */
-const LASTS_MS = 3_600_000;
 /** BMCs that are being asked at a time, per shard. */
 const MOST_POLLS = 256;
-/** A poll ends by itself before this; the longest one finds the system in three requests. */
-const POLL_MS = 3 * REQUEST_MS + 5_000;
 
 /**
  * Looks at each host of a shard once per interval, spread over it, out of the watch cache; each poll on its own, so
@@ -72,7 +69,7 @@ class ShardMonitor {
   }
 
   async run(): Promise<MonitorResult> {
-    const until = performance.now() + LASTS_MS;
+    const until = performance.now() + MONITOR_LASTS_MS;
     let isEmpty = false;
     try {
       while (performance.now() < until) {

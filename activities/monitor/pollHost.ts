@@ -18,11 +18,10 @@ import { isMonitored } from './monitored.ts';
 import { REACHABLE, reachabilityReason } from '../bmc/reachability.ts';
 import { whyDifferent } from '../bmc/serverCheck.ts';
 import { judgePower } from '../bmc/unexpectedlyOn.ts';
+import { POLL_REQUEST_MS } from '../../model/deadlines.ts';
 
 /** Owns `powerState` and the condition RedfishReachable while nobody works on the host (rule 19). */
 const FIELD_MANAGER = 'beskar7-monitor';
-/** How long a BMC may take to answer one request: slow ones take 20 to 30 s, also when nothing is wrong with them. */
-export const REQUEST_MS = 45_000;
 /** Repeated log-ins with a wrong password lock accounts. */
 const REFUSED_MS = 60_000;
 /** A BMC that does not answer is asked less and less often, at least once in so many intervals. */
@@ -49,7 +48,7 @@ export async function pollHost(
   known: FailedPoll | undefined,
   intervalMs: number,
   signal: AbortSignal,
-  requestMs = REQUEST_MS,
+  requestMs = POLL_REQUEST_MS,
 ): Promise<FailedPoll | undefined> {
   try {
     let shown: ServerShown = {};

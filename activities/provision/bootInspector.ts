@@ -6,7 +6,7 @@ import { CONDITIONS, HOST_REASONS, MACHINE_REASONS } from '../../crds/reasons.ts
 import { SECRETS } from '../../kube/resource.ts';
 import type { PowerState } from '../../redfish/index.ts';
 import { acceptServer } from '../bmc/acceptServer.ts';
-import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
+import { withinMs } from '../activityScope.ts';
 import { BmcCalls } from '../bmc/bmcCalls.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import { mintBootSecret } from './bootSecret.ts';
@@ -21,6 +21,7 @@ import { writeProgress } from '../store/refusedWrites.ts';
 import { specOfClaim } from '../claim/plan.ts';
 import { switchOff, switchOn } from '../bmc/power.ts';
 import { REACHABLE, seenOnUntil, reportingReachability, reportReachability } from '../bmc/reachability.ts';
+import { BMC_ACTIVITY_MS, TOKEN_GRACE_MS } from '../../model/deadlines.ts';
 
 /** Input of `prepareBoot` and `bootInspector`: the claim whose server boots, and the run that reports it. */
 export interface BootInput {
@@ -33,9 +34,6 @@ export interface BootResult extends Written {
   /** RFC 3339: when the wait for the report ends. */
   readonly inspectionDeadline: string;
 }
-
-/** The token outlives the inspection deadline by this much, as a backstop only (rule 21). */
-const TOKEN_GRACE_MS = 60_000;
 
 /**
  * Makes sure that the server of a claim is off before it is armed: a server that is on and not armed is not ours (rule

@@ -1,7 +1,7 @@
 import { log } from '@temporalio/activity';
 import { claimOf } from '../../model/claim.ts';
 import { callsUntil } from '../../model/callsUntil.ts';
-import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
+import { BMC_ACTIVITY_MS, IN_FLIGHT_MS, REPORT_MS } from '../../model/deadlines.ts';
 import { forceReasonOf } from '../../model/forceRelease.ts';
 import { isBeingDeleted } from '../../model/stops.ts';
 import {
@@ -14,7 +14,7 @@ import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { HOST_REASONS } from '../../crds/reasons.ts';
 import { deleteBootSecrets } from '../provision/bootSecret.ts';
 import type { ClaimRef } from '../../contracts/claimRef.ts';
-import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
+import { withinMs } from '../activityScope.ts';
 import type { Dependencies } from '../dependencies.ts';
 import {
   claimLost,
@@ -37,9 +37,6 @@ import type { ReleaseHostInput } from './releaseInput.ts';
 import { offButNotCleared, settlingMs, switchOffAndClear, type ReleaseProgress } from './releasePower.ts';
 import { forceHint, releasingText, reportReleasing } from './releaseReport.ts';
 import { refuseRunning } from './runningMachine.ts';
-
-/** So long a failed attempt takes to write on the machine what the host says. */
-const TELL_MS = 5_000;
 
 /** `released`: power-off confirmed. `forced`: freed by force-release. `ended`: the claim had ended before. */
 export type ReleaseHostResult = { readonly kind: 'released' | 'forced' | 'ended' };
@@ -253,5 +250,5 @@ async function reportFailure(deps: Dependencies, input: ReleaseHostInput, failur
   };
   const why = { reason: HOST_REASONS.releasePending, message: text, conditions: bmcConditions(failure) };
   const told = await writeNotReady(deps.kube, ref, why, { isDue });
-  await reportReleasing(deps, ref, releasingText(told, ref), AbortSignal.timeout(TELL_MS));
+  await reportReleasing(deps, ref, releasingText(told, ref), AbortSignal.timeout(REPORT_MS));
 }

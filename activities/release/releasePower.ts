@@ -1,5 +1,5 @@
 import { claimIn, type Releasing } from '../../model/claim.ts';
-import { IN_FLIGHT_MS } from '../../model/deadlines.ts';
+import { IN_FLIGHT_MS, ON_TAKES_MS } from '../../model/deadlines.ts';
 import { callsUntil } from '../../model/callsUntil.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { RedfishError, type RedfishClient } from '../../redfish/index.ts';
@@ -12,7 +12,7 @@ import type { Dependencies } from '../dependencies.ts';
 import { bmcFailure, landingOf } from '../failures.ts';
 import { claimFence, type Fenced } from '../bmc/fence.ts';
 import { requireClaim } from '../store/hostStore.ts';
-import { comesOn, ON_TAKES_MS, switchOff, switchOffUnseen } from '../bmc/power.ts';
+import { comesOn, switchOff, switchOffUnseen } from '../bmc/power.ts';
 import type { ReleaseHostInput } from './releaseInput.ts';
 
 /**

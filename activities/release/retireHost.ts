@@ -8,7 +8,7 @@ import { CONDITIONS, HOST_REASONS } from '../../crds/reasons.ts';
 import { isRecordedPlace, recordedServer } from '../../model/serverIdentity.ts';
 import { isBeingDeleted, stopOf } from '../../model/stops.ts';
 import { bmcTaskQueue, type ObjectRef } from '../../contracts/names.ts';
-import { BMC_ACTIVITY_MS, withinMs } from '../activityScope.ts';
+import { withinMs } from '../activityScope.ts';
 import { BmcCalls, settle } from '../bmc/bmcCalls.ts';
 import { connectBmc } from '../bmc/bmcConnection.ts';
 import type { Dependencies } from '../dependencies.ts';
@@ -28,6 +28,7 @@ import { patchHost, readHost } from '../store/hostStore.ts';
 import { bmcConditions, writeNotReady } from '../bmc/notReady.ts';
 import { switchOff } from '../bmc/power.ts';
 import { sharedMessage } from '../bmc/serverCheck.ts';
+import { BMC_ACTIVITY_MS } from '../../model/deadlines.ts';
 
 /** `attempt` counts from 1; it and the wait before the next one are reported on the host. */
 export interface RetireInput {

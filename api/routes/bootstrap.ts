@@ -11,8 +11,8 @@ import { limitNamespace, noteClaim, type ExchangeState } from '../exchange.ts';
 import { readAuthorized } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
 import { callbackOf } from './callback.ts';
+import { CALLBACK_CALL_MS } from '../../model/deadlines.ts';
 
-const CALL_TIMEOUT_MS = 6_000;
 /** Key `format` of the bootstrap Secret (Cluster API's bootstrap contract), where it is one of these. */
 const FORMAT_HEADER = 'Beskar7-Bootstrap-Format';
 const FORMATS: readonly string[] = ['cloud-config', 'ignition'];
@@ -70,7 +70,7 @@ async function read(
   const { namespace = '' } = host.metadata;
   const what = `bootstrap Secret ${namespace}/${name}`;
   const cluster = await clusterOf(parts, machine);
-  const secret = await find(parts.deps.kube, SECRETS, { namespace, name }, { timeoutMs: CALL_TIMEOUT_MS });
+  const secret = await find(parts.deps.kube, SECRETS, { namespace, name }, { timeoutMs: CALLBACK_CALL_MS });
   // It may come (back): the inspector asks again.
   if (secret === undefined) throw notFound(`${what} is not there`);
   if (!isBootstrapSecret(secret, cluster)) {
@@ -93,7 +93,7 @@ async function clusterOf(parts: ApiParts, machine: Beskar7Machine): Promise<stri
   if (reference === undefined) return machine.metadata.labels?.[LABEL_CLUSTER_NAME];
   const at = { namespace: machine.metadata.namespace ?? '', name: reference.name };
   const what = `the owner Machine ${at.namespace}/${at.name}`;
-  const owner = await find(parts.deps.kube, CAPI_MACHINES, at, { timeoutMs: CALL_TIMEOUT_MS });
+  const owner = await find(parts.deps.kube, CAPI_MACHINES, at, { timeoutMs: CALLBACK_CALL_MS });
   if (owner === undefined) throw notFound(`${what} is not there`);
   const problem = ownerProblem(machine, owner);
   if (problem !== undefined) throw notFound(`${what} ${problem}`);

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { ON_TAKES_MS } from '../../../activities/bmc/power.ts';
 import { releaseHost } from '../../../activities/release/releaseHost.ts';
 import { startFleet, type Fleet } from '../../../simulator/index.ts';
 import { claimedHost } from '../controllers/builders.ts';
 import { NEVER, OneHost, REF } from './oneHost.ts';
+import { ON_TAKES_MS } from '../../../model/deadlines.ts';
 
 let fleet: Fleet | undefined;
 let one: OneHost | undefined;

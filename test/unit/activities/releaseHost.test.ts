@@ -2,7 +2,6 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Dependencies } from '../../../activities/dependencies.ts';
 import { markReleasing } from '../../../activities/release/markReleasing.ts';
-import { ON_TAKES_MS } from '../../../activities/bmc/power.ts';
 import { releaseHost } from '../../../activities/release/releaseHost.ts';
 import { CLAIM_STAGES, claimOf, serializeClaim, type ClaimStage } from '../../../model/claim.ts';
 import type { PhysicalHost, PhysicalHostStatus } from '../../../crds/physicalHost.ts';
@@ -15,6 +14,7 @@ import { failureOf, fakeBmc, stopAll, SYSTEM, type FakeBmc } from '../redfish/fa
 import { ApiServer } from './apiServer.ts';
 import { kubeError, NEVER, OneHost } from './oneHost.ts';
 import { asActivity, putBehind, REF, workerOn } from './worker.ts';
+import { ON_TAKES_MS } from '../../../model/deadlines.ts';
 
 /** Metadata of a host on whose behalf something was sent that may arrive until then. */
 const inFlightUntil = (atMs: number) => ({
