@@ -158,6 +158,11 @@ async function steps(context: ClaimRun): Promise<ClaimEnd> {
   return handOver(context, inspected.seen);
 }
 
+/** What a timeout says where the API server refused to have it written on the host. */
+function notWritten(refusal: string | undefined): string {
+  return refusal === undefined ? '' : ` The host could not be written: ${refusal}.`;
+}
+
 type Inspected = {
   readonly kind: 'inspected';
   readonly hardware: HardwareSummary;
@@ -204,8 +209,8 @@ async function inspect(
       case 'failed':
         return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`);
       case 'timedOut': {
-        const refusal = result.refusal === undefined ? '' : ` The host could not be written: ${result.refusal}.`;
-        return failed('InspectionTimeout', noReport(ref.host, deadline, result.wasScriptFetched) + refusal);
+        const message = noReport(ref.host, deadline, result.wasScriptFetched) + notWritten(result.refusal);
+        return failed('InspectionTimeout', message);
       }
       case 'waiting':
         break;
@@ -253,7 +258,7 @@ async function handOver(context: ClaimRun, factsSeen: number): Promise<ClaimEnd>
     if (result.kind === 'failed') {
       return failed('ProvisionFailed', `The inspection image on host ${ref.host} gave up: ${result.reason}.`);
     }
-    // `waiting` here: the API server refuses to have it written that the claim ends; its release tries again.
+    if (result.kind === 'timedOut') return { ...late, message: late.message + notWritten(result.refusal) };
     if (!isSignalled) return late;
   }
 }

@@ -130,8 +130,11 @@ export type SettleResult =
   | { readonly kind: 'provisioned' }
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'waiting' }
-  /** The claim is in stage `Releasing`. */
-  | { readonly kind: 'timedOut' };
+  /**
+   * The claim is in stage `Releasing`; or the API server refused to have that written, for the reason `refusal`, and
+   * the release tries it again.
+   */
+  | { readonly kind: 'timedOut'; readonly refusal?: string };
 
 /**
  * Reads what the inspector (or the final OS) has said, and hands over when it is time: stage `HandedOver` by
@@ -177,9 +180,9 @@ export async function settleHandover(deps: Dependencies, input: SettleInput): Pr
       if (result.kind !== 'timedOut' || !isRefusedWrite(error)) throw error;
       const { namespace, host: name } = ref;
       await reportRefusal(deps, { machine: ref.machine, host: { namespace, name } }, 'settleHandover', error);
-      return undefined;
+      result = { kind: 'timedOut', refusal: error.message };
+      return live;
     });
-    if (written === undefined) return { kind: 'waiting' };
     live = written;
     if (result.kind !== 'provisioned') return result;
   } else if (host === cached) {

@@ -44,11 +44,6 @@ describe('a failure releases the host first, then tells the machine', () => {
       }),
       'ProvisioningTimeout',
     ],
-    [
-      'the same, told by a worker of an earlier version',
-      () => ({ settleHandover: () => Promise.resolve({ kind: 'waiting' }) }),
-      'ProvisioningTimeout',
-    ],
   ];
   test.each(failures)('%s', async (_name, overrides, reason) => {
     const fakes = stage.prepare(overrides());
@@ -64,6 +59,19 @@ describe('a failure releases the host first, then tells the machine', () => {
       plan: { specHash: 'hash' },
       host: `host-${fakes.machine.name}-1`,
     });
+  });
+
+  test('no hand-over, and the API server refuses to have that written: the machine says so', async () => {
+    const fakes = stage.prepare({
+      settleHandover: ({ timedOut }: SettleInput) =>
+        Promise.resolve(
+          timedOut === undefined ? { kind: 'waiting' as const } : { kind: 'timedOut' as const, refusal: 'denied' },
+        ),
+    });
+    const run = await stage.start('provision');
+    expect(await failedReason(run)).toBe('ProvisioningTimeout');
+    expect(fakes.inputs('failMachine')[0]?.message).toContain('The host could not be written: denied.');
+    expect(fakes.names().slice(-RELEASED.length)).toEqual(RELEASED);
   });
 
   test.each([

@@ -87,7 +87,10 @@ describe('what the API server refuses for good', () => {
     const late = { claim: REF, run: RUN, plan: planOf(machine(), machine().spec), startedAt: '2026-01-01T00:00:00Z' };
     const settle = (more: object) => asActivity(() => activities().settleHandover({ ...late, ...more }));
     // The same for the hand-over, unless it has been told by then: its server may run.
-    expect(await settle({ timedOut: 'ProvisioningTimeout: late' })).toEqual({ kind: 'waiting' });
+    expect(await settle({ timedOut: 'ProvisioningTimeout: late' })).toEqual({
+      kind: 'timedOut',
+      refusal: expect.stringContaining('denied by policy'),
+    });
     const handover = { claim: REF.id, openedAt: '2026-01-01T00:00:00Z', outcome: 'Provisioned' as const };
     api.put(HOSTS, claimedHost('Armed', { handover }));
     await expect(settle({ timedOut: 'ProvisioningTimeout: late' })).rejects.toThrow('denied by policy');
