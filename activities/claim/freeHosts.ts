@@ -3,6 +3,7 @@ import type { Demand } from '../../model/demand.ts';
 import { DUPLICATE } from '../../model/offer.ts';
 import type { PhysicalHost } from '../../crds/physicalHost.ts';
 import { BY_LAST_REPORT, requirementsText } from '../../model/knownHardware.ts';
+import { mayComeFirst } from '../../model/sameServer.ts';
 import { selectorText } from '../../model/selector.ts';
 import { byAge, Matching, type Waiter } from '../../model/waiters.ts';
 import { inTurns } from '../../kube/turns.ts';
@@ -80,7 +81,10 @@ export function isLeftToAnother(caches: Pick<Dependencies['caches'], 'duplicateO
   return duplicate !== undefined && !duplicate.isFirst;
 }
 
-/** Of more hosts for one server than that, none is claimed before some of them are gone. */
+/**
+ * Of more hosts for one server than that, none is claimed before some of them are gone; those that cannot come first
+ * are not counted, since whoever may create hosts elsewhere could hold this one up by them.
+ */
 const MAX_READ = 16;
 
 /**
@@ -93,7 +97,10 @@ export async function isTakenByAnother(
   host: PhysicalHost,
 ): Promise<boolean> {
   if (deps.caches.duplicateOf(host) === undefined) return false;
-  const others = deps.caches.neighboursOf(host);
+  const { caches } = deps;
+  const others = caches
+    .neighboursOf(host)
+    .filter((other) => mayComeFirst(host, other, caches.duplicateAmong(host, [other])));
   if (others.length > MAX_READ) return true;
   const read = others.map(({ metadata: { namespace = '', name } }) => readHost(deps.kube, namespace, name));
   const live = (await Promise.all(read)).filter((other) => other !== undefined);

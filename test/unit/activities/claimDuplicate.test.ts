@@ -127,3 +127,65 @@ describe('two hosts of one server', () => {
     expect(await claim()).toMatchObject({ kind: 'claimed', claim: { ref: { host: 'a' } } });
   });
 });
+
+describe('a tenant of another namespace who has created hosts in great numbers', () => {
+  const known = '2026-01-01T00:00:00Z';
+  const theirs = (at: number, address: string, record: object | undefined): PhysicalHost => {
+    const made = freeHost(`h${at}`, {}, { namespace: 'stranger', creationTimestamp: '2026-01-02T00:00:00Z' });
+    const spec = { ...made.spec, redfishConnection: { ...made.spec.redfishConnection, address } };
+    const server = record && serializeServer({ ...bmcPlace(spec), ...record });
+    const annotations = { [ANNOTATION_SERVER]: server } as Record<string, string>;
+    const metadata = { ...made.metadata, uid: `stranger-${at}`, annotations: server === undefined ? {} : annotations };
+    return { ...made, metadata, spec, status: { ...made.status, macAddresses: ['02:00:00:00:00:01'] } };
+  };
+  const own = () => {
+    const host = at(freeHost('a'), 'https://10.0.0.5', 'SN-100', 1);
+    const server = serializeServer({
+      ...bmcPlace(host.spec),
+      uuid: '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0',
+      serialNumber: 'SN-100',
+      uuidSince: known,
+      serialNumberSince: known,
+    });
+    const annotations = { ...host.metadata.annotations, [ANNOTATION_SERVER]: server };
+    const status = { ...host.status, macAddresses: ['02:00:00:00:00:01', '02:00:00:00:00:02'] };
+    return { ...host, metadata: { ...host.metadata, annotations }, status };
+  };
+  const later = { uuidSince: '2026-01-02T00:00:00Z', serialNumberSince: '2026-01-02T00:00:00Z' };
+
+  test.each<[string, number, (at: number) => PhysicalHost]>([
+    ['the address of its BMC, without its password', 20, (n) => theirs(n, 'https://10.0.0.5', undefined)],
+    ['the address of its BMC, in 300 hosts', 300, (n) => theirs(n, 'https://10.0.0.5', undefined)],
+    [
+      'its UUID and serial number, by BMCs of theirs',
+      20,
+      (n) =>
+        theirs(n, `https://10.9.0.${n}`, {
+          uuid: '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0',
+          serialNumber: 'SN-100',
+          ...later,
+        }),
+    ],
+    ['its serial number', 20, (n) => theirs(n, `https://10.9.0.${n}`, { serialNumber: 'SN-100', ...later })],
+  ])('that tell %s: the host is claimed all the same', async (_what, count, made) => {
+    put(own());
+    for (let n = 0; n < count; n += 1) put(made(n));
+    expect(await claim()).toMatchObject({ kind: 'claimed', claim: { ref: { host: 'a' } } });
+    expect(claimedNames()).toEqual(['physicalhosts/a']);
+  });
+
+  test('and a host of the own namespace that comes first is not hidden by them', async () => {
+    const first = own();
+    put(first);
+    for (let n = 0; n < 40; n += 1) put(theirs(n, 'https://10.0.0.5', undefined));
+    // Live it is claimed by now; in the cache it is being enrolled still.
+    const claimed = claimedHost('Claimed', { state: 'Available' }, { name: 'b', uid: 'b-uid' });
+    claimed.spec.consumerRef = { apiVersion: 'v', kind: 'Beskar7Machine', name: 'x', namespace: 'ns', uid: 'x-uid' };
+    claimed.metadata.labels = { [LABEL_CONSUMER_UID]: 'x-uid' };
+    const live = at(claimed, 'https://10.0.0.5', 'SN-100', 2);
+    const { consumerRef: _none, ...free } = live.spec;
+    put(live, { ...live, spec: free, status: { state: 'Enrolling' }, metadata: { ...live.metadata, annotations: {} } });
+    expect(await claim()).toMatchObject({ kind: 'noMatchingHost' });
+    expect(claimedNames()).toEqual([]);
+  });
+});
