@@ -118,11 +118,11 @@ export function sharedMacs(a: PhysicalHost, b: PhysicalHost, countMac: CountMac)
 }
 
 /**
- * Whether another host can come to be claimed for the server of this one, or can come first, by the time that a cache is
- * behind: one of the same namespace; one that has a consumer or was enrolled where it is, which takes the password of
- * the BMC; one that comes first already. Of other namespaces anyone may make hosts in any number that name an address
- * or tell an identity: those stay behind, whatever a live read of them would show. `duplicate`: what the other one
- * means to this one by what the cache shows.
+ * Whether another host can come to be claimed for the server of this one, or can come first, by the time that a cache
+ * is behind: one of the same namespace; one that has a consumer or was enrolled where it is, which takes the password
+ * of the BMC; one that comes first already. Of other namespaces anyone may make hosts in any number that name an
+ * address or tell an identity: those stay behind, whatever a live read of them would show. `duplicate`: what the other
+ * one means to this one by what the cache shows.
  */
 export function mayComeFirst(host: PhysicalHost, other: PhysicalHost, duplicate: Duplicate | undefined): boolean {
   if (isSameNamespace(host, other)) return true;
