@@ -17,7 +17,7 @@ import { maskText } from '../untrusted/secrets.ts';
 import { visibleLine } from '../untrusted/text.ts';
 
 /** What stands in the place of what is not known to be harmless. */
-export const REDACTED = 'redacted';
+const REDACTED = 'redacted';
 
 /*
  * What an export shows is listed: fields of our kinds, of an object's metadata, of events, and of what our runs are

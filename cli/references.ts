@@ -20,7 +20,7 @@ export interface Reference {
 }
 
 /** Reads a reference; `-o name` gives such ones too. Throws a wrong usage. */
-export function parseReference(text: string): Reference {
+function parseReference(text: string): Reference {
   const [first = '', second, more] = text.split('/');
   if (more !== undefined || first === '' || second === '')
     throw new CliError(EXIT.usage, `"${text}" is no name; say worker-01, machine/worker-01 or host/rack1-01.`);

@@ -1,9 +1,8 @@
 import type { Beskar7Machine } from '../crds/beskar7Machine.ts';
 import { findCondition, type ConditionPatch } from '../crds/conditions.ts';
-import { CONDITIONS } from '../crds/reasons.ts';
+import { CONDITIONS, type WaitReason } from '../crds/reasons.ts';
 import { MACHINES } from '../kube/resource.ts';
 import type { ObjectRef } from '../contracts/names.ts';
-import type { WaitReason } from './machineDecision.ts';
 import type { WatcherDeps, WatcherTiming } from './watcherDeps.ts';
 import { areUpToDate, applyConditions } from './watcherStatus.ts';
 

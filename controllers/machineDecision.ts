@@ -3,7 +3,7 @@ import { claimOf } from '../model/claim.ts';
 import { askOf, handledOf, isAskUnhandled, isProvisioned } from '../model/handled.ts';
 import { isBeingDeleted, pausedBy, stopOf } from '../model/stops.ts';
 import { FINALIZER_MACHINE } from '../crds/names.ts';
-import { MACHINE_REASONS, type MachineReason } from '../crds/reasons.ts';
+import { MACHINE_REASONS, type MachineReason, type WaitReason } from '../crds/reasons.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
 import type { CapiCluster, CapiMachine } from '../kube/resource.ts';
 import { clusterNameOf, ownerMachineOf } from './informers.ts';
@@ -20,14 +20,6 @@ export interface MachineView {
   /** Whether Cluster API is installed. */
   readonly hasClusterApi: boolean;
 }
-
-/** Why a provisioning is not started yet: the reason of the machine's conditions, a contract with programs. */
-export type WaitReason =
-  | 'WaitingForOwner'
-  | 'WaitingForClusterInfrastructure'
-  | 'WaitingForBootstrapData'
-  /** Told by the watcher when Temporal has refused the start for a while. */
-  | 'WaitingForEarlierRun';
 
 /** What a watcher does about a machine. It only guesses: each run decides for itself by a live read (rule 9). */
 export type MachineDecision =
@@ -76,7 +68,7 @@ export function decideMachine(view: MachineView): MachineDecision {
 }
 
 /** Why nothing is started for the object, in words; undefined when it is not paused. */
-export function machinePausedBy({
+function machinePausedBy({
   machine,
   cluster,
 }: {

@@ -12,9 +12,7 @@ export type HostState = (typeof HOST_STATES)[number];
  * How far the inspection for a claim is: claimed, powered on, boot script fetched, report stored; or how it ended
  * without one.
  */
-export const INSPECTION_PHASES = ['Pending', 'Booting', 'InProgress', 'Complete', 'Failed', 'Timeout'] as const;
-/** One of `INSPECTION_PHASES`. */
-export type InspectionPhase = (typeof INSPECTION_PHASES)[number];
+const INSPECTION_PHASES = ['Pending', 'Booting', 'InProgress', 'Complete', 'Failed', 'Timeout'] as const;
 
 /** `spec.redfishConnection` of a host: where its BMC is, how to log in, how to check its certificate. */
 export const RedfishConnection = Type.Object(
@@ -166,7 +164,7 @@ export const PhysicalHostSpec = Type.Object(
 );
 
 /** `status.bootToken` of a host: hashes alone, so that whoever reads hosts cannot call in their name. */
-export const BootToken = Type.Object(
+const BootToken = Type.Object(
   {
     hash: text(64, { description: 'SHA-256 of the bearer token, in hex.' }),
     nonceHash: Type.Optional(text(64, { description: 'SHA-256 of the boot nonce, in hex.' })),

@@ -151,3 +151,11 @@ export const RAISED_CONDITIONS = [
   CONDITIONS.bootMACUnknown,
   CONDITIONS.failureReported,
 ] as const;
+
+/** Why a provisioning is not started yet: the reason of the machine's conditions, a contract with programs. */
+export type WaitReason =
+  | 'WaitingForOwner'
+  | 'WaitingForClusterInfrastructure'
+  | 'WaitingForBootstrapData'
+  /** Written by the watcher when Temporal has refused the start for a while. */
+  | 'WaitingForEarlierRun';

@@ -111,7 +111,7 @@ export async function folderTls(folder: string, logger: HttpLogger, isCaSent = t
 }
 
 /** Throws TlsError when a CA in PEM does not fit on a kernel command line. */
-export function requireSmallCa(pem: string | undefined): void {
+function requireSmallCa(pem: string | undefined): void {
   if (pem === undefined) return;
   const bytes = Buffer.from(pem).toString('base64').length;
   if (bytes <= MAX_CA_BYTES) return;

@@ -151,7 +151,7 @@ export function specHash(spec: Beskar7MachineSpec): string {
 }
 
 /** The fields that a person writes (not providerID) as JSON with sorted keys. */
-export function specText(spec: Beskar7MachineSpec): string {
+function specText(spec: Beskar7MachineSpec): string {
   const { providerID: _written, ...asked } = spec;
   return canonicalJson(asked);
 }

@@ -221,7 +221,7 @@ export function isRecordedPlace(host: PhysicalHost, record: ServerRecord): boole
 }
 
 /** What a person writes to accept a server without an identity. */
-export const UNIDENTIFIED = 'unidentified';
+const UNIDENTIFIED = 'unidentified';
 
 /**
  * Whether a person has accepted the server that answers now (`beskar7.io/accept-server`: its UUID or serial number).

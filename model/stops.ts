@@ -73,7 +73,7 @@ export function isPaused({ metadata }: Stoppable): boolean {
 }
 
 /** Whether a Cluster pauses what belongs to it (`spec.paused`, rule 16). */
-export function isPausing(cluster: PausingCluster | undefined): boolean {
+function isPausing(cluster: PausingCluster | undefined): boolean {
   return cluster?.spec.paused === true;
 }
 

@@ -182,7 +182,7 @@ export function powerStateOf(system: Resource): PowerState {
 }
 
 /** What tells this server from another one. */
-export function serverShownIn({ json, path }: Resource): ServerShown {
+function serverShownIn({ json, path }: Resource): ServerShown {
   const uuid = textOf(json['UUID']);
   const serialNumber = textOf(json['SerialNumber']);
   const sku = textOf(json['SKU']);

@@ -70,7 +70,7 @@ export function tryParseJson(text: string, bounds: JsonBounds): unknown {
 }
 
 /** The bounds alone, for text that another parser reads. Throws JsonRefused; whether it is JSON at all is not said. */
-export function checkJson(text: string, { maxLength, maxDepth, maxMarks }: JsonBounds): void {
+function checkJson(text: string, { maxLength, maxDepth, maxMarks }: JsonBounds): void {
   if (text.length > maxLength) throw new JsonRefused('too large', `it has more than ${maxLength} characters`);
   let depth = 0;
   let marks = 0;

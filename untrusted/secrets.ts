@@ -1,5 +1,5 @@
 /** What stands in the place of a secret in what is stored or logged. */
-export const MASK = '***';
+const MASK = '***';
 
 /** A secret shorter than this stands in every document by chance: it is looked for in messages only. */
 const MIN_LENGTH = 4;

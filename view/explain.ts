@@ -37,7 +37,7 @@ export interface Words {
 /**
  * `kubectl ...` and `kubectl beskar7 ...` in a namespace; `more`: flags that both need, to come to the same cluster.
  */
-export function wordsFor(namespace: string, more = ''): Words {
+function wordsFor(namespace: string, more = ''): Words {
   const flags = `-n ${namespace}${more === '' ? '' : ` ${more}`}`;
   return { kubectl: `kubectl ${flags}`, plugin: `kubectl beskar7 ${flags}` };
 }

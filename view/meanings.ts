@@ -1,7 +1,7 @@
 import type { MachinePhase } from '../crds/beskar7Machine.ts';
 import type { ClaimStage } from '../model/claim.ts';
 import type { HostState } from '../crds/physicalHost.ts';
-import type { HostReason, MachineReason } from '../crds/reasons.ts';
+import type { HostReason, MachineReason, WaitReason } from '../crds/reasons.ts';
 
 /** What follows from a reason, and what a person can do. `{retry}` and so on are replaced by commands to copy. */
 export interface Meaning {
@@ -45,11 +45,8 @@ export const STAGE_MEANINGS: Readonly<Record<ClaimStage, string>> = {
   Releasing: 'releases it: power-off has to be confirmed first',
 };
 
-/** Before any run: Cluster API's order, and pauses. Written by the watcher of machines. */
-type WaitReason = 'WaitingForOwner' | 'WaitingForClusterInfrastructure' | 'WaitingForEarlierRun' | 'Paused';
-
 /** By the reason of a machine's condition Ready. */
-export const MACHINE_MEANINGS: Readonly<Record<MachineReason | WaitReason, Meaning>> = {
+export const MACHINE_MEANINGS: Readonly<Record<MachineReason | WaitReason | 'Paused', Meaning>> = {
   WaitingForOwner: {
     next: 'It starts when Cluster API has created its owner Machine.',
     youCan: ['Remove the label cluster.x-k8s.io/cluster-name from a standalone machine.'],

@@ -7,7 +7,7 @@ export const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, Search
 /** Search attribute `Beskar7Host`: the name of the host that the run works on. */
 export const hostKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.host, SearchAttributeType.KEYWORD);
 /** Search attribute `Beskar7Namespace`, set at the start: its presence shows that attributes are registered. */
-export const namespaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.namespace, SearchAttributeType.KEYWORD);
+const namespaceKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.namespace, SearchAttributeType.KEYWORD);
 
 /**
  * An unregistered search attribute blocks a run for ever: they are used only where this run was started with them (rule

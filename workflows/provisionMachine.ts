@@ -24,7 +24,7 @@ import { runClaim } from './runClaim.ts';
 import { ProgressReporter } from './progressReporter.ts';
 
 /** Type of the failure with which a run ends that did not provision its machine; the reason is in its details. */
-export const PROVISIONING_FAILED = 'ProvisioningFailed';
+const PROVISIONING_FAILED = 'ProvisioningFailed';
 
 /**
  * Provisions one machine, from the claim of a host to the hand-over. Ends completed (a sentence for the operator),

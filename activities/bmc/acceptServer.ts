@@ -39,7 +39,7 @@ export async function acceptServer(
 }
 
 /** What the BMC shows of its server, by one read. */
-export async function readServer(bmc: Pick<RedfishClient, 'getSystemInfo'>, signal: AbortSignal): Promise<ServerShown> {
+async function readServer(bmc: Pick<RedfishClient, 'getSystemInfo'>, signal: AbortSignal): Promise<ServerShown> {
   let shown: ServerShown = {};
   await bmc.getSystemInfo({ signal, identify: (read) => void (shown = read) });
   return shown;

@@ -19,7 +19,7 @@ import { patchHost } from '../store/hostStore.ts';
  * whoever may write a host may have replaced its marks. Undefined: there is none. One GET for each name. Throws
  * KubeError.
  */
-export async function machineRunningOn(
+async function machineRunningOn(
   deps: Pick<Dependencies, 'kube' | 'caches'>,
   host: PhysicalHost,
   signal?: AbortSignal,

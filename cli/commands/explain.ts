@@ -37,7 +37,7 @@ export async function explain(session: Session, text: string, output: DataFormat
 }
 
 /** An explanation for a reader. */
-export function explanationText(io: Pick<Io, 'isTerminal' | 'env'>, { state, why, next, youCan }: Explanation): string {
+function explanationText(io: Pick<Io, 'isTerminal' | 'env'>, { state, why, next, youCan }: Explanation): string {
   const paint = paintFor(io);
   const part = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', paint(title, 'bold'), ...lines.map((line) => `  ${plain(line)}`)];

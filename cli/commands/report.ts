@@ -83,7 +83,7 @@ function totals(said: InspectionReport) {
 }
 
 /** A report for a reader. */
-export function reportText(io: Pick<Io, 'isTerminal' | 'env'>, title: string, said: InspectionReport): string {
+function reportText(io: Pick<Io, 'isTerminal' | 'env'>, title: string, said: InspectionReport): string {
   const paint = paintFor(io);
   const { system, cpus, bootMode } = said;
   const facts: [string, string | undefined][] = [
@@ -142,7 +142,7 @@ export function reportText(io: Pick<Io, 'isTerminal' | 'env'>, title: string, sa
 }
 
 /** What changed, as a diff is read: `-` before, `+` after. */
-export function diffText(io: Pick<Io, 'isTerminal' | 'env'>, title: string, changes: readonly Change[]): string {
+function diffText(io: Pick<Io, 'isTerminal' | 'env'>, title: string, changes: readonly Change[]): string {
   const paint = paintFor(io);
   const lines = changes.flatMap(({ group, what, before, after }, index) => [
     ...(changes[index - 1]?.group === group ? [] : [paint(group, 'bold')]),

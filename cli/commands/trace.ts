@@ -145,7 +145,7 @@ function isMoment({ nowMs }: Io, { name, startedAt, endedAt }: Step): boolean {
 }
 
 /** A run and its steps for a reader. */
-export function timelineText(
+function timelineText(
   io: Pick<Io, 'isTerminal' | 'env' | 'nowMs'>,
   run: Run,
   steps: readonly Step[],

@@ -21,7 +21,7 @@ export interface PackageStore {
 }
 
 /** No source has the bytes that the lock names. */
-export class PackageMissing extends Error {
+class PackageMissing extends Error {
   constructor(wanted: LockedPackage, tried: readonly string[]) {
     super(
       `inspector: ${wanted.name} ${wanted.version} (sha256 ${wanted.sha256}) could not be had.\n` +

@@ -43,7 +43,7 @@ async function requireSuite(): Promise<void> {
 }
 
 /** One line per package, so that a change shows what changed. */
-export function lockText({ flavours, ...rest }: PackagesLock): string {
+function lockText({ flavours, ...rest }: PackagesLock): string {
   const lines = FLAVOURS.map(
     (name) => `    "${name}": [\n${flavours[name].map((item) => `      ${JSON.stringify(item)}`).join(',\n')}\n    ]`,
   );

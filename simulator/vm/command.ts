@@ -32,7 +32,7 @@ export function ovmf(): { code: string; variables: string } | undefined {
  * Whether this user has a KVM that runs firmware: one without the processor's own virtualisation (pvm) hangs in real
  * mode.
  */
-export function hasKvm(): boolean {
+function hasKvm(): boolean {
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
     return /^flags\s*:.*\b(vmx|svm)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'));

@@ -25,11 +25,8 @@ export interface Session {
   readonly version: string;
 }
 
-/** POST `api/login`: answers with the new `Session`, 401 when the token is refused, 429 when it was tried too often. */
-export interface LoginRequest {
-  /** A Kubernetes bearer token. */
-  readonly token: string;
-}
+// POST `api/login` with `{token}`, a Kubernetes bearer token: answers with the new `Session`, 401 when the token is
+// refused, 429 when it was tried too often.
 // POST `api/logout`: 204.
 
 /** One host in the list: small, since there may be 10,000 of them. Absent: not known. */
@@ -228,12 +225,10 @@ export interface MachineDetail {
   readonly actions: readonly Action[];
 }
 
-/** POST `api/machines/<ns>/<name>/retry|cancel`, `api/hosts/<ns>/<name>/force-release`: 202. */
-export interface ActionRequest {
-  /** Required for force-release. */
-  readonly reason?: string;
-}
-/** The answer to an accepted `ActionRequest`. */
+/**
+ * The answer (202) to POST `api/machines/<ns>/<name>/retry|cancel` and `api/hosts/<ns>/<name>/force-release`, which
+ * requires `{reason}`.
+ */
 export interface ActionResult {
   /** What was asked for, and what to look at now. */
   readonly message: string;

@@ -4,7 +4,7 @@ import { CLAIM_STAGES } from '../../../model/claim.ts';
 import { HOST_STATES, type PhysicalHost } from '../../../crds/physicalHost.ts';
 import { HOST_REASONS, MACHINE_REASONS } from '../../../crds/reasons.ts';
 import type { CapiMachine } from '../../../kube/resource.ts';
-import type { WaitReason } from '../../../controllers/machineDecision.ts';
+import type { WaitReason } from '../../../crds/reasons.ts';
 import { explainHost, explainMachine } from '../../../view/explain.ts';
 import {
   HOST_MEANINGS,

@@ -13,7 +13,7 @@ export type Route =
   | { readonly view: 'unknown'; readonly path: string };
 
 /** The route in `location.hash`: `#/hosts?state=Error`, `#/hosts/<namespace>/<name>`, `#/machines/…`, `#/failures`. */
-export function parseRoute(hash: string): Route {
+function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#/, '').split('?', 2);
   const parts = path.split('/').filter(Boolean).map(decode);
   const [first = 'hosts', namespace, name] = parts;
