@@ -102,6 +102,12 @@ export const FILES: Readonly<Record<string, Partial<FilePlan>>> = {
   'test/e2e/adoption.test.ts': { weight: 0.5, seconds: 50 },
   'test/e2e/temporalWiped.test.ts': { weight: 0.5, seconds: 50 },
   'test/e2e/pluginHelp.test.ts': { seconds: 50 },
+  'test/capi/node.test.ts': {
+    weight: 0.9,
+    seconds: 240,
+    locks: ['cluster-api', 'qemu'],
+    because: 'an emulated processor keeps a core busy for minutes, and the definitions of a cluster are one for all',
+  },
   'test/capi/cluster.test.ts': { weight: 0.2, seconds: 110 },
   'test/capi/move.test.ts': { weight: 0.6, seconds: 80 },
 };

@@ -22,12 +22,15 @@ const BOUND_MS = 120_000;
 /** A world under the real core controllers, with kubelets on the provisioned servers. */
 export class CapiWorld extends World {
   #kubelets: Kubelets | undefined;
+  /** Whether the servers' Nodes are played; set it before the start. Real ones register themselves. */
+  playsKubelets = true;
   readonly #folder = mkdtempSync(path.join(os.tmpdir(), 'beskar7-capi-'));
   #files = 0;
 
   override async start(fleet: Partial<FleetOptions>): Promise<void> {
     await this.#serveWebhook();
     await super.start(fleet);
+    if (!this.playsKubelets) return;
     this.#kubelets = new Kubelets(this.admin, this.namespace);
     this.#kubelets.start();
   }
@@ -75,9 +78,9 @@ export class CapiWorld extends World {
   }
 
   /** Until Cluster API says that a Machine runs: its infrastructure is there, and its Node. */
-  async untilMachineRuns(name: string): Promise<TestMachine> {
+  async untilMachineRuns(name: string, boundMs = BOUND_MS): Promise<TestMachine> {
     const so = (machine: TestMachine | undefined) => machine?.status?.phase === 'Running';
-    return (await this.until(TEST_MACHINES, name, so, BOUND_MS, `Machine ${name} running`)) as TestMachine;
+    return (await this.until(TEST_MACHINES, name, so, boundMs, `Machine ${name} running`)) as TestMachine;
   }
 
   /** Until a MachineDeployment has exactly so many machines, all available and new (none of `before`). */
@@ -121,9 +124,9 @@ export class CapiWorld extends World {
   }
 
   /** Until exactly so many hosts are in a state; gives their names. */
-  async untilHosts(state: string, count: number): Promise<string[]> {
+  async untilHosts(state: string, count: number, boundMs = BOUND_MS): Promise<string[]> {
     const { namespace } = this;
-    const signal = AbortSignal.timeout(BOUND_MS);
+    const signal = AbortSignal.timeout(boundMs);
     for (;;) {
       const now = await this.hostsIn(state);
       if (now.length === count) return now;

@@ -34,7 +34,10 @@ export type TestMachineDeployment = KubeObject<
 
 export type TestNode = KubeObject<
   { providerID?: string },
-  { conditions?: { type: string; status: string; reason: string; message: string }[] }
+  {
+    conditions?: { type: string; status: string; reason: string; message: string }[];
+    nodeInfo?: { osImage: string; kubeletVersion: string; containerRuntimeVersion: string };
+  }
 >;
 
 export const TEST_CLUSTERS: Resource<TestCluster> = { ...capi, plural: 'clusters', kind: 'Cluster' };
