@@ -13,7 +13,8 @@ import { testControlPlane } from '../support/controlPlane.ts';
 import { WebClient } from '../support/webClient.ts';
 import { World } from '../support/world.ts';
 
-jest.setTimeout(120_000);
+/** Where the server is not in the cache yet, Go builds it first. */
+jest.setTimeout(900_000);
 
 /**
  * Beskar7 against a production Temporal server with mutual TLS and the authoriser of
