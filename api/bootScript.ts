@@ -84,7 +84,7 @@ function kernelArguments(input: BootScriptInput): string {
     ['beskar7.token', input.token],
     ['beskar7.target', machine.targetOSImage],
     ['beskar7.target-digest', machine.targetOSImageDigest],
-    ['beskar7.provider-id', providerIDOf(input.namespace, input.host)],
+    ['beskar7.provider-id', providerIDOf(input.namespace, input.host, machine.machineName)],
     ['beskar7.ca', input.caPem === undefined ? undefined : Buffer.from(input.caPem).toString('base64')],
     ['beskar7.config', machine.configurationURL],
     ...wholeDisk(machine),
@@ -116,6 +116,7 @@ function problemsOf(input: BootScriptInput): string[] {
   need(isSubdomain(input.host), 'the name of the host is not a DNS subdomain');
   need(/^[A-Za-z0-9_-]{32,128}$/.test(input.token), 'the token is not base64url');
   need(input.mac === undefined || isMac(input.mac), 'the MAC address is malformed');
+  need(isSubdomain(machine.machineName), 'the name of the machine is not a DNS subdomain');
   need(machine.nodeName === undefined || isSubdomain(machine.nodeName), 'the host name is not a DNS subdomain');
   const { configurationURL, targetOSImageDigest: digest } = machine;
   need(

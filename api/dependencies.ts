@@ -55,6 +55,8 @@ export interface ApiOptions {
   readonly tls?: TlsSource;
   /** Proxies whose X-Forwarded-For is believed; addresses or CIDR blocks. */
   readonly trustedProxies?: readonly string[];
+  /** Labels of a host that its Node gets: `<prefix>/<name>`. */
+  readonly nodeLabelPrefixes?: readonly string[];
   /** Folder served under `/images/`. */
   readonly imagesFolder?: string;
   /** Wait for the report from seen on; 10 min. */

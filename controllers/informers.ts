@@ -6,7 +6,6 @@ import { findCondition } from '../crds/conditions.ts';
 import type { Beskar7MachineTemplate } from '../crds/beskar7MachineTemplate.ts';
 import { LABEL_CLUSTER_NAME, LABEL_CONTROL_PLANE, LABEL_WATCH_FILTER } from '../crds/names.ts';
 import type { PhysicalHost } from '../crds/physicalHost.ts';
-import { providerIDOf } from '../model/providerID.ts';
 import { isBeingDeleted, stopOf } from '../model/stops.ts';
 import { hostOfProviderID, namedConsumer } from '../model/references.ts';
 import { isProviderIDOurs } from '../model/handled.ts';
@@ -41,7 +40,8 @@ export interface Informers {
   readonly hosts: Informer<PhysicalHost>;
   /**
    * By `byNamespace`, `waiting` (namespace), `byUid`, `byOwner` (`<namespace>/<Machine>`), `byCluster`
-   * (`<namespace>/<Cluster>`), `byProviderID` (those that are not being deleted, of hosts in their own namespace).
+   * (`<namespace>/<Cluster>`), `naming` (`<namespace>/<host>`: those that are not being deleted and whose providerID
+   * names a host of their namespace), `byProviderID` (those of them whose providerID Beskar7 has written).
    */
   readonly machines: Informer<Beskar7Machine>;
   /** By `byNamespace`, `byCluster` (`<namespace>/<Cluster>`). */
@@ -154,7 +154,7 @@ export function machineOn(
   { machines }: Pick<Informers, 'machines'>,
   { metadata: { namespace, name } }: PhysicalHost,
 ): Beskar7Machine | undefined {
-  return machines.byIndex('byProviderID', providerIDOf(namespace, name)).sort(byAge)[0];
+  return machines.byIndex('byProviderID', `${namespace}/${name}`).sort(byAge)[0];
 }
 
 /** Whether a waiting machine would take a host now: one that is paused or moved stands in nobody's way. */
@@ -197,11 +197,10 @@ const hostIndexes = {
   byServerWithin: (host: PhysicalHost) => serverKeys(host).map((key) => `${host.metadata.namespace}/${key}`),
 };
 
-/** The providerID of a machine that names a host of its namespace. */
+/** The host of its namespace that a machine names in its providerID. */
 function naming(machine: Beskar7Machine): string[] {
-  const { spec } = machine;
-  if (spec.providerID === undefined || isBeingDeleted(machine)) return [];
-  return hostOfProviderID(machine) === undefined ? [] : [spec.providerID];
+  const named = isBeingDeleted(machine) ? undefined : hostOfProviderID(machine);
+  return named === undefined ? [] : [`${named.namespace}/${named.name}`];
 }
 
 const machineIndexes = {

@@ -4,7 +4,6 @@ import type { PhysicalHost } from '../crds/physicalHost.ts';
 import { CONDITIONS, NAMED_REASONS } from '../crds/reasons.ts';
 import { isUnclaimed } from '../model/claim.ts';
 import { isProviderIDOurs } from '../model/handled.ts';
-import { providerIDOf } from '../model/providerID.ts';
 import { byAge } from '../model/waiters.ts';
 import { isBeingDeleted } from '../model/stops.ts';
 import type { Informers } from './informers.ts';
@@ -20,7 +19,7 @@ const MAX_NAMED = 3;
 export function namedByMachine(informers: Pick<Informers, 'machines'>, host: PhysicalHost): ConditionPatch[] {
   const { namespace, name } = host.metadata;
   if (!isUnclaimed(host)) return [];
-  const machines = informers.machines.byIndex('naming', providerIDOf(namespace, name)).sort(byAge);
+  const machines = informers.machines.byIndex('naming', `${namespace}/${name}`).sort(byAge);
   const proven = machines.filter(isProviderIDOurs);
   const named = proven.length > 0 ? proven : machines;
   if (named.length === 0) return [];

@@ -64,7 +64,7 @@ const DIGEST = `^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}|${URL_PATTERN})$`;
 /** The fields of a machine's spec that a person writes; also `spec.template.spec` of a Beskar7MachineTemplate. */
 export const machineSpecFields = {
   providerID: Type.Optional(
-    text(512, { minLength: 1, description: 'b7://<namespace>/<host>. Written by Beskar7 at hand-over.' }),
+    text(512, { minLength: 1, description: 'b7://<namespace>/<host>/<machine>. Written by Beskar7 at hand-over.' }),
   ),
   inspectionImage: Type.Optional(
     url({
@@ -118,6 +118,17 @@ export const machineSpecRules = [
     rule: "!has(self.deployMode) || self.deployMode != 'WholeDisk' || has(self.targetOSImageDigest)",
     message:
       'targetOSImageDigest is required when deployMode is WholeDisk: a disk is not overwritten with unchecked bytes',
+  },
+];
+
+/**
+ * The name of a machine stands in its providerID beside a namespace and a host's name, of up to 63 and 253 characters,
+ * and Cluster API takes no providerID above 512.
+ */
+export const machineNameRules = [
+  {
+    rule: 'self.metadata.name.size() <= 189',
+    message: 'the name of a Beskar7Machine has at most 189 characters, so that its providerID has at most 512',
   },
 ];
 

@@ -46,6 +46,7 @@ function version(kind: KindDefinition, { name, status }: { name: string; status:
     type: 'object',
     description: kind.description,
     required: ['spec'],
+    ...(kind.rules === undefined ? {} : { 'x-kubernetes-validations': kind.rules }),
     properties: {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },

@@ -3,10 +3,11 @@ import { Type } from 'typebox';
 import { Beskar7ClusterSpec, Beskar7ClusterStatus } from './beskar7Cluster.ts';
 import { Beskar7ClusterStatusV1beta2, VERSION_V1BETA2 } from './beskar7ClusterV1beta2.ts';
 import { Beskar7ClusterTemplateSpec } from './beskar7ClusterTemplate.ts';
-import { Beskar7MachineSpec, Beskar7MachineStatus } from './beskar7Machine.ts';
+import { Beskar7MachineSpec, Beskar7MachineStatus, machineNameRules } from './beskar7Machine.ts';
 import { Beskar7MachineTemplateSpec, Beskar7MachineTemplateStatus } from './beskar7MachineTemplate.ts';
 import { LABEL_MOVE } from './names.ts';
 import { PhysicalHostSpec, PhysicalHostStatus } from './physicalHost.ts';
+import type { CelRule } from './schema.ts';
 
 /** A column of `kubectl get`. Priority 1 shows with `-o wide` only. */
 export interface PrinterColumn {
@@ -26,6 +27,8 @@ export interface KindDefinition {
   readonly spec: TSchema;
   readonly status?: TSchema;
   readonly columns: readonly PrinterColumn[];
+  /** CEL rules over the whole object, for what its name has to keep. */
+  readonly rules?: readonly CelRule[];
   readonly labels?: Readonly<Record<string, string>>;
   /** Further versions that are served, converted by the webhook; v1beta1 is the one that is stored, for good. */
   readonly otherVersions?: readonly KindVersion[];
@@ -73,6 +76,7 @@ export const KINDS: readonly KindDefinition[] = [
     description: 'Beskar7Machine is a machine of a cluster, provisioned on a PhysicalHost by a Temporal workflow.',
     spec: Beskar7MachineSpec,
     status: Beskar7MachineStatus,
+    rules: machineNameRules,
     // Also those that stand alone: else their hosts would move, and they would stay behind.
     labels: { [LABEL_MOVE]: '' },
     columns: [

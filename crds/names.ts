@@ -15,6 +15,8 @@ export const LABEL_CONSUMER_UID = 'beskar7.io/consumer-uid';
 export const LABEL_CLAIM = 'beskar7.io/claim-id';
 /** On a host: its failure domain (well-known label of Kubernetes). */
 export const LABEL_ZONE = 'topology.kubernetes.io/zone';
+/** The region of a host, for the meta-data of its machine's OS. */
+export const LABEL_REGION = 'topology.kubernetes.io/region';
 /** On machines and clusters of Cluster API: the name of the Cluster. */
 export const LABEL_CLUSTER_NAME = 'cluster.x-k8s.io/cluster-name';
 /** With `--watch-filter`: whose objects these are. */

@@ -15,6 +15,8 @@ export type BootSpec = Pick<
   | 'hardwareRequirements'
   | 'userData'
 > & {
+  /** Name of the Beskar7Machine, which stands in the providerID. */
+  readonly machineName: string;
   /** Host name of the OS; absent: that of the PhysicalHost. */
   readonly nodeName?: string;
 };
@@ -39,7 +41,7 @@ export function bootSecretName(host: string, claimId: string): string {
 /** What goes into the Secret of a machine with that name. */
 export function bootSpecOf(spec: Beskar7MachineSpec, machine: string): BootSpec {
   const { hostname, ...rest } = spec;
-  return hostname === 'Host' ? rest : { ...rest, nodeName: machine };
+  return { ...rest, machineName: machine, ...(hostname === 'Host' ? {} : { nodeName: machine }) };
 }
 
 /** As text, with its own fields only. */
@@ -55,12 +57,14 @@ export function bootSpecText(spec: BootSpec): string {
     hardwareRequirements,
     userData: spec.userData,
     nodeName: spec.nodeName,
+    machineName: spec.machineName,
   } satisfies Record<keyof BootSpec, unknown>);
 }
 
 /** What `bootSpecText` made. Throws on other text. */
 export function parseBootSpec(text: string): BootSpec {
   const value = parseJson(text, JSON_BOUNDS.annotation) as Partial<BootSpec> | null;
-  if (typeof value?.targetOSImage !== 'string') throw new SyntaxError('this is not what a boot script is made of');
+  if (typeof value?.targetOSImage !== 'string' || typeof value.machineName !== 'string')
+    throw new SyntaxError('this is not what a boot script is made of');
   return value as BootSpec;
 }

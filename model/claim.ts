@@ -228,7 +228,7 @@ export function consumerUidOf(host: PhysicalHost): string | undefined {
 
 /**
  * Whether a machine of another uid is the consumer of a host all the same: moved or restored objects have new uids, so
- * kind, namespace and name count, and that the machine's providerID names this host (rule 13).
+ * kind, namespace and name count, and that the machine's providerID names this host and this machine (rule 13).
  */
 export function isMovedConsumer(
   machine: { metadata: { namespace?: string; name: string }; spec: { providerID?: string } },
@@ -241,7 +241,7 @@ export function isMovedConsumer(
     consumer.namespace === namespace &&
     consumer.name === name &&
     host.metadata.namespace === namespace &&
-    machine.spec.providerID === providerIDOf(namespace, host.metadata.name)
+    machine.spec.providerID === providerIDOf(namespace, host.metadata.name, name)
   );
 }
 

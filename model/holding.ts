@@ -61,9 +61,10 @@ export function holdingOf(host: PhysicalHost, machine: Beskar7Machine | undefine
   return { kind: 'lost', loss, becomes: 'Releasing', machine: found };
 }
 
-/** Whether the machine's providerID names the host. */
+/** Whether the machine's providerID names the host, and the machine itself: one that was copied names another. */
 export function isNamedBy({ metadata: { namespace, name } }: PhysicalHost, machine: Beskar7Machine): boolean {
-  return machine.metadata.namespace === namespace && machine.spec.providerID === providerIDOf(namespace, name);
+  const { metadata, spec } = machine;
+  return metadata.namespace === namespace && spec.providerID === providerIDOf(namespace, name, metadata.name);
 }
 
 /**

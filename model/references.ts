@@ -62,7 +62,7 @@ export function namedHost({ metadata, status }: Beskar7Machine): NamedObject | u
   return { namespace: hostRef.namespace, name: hostRef.name };
 }
 
-/** The host that a machine's providerID names, in its own namespace. */
+/** The host that a machine's providerID names, in its own namespace, whichever machine it names beside it. */
 export function hostOfProviderID({ metadata, spec }: Beskar7Machine): NamedObject | undefined {
   const named = parseProviderID(spec.providerID);
   if (named === undefined || named.namespace !== metadata.namespace) return undefined;

@@ -68,6 +68,9 @@ export const labelValue: Value<string> = {
   schema: TEXT,
 };
 
+/** Domains before the slash of labels, comma separated. */
+export const labelPrefixes: Value<readonly string[]> = { takes: '<list>', parse: parseLabelPrefixes, schema: TEXT };
+
 /** A name of at most 63 characters. */
 export const identifier: Value<string> = {
   takes: '<id>',
@@ -139,6 +142,29 @@ function parseAddress(given: string): BindAddress {
   const port = Number(match?.[3]);
   if (!match || port > 65_535) throw new InvalidArgumentError('give host:port, for example 0.0.0.0:8082.');
   return { host: match[1] ?? (match[2] === '' ? '0.0.0.0' : (match[2] ?? '')), port };
+}
+
+/**
+ * A kubelet does not start with `--node-labels` of other domains of Kubernetes than these, so a Node would never come
+ * (`k8s.io/kubernetes/cmd/kubelet/app/options`, KEP-279).
+ */
+const KUBELET_DOMAINS = ['node.kubernetes.io', 'kubelet.kubernetes.io'];
+
+function parseLabelPrefixes(given: string): readonly string[] {
+  return given.split(',').flatMap((entry) => {
+    const prefix = entry.trim().replace(/\/$/, '');
+    if (prefix === '') return [];
+    if (prefix.length > 253 || !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(prefix))
+      throw new InvalidArgumentError(
+        `"${prefix}" is no prefix of labels: give the domain before the slash, for example rack.example.com.`,
+      );
+    const isOfKubernetes = /(^|\.)(kubernetes|k8s)\.io$/.test(prefix);
+    if (isOfKubernetes && !KUBELET_DOMAINS.some((domain) => prefix === domain || prefix.endsWith(`.${domain}`)))
+      throw new InvalidArgumentError(
+        `a kubelet may not give its Node labels of ${prefix}: take a domain of yours, or ${KUBELET_DOMAINS.join(' or ')}.`,
+      );
+    return [prefix];
+  });
 }
 
 function parseNetworks(given: string): readonly string[] {

@@ -10,6 +10,7 @@ import {
   networks,
   oneOf,
   rate,
+  labelPrefixes,
   roles,
   ROLES,
   secret,
@@ -120,6 +121,11 @@ export const FLAGS = {
     boolean,
     'serve boot scripts by MAC address: then the provisioning network is the trust boundary',
     'false',
+  ),
+  nodeLabelPrefix: flag(
+    labelPrefixes,
+    'api: labels <prefix>/<name> of a host, of these prefixes (comma separated), become labels of its Node; zone and region always do',
+    '',
   ),
   imagesFolder: flag(text('<path>'), 'files served under /images/ on the boot listener'),
   bootTimeout: flag(duration, 'from the claim until the server is confirmed on', '10m', {

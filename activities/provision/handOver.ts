@@ -206,7 +206,7 @@ async function finish(deps: Dependencies, input: SettleInput, host: PhysicalHost
   const { run, plan } = input;
   const addresses = machineAddresses(host);
   const handled: Handled = { specHash: plan.specHash, retry: plan.retry, outcome: 'Provisioned', addresses };
-  const providerID = providerIDOf(run.machine.namespace, host.metadata.name);
+  const providerID = providerIDOf(run.machine.namespace, host.metadata.name, run.machine.name);
   const version = await patchMachineEnd(deps, run, handled, { providerID });
   if (version === undefined) return;
   await writeMachineStatus(deps.kube, { ...run, machineVersion: version }, provisionedReport(host, addresses));
@@ -241,7 +241,7 @@ export async function recordProvisioned(
     deps,
     { machine: { namespace, name, uid }, machineVersion: resourceVersion },
     handled,
-    { providerID: providerIDOf(namespace, host.metadata.name) },
+    { providerID: providerIDOf(namespace, host.metadata.name, name) },
   );
   if (version === undefined) return;
   const workflow = machine.status?.workflow ?? { id: `provision/${namespace}/${name}`, runID: '' };

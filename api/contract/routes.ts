@@ -87,7 +87,7 @@ export const ROUTES = [
     answers: {
       200: {
         description:
-          'The bootstrap data. Header Beskar7-Bootstrap-Format: cloud-config or ignition, where its Secret has it as `format`.',
+          'The bootstrap data. Header Beskar7-Bootstrap-Format: cloud-config or ignition, where its Secret has it as `format`. Header Beskar7-Meta-Data: base64 of JSON with node_labels, failure_domain and region.',
         contentType: 'application/octet-stream',
         schema: Type.Unsafe({ type: 'string', format: 'binary' }),
       },

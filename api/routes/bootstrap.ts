@@ -10,11 +10,14 @@ import { notFound, unauthorized } from '../errors.ts';
 import { limitNamespace, noteClaim, type ExchangeState } from '../exchange.ts';
 import { readAuthorized } from '../hostFacts.ts';
 import type { ApiParts } from '../parts.ts';
+import { nodeLabels, nodeMetadata } from '../../model/nodeMetadata.ts';
 import { callbackOf } from './callback.ts';
 import { CALLBACK_CALL_MS } from '../../model/deadlines.ts';
 
 /** Key `format` of the bootstrap Secret (Cluster API's bootstrap contract), where it is one of these. */
 const FORMAT_HEADER = 'Beskar7-Bootstrap-Format';
+/** Base64 of the JSON of `NodeMetadata`: what the config drive says of the machine beside its user data. */
+const META_DATA_HEADER = 'Beskar7-Meta-Data';
 const FORMATS: readonly string[] = ['cloud-config', 'ignition'];
 
 interface BootstrapData {
@@ -42,8 +45,18 @@ export function serveBootstrap(parts: ApiParts): (ctx: RouterContext<ExchangeSta
     ctx.status = 200;
     ctx.set({ 'Content-Type': 'application/octet-stream', 'Cache-Control': 'no-store' });
     if (format !== undefined) ctx.set(FORMAT_HEADER, format);
+    ctx.set(META_DATA_HEADER, metaData(parts, host));
     ctx.body = data;
   };
+}
+
+function metaData({ deps, options }: ApiParts, host: PhysicalHost): string {
+  const labels = nodeLabels(host, options.nodeLabelPrefixes ?? []);
+  if (labels.leftOff > 0) {
+    const message = `${labels.leftOff} labels of this host are not given to its Node: together they are too long. See --node-label-prefix.`;
+    deps.recorder.event(host, 'Warning', 'NodeLabelsLeftOff', message);
+  }
+  return Buffer.from(JSON.stringify(nodeMetadata(host, labels))).toString('base64');
 }
 
 /** Empty for a machine that stands alone; one of a Cluster never gets an empty answer (rule 23). */

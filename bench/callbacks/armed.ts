@@ -62,7 +62,7 @@ async function arm(kube: KubeClient, server: ArmedServer, signal: AbortSignal): 
     {
       metadata: { name: bootSecret, namespace: NAMESPACE, labels: { [LABEL_CLAIM]: claim.id } },
       type: BOOT_SECRET_TYPE,
-      data: { token: base64(token), nonce: base64(nonce), spec: base64(bootSpecText(SPEC)) },
+      data: { token: base64(token), nonce: base64(nonce), spec: base64(bootSpecText({ ...SPEC, machineName: name })) },
     },
     { signal },
   );

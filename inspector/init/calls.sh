@@ -11,7 +11,7 @@ POLL_SECONDS=${POLL_SECONDS:-5}
 UNCLEAR_SECONDS=${UNCLEAR_SECONDS:-60}
 
 # call <method> <route> [<file with the body>]: one try. Fills STATUS (000: no answer), SENT (1: Beskar7 may have got it), DATA_FORMAT,
-# RETRY_AFTER; the answer's body is in $RUN/answer. The bearer is read from a file, and goes to beskar7.api only: no redirect is followed.
+# DATA_META (base64 of JSON), RETRY_AFTER; the answer's body is in $RUN/answer. The bearer is read from a file, and goes to beskar7.api only: no redirect is followed.
 call() {
   [ -z "${3:-}" ] || set -- "$1" "$2" -H 'Content-Type: application/json' --data-binary "@$3"
   method=$1
@@ -21,7 +21,7 @@ call() {
   rm -f "$RUN/answer"
   facts=$(curl -q -s -S -X "$method" -H "@$RUN/authorization" -H 'Expect:' "$@" \
     --connect-timeout 5 --max-time "$CALL_SECONDS" --max-filesize 16777216 --proto '=http,https' --noproxy '*' \
-    -o "$RUN/answer" -w '%{http_code} %{size_request} %header{beskar7-bootstrap-format} %header{retry-after}' \
+    -o "$RUN/answer" -w '%{http_code} %{size_request} %header{beskar7-bootstrap-format} %header{beskar7-meta-data} %header{retry-after}' \
     "$API/api/v1/$route/$NAMESPACE/$HOST" 2>"$RUN/error")
   STATUS=${facts%% *}
   facts=${facts#* }
@@ -29,6 +29,8 @@ call() {
   [ "${facts%% *}" = 0 ] || SENT=1
   facts=${facts#* }
   DATA_FORMAT=${facts%% *}
+  facts=${facts#* }
+  DATA_META=${facts%% *}
   RETRY_AFTER=${facts#* }
   case $RETRY_AFTER in *[!0-9]* | '') RETRY_AFTER=0 ;; esac
   # An answer that broke off is none.
@@ -117,7 +119,7 @@ fetch_user_data() {
     }
     sleep "$POLL_SECONDS"
   done
-  FORMAT=$DATA_FORMAT
+  FORMAT=$DATA_FORMAT META_DATA=$DATA_META
   keep_user_data
   say "the hardware has passed; user data has $(wc -c <"$RUN/handover/user-data") bytes"
 }

@@ -157,16 +157,26 @@ drive_files() {
   esac
 }
 
-# cloud-init's NoCloud.
+# What the OS is told of itself, as JSON: {provider_id, node_labels, failure_domain?, region?}. META_DATA is the header that came with the user data.
+meta_data() {
+  jq -n --arg id "$PROVIDER_ID" --arg told "$(printf '%s' "${META_DATA:-}" | base64 -d 2>/dev/null | tr -d '\000')" \
+    -f "${REPORTS:-$LIBRARY/report}/meta-data.jq"
+}
+
+# cloud-init's NoCloud. The instance-id is the providerID: another machine on this disk is another instance, whose once-only modules run.
 no_cloud_files() {
-  printf 'instance-id: %s\nlocal-hostname: %s\n' "$PROVIDER_ID" "$NODE_NAME" >"$RUN/drive/meta-data" &&
+  {
+    printf 'instance-id: %s\nlocal-hostname: %s\n' "$PROVIDER_ID" "$NODE_NAME" &&
+      meta_data | jq -r 'to_entries[] | "\(.key): \(.value | tojson)"'
+  } >"$RUN/drive/meta-data" &&
     cp "$RUN/handover/user-data" "$RUN/drive/user-data"
 }
 
-# OpenStack's config drive. cloud-init takes `uuid` as the instance-id.
+# OpenStack's config drive. cloud-init takes `uuid` as the instance-id; the zone is `availability_zone` there.
 config_drive_files() {
   folder=$RUN/drive/openstack/latest
   mkdir -p "$folder" &&
-    jq -n --arg id "$PROVIDER_ID" --arg name "$NODE_NAME" '{uuid: $id, hostname: $name, name: $name}' >"$folder/meta_data.json" &&
+    meta_data | jq --arg id "$PROVIDER_ID" --arg name "$NODE_NAME" '{uuid: $id, hostname: $name, name: $name} + .
+      + if .failure_domain then {availability_zone: .failure_domain} else {} end' >"$folder/meta_data.json" &&
     cp "$RUN/handover/user-data" "$folder/user_data"
 }

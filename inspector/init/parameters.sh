@@ -19,7 +19,6 @@ read_parameters() {
   done
   set +f
   check_parameters || return 1
-  [ -n "$PROVIDER_ID" ] || PROVIDER_ID="b7://$NAMESPACE/$HOST"
   [ -n "$NODE_NAME" ] || NODE_NAME=$HOST
   keep_secrets
 }
@@ -50,9 +49,9 @@ read_parameter() {
 }
 
 check_parameters() {
-  for name in API NAMESPACE HOST TOKEN TARGET; do
+  for name in API NAMESPACE HOST TOKEN TARGET PROVIDER_ID; do
     eval "[ -n \"\$$name\" ]" && continue
-    PROBLEM="the kernel's command line has no beskar7.$(printf '%s' "$name" | tr '[:upper:]' '[:lower:]')"
+    PROBLEM="the kernel's command line has no beskar7.$(printf '%s' "$name" | tr '[:upper:]_' '[:lower:]-')"
     return 1
   done
   case $API in

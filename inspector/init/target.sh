@@ -137,6 +137,7 @@ check_digest() {
 # The files under /beskar7/ of the final OS, in $RUN/handover.
 prepare_handover() {
   printf '%s' "$PROVIDER_ID" >"$RUN/handover/provider-id"
+  meta_data >"$RUN/handover/meta-data.json"
   (umask 077 && write_report_environment >"$RUN/handover/report.env")
   [ -n "$CONFIG" ] || return 0
   say "fetches the configuration from $(shown "$CONFIG")"

@@ -45,7 +45,7 @@ describe('a cluster under the real core controllers of Cluster API', () => {
     const own = await world.machine('cp-0');
     const host = await world.host(own?.status?.hostRef?.name ?? '');
     expect(host?.metadata.labels?.['topology.kubernetes.io/zone']).toBe('zone-b');
-    expect(machine.spec.providerID).toBe(`b7://${namespace}/${host?.metadata.name ?? ''}`);
+    expect(machine.spec.providerID).toBe(`b7://${namespace}/${host?.metadata.name ?? ''}/cp-0`);
     expect(machine.status).toMatchObject({
       failureDomain: 'zone-b',
       initialization: { infrastructureProvisioned: true },
@@ -132,7 +132,9 @@ describe('a cluster under the real core controllers of Cluster API', () => {
     await world.healAll();
     await world.machineIsGone(failed.metadata.name, 120_000);
     await world.untilDeployment('workers', 3);
-    expect((await world.workers()).map(({ spec }) => spec.providerID)).not.toContain(`b7://${namespace}/${bad}`);
+    expect((await world.workers()).map(({ spec }) => spec.providerID)).not.toContainEqual(
+      expect.stringContaining(`b7://${namespace}/${bad}/`),
+    );
     expect((await world.host(bad))?.status?.state).toBe('Available');
     world.expectFree(bad);
   });

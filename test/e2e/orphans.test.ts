@@ -150,7 +150,10 @@ describe('moved and restored objects', () => {
     await vanish('homeless');
     await isMissing('host-4');
     await restore(
-      { ...machine, spec: { ...machine.spec, hostSelector: {}, providerID: `b7://${world.namespace}/elsewhere` } },
+      {
+        ...machine,
+        spec: { ...machine.spec, hostSelector: {}, providerID: `b7://${world.namespace}/elsewhere/homeless` },
+      },
       { name: 'homeless' },
     );
     const back = await world.untilMachine('homeless', 'told', (found) => told(found).startsWith('HostMissing'));

@@ -36,7 +36,7 @@ describe('from apply to Provisioned and back', () => {
     expect(hosts.size).toBe(8);
     for (const machine of machines) {
       const host = machine.status?.hostRef?.name ?? '';
-      expect(machine.spec.providerID).toBe(`b7://${world.namespace}/${host}`);
+      expect(machine.spec.providerID).toBe(`b7://${world.namespace}/${host}/${machine.metadata.name}`);
       expect(machine.status).toMatchObject({ ready: true, initialization: { provisioned: true } });
       const provisioned = machine.status?.conditions?.find(({ type }) => type === 'MachineProvisioned');
       expect(provisioned).toMatchObject({ status: 'True', reason: 'InspectionComplete' });

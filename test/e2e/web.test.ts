@@ -83,7 +83,7 @@ describe('the server of the page', () => {
     ]);
     expect(machine).toMatchObject({
       row: { phase: 'Provisioned', host: { name: 'host-1' } },
-      providerID: `b7://${NAMESPACE}/host-1`,
+      providerID: `b7://${NAMESPACE}/host-1/first`,
       requirements: [
         { name: 'CPU cores', asked: 2, found: 16 },
         { name: 'Memory', asked: 8, found: 64 },

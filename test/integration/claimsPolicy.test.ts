@@ -64,7 +64,7 @@ beforeAll(async () => {
   await run('create', '-f', manifest('PhysicalHost', 'free'));
   await run('create', '-f', manifest('Beskar7Machine', 'unplaced'));
   const done = { annotations: { [names.ANNOTATION_HANDLED]: '{}', [names.ANNOTATION_PLAN]: '{}' } };
-  await run('create', '-f', manifest('Beskar7Machine', 'done', done, { providerID: `b7://${NAMESPACE}/held` }));
+  await run('create', '-f', manifest('Beskar7Machine', 'done', done, { providerID: `b7://${NAMESPACE}/held/done` }));
 });
 
 afterAll(async () => {
@@ -105,7 +105,7 @@ describe('a tenant that may patch hosts and machines is refused', () => {
     [
       'a server of its own choice',
       'b7m/unplaced',
-      patchOf({ spec: { providerID: 'b7://other/host' } }),
+      patchOf({ spec: { providerID: 'b7://other/host/m' } }),
       /spec\.providerID is written by/,
     ],
   ])('%s', async (_what, object, change, message) => {
@@ -117,7 +117,10 @@ describe('a tenant that may patch hosts and machines is refused', () => {
   test.each<[string, string]>([
     ['a host that is held already', manifest('PhysicalHost', 'made', {}, { consumerRef })],
     ['a host with a claim', manifest('PhysicalHost', 'made-claimed', held)],
-    ['a machine that says where it runs', manifest('Beskar7Machine', 'placed', {}, { providerID: 'b7://other/host' })],
+    [
+      'a machine that says where it runs',
+      manifest('Beskar7Machine', 'placed', {}, { providerID: 'b7://other/host/placed' }),
+    ],
     [
       'a machine with the record of another',
       manifest('Beskar7Machine', 'copied', { annotations: { [names.ANNOTATION_HANDLED]: '{}' } }),

@@ -81,7 +81,7 @@ describeWithVms('the inspector of real servers (flavour server), on devices that
     writeFileSync(consoleFile, '');
     const line = [
       `quiet loglevel=4 beskar7.api=${base} beskar7.namespace=default beskar7.host=h-1 beskar7.token=${TOKEN}`,
-      `beskar7.target=${base}/target.tar.gz beskar7.provider-id=b7://default/h-1 ${more}`,
+      `beskar7.target=${base}/target.tar.gz beskar7.provider-id=b7://default/h-1/m-1 ${more}`,
     ].join(' ');
     const drive = (name: string) => [
       '-drive',

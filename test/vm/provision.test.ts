@@ -96,9 +96,9 @@ describeWithVms.each(['bios', 'uefi'] as const)('a real boot with %s firmware', 
     const hardwareRequirements = { minCPUCores: 1, minDiskGB: 4 };
     await world.addMachine('real', world.wants({ configurationURL, hardwareRequirements }));
     const machine = await world.machineIs('real', 'Provisioned', BOOT_MS);
-    expect(machine.spec.providerID).toBe(`b7://${world.namespace}/host-1`);
+    expect(machine.spec.providerID).toBe(`b7://${world.namespace}/host-1/${machine.metadata.name}`);
     const said = readConsole(world.consoleFile);
-    expect(said).toContain(`provider id: b7://${world.namespace}/host-1`);
+    expect(said).toContain(`provider id: b7://${world.namespace}/host-1/${machine.metadata.name}`);
     expect(said).toContain('hostname: "a real one"');
     world.consoleIsClean();
     expect(world.server.state).toMatchObject({ power: 'On', boots: 1, networkBoots: 1 });
@@ -139,7 +139,7 @@ describeWithVms.each(['bios', 'uefi'] as const)('a whole disk with %s firmware',
       hardwareRequirements: { minDiskGB: 4 },
     });
     await world.machineIs('disk', 'Provisioned', BOOT_MS);
-    expect(readConsole(world.consoleFile)).toContain(`provider id: b7://${world.namespace}/host-1`);
+    expect(readConsole(world.consoleFile)).toContain(`provider id: b7://${world.namespace}/host-1/disk`);
     world.consoleIsClean();
     expect(world.server.state).toMatchObject({ power: 'On', boots: 2, networkBoots: 1 });
     await world.gone('disk');

@@ -34,6 +34,7 @@ async function start(context: CachesContext): Promise<void> {
     bootBindAddress: config.bootBindAddress,
     trustedProxies: config.trustedProxies,
     bootByMac: config.bootByMac,
+    nodeLabelPrefixes: config.nodeLabelPrefix,
     inspectionTimeoutMs: config.inspectionTimeout,
     provisioningTimeoutMs: config.provisioningTimeout,
     ...defined({

@@ -66,7 +66,7 @@ describe('the last writes of a run: handled first, then status (rule 9)', () => 
     expect(await asActivity(() => settleHandover(workerOn(api), input))).toEqual({ kind: 'provisioned' });
     expect(api.writes.map(saidBy)).toEqual([
       'patch physicalhosts/h: HandedOver',
-      'patch beskar7machines/m: handled Provisioned, b7://ns/h',
+      'patch beskar7machines/m: handled Provisioned, b7://ns/h/m',
       'apply beskar7machines/m/status: Provisioned',
     ]);
     expect(claimOf(api.get(HOSTS, 'h'))?.stage).toBe('HandedOver');

@@ -200,7 +200,7 @@ describe('the end of a run', () => {
           ...metadata,
           annotations: { [ANNOTATION_HANDLED]: JSON.stringify({ ...askOf(asked), outcome: 'Provisioned' }) },
         },
-        spec: { ...asked.spec, providerID: 'b7://ns/a' },
+        spec: { ...asked.spec, providerID: 'b7://ns/a/m' },
         status: { phase: 'Provisioned', ready: true, workflow: { id: RUN.workflow.id, runID: 'run-2' } },
       });
     };
@@ -298,7 +298,7 @@ describe('a run that is cancelled while it waits for another host', () => {
 
 test('what a stopped worker of an earlier run writes late does not take Provisioned away', async () => {
   const status = { phase: 'Provisioned' as const, ready: true, workflow: { id: RUN.workflow.id, runID: 'run-2' } };
-  api.put(MACHINES, machine({ metadata: ADMITTED, spec: { providerID: 'b7://ns/h' }, status }));
+  api.put(MACHINES, machine({ metadata: ADMITTED, spec: { providerID: 'b7://ns/h/m' }, status }));
   const reported = { inspection: { claim: REF.id, reportDigest: 'digest' } };
   api.put(HOSTS, claimedHost('Armed', reported));
   await asActivity(() => takeReport(deps, { claim: REF, run: { ...RUN, machineVersion: '1' }, timedOut: false }));

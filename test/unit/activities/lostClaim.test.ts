@@ -44,7 +44,7 @@ function putLost(loss: string, stage: ClaimStage, status: PhysicalHostStatus): v
 const INSPECTING: PhysicalHostStatus = { state: 'Inspecting', inspection: { claim: CLAIM } };
 const stage = () => claimOf(api.get(HOSTS, 'h'))?.stage;
 const runs = (metadata = {}) => {
-  const spec = { providerID: 'b7://ns/h' };
+  const spec = { providerID: 'b7://ns/h/m' };
   return machine({ metadata: { ...OURS, annotations: handled(machine({ spec }), 'Provisioned'), ...metadata }, spec });
 };
 

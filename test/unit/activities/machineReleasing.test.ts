@@ -46,7 +46,7 @@ const mark = (reason: string) =>
 const machineWrites = () => api.written().filter((write) => write.includes('beskar7machines'));
 
 function put(status: Beskar7MachineStatus, metadata: object = OURS) {
-  const spec = status.phase === 'Provisioned' ? { providerID: 'b7://ns/h' } : {};
+  const spec = status.phase === 'Provisioned' ? { providerID: 'b7://ns/h/m' } : {};
   api.put(MACHINES, machine({ metadata: { ...OURS, ...metadata }, spec, status }));
 }
 

@@ -61,7 +61,7 @@ const missing = (host: PhysicalHost): PhysicalHost => ({
   },
 });
 const moving = { 'clusterctl.cluster.x-k8s.io/delete-for-move': '' };
-const moved = machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/h' } });
+const moved = machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/h/m' } });
 
 describe('the two looks for a missing machine (rule 13)', () => {
   test.each<[string, PhysicalHost, Beskar7Machine | undefined, boolean, string]>([
@@ -130,12 +130,12 @@ describe('moved and restored objects (rule 13)', () => {
     [
       'a machine of another name',
       at('HandedOver'),
-      machine({ metadata: { name: 'other', uid: 'new-uid' }, spec: { providerID: 'b7://ns/h' } }),
+      machine({ metadata: { name: 'other', uid: 'new-uid' }, spec: { providerID: 'b7://ns/h/m' } }),
     ],
     [
       'a machine that runs on another host',
       at('HandedOver'),
-      machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/other' } }),
+      machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/other/m' } }),
     ],
   ])('%s: nothing is written', async (_what, host, of) => {
     const { deps, patches } = scene(host);

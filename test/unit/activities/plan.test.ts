@@ -54,9 +54,9 @@ async function bootedWith(host: string) {
   const id = claimOn(host)?.id ?? '';
   const ref = { ...REF, host, hostUid: `${host}-uid`, id };
   await asActivity((signal) => bootInspector(deps, { claim: ref, run: RUN }, signal));
-  const { nodeName, ...spec } = specIn(host, id) ?? {};
-  // Its host name goes along.
-  expect(nodeName).toBe(REF.machine.name);
+  const { nodeName, machineName, ...spec } = specIn(host, id) ?? {};
+  // Its name goes along, as the host name and for the providerID.
+  expect([nodeName, machineName]).toEqual([REF.machine.name, REF.machine.name]);
   return spec;
 }
 function specIn(host: string, id: string) {

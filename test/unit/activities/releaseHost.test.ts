@@ -94,7 +94,7 @@ describe('a server that was handed over is released for the deletion of its mach
 describe('a claim that says Releasing while its server runs a machine (rule 4)', () => {
   const running = (more: Parameters<typeof machine>[0] = {}) => {
     const annotations = { [ANNOTATION_HANDLED]: JSON.stringify({ specHash: 'x', retry: '', outcome: 'Provisioned' }) };
-    return machine({ ...more, metadata: { annotations, ...more.metadata }, spec: { providerID: 'b7://ns/h' } });
+    return machine({ ...more, metadata: { annotations, ...more.metadata }, spec: { providerID: 'b7://ns/h/m' } });
   };
   const forged = (change: object = {}) => {
     const { metadata, ...host } = claimedHost('Releasing', {}, {});
@@ -131,7 +131,7 @@ describe('a claim that says Releasing while its server runs a machine (rule 4)',
 
   test.each<[string, Beskar7Machine]>([
     ['is being deleted', running({ metadata: { deletionTimestamp: '2026-11-30T10:00:00Z' } })],
-    ['runs elsewhere', machine({ spec: { providerID: 'b7://ns/other' } })],
+    ['runs elsewhere', machine({ spec: { providerID: 'b7://ns/other/m' } })],
     ['was never provisioned', machine()],
   ])('the machine %s: it is released', async (_what, of) => {
     const bmc = await fakeBmc((it) => (it.power = 'On'));

@@ -32,7 +32,7 @@ test('whoever writes the providerID of a machine without our finalizer puts it b
   api.put(HOSTS, claimedHost('Armed', { handover: { claim: CLAIM, openedAt: SINCE, outcome: 'Provisioned' } }));
   await expect(settle()).resolves.toEqual({ kind: 'provisioned' });
   const { metadata, spec } = api.get(MACHINES, 'm');
-  expect([spec.providerID, metadata.finalizers]).toEqual(['b7://ns/h', ['other', FINALIZER_MACHINE]]);
+  expect([spec.providerID, metadata.finalizers]).toEqual(['b7://ns/h/m', ['other', FINALIZER_MACHINE]]);
 });
 
 test('not on one that is being deleted: the API server refuses it', async () => {

@@ -7,7 +7,7 @@ const INPUT: BootScriptInput = {
   host: 'server-01',
   token: 'T'.repeat(43),
   mac: '00:25:90:f0:79:00',
-  machine: { targetOSImage: 'http://boot/images/kairos.tar.gz' },
+  machine: { machineName: 'worker-1', targetOSImage: 'http://boot/images/kairos.tar.gz' },
   apiUrl: 'http://10.0.0.1:8082',
   inspectorUrl: 'http://10.0.0.1:8083/images/inspector',
 };
@@ -27,6 +27,7 @@ describe('the script', () => {
     const text = textOf(
       script({
         machine: {
+          machineName: 'worker-1',
           targetOSImage: 'http://boot/images/kairos.tar.gz',
           targetOSImageDigest: `sha256:${'a'.repeat(64)}`,
           configurationURL: 'https://boot/config?x=1&y=2#z',
@@ -40,7 +41,7 @@ describe('the script', () => {
         `kernel http://10.0.0.1:8083/images/inspector/vmlinuz quiet loglevel=4 initrd=initrd.img beskar7.api=http://10.0.0.1:8082 ` +
           `beskar7.namespace=default beskar7.host=server-01 ${TOKEN} ` +
           `beskar7.target=http://boot/images/kairos.tar.gz beskar7.target-digest=sha256:${'a'.repeat(64)} ` +
-          'beskar7.provider-id=b7://default/server-01 beskar7.ca=UEVN beskar7.config=https://boot/config?x=1&y=2#z ' +
+          'beskar7.provider-id=b7://default/server-01/worker-1 beskar7.ca=UEVN beskar7.config=https://boot/config?x=1&y=2#z ' +
           'BOOTIF=01-00-25-90-f0-79-00',
         'initrd http://10.0.0.1:8083/images/inspector/initrd.img',
         'boot',
@@ -86,6 +87,7 @@ describe('what is refused', () => {
   test.each<[string, ReturnType<typeof bootScript>, string]>([
     ['white space', withMachine({ targetOSImage: `${good} init=/bin/sh` }), 'targetOSImage'],
     ['a host name with a space', withMachine({ nodeName: 'a b' }), 'the host name'],
+    ['a machine name with a space', withMachine({ machineName: 'a b' }), 'the name of the machine'],
     ['a new line', withMachine({ configurationURL: `${good}\nboot` }), 'configurationURL'],
     ['an iPXE variable', withMachine({ targetOSImage: `${good}\${net0/mac}` }), 'targetOSImage'],
     ['a quote', withMachine({ targetOSImage: `${good}"` }), 'targetOSImage'],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ClaimStage } from '../../../model/claim.ts';
-import { CAPI_MACHINES, SECRETS } from '../../../kube/resource.ts';
+import { CAPI_MACHINES, HOSTS, SECRETS } from '../../../kube/resource.ts';
 import { base64, CLAIM, inMs, machine, NONCE, OLD_TOKEN, Scene, sha256, TOKEN } from './scene.ts';
 
 const NOT_FOUND = { status: 404, body: 'not found', type: 'text/plain; charset=utf-8' };
@@ -256,6 +256,18 @@ describe('bootstrap data', () => {
       'content-length': '7',
       'beskar7-bootstrap-format': 'cloud-config',
     });
+  });
+  test('with what the OS is told of itself: zone, region and the labels of its Node', async () => {
+    secret(OF_CAPI, BYTES);
+    const told = async () => {
+      const { headers } = await scene.call('GET', '/api/v1/bootstrap/default/server-01', { bearer: TOKEN });
+      return JSON.parse(Buffer.from(String(headers['beskar7-meta-data']), 'base64').toString()) as unknown;
+    };
+    expect(await told()).toEqual({ node_labels: '' });
+    const host = await scene.kube.get(HOSTS, 'default', 'server-01');
+    const labels = { ...host.metadata.labels, 'topology.kubernetes.io/zone': 'a', 'rack.example.com/row': '7' };
+    scene.kube.put(HOSTS, { ...host, metadata: { ...host.metadata, labels } });
+    expect(await told()).toEqual({ failure_domain: 'a', node_labels: 'topology.kubernetes.io/zone=a' });
   });
   test.each([
     ['ignition', 'ignition'],

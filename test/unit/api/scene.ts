@@ -68,7 +68,11 @@ export class Scene {
     return this.kube.put(SECRETS, {
       metadata: { namespace: 'default', name: BOOT_SECRET, uid: 's', resourceVersion: '1' },
       type,
-      data: { token: base64(token), nonce: base64(NONCE), spec: base64(bootSpecText({ ...machine().spec, ...spec })) },
+      data: {
+        token: base64(token),
+        nonce: base64(NONCE),
+        spec: base64(bootSpecText({ ...machine().spec, machineName: 'worker-01', ...spec })),
+      },
     });
   }
 

@@ -169,7 +169,7 @@ describe('a host whose machine is missing (rule 13)', () => {
 });
 
 describe('a host that has lost its consumer, and that a machine’s providerID names', () => {
-  const runs = machine({ spec: { providerID: 'b7://ns/h' }, status: { phase: 'Provisioned' } });
+  const runs = machine({ spec: { providerID: 'b7://ns/h/m' }, status: { phase: 'Provisioned' } });
   const lost = (given: PhysicalHost) => words(decideHost({ ...view(given), machine: runs }));
 
   test.each<[string, PhysicalHost, string]>([
@@ -203,7 +203,7 @@ describe('a host whose claim is lost or cannot be read', () => {
     const kept = claim === undefined ? annotations : { ...annotations, [ANNOTATION_CLAIM]: claim };
     return { ...of, metadata: { ...of.metadata, annotations: kept } };
   };
-  const runs = machine({ spec: { providerID: 'b7://ns/h' }, status: { phase: 'Provisioned' } });
+  const runs = machine({ spec: { providerID: 'b7://ns/h/m' }, status: { phase: 'Provisioned' } });
   const decide = (given: PhysicalHost, of: HostView['machine'], consumer: HostView['consumer'] = 'seen') =>
     decideHost({ ...view(given, consumer), machine: of });
 
@@ -254,7 +254,7 @@ describe('a host whose claim is lost or cannot be read', () => {
     [
       'its machine runs elsewhere, never claimed',
       without(claimedHost('Claimed')),
-      machine({ spec: { providerID: 'b7://ns/other' } }),
+      machine({ spec: { providerID: 'b7://ns/other/m' } }),
       'seen',
       /its server is not touched/,
     ],
@@ -294,7 +294,7 @@ test('a host whose machine is being moved is left alone, and not given back', ()
   const annotations = { [ANNOTATION_DELETE_FOR_MOVE]: '' };
   const runs = machine({
     metadata: { annotations },
-    spec: { providerID: 'b7://ns/h' },
+    spec: { providerID: 'b7://ns/h/m' },
     status: { phase: 'Provisioned' },
   });
   expect(words(decideHost({ ...view(inState('Ready')), machine: runs }))).toBe(

@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { HostWatcher } from '../../../controllers/hostWatcher.ts';
 import { connectionHash } from '../../../model/connection.ts';
-import { ANNOTATION_FORCE_RELEASE, ANNOTATION_PAUSED, FINALIZER_HOST } from '../../../crds/names.ts';
+import {
+  ANNOTATION_FORCE_RELEASE,
+  ANNOTATION_HANDLED,
+  ANNOTATION_PAUSED,
+  FINALIZER_HOST,
+} from '../../../crds/names.ts';
 import type { PhysicalHost } from '../../../crds/physicalHost.ts';
 import { serializeServer } from '../../../model/serverIdentity.ts';
 import { capiCluster, CLAIM, claimedHost, DELETED, freeHost, host, machine, OWNED } from './builders.ts';
@@ -233,7 +238,7 @@ describe('a host whose machine is missing (rule 13)', () => {
   });
 
   test('a machine that was moved or restored: its new uid is written, and nothing is started', async () => {
-    const restored = machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/h' } });
+    const restored = machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/h/m' } });
     kube.live.set('m', restored);
     informers.machines.put(restored);
     await put(claimedHost('HandedOver'));
@@ -249,7 +254,8 @@ describe('a host whose machine is missing (rule 13)', () => {
 
   test.each([
     ['another one of the name', machine({ metadata: { uid: 'new-uid' } })],
-    ['one that runs elsewhere', machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/other' } })],
+    ['one that runs elsewhere', machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/other/m' } })],
+    ['one with the id of another', machine({ metadata: { uid: 'new-uid' }, spec: { providerID: 'b7://ns/h/other' } })],
   ])('%s is not its machine', async (_what, other) => {
     kube.live.set('m', other);
     informers.machines.put(other);
@@ -279,7 +285,7 @@ test('a force-release on a host that runs its machine is removed, with a word', 
 
 describe('a host that has lost its consumer (decision 0017)', () => {
   const runs = (metadata = {}) =>
-    machine({ metadata, spec: { providerID: 'b7://ns/h' }, status: { phase: 'Provisioned' } });
+    machine({ metadata, spec: { providerID: 'b7://ns/h/m' }, status: { phase: 'Provisioned' } });
   const bare = host({ metadata: { finalizers: [] }, status: { state: 'Ready' } });
 
   test('is given back to the machine whose providerID names it, when that has lasted; no workflow is started', async () => {
@@ -308,7 +314,7 @@ describe('a host that has lost its consumer (decision 0017)', () => {
     ['is gone', undefined],
     ['is being deleted', runs(DELETED)],
     ['is another one of the name', runs({ uid: 'other' })],
-    ['runs elsewhere by now', machine({ spec: { providerID: 'b7://ns/other' } })],
+    ['runs elsewhere by now', machine({ spec: { providerID: 'b7://ns/other/m' } })],
   ])('not when a live look says that the machine %s', async (_what, live) => {
     if (live) kube.live.set('m', live);
     informers.machines.put(runs());
@@ -329,9 +335,10 @@ describe('a host that has lost its consumer (decision 0017)', () => {
 
 describe('a free host that a machine names in its providerID', () => {
   const naming = (parts: Parameters<typeof machine>[0] = {}) =>
-    machine({ ...parts, spec: { providerID: 'b7://ns/h', ...parts.spec } });
+    machine({ ...parts, spec: { providerID: 'b7://ns/h/m', ...parts.spec } });
   const provisioned = { status: { phase: 'Provisioned' as const } };
   const told = () => kube.applied.at(-1)?.status.conditions.find(({ type }) => type === 'NamedByMachine');
+  const COPIED = { specHash: '', outcome: 'Provisioned', of: { namespace: 'ns', name: 'first', uid: 'u' } };
   const off = { ...freeHost('h'), status: { ...freeHost('h').status, powerState: 'Off' as const, hardware: {} } };
 
   test.each([
@@ -340,6 +347,15 @@ describe('a free host that a machine names in its providerID', () => {
       provisioned,
       'NotOffered',
       /Beskar7Machine m names .* offered to no other machine.*delete beskar7machine m/,
+    ],
+    [
+      'copied from another machine with its manifest and its annotation: it counts for nothing',
+      {
+        metadata: { annotations: { [ANNOTATION_HANDLED]: JSON.stringify(COPIED) } },
+        spec: { providerID: 'b7://ns/h/first' },
+      },
+      'Unproven',
+      /by hand, or copied.*offered as any other.*delete beskar7machine m/,
     ],
     [
       'written by hand: it counts for nothing',
@@ -367,7 +383,7 @@ describe('a free host that a machine names in its providerID', () => {
     await pass();
     const conditions = kube.applied.at(-1)?.status.conditions as never;
     await put({ ...off, status: { ...off.status, conditions } });
-    informers.machines.put(naming({ ...provisioned, spec: { providerID: 'b7://ns/other' } }));
+    informers.machines.put(naming({ ...provisioned, spec: { providerID: 'b7://ns/other/m' } }));
     await pass();
     expect(told()).toBeUndefined();
     kube.applied.length = 0;

@@ -37,7 +37,7 @@ const failed = machine({
   status: { phase: 'Failed', workflow: { id: 'w', runID: 'r' } },
 });
 const provisioned = { phase: 'Provisioned' as const, ready: true };
-const providerID = 'b7://ns/h';
+const providerID = 'b7://ns/h/m';
 
 describe('what is done about a machine', () => {
   test.each<[string, Partial<MachineView>, string]>([
@@ -311,7 +311,7 @@ describe('what the watcher writes', () => {
 });
 
 describe('a machine that was made from the exported manifest of another one', () => {
-  const spec = { providerID: 'b7://ns/h' };
+  const spec = { providerID: 'b7://ns/h/m' };
   const of = (name: string) => ({ of: { namespace: 'ns', name, uid: 'former-uid' } });
   const decide = (metadata: object, other = {}) => {
     const made = machine({ metadata: metadata as never, spec: other });

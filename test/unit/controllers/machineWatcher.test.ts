@@ -57,7 +57,7 @@ test('an alarm of the host is told on the machine, with one event, and taken bac
   const provisioned = (conditions: (typeof off)[]) =>
     machine({
       metadata: { ...OURS, annotations: handled(machine(), 'Provisioned') },
-      spec: { providerID: 'b7://ns/h' },
+      spec: { providerID: 'b7://ns/h/m' },
       status: { phase: 'Provisioned', conditions },
     });
   await put(provisioned([]));
@@ -404,13 +404,13 @@ describe('writes', () => {
   test('that a change after the hand-over is ignored, with an event, and takes it back', async () => {
     const annotations = handled(machine(), 'Provisioned');
     const status = { phase: 'Provisioned' as const, ready: true, workflow: { id: 'w', runID: 'r' } };
-    const spec = { providerID: 'b7://ns/h', targetOSImage: 'http://images/other' };
+    const spec = { providerID: 'b7://ns/h/m', targetOSImage: 'http://images/other' };
     await put(machine({ metadata: { annotations }, spec, status }));
     expect(kube.applied).toMatchObject([{ status: { conditions: [{ type: 'SpecChangeIgnored' }] } }]);
     expect(events).toEqual(['SpecChangeIgnored']);
     const conditions = kube.applied[0]?.status.conditions as never;
     await put(
-      machine({ metadata: { annotations }, spec: { providerID: 'b7://ns/h' }, status: { ...status, conditions } }),
+      machine({ metadata: { annotations }, spec: { providerID: 'b7://ns/h/m' }, status: { ...status, conditions } }),
     );
     expect(kube.applied[1]?.status.conditions).toEqual([]);
     expect(starter.calls).toEqual([]);

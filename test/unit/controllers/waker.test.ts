@@ -204,7 +204,7 @@ describe('the waker', () => {
     const onA = (metadata = {}) =>
       machine({
         metadata: { name: 'on-a', ...metadata },
-        spec: { providerID: 'b7://ns/a' },
+        spec: { providerID: 'b7://ns/a/m' },
         status: { phase: 'Provisioned' },
       });
     informers.machines.put(waiter('m1', 1), onA());
@@ -220,7 +220,7 @@ describe('the waker', () => {
   });
 
   test('a providerID that Beskar7 did not write takes no free host out of use', () => {
-    const spec = { providerID: 'b7://ns/a' };
+    const spec = { providerID: 'b7://ns/a/m' };
     const of = machine({ metadata: { name: 'original' }, spec });
     const copied = handled(of, 'Provisioned', { of: { namespace: 'ns', name: 'original', uid: 'x' } });
     informers.machines.put(machine({ metadata: { name: 'by-hand' }, spec }));

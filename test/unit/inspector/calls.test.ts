@@ -69,7 +69,7 @@ async function step(
   const { now = 0, callSeconds = 5, unclear = 0, at = api } = limits;
   answers = [...given];
   const cmdline = path.join(run, 'cmdline');
-  const parameters = `beskar7.api=${at} beskar7.namespace=default beskar7.host=h-1 beskar7.token=${TOKEN} beskar7.target=${at}/t.tar.gz`;
+  const parameters = `beskar7.api=${at} beskar7.namespace=default beskar7.host=h-1 beskar7.provider-id=b7://n/h-1/m beskar7.token=${TOKEN} beskar7.target=${at}/t.tar.gz`;
   writeFileSync(cmdline, `quiet loglevel=4 ${parameters} console=ttyS0\n`);
   writeFileSync(path.join(run, 'report.json'), '{"version":"1"}');
   const uptime = Math.floor(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]));
@@ -249,17 +249,20 @@ describe('a failure', () => {
 
 describe('the command line', () => {
   testWithShell.each([
-    ['beskar7.api=http://x beskar7.namespace=n beskar7.host=h beskar7.target=http://t', 'has no beskar7.token'],
     [
-      'beskar7.api=ftp://x beskar7.namespace=n beskar7.host=h beskar7.token=t beskar7.target=http://t',
+      'beskar7.api=http://x beskar7.namespace=n beskar7.host=h beskar7.provider-id=b7://n/h/m beskar7.target=http://t',
+      'has no beskar7.token',
+    ],
+    [
+      'beskar7.api=ftp://x beskar7.namespace=n beskar7.host=h beskar7.provider-id=b7://n/h/m beskar7.token=t beskar7.target=http://t',
       'no http or https URL',
     ],
     [
-      'beskar7.api=http://x beskar7.namespace=n beskar7.host=h beskar7.token=t beskar7.target=http://t beskar7.mode=Other',
+      'beskar7.api=http://x beskar7.namespace=n beskar7.host=h beskar7.provider-id=b7://n/h/m beskar7.token=t beskar7.target=http://t beskar7.mode=Other',
       'neither Kexec nor WholeDisk',
     ],
     [
-      'beskar7.api=http://x beskar7.namespace=n beskar7.host=h beskar7.token=t beskar7.target=http://t beskar7.ca=%%%',
+      'beskar7.api=http://x beskar7.namespace=n beskar7.host=h beskar7.provider-id=b7://n/h/m beskar7.token=t beskar7.target=http://t beskar7.ca=%%%',
       'beskar7.ca is no base64',
     ],
   ])('%s', async (line, problem) => {
@@ -275,7 +278,7 @@ describe('the command line', () => {
     const target = 'http://t/$(id)/*;a=`id`&b=$HOME';
     writeFileSync(
       path.join(run, 'cmdline'),
-      `beskar7.api=http://x/ beskar7.namespace=n beskar7.host=h beskar7.token=${TOKEN} beskar7.target=${target} BOOTIF=01-52-54-00-AB-cd-0e`,
+      `beskar7.api=http://x/ beskar7.namespace=n beskar7.host=h beskar7.provider-id=b7://n/h/m beskar7.token=${TOKEN} beskar7.target=${target} BOOTIF=01-52-54-00-AB-cd-0e`,
     );
     const { stdout } = await runParts(
       ['parameters'],
@@ -285,7 +288,7 @@ describe('the command line', () => {
         RUN: run,
       },
     );
-    expect(stdout.split('\n')[0]).toBe(`http://x|${target}|52:54:00:ab:cd:0e|b7://n/h`);
+    expect(stdout.split('\n')[0]).toBe(`http://x|${target}|52:54:00:ab:cd:0e|b7://n/h/m`);
     expect(stdout).not.toContain(TOKEN);
     expect(statSync(path.join(run, 'authorization')).mode & 0o777).toBe(0o600);
   });

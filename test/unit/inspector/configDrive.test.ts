@@ -14,6 +14,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest } from '@jest/globals';
+import { parse } from 'yaml';
 import { runParts, testWithDisks, type ShellRun } from '../../support/inspector.ts';
 
 jest.setTimeout(60_000);
@@ -64,14 +65,14 @@ const MBR = 'label: dos\nstart=1MiB, size=8MiB, type=83\n';
 async function deliver(data: string | Buffer = USER_DATA, lines = ''): Promise<ShellRun> {
   mkdirSync(path.join(run, 'handover'), { recursive: true });
   writeFileSync(path.join(run, 'handover/user-data'), data);
-  writeFileSync(path.join(run, 'handover/provider-id'), 'b7://n/h');
+  writeFileSync(path.join(run, 'handover/provider-id'), 'b7://n/h/m');
   return runParts(
     ['console', 'disk'],
     `SERIAL_LINES=''
     say() { echo "says: $1"; }
     say_lines() { cat "$1"; }
     blockdev() { case $1 in --getsize64) wc -c <"$2" ;; --getss) echo 512 ;; esac; }
-    USER_DATA=Auto FORMAT=cloud-config PROVIDER_ID=b7://n/h NODE_NAME=worker-1
+    USER_DATA=Auto FORMAT=cloud-config PROVIDER_ID=b7://n/h/m NODE_NAME=worker-1
     ${lines}
     deliver_user_data "$RUN/disk" && echo ok || echo "problem: $PROBLEM"`,
     { RUN: run },
@@ -109,6 +110,46 @@ const readIn = (label: string, file: string) =>
   });
 
 describe('user data on the disk of an image that brings no place for it', () => {
+  testWithDisks('the meta-data says where the machine runs, and which labels its Node gets', async () => {
+    const told = {
+      failure_domain: 'zone: "a"',
+      region: 'eu',
+      node_labels: 'rack.example.com/row=7,topology.kubernetes.io/zone=a',
+      provider_id: 'b7://n/h/other',
+      extra: 1,
+    };
+    const meta = { ...told, provider_id: 'b7://n/h/m', extra: undefined };
+    write({ table: GPT });
+    const header = Buffer.from(JSON.stringify(told)).toString('base64');
+    expect(last(await deliver(USER_DATA, `META_DATA=${header}`))).toBe('ok');
+    const noCloud = readIn('cidata', 'meta-data').toString();
+    expect(parse(noCloud)).toEqual(
+      JSON.parse(JSON.stringify({ 'instance-id': 'b7://n/h/m', 'local-hostname': 'worker-1', ...meta })),
+    );
+    expect(JSON.parse(readIn('config-2', 'openstack/latest/meta_data.json').toString())).toMatchObject({
+      uuid: 'b7://n/h/m',
+      availability_zone: 'zone: "a"',
+      ...JSON.parse(JSON.stringify(meta)),
+    });
+  });
+
+  testWithDisks.each([
+    ['none', ''],
+    ['that is no base64', '%%%'],
+    ['that is no JSON', Buffer.from('{"node_labels":').toString('base64')],
+    ['that is no object', Buffer.from('[1]').toString('base64')],
+    ['of other types', Buffer.from('{"node_labels":1,"region":null}').toString('base64')],
+  ])('a header %s: the meta-data has what is known without it', async (_name, header) => {
+    write({ table: GPT });
+    expect(last(await deliver(USER_DATA, `META_DATA='${header}'`))).toBe('ok');
+    expect(parse(readIn('cidata', 'meta-data').toString())).toEqual({
+      'instance-id': 'b7://n/h/m',
+      'local-hostname': 'worker-1',
+      provider_id: 'b7://n/h/m',
+      node_labels: '',
+    });
+  });
+
   testWithDisks.each([
     ['GPT', GPT],
     ['MBR', MBR],
@@ -117,13 +158,17 @@ describe('user data on the disk of an image that brings no place for it', () => 
     const [root] = partitions(false);
     expect(last(await deliver())).toBe('ok');
     expect(readIn('cidata', 'user-data').toString()).toBe(USER_DATA);
-    expect(readIn('cidata', 'meta-data').toString()).toBe('instance-id: b7://n/h\nlocal-hostname: worker-1\n');
-    expect(readIn('cidata', 'beskar7/provider-id').toString()).toBe('b7://n/h');
+    expect(readIn('cidata', 'meta-data').toString()).toBe(
+      'instance-id: b7://n/h/m\nlocal-hostname: worker-1\nprovider_id: "b7://n/h/m"\nnode_labels: ""\n',
+    );
+    expect(readIn('cidata', 'beskar7/provider-id').toString()).toBe('b7://n/h/m');
     expect(readIn('config-2', 'openstack/latest/user_data').toString()).toBe(USER_DATA);
     expect(JSON.parse(readIn('config-2', 'openstack/latest/meta_data.json').toString())).toEqual({
-      uuid: 'b7://n/h',
+      uuid: 'b7://n/h/m',
       hostname: 'worker-1',
       name: 'worker-1',
+      provider_id: 'b7://n/h/m',
+      node_labels: '',
     });
     // The image's own partition is where it was, and can grow up to the drives, which are at the end of the disk.
     const [first, ...drives] = partitions();

@@ -92,7 +92,7 @@ async function deploy(step: string, serve: readonly Serve[], parameters: string,
   writeFileSync(path.join(run, 'handover/user-data'), '#cloud-config\n');
   writeFileSync(
     path.join(run, 'cmdline'),
-    `beskar7.api=${base} beskar7.namespace=n beskar7.host=h beskar7.token=${TOKEN} beskar7.target=${base}/image?signature=hidden ${parameters}`,
+    `beskar7.api=${base} beskar7.namespace=n beskar7.host=h beskar7.provider-id=b7://n/h/m beskar7.token=${TOKEN} beskar7.target=${base}/image?signature=hidden ${parameters}`,
   );
   const done = await runParts(
     ['console', 'parameters', 'system', 'calls', 'target', 'kexec', 'disk'],
@@ -134,7 +134,8 @@ describe('Kexec', () => {
     execFileSync('busybox', ['cpio', '-i', '-d'], { input: initrd.subarray(begin), cwd: unpacked, stdio: 'pipe' });
     const read = (name: string) => readFileSync(path.join(unpacked, 'beskar7', name), 'utf8');
     expect(read('user-data')).toBe('#cloud-config\n');
-    expect(read('provider-id')).toBe('b7://n/h');
+    expect(read('provider-id')).toBe('b7://n/h/m');
+    expect(JSON.parse(read('meta-data.json'))).toEqual({ provider_id: 'b7://n/h/m', node_labels: '' });
     expect(read('report.env')).toBe(
       `BESKAR7_API='${base}'\nBESKAR7_NAMESPACE='n'\nBESKAR7_HOST='h'\nBESKAR7_TOKEN='${TOKEN}'\n`,
     );

@@ -32,7 +32,7 @@ async function up({
   }
   writeFileSync(
     path.join(run, 'cmdline'),
-    `beskar7.api=http://x beskar7.namespace=n beskar7.host=h-1 beskar7.token=t beskar7.target=http://t ${parameters}`,
+    `beskar7.api=http://x beskar7.namespace=n beskar7.host=h-1 beskar7.provider-id=b7://n/h-1/m beskar7.token=t beskar7.target=http://t ${parameters}`,
   );
   writeFileSync(path.join(run, 'calls'), '');
   const { output, stdout } = await runParts(

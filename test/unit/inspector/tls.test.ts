@@ -49,7 +49,7 @@ async function report(ca: string | undefined): Promise<string> {
   const parameter = ca === undefined ? '' : `beskar7.ca=${Buffer.from(ca).toString('base64')}`;
   writeFileSync(
     path.join(run, 'cmdline'),
-    `beskar7.api=${api} beskar7.namespace=n beskar7.host=h beskar7.token=${TOKEN} beskar7.target=${api}/t ${parameter}`,
+    `beskar7.api=${api} beskar7.namespace=n beskar7.host=h beskar7.provider-id=b7://n/h/m beskar7.token=${TOKEN} beskar7.target=${api}/t ${parameter}`,
   );
   writeFileSync(path.join(run, 'report.json'), '{}');
   const { output } = await runParts(

@@ -169,7 +169,7 @@ describe('what the user asks for', () => {
   });
 
   test('the hash does not depend on the order of keys, nor on what Beskar7 writes', () => {
-    const a = { targetOSImage: 'http://x/os', attempts: 2, providerID: 'b7://ns/h' };
+    const a = { targetOSImage: 'http://x/os', attempts: 2, providerID: 'b7://ns/h/m' };
     const b = { attempts: 2, targetOSImage: 'http://x/os' };
     expect(specHash(a)).toBe(specHash(b));
     expect(specHash({ ...b, attempts: 3 })).not.toBe(specHash(b));
@@ -195,9 +195,21 @@ describe('what the user asks for', () => {
   });
 });
 
-test('a providerID names its host, and nothing else does', () => {
-  expect(parseProviderID(providerIDOf('ns', 'rack1-01'))).toEqual({ namespace: 'ns', host: 'rack1-01' });
-  for (const other of [undefined, '', 'aws:///i-1', 'b7://ns', 'b7://ns/h/x', 'b7://NS/h']) {
+test('a providerID names its host and its machine, and nothing else does', () => {
+  const named = { namespace: 'ns', host: 'rack1-01', machine: 'workers-x7' };
+  expect(parseProviderID(providerIDOf('ns', 'rack1-01', 'workers-x7'))).toEqual(named);
+  // The longest names that there may be: Cluster API takes no longer one.
+  expect(providerIDOf('n'.repeat(63), 'h'.repeat(253), 'm'.repeat(189))).toHaveLength(512);
+  for (const other of [
+    undefined,
+    '',
+    'aws:///i-1',
+    'b7://ns',
+    'b7://ns/h',
+    'b7://ns/h/',
+    'b7://ns/h/m/x',
+    'b7://NS/h/m',
+  ]) {
     expect(parseProviderID(other)).toBeUndefined();
   }
 });

@@ -44,7 +44,7 @@ describe('a reference', () => {
     const of = (namespace: string): Beskar7Machine =>
       machine({
         metadata: { namespace: 'tenant' },
-        spec: { providerID: `b7://${namespace}/h` },
+        spec: { providerID: `b7://${namespace}/h/m` },
         status: { hostRef: { namespace, name: 'h' } },
       });
     expect([namedHost(of('victim')), hostOfProviderID(of('victim'))]).toEqual([undefined, undefined]);

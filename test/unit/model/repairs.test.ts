@@ -16,7 +16,7 @@ import { hostRepair, machineRepair } from '../../../model/repairs.ts';
 import { CLAIM, claimedHost, DELETED, freeHost, handled, host, machine, OURS } from '../controllers/builders.ts';
 
 const runs = (metadata: Beskar7Machine['metadata'] | object = {}) =>
-  machine({ metadata, spec: { providerID: 'b7://ns/h' }, status: { phase: 'Provisioned' } });
+  machine({ metadata, spec: { providerID: 'b7://ns/h/m' }, status: { phase: 'Provisioned' } });
 const READY = { state: 'Ready' } as const;
 const INSPECTING = { state: 'Inspecting', inspection: { claim: CLAIM } } as const;
 
@@ -68,7 +68,7 @@ const LOST: readonly {
   {
     what: 'the same, and its providerID was written by hand',
     host: bare(claimedHost('HandedOver', READY)),
-    machine: machine({ spec: { providerID: 'b7://ns/h' } }),
+    machine: machine({ spec: { providerID: 'b7://ns/h/m' } }),
     rows: [],
     events: [],
   },

@@ -41,6 +41,11 @@ describe('flags', () => {
     ],
     [['--log-level=loud'], /--log-level.*(trace|debug)/],
     [['--callback-url=10.0.0.1'], /--callback-url.*give a URL/],
+    [['--node-label-prefix=Rack'], /--node-label-prefix.*"Rack" is no prefix of labels/],
+    [
+      ['--node-label-prefix=a.example/,x.k8s.io'],
+      /--node-label-prefix.*a kubelet may not give its Node labels of x.k8s.io/,
+    ],
     [['--bmc-networks=10.0.0.0/8,rack'], /--bmc-networks.*"rack" is no IP address and no CIDR block/],
     [['--callback-certificate-secret=x'], /--callback-certificate-secret.*give <namespace>\/<name>/],
     [
