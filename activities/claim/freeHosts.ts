@@ -121,9 +121,10 @@ export async function noHostMessage(deps: Dependencies, machine: Beskar7Machine,
   );
 }
 
-function askedText({ selector, requirements }: Demand): string {
+function askedText({ selector, requirements, failureDomain }: Demand): string {
   const required = requirementsText(requirements);
-  return selectorText(selector) + (required === '' ? '' : ` with ${required}`);
+  const zone = failureDomain === undefined ? '' : ` in zone ${failureDomain}`;
+  return selectorText(selector) + zone + (required === '' ? '' : ` with ${required}`);
 }
 
 /** A report may be of hardware that was changed since. */

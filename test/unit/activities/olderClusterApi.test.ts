@@ -74,7 +74,8 @@ describe('Cluster API that serves only v1beta1', () => {
   test('the zone that the owner asks for counts', async () => {
     putOwner({ failureDomain: 'z1' });
     api.put(HOSTS, freeHost('elsewhere', { [LABEL_ZONE]: 'z2' }));
-    await expect(claim()).resolves.toMatchObject({ kind: 'noMatchingHost' });
+    const message = expect.stringContaining('asked for any host in zone z1, looked at 1 host (1 in other zones)');
+    await expect(claim()).resolves.toMatchObject({ kind: 'noMatchingHost', message });
     api.put(HOSTS, freeHost('there', { [LABEL_ZONE]: 'z1' }));
     await expect(claim()).resolves.toMatchObject({ kind: 'claimed', claim: { ref: { host: 'there' } } });
   });
