@@ -124,7 +124,9 @@ describeNode.each(['bios'] as const)('a Node of Debian with %s firmware', (firmw
     expect(await workload.kubectl('get', 'certificatesigningrequests')).toMatch(
       /kube-apiserver-client-kubelet +system:bootstrap:\w{6} .*Approved,Issued/,
     );
-    const finished = /Cloud-init v\. [\d.]+ finished .*DataSourceNoCloud \[seed=\/dev\/vda\d\]/;
+    // Both drives are there; which one cloud-init takes is its own business.
+    const finished =
+      /Cloud-init v\. [\d.]+ finished .*DataSource(NoCloud|ConfigDrive) \[.*(seed|source)=\/dev\/vda\d\]/;
     await untilConsole(world.consoleFile, finished, 120_000);
     expect(world.serverOf('host-1').server.state).toMatchObject({ power: 'On', boots: 2, networkBoots: 1 });
   });
