@@ -21,7 +21,7 @@ test('a release that does not succeed is waited for 2 minutes, then goes on by i
   const tookMs = await lastedMs(run);
   expect(tookMs).toBeLessThan(3 * 60_000);
   const { host } = claimRef(fakes.machine);
-  expect(fakes.inputs('failMachine')[0]?.message).toContain(`release/ns/${host} goes on`);
+  expect(fakes.inputs('failMachine')[0]?.message).toContain(`release/ns/${host} continues`);
   const attempts = fakes.inputs('releaseHost').map(({ attempt, nextAttemptInMs }) => [attempt, nextAttemptInMs]);
   expect(attempts.slice(0, 4)).toEqual([
     [1, 2_000],
