@@ -107,7 +107,7 @@ refuse_unless_image() {
 }
 
 # Fills IMAGE_SIZE, or refuses, before a byte is written. An image whose size only unpacking tells is fetched once to measure it, and again to
-# write it: its digest is right before a disk is overwritten.
+# write it.
 inspect_image() {
   probe_image || return 1
   case $PACKING in
@@ -119,12 +119,42 @@ inspect_image() {
       ;;
     *) refuse_unless_image "$PACKING" 'the target image' || return 1 ;;
   esac
+  [ "$PACKING" != zstd ] || size_of_zstd || return 1
   [ -n "$IMAGE_SIZE" ] || measure || return 1
   [ "$IMAGE_SIZE" -gt 0 ] || {
     PROBLEM='TargetUnusable: the target image is empty'
     return 1
   }
   [ "$PACKING" != qcow2 ] || read_qcow2
+}
+
+# A zstd frame says in its header how large it is unpacked, where its packer knew (RFC 8878, 3.1.1.1): then the image is fetched once. Fills
+# IMAGE_SIZE, and refuses what is no image; leaves it empty where the header has no size, or its first bytes cannot be unpacked by themselves.
+size_of_zstd() {
+  [ "$(hex "$RUN/head" 0 4)" = 28b52ffd ] || return 0
+  flags=$((0x$(hex "$RUN/head" 4 1)))
+  # A byte for the window unless it is one segment; then the dictionary's id.
+  at=$((5 + ((flags >> 5 & 1) ^ 1)))
+  case $((flags & 3)) in 1) at=$((at + 1)) ;; 2) at=$((at + 2)) ;; 3) at=$((at + 4)) ;; esac
+  base=0
+  case $((flags >> 6)) in
+    0) [ $((flags & 32)) != 0 ] && length=1 || return 0 ;;
+    1) length=2 base=256 ;;
+    2) length=4 ;;
+    3) length=8 ;;
+  esac
+  size=$(little_endian "$RUN/head" "$at" "$length")
+  unpack <"$RUN/head" 2>/dev/null | head -c "$PROBE_BYTES" >"$RUN/inner"
+  [ "$(wc -c <"$RUN/inner")" = "$PROBE_BYTES" ] || return 0
+  refuse_unless_image "$(packing_of "$RUN/inner")" 'what the target image unpacks to' || return 1
+  IMAGE_SIZE=$((size + base))
+}
+
+# little_endian <file> <offset> <bytes>: the number that stands there.
+little_endian() {
+  digits=
+  for byte in $(od -A n -v -t x1 -j "$2" -N "$3" "$1" 2>/dev/null); do digits=$byte$digits; done
+  echo $((0x${digits:-0}))
 }
 
 measure() {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -366,6 +366,42 @@ describe('WholeDisk', () => {
     expect(last(done)).toBe('ok');
     expect(done.output).toContain(`size: ${RAW.length}`);
     expect(readFileSync(disk()).subarray(0, RAW.length).equals(RAW)).toBe(true);
+  });
+
+  /** By the program, of a file: the size stands in the header then. */
+  const zstdOf = (raw: Buffer, ...options: string[]) => {
+    writeFileSync(path.join(run, 'raw'), raw);
+    const { status, stdout } = spawnSync('zstd', ['-c', '-q', ...options, path.join(run, 'raw')], {
+      maxBuffer: 2 ** 26,
+    });
+    if (status !== 0) throw new Error('zstd failed');
+    return stdout;
+  };
+  const testWithZstd = packed('zstd', '-c', '-q') === undefined ? testWithShell.skip : testWithShell;
+  const noise = randomBytes(1_000_000);
+  testWithZstd.each<[string, () => Buffer, Buffer, boolean]>([
+    ['whose header has the size', () => zstdOf(RAW), RAW, false],
+    ['whose header has it in two bytes', () => zstdOf(RAW.subarray(0, 65_700)), RAW.subarray(0, 65_700), false],
+    ['packed as one segment', () => zstdOf(RAW.subarray(0, 66_000), '-19'), RAW.subarray(0, 66_000), false],
+    ['whose header has none', () => zstdOf(RAW, '--no-content-size'), RAW, true],
+    ['whose first block is longer than what is looked at', () => zstdOf(noise), noise, true],
+    [
+      'of two frames: the first one does not tell all',
+      () => Buffer.concat([zstdOf(RAW), zstdOf(RAW)]),
+      Buffer.concat([RAW, RAW]),
+      false,
+    ],
+  ])('zstd %s: fetched twice only where it has to be', async (_name, pack, raw, isMeasured) => {
+    const done = await deployed(pack(), 'image.zst');
+    expect(last(done)).toBe('ok');
+    expect(done.output.includes('measures')).toBe(isMeasured);
+    expect(readFileSync(disk()).subarray(0, raw.length).equals(raw)).toBe(true);
+  });
+
+  testWithZstd('zstd of what is no disk image: refused before a byte is written', async () => {
+    const done = await deployed(zstdOf(Buffer.concat([Buffer.from('QFI\xfb', 'latin1'), RAW])), 'image.zst');
+    expect(last(done)).toMatch(/unpacks to is qcow2/);
+    expect(isUntouched()).toBe(true);
   });
 
   const at = (offset: number, bytes: string | Buffer) => {
