@@ -4,12 +4,12 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Connection } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES } from '../../contracts/names.ts';
 import { freePorts } from '../../tools/controlplane/ports.ts';
 import type { Component } from '../../tools/controlplane/component.ts';
 import type { MachineDetail } from '../../web/shared/api.ts';
 import { AuthorizedTemporal } from '../support/authorizedTemporal.ts';
 import { testControlPlane } from '../support/controlPlane.ts';
+import { temporalLines, temporalWords } from '../support/temporalPage.ts';
 import { WebClient } from '../support/webClient.ts';
 import { World } from '../support/world.ts';
 
@@ -47,9 +47,13 @@ beforeAll(async () => {
   const env = { ...temporal.environment(admin) };
   world.temporalAccess = { connection: temporal.connection(admin), env };
   // As docs/temporal.md says: who has the right to makes the namespace, so that Beskar7 does not need it.
-  await world.temporalCli('operator', 'namespace', 'create', '--retention', '30d');
-  const attributes = Object.values(SEARCH_ATTRIBUTES).flatMap((name) => ['--name', name, '--type', 'Keyword']);
-  await world.temporalCli('operator', 'search-attribute', 'create', ...attributes);
+  const kubeSystem = await world.kubectl('get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}');
+  const lines = temporalLines('an administrator');
+  expect(lines).toHaveLength(2);
+  for (const line of lines) {
+    const words = temporalWords(line).map((word) => word.replace('<id>', `${kubeSystem.trim()}:${NAMESPACE}:`));
+    await world.temporalCli(...words);
+  }
 
   world.env = temporal.environment();
   const first = temporal.token({ permissions: may('write') });

@@ -1,20 +1,16 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { isFreeAndOff } from '../support/atTheBmc.ts';
+import { temporalLines, temporalPage, temporalWords } from '../support/temporalPage.ts';
 import { World } from '../support/world.ts';
 
 jest.setTimeout(120_000);
 
 const world = new World('e2e-temporal-ui', ['--resync=2s']);
-const page = readFileSync(path.join(process.cwd(), 'docs/temporal.md'), 'utf8');
 const id = `provision/${world.namespace}/m-1`;
 const run = () => world.temporal.workflow.getHandle(id);
 
-/** The lines of a page that begin with `temporal`, out of its shell blocks. */
-const lines = [...page.matchAll(/```sh\n([\s\S]*?)```/g)]
-  .flatMap(([, block = '']) => block.split('\n'))
-  .filter((line) => line.startsWith('temporal '));
+/** Those for an administrator are run by temporalAuthorizer.test.ts. */
+const lines = temporalLines('an operator');
 const ran = new Set<string>();
 
 /** The one line of the page that begins so, with the names of this world. */
@@ -22,15 +18,7 @@ async function runLine(start: string): Promise<string> {
   const [line, ...more] = lines.filter((candidate) => candidate.startsWith(`temporal ${start}`));
   expect({ start, line, more }).toEqual({ start, line: expect.any(String), more: [] });
   ran.add(line ?? '');
-  const words = wordsOf(line ?? '').slice(1);
-  const at = words.indexOf('-n');
-  expect(words[at + 1]).toBe('beskar7');
-  return world.temporalCli(...words.toSpliced(at, 2).map(named));
-}
-
-/** As a shell would: words in quotes stay together. */
-function wordsOf(line: string): string[] {
-  return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, one, two, three]) => one ?? two ?? three ?? '');
+  return world.temporalCli(...temporalWords(line ?? '').map(named));
 }
 
 function named(word: string): string {
@@ -198,5 +186,5 @@ describe('the Web UI reads as a story', () => {
 });
 
 function attributeNames(): string[] {
-  return [...new Set(page.match(/Beskar7(Namespace|Machine|Host|Phase)/g))];
+  return [...new Set(temporalPage.match(/Beskar7(Namespace|Machine|Host|Phase)/g))];
 }

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { tarGz } from '../../../inspector/build/tar.ts';
 import { runParts, testWithQemuImg, testWithShell, type ShellRun } from '../../support/inspector.ts';
 
@@ -377,7 +377,7 @@ describe('WholeDisk', () => {
     if (status !== 0) throw new Error('zstd failed');
     return stdout;
   };
-  const testWithZstd = packed('zstd', '-c', '-q') === undefined ? testWithShell.skip : testWithShell;
+  const testWithZstd = packed('zstd', '-c', '-q') === undefined ? test.skip : testWithShell;
   const noise = randomBytes(1_000_000);
   testWithZstd.each<[string, () => Buffer, Buffer, boolean]>([
     ['whose header has the size', () => zstdOf(RAW), RAW, false],
