@@ -62,7 +62,7 @@ export function isConsumerSeen(host: PhysicalHost, machine: Beskar7Machine | und
 /**
  * Repairs what a host has lost of its claim (`hostRepair`), by compare-and-swap and without a call to its BMC. Host and
  * machine are as the cache shows them; the machine is read live. False: nothing was written, since the machine is not
- * there any more, or leads elsewhere, or the host has changed; the next look decides.
+ * there any more, leads elsewhere or is being moved, or the host has changed; the next look decides.
  */
 export async function repairHost(
   deps: ConsumerDeps,
@@ -72,6 +72,8 @@ export async function repairHost(
   const { namespace } = host.metadata;
   const machine = cached && (await find(deps.kube, MACHINES, { namespace, name: cached.metadata.name }));
   if (machine?.metadata.uid !== cached?.metadata.uid) return false;
+  // The cache may not show it yet.
+  if (machine !== undefined && isBeingMoved(machine)) return false;
   const repair = hostRepair(host, machine);
   return repair !== undefined && (await applyRepair(deps, HOSTS, host, repair, machine));
 }

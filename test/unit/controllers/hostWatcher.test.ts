@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { HostWatcher } from '../../../controllers/hostWatcher.ts';
 import { connectionHash } from '../../../model/connection.ts';
 import {
+  ANNOTATION_DELETE_FOR_MOVE,
   ANNOTATION_FORCE_RELEASE,
   ANNOTATION_HANDLED,
   ANNOTATION_PAUSED,
@@ -313,6 +314,7 @@ describe('a host that has lost its consumer (decision 0017)', () => {
   test.each([
     ['is gone', undefined],
     ['is being deleted', runs(DELETED)],
+    ['is being moved', runs({ annotations: { [ANNOTATION_DELETE_FOR_MOVE]: '' } })],
     ['is another one of the name', runs({ uid: 'other' })],
     ['runs elsewhere by now', machine({ spec: { providerID: 'b7://ns/other/m' } })],
   ])('not when a live look says that the machine %s', async (_what, live) => {
