@@ -138,5 +138,5 @@ export const SLOW_HEARTBEAT_MS = 4_000;
 /** After this long a shutdown is cut off; Kubernetes gives it `terminationGracePeriodSeconds`. */
 export const SHUTDOWN_MS = 45_000;
 
-/** How long activities have at a shutdown before they are told to end. */
+/** How long activities have at a shutdown before they are asked to end. */
 export const SHUTDOWN_GRACE_MS = 5_000;

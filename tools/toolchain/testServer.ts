@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { freePorts } from '../controlplane/ports.ts';
 import { findOnPath, runCommand } from './command.ts';
 import { fetchFile, withAgent } from './download.ts';
 
@@ -90,7 +91,8 @@ async function withJars(target: string, java: string, fill: (folder: string) => 
  * processor, and the SDK gives a server only 5 s. Where it cannot be made (Java 11 and 12) the server starts without.
  */
 async function archiveClasses(java: string, jars: string): Promise<void> {
-  const port = await freePort();
+  const [free] = await freePorts(1);
+  const port = String(free);
   const classes = path.join(jars, CLASSES);
   const child = spawn(java, [...FAST_START, `-XX:ArchiveClassesAtExit=${classes}`, ...serverArguments(jars, port)], {
     stdio: 'ignore',
@@ -113,15 +115,6 @@ function whenSettled(promise: Promise<void>): AbortSignal {
   const controller = new AbortController();
   void promise.then(() => controller.abort());
   return controller.signal;
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return String(port);
 }
 
 /** Rejects when the signal fires first. */

@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { copyFile, link, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { LockedPackage } from '../../inspector/build/lock.ts';
 import { fetchPackage, sha256Of, type PackageStore } from '../../inspector/build/packages.ts';
 import { run } from '../../inspector/build/run.ts';
 import { resolvePackages } from '../../inspector/build/update.ts';
-import { cacheFolder, withLock } from '../toolchain/cache.ts';
 import { ensureTools } from '../toolchain/index.ts';
+import { contentHash, debianStore, keptFolder } from './kept.ts';
 
 /** What the image is made of. */
 const HERE = path.join(import.meta.dirname, 'node');
@@ -72,23 +71,11 @@ export interface NodeImage {
  */
 export async function ensureNodeImage(say: (line: string) => void): Promise<NodeImage> {
   const tools = await ensureTools(['kubelet', 'kubeadm'], say);
-  const kept = path.join(cacheFolder(), 'node-images');
-  const folder = path.join(kept, await keyOf(Object.values(tools)));
   const name = 'debian-node.raw.zst';
+  const folder = await keptFolder('node-images', await keyOf(Object.values(tools)), say, (begun) =>
+    make(path.join(begun, name), tools, say),
+  );
   const file = path.join(folder, name);
-  await mkdir(kept, { recursive: true });
-  const isThere = () =>
-    stat(file).then(
-      () => true,
-      () => false,
-    );
-  if (!(await isThere()))
-    await withLock(
-      kept,
-      path.basename(folder),
-      async () => void ((await isThere()) || (await make(kept, folder, name, tools, say))),
-      say,
-    );
   return { folder, name, digest: `sha256:${(await sha256Of(file)) ?? ''}` };
 }
 
@@ -116,47 +103,30 @@ export async function readNodeLock(): Promise<NodeLock> {
   return JSON.parse(await readFile(NODE_LOCK, 'utf8')) as NodeLock;
 }
 
-/** All of it or nothing: the folder has its name when it is complete. */
 async function make(
-  kept: string,
-  folder: string,
-  name: string,
+  image: string,
   { kubelet, kubeadm }: Readonly<Record<'kubelet' | 'kubeadm', string>>,
   say: (line: string) => void,
 ): Promise<void> {
   say('builds the disk image of a Debian node (usually 2 minutes) ...');
-  const begun = await mkdtemp(path.join(kept, 'new-'));
-  try {
-    const packages = path.join(begun, 'packages');
-    await fillRepository(packages, await readNodeLock(), say);
-    const image = path.join(begun, name);
-    await run(
-      // Mounts that a broken-off run would leave are those of its own namespace.
-      'unshare',
-      [
-        ...['--mount', path.join(HERE, 'disk.sh'), packages, NODE_PACKAGES.join(',')],
-        ...[kubelet, kubeadm, path.join(HERE, 'files'), image],
-      ],
-      { timeoutMs: BUILD_MS },
-    );
-    await rm(packages, { recursive: true });
-    await rename(begun, folder);
-  } finally {
-    await rm(begun, { recursive: true, force: true });
-  }
+  const packages = path.join(path.dirname(image), 'packages');
+  await fillRepository(packages, await readNodeLock(), say);
+  await run(
+    // Mounts that a broken-off run would leave are those of its own namespace.
+    'unshare',
+    [
+      ...['--mount', path.join(HERE, 'disk.sh'), packages, NODE_PACKAGES.join(',')],
+      ...[kubelet, kubeadm, path.join(HERE, 'files'), image],
+    ],
+    { timeoutMs: BUILD_MS },
+  );
+  await rm(packages, { recursive: true });
 }
 
 /** A folder that apt takes for a repository, with the locked packages alone. */
 async function fillRepository(folder: string, lock: NodeLock, say: (line: string) => void): Promise<void> {
-  const store: PackageStore = {
-    folder: path.join(cacheFolder(), 'inspector'),
-    mirror: 'http://deb.debian.org',
-    snapshotUrl: 'https://snapshot.debian.org/archive',
-    useApt: true,
-    say,
-  };
   await mkdir(folder);
-  const debs = await fetchAll(lock, store);
+  const debs = await fetchAll(lock, debianStore(say));
   const index: string[] = [];
   for (const [at, wanted] of lock.packages.entries()) {
     const deb = debs[at] ?? '';
@@ -179,13 +149,8 @@ async function fetchAll(lock: NodeLock, store: PackageStore): Promise<string[]> 
   return debs;
 }
 
-/** SHA-256 over the names and contents of what makes the image, and the programs that go into it; in hex. */
+/** SHA-256 over what makes the image, and the programs that go into it; in hex. */
 async function keyOf(programs: readonly string[]): Promise<string> {
-  const hash = createHash('sha256');
-  const entries = await readdir(HERE, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
-  for (const file of files.sort()) hash.update(`${path.relative(HERE, file)}\0`).update(await readFile(file));
-  hash.update(NODE_PACKAGES.join(','));
-  for (const program of programs) hash.update(`${path.basename(program)} ${(await stat(program)).size}\0`);
-  return hash.digest('hex').slice(0, 32);
+  const sizes = await Promise.all(programs.map(async (file) => `${path.basename(file)} ${(await stat(file)).size}\0`));
+  return contentHash(HERE, (hash) => void hash.update(NODE_PACKAGES.join(',')).update(sizes.join('')));
 }
